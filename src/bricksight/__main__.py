@@ -1,0 +1,7 @@
+"""``python -m bricksight``."""
+
+import sys
+
+from bricksight.cli import main
+
+sys.exit(main())

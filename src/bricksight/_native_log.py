@@ -1,0 +1,70 @@
+"""Keeps notices of native libraries, written straight to file descriptor 2, off the terminal."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+# absl and TFLite begin their lines so: "INFO: ...", "I0000 00:00:1700000000.000000 ...",
+# "2026-01-01 00:00:00.000000: I external/...", "WARNING: All log messages before absl::...".
+_NOTICE = re.compile(
+    rb"^(INFO: |[IW]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [IW] |WARNING: All log messages before absl)"
+)
+
+
+class _Diversion:
+    """Descriptor 2 turned to a file while anyone wants it; it belongs to the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._saved: int | None = None
+        self._caught: BinaryIO | None = None
+
+    def enter(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth > 1:
+                return
+            with contextlib.suppress(OSError, AttributeError, ValueError):  # a GUI has no stderr
+                sys.stderr.flush()
+                self._saved = os.dup(2)
+                self._caught = tempfile.TemporaryFile()  # noqa: SIM115  (closed in leave)
+                os.dup2(self._caught.fileno(), 2)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth or self._saved is None or self._caught is None:
+                return
+            os.dup2(self._saved, 2)
+            os.close(self._saved)
+            self._caught.seek(0)
+            for line in self._caught:
+                if not _NOTICE.match(line):
+                    os.write(2, line)
+            self._caught.close()
+            self._saved = self._caught = None
+
+
+_diversion = _Diversion()
+
+
+@contextlib.contextmanager
+def without_native_notices() -> Iterator[None]:
+    """Drops notices that native code writes to stderr inside the block; errors pass through.
+
+    TensorFlow writes some while it loads, whatever TF_CPP_MIN_LOG_LEVEL says, and TFLite has no
+    switch in Python for "Created TensorFlow Lite XNNPACK delegate for CPU"
+    (https://github.com/google-ai-edge/mediapipe/issues/2354). What else is written to descriptor 2
+    inside the block appears when it ends. Blocks may overlap in several threads.
+    """
+    _diversion.enter()
+    try:
+        yield
+    finally:
+        _diversion.leave()

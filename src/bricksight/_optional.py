@@ -1,0 +1,53 @@
+"""The only door to packages that may be absent or that are slow to load."""
+
+import importlib
+import logging
+import os
+import sys
+from typing import Any
+
+from bricksight._native_log import without_native_notices
+from bricksight.errors import MissingPackageError
+
+
+def require(package: str, *, extra: str | None, feature: str) -> Any:
+    """Returns the imported module ``package``.
+
+    Args:
+        package: dotted import name, such as ``"onnxruntime"``.
+        extra: the optional dependency of bricksight that installs it, ``None`` if it is a plain
+            dependency.
+        feature: what the user wanted, for the message.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        what = f"bricksight[{extra}]" if extra else package.split(".")[0]
+        raise MissingPackageError(
+            f"{feature} needs the package {package!r}, which cannot be imported ({error}). "
+            f"Install it: pip install '{what}'"
+        ) from error
+
+
+def require_tensorflow() -> Any:
+    """Returns the ``tensorflow`` module, loaded without its start-up noise.
+
+    Importing it takes seconds and hundreds of megabytes, so it happens inside the functions that
+    need it, never when a room is imported.
+
+    Raises:
+        MissingPackageError: TensorFlow is not installed.
+    """
+    # Read by TensorFlow's C++ half while it loads; what the user has set stays.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" not in sys.modules:
+        with without_native_notices():
+            tensorflow = require("tensorflow", extra=None, feature="Training and exporting")
+        # absl's is the logger of its converters.
+        for name in ("tensorflow", "absl"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        return tensorflow
+    return require("tensorflow", extra=None, feature="Training and exporting")

@@ -1,0 +1,25 @@
+"""Many small jobs on a few threads."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@contextlib.contextmanager
+def in_threads(
+    function: Callable[[Item], Result], items: Sequence[Item], *, num_threads: int
+) -> Iterator[Iterator[Result]]:
+    """Yields an iterator over ``function(item)`` for each item, in order, from several threads.
+
+    Jobs that have not begun when the block is left, as at Ctrl-C, are dropped; the executor's own
+    context manager would finish them all first.
+    """
+    pool = ThreadPoolExecutor(num_threads)
+    try:
+        yield pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

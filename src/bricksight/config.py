@@ -1,0 +1,241 @@
+"""Every setting once: name, default, meaning, and what it may be.
+
+The command line is made from these classes: a field is an option, its line under ``Attributes`` is
+the option's help, its default is the option's default. retrain.py's names are kept.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from bricksight.errors import ConfigError
+
+BUCKETS = ("training", "validation", "testing")
+"""The three sides of a split, in the order in which they are reported."""
+
+PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+"""What a photo's name may end with, in lower case; any case is accepted."""
+
+Resize = Literal["stretch", "letterbox"]
+ClassWeight = Literal["balanced", "none"]
+Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+
+
+def _require_range(config: object, name: str, low: float, high: float) -> None:
+    value = getattr(config, name)
+    if value is not None and not low <= value <= high:
+        raise ConfigError(f"--{name} is {value}; it must be from {low} to {high}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """What a network takes: the size, and how a photo is brought to it.
+
+    The values are always float32 RGB in [0, 1]; any other scaling is inside the network.
+
+    Attributes:
+        height: Rows, in pixels.
+        width: Columns, in pixels.
+        resize: "stretch" takes the whole photo to the size, whatever its proportions; "letterbox"
+            keeps the proportions and fills the rest with grey.
+    """
+
+    height: int = 224
+    width: int = 224
+    resize: Resize = "stretch"
+
+    def __post_init__(self) -> None:
+        for name in ("height", "width"):
+            _require_range(self, name, 8, 4096)
+
+    @property
+    def key(self) -> str:
+        """A short text that differs where the pixels would."""
+        return f"{self.height}x{self.width}-{self.resize}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How photos are dealt to training, validation and testing.
+
+    Attributes:
+        testing_percentage: Share of the photos kept for the final test, in percent.
+        validation_percentage: Share of the photos that chooses the best step, in percent.
+        group_by: Regular expression searched in each photo's path below image_dir; photos with the
+            same first capture group (or the same match, if it captures nothing) stay on one side of
+            the split: several photos of one object, frames of one video.
+        limit_per_class: Use at most this many photos of each class, for a quick trial.
+    """
+
+    testing_percentage: int = 10
+    validation_percentage: int = 10
+    group_by: str | None = None
+    limit_per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_range(self, "testing_percentage", 0, 99)
+        _require_range(self, "validation_percentage", 0, 99)
+        _require_range(self, "limit_per_class", 1, 2**31)
+        if self.testing_percentage + self.validation_percentage >= 100:
+            raise ConfigError(
+                f"--testing_percentage {self.testing_percentage} and --validation_percentage "
+                f"{self.validation_percentage} leave nothing to train on; "
+                "together they must stay under 100."
+            )
+        if self.group_by is not None:
+            try:
+                re.compile(self.group_by)
+            except re.error as error:
+                raise ConfigError(
+                    f"--group_by {self.group_by!r} is not a regular expression ({error})."
+                ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """Random changes to training photos; 0 or false leaves the photo as it is.
+
+    Attributes:
+        flip_left_right: Mirror half of the views.
+        random_crop: Enlarge by this many percent and cut a random part of the network's size.
+        random_scale: Enlarge further by up to this many percent before the cut.
+        random_brightness: Multiply by a number up to this many percent above or below 1.
+        random_rotation: Turn by up to this many degrees either way; 180 is any angle.
+        random_zoom: Make larger or smaller about the centre by up to this many percent.
+        random_translation: Shift by up to this many percent of each side.
+        flip_up_down: Turn half of the views upside down (a mirror image, not a rotation).
+        random_contrast: Change the contrast by up to this many percent.
+        random_saturation: Change the saturation by up to this many percent.
+        random_hue: Turn the colours by up to this many degrees of the colour circle.
+        random_blur: Blur with a Gaussian of up to this standard deviation, in pixels.
+        random_noise: Add Gaussian noise of up to this standard deviation, in percent of white.
+        random_erasing: Cover a rectangle of up to this many percent of the area.
+    """
+
+    flip_left_right: bool = False
+    random_crop: int = 0
+    random_scale: int = 0
+    random_brightness: int = 0
+    random_rotation: float = 0
+    random_zoom: float = 0
+    random_translation: float = 0
+    flip_up_down: bool = False
+    random_contrast: float = 0
+    random_saturation: float = 0
+    random_hue: float = 0
+    random_blur: float = 0
+    random_noise: float = 0
+    random_erasing: float = 0
+
+    def __post_init__(self) -> None:
+        highest = {
+            "random_rotation": 180,
+            "random_hue": 180,
+            "random_blur": 20,
+            "random_crop": 400,
+            "random_scale": 400,
+        }
+        for field in fields(self):
+            if not isinstance(getattr(self, field.name), bool):
+                _require_range(self, field.name, 0, highest.get(field.name, 100))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether every view equals the photo."""
+        return self == AugmentConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """How the classification layer is trained on features.
+
+    Naming how_many_training_steps, learning_rate or train_batch_size asks for retrain.py's way:
+    class-balanced batches, plain gradient descent at a constant rate, the last step kept. Without
+    them the layer is trained by our own recipe; see docs/training.md.
+
+    Attributes:
+        how_many_training_steps: Number of steps of retrain.py's training (its default is 4000).
+        learning_rate: Rate of retrain.py's training (its default is 0.01).
+        train_batch_size: Photos in each step of retrain.py's training (its default is 100).
+        validation_batch_size: Photos drawn for each evaluation; -1 takes all validation photos.
+        eval_step_interval: Evaluate after this many steps of retrain.py's training.
+        class_weight: "balanced" gives every class the same weight whatever its number of photos,
+            "none" every photo; retrain.py balances, our recipe does not.
+        views: Random views of each training photo; 0 for none. By default chosen from the number
+            of photos and steps.
+        seed: Of everything random; the same seed gives the same model.
+    """
+
+    how_many_training_steps: int | None = None
+    learning_rate: float | None = None
+    train_batch_size: int | None = None
+    validation_batch_size: int = 100
+    eval_step_interval: int = 10
+    class_weight: ClassWeight | None = None
+    views: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require_range(self, "how_many_training_steps", 1, 10**9)
+        _require_range(self, "train_batch_size", 1, 10**6)
+        _require_range(self, "eval_step_interval", 1, 10**9)
+        _require_range(self, "views", 0, 1000)
+        _require_range(self, "seed", 0, 2**63 - 1)
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"--learning_rate is {self.learning_rate}; it must be above 0.")
+
+    @property
+    def is_retrain_way(self) -> bool:
+        """Whether retrain.py's training is asked for."""
+        asked = (self.how_many_training_steps, self.learning_rate, self.train_batch_size)
+        return any(value is not None for value in asked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainConfig:
+    """One run from photos to a bundle.
+
+    Attributes:
+        image_dir: Folder of photos, one sub-folder a class.
+        tfhub_module: The pretrained network; see `bricksight modules`.
+        out: The model folder to write; by default a new one named after the photos and the time.
+        resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
+            proportions and fills the rest with grey.
+        output_graph: Also write the frozen graph to this file.
+        output_labels: Also write the labels to this file.
+        saved_model_dir: Also write the SavedModel to this folder.
+        summaries_dir: Write the TensorBoard summaries below this folder instead of into the bundle.
+        bottleneck_dir: Folder of the feature cache, instead of the one that all runs share.
+        checkpoint_path: Where an interrupted training is kept, instead of the cache folder.
+        intermediate_store_frequency: Write a frozen graph after every so many steps; 0 for never.
+        intermediate_output_graphs_dir: Folder of these graphs.
+        final_tensor_name: Name of the output in the frozen graph.
+        test_batch_size: Test on this many photos drawn at random; -1 takes all of them.
+        print_misclassified_test_images: Print every test photo with a wrong answer.
+        logging_verbosity: How much is said on the way.
+        strict: Stop at the first problem with the photos instead of setting bad ones aside.
+        resume: Go on from where the same training was interrupted.
+    """
+
+    image_dir: Path
+    tfhub_module: str = "packaged:efficientnet_lite0"
+    out: Path | None = None
+    resize: Resize = "stretch"
+    output_graph: Path | None = None
+    output_labels: Path | None = None
+    saved_model_dir: Path | None = None
+    summaries_dir: Path | None = None
+    bottleneck_dir: Path | None = None
+    checkpoint_path: Path | None = None
+    intermediate_store_frequency: int = 0
+    intermediate_output_graphs_dir: Path = Path("intermediate_graph")
+    final_tensor_name: str = "final_result"
+    test_batch_size: int = -1
+    print_misclassified_test_images: bool = False
+    logging_verbosity: Verbosity = "INFO"
+    strict: bool = False
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        _require_range(self, "intermediate_store_frequency", 0, 10**9)

@@ -1,0 +1,40 @@
+"""Names for what a user can fix.
+
+Every message says what was found (the value, the path), what was expected, and what to do.
+"""
+
+
+class BricksightError(Exception):
+    """Base of every error that a user can fix; the command line prints it and exits with 1."""
+
+
+class ConfigError(BricksightError, ValueError):
+    """A setting has a value that cannot be used; the command line exits with 2."""
+
+
+class DataError(BricksightError):
+    """A folder of photos cannot be used as it is."""
+
+
+class ImageError(DataError):
+    """One file cannot be read as a photo; the message is the reason alone, without the path."""
+
+
+class ModuleError(BricksightError):
+    """A pretrained network was not found, not downloaded, or is not what it should be."""
+
+
+class CacheError(BricksightError):
+    """The folder of cached files cannot be used."""
+
+
+class BundleError(BricksightError):
+    """A model folder is missing, damaged, or newer than this version reads."""
+
+
+class ExportError(BricksightError):
+    """A file was written but does not give the answers that it should; it has been removed."""
+
+
+class MissingPackageError(BricksightError, ImportError):
+    """An optional package is not installed; the message is the command that installs it."""
