@@ -1,0 +1,22 @@
+"""The single definition of preprocessing: arrays in, arrays out.
+
+``decode`` turns any picture file into RGB pixels, ``to_input`` turns pixels into what a network
+takes, ``load_input`` does both, and ``augment`` makes a random view for training.
+"""
+
+from bricksight.images.augmentation import AUGMENTATIONS, augment
+from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, probe
+from bricksight.images.preprocessing import decoding_size, load_input, to_input, to_pixels
+
+__all__ = [
+    "AUGMENTATIONS",
+    "MAX_PIXELS",
+    "ImageProbe",
+    "augment",
+    "decode",
+    "decoding_size",
+    "load_input",
+    "probe",
+    "to_input",
+    "to_pixels",
+]

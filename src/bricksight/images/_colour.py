@@ -1,0 +1,62 @@
+"""Any of Pillow's pixel modes to RGB, 8 bits a channel."""
+
+import numpy as np
+from PIL import Image
+
+from bricksight.errors import ImageError
+
+_BITS_TAG = 258
+_PHOTOMETRIC_TAG = 262
+_WHITE_IS_ZERO = 0
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Returns the loaded picture as RGB, as it looks on a white page.
+
+    Transparent parts are composited on white, 16-bit grey keeps its upper 8 bits, CMYK is
+    converted by the plain formula. Colour profiles (ICC) are ignored: every picture is taken as
+    sRGB, which is what the pretrained networks saw.
+
+    Raises:
+        ImageError: the pixels have no defined white, as 32-bit and floating-point grey.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") and _is_16_bit(image):
+        return _grey_from_16_bit(image).convert("RGB")
+    if image.mode in ("I", "F"):
+        kind = "floating-point" if image.mode == "F" else "32-bit"
+        raise ImageError(f"unsupported: {kind} grey has no defined white; save it with 8 bits")
+    try:
+        return _on_white(image) if _has_alpha(image) else image.convert("RGB")
+    except ValueError as error:
+        raise ImageError(f"unsupported: pixels of mode {image.mode!r}") from error
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    # Pillow has no direct way from premultiplied grey to RGBA.
+    with_alpha = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    page = Image.new("RGB", image.size, "white")
+    page.paste(with_alpha, mask=with_alpha.getchannel("A"))
+    return page
+
+
+def _is_16_bit(image: Image.Image) -> bool:
+    # Pillow before 11 reads 16-bit PNG as mode "I", and every version does so for 16-bit PGM.
+    return image.mode.startswith("I;16") or getattr(image, "format", None) in ("PNG", "PPM")
+
+
+def _grey_from_16_bit(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    tags = getattr(image, "tag_v2", {})
+    num_bits = tags.get(_BITS_TAG, (16,))[0]
+    grey = (values >> (num_bits - 8)).astype(np.uint8)
+    if tags.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
+        grey = 255 - grey
+    if "transparency" in image.info:  # a PNG may name one grey that is transparent
+        grey[values == image.info["transparency"]] = 255
+    return Image.fromarray(grey)

@@ -1,0 +1,105 @@
+"""Which picture formats are read, and by which of Pillow's readers.
+
+``PIL.Image.open`` is not used: it warns on stderr about large pictures and lets the multi-picture
+reader complain about ordinary phone photos. Here the format is told from the first bytes of the
+file, never from its name, and the reader for it is called directly.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple
+
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from bricksight.errors import ImageError
+
+HEAD_BYTES = 4096
+"""How much of a file is looked at to tell its format."""
+
+
+class Format(NamedTuple):
+    """One picture format.
+
+    Attributes:
+        name: as Pillow and ``ImageProbe`` write it.
+        signatures: (offset, bytes) pairs, any of which marks a file of this format.
+        reader: takes an open file and returns the picture, its pixels not yet read.
+        may_warn: takes the head of the file and tells whether the reader may issue warnings.
+    """
+
+    name: str
+    signatures: tuple[tuple[int, bytes], ...]
+    reader: Callable[[BinaryIO], ImageFile]
+    may_warn: Callable[[bytes], bool] = lambda head: False
+
+
+class _JpegWithoutExif(JpegImageFile):
+    """Pillow's JPEG reader without its own look at EXIF, which warns about damaged records."""
+
+    def getexif(self) -> Image.Exif:
+        return Image.Exif()
+
+
+def _open_avif(file: BinaryIO) -> ImageFile:
+    try:
+        plugin: Any = importlib.import_module("PIL.AvifImagePlugin")
+    except ImportError as error:
+        raise ImageError("unsupported: AVIF needs Pillow 11.3 or newer") from error
+    picture: ImageFile = plugin.AvifImageFile(file)
+    return picture
+
+
+FORMATS = (
+    Format("JPEG", ((0, b"\xff\xd8\xff"),), _JpegWithoutExif),
+    Format("PNG", ((0, b"\x89PNG\r\n\x1a\n"),), PngImageFile, lambda head: b"acTL" in head),
+    Format("WEBP", ((8, b"WEBP"),), WebPImageFile),
+    Format("GIF", ((0, b"GIF87a"), (0, b"GIF89a")), GifImageFile, lambda head: True),
+    Format(
+        "TIFF",
+        ((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
+        TiffImageFile,
+        lambda head: True,
+    ),
+    Format("BMP", ((0, b"BM"),), BmpImageFile),
+    Format("PPM", tuple((0, b"P%d" % kind) for kind in range(1, 7)), PpmImageFile),
+    Format("AVIF", ((4, b"ftypavif"), (4, b"ftypavis")), _open_avif, lambda head: True),
+)
+
+_KNOWN_BUT_NOT_READ = {
+    "HEIC": ((4, b"ftyphei"), (4, b"ftyphev"), (4, b"ftypmif1"), (4, b"ftypmsf1")),
+    "JPEG XL": ((0, b"\xff\x0a"), (4, b"JXL ")),
+    "JPEG 2000": ((4, b"jP  "), (0, b"\xff\x4f\xff\x51")),
+    "Photoshop": ((0, b"8BPS"),),
+    "PDF": ((0, b"%PDF"),),
+    "SVG": ((0, b"<svg"),),
+    "ICO": ((0, b"\0\0\1\0"),),
+}
+
+
+def find_format(head: bytes) -> Format:
+    """Returns the format of the file that begins with ``head``.
+
+    Raises:
+        ImageError: the file is empty, no picture, or a picture of a format that is not read.
+    """
+    if not head:
+        raise ImageError("empty: the file holds no bytes")
+    for picture_format in FORMATS:
+        if _matches(head, picture_format.signatures):
+            return picture_format
+    for name, signatures in _KNOWN_BUT_NOT_READ.items():
+        if _matches(head, signatures):
+            raise ImageError(f"unsupported: {name} is not read; save it as JPEG or PNG")
+    raise ImageError(f"not an image: the file starts with {head[:12]!r}")
+
+
+def _matches(head: bytes, signatures: tuple[tuple[int, bytes], ...]) -> bool:
+    return any(head.startswith(signature, offset) for offset, signature in signatures)

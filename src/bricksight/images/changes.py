@@ -1,0 +1,122 @@
+"""Changes to a view at the network's size: mirror it, light it otherwise, disturb it.
+
+Each takes a float32 view, (height, width, 3), RGB, and returns a new one. Values may leave [0, 1]
+on the way; they are clipped once, after the last change.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+# ITU-R BT.601: how bright each of red, green and blue looks.
+_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+# FCC NTSC (1953): RGB to luma and the two chroma axes I and Q.
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+
+_NARROWEST, _WIDEST = 0.3, 1 / 0.3
+
+
+def flip_left_right(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Mirrors half of the views."""
+    return view[:, ::-1] if amount and rng.random() < 0.5 else view
+
+
+def flip_up_down(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Turns half of the views upside down."""
+    return view[::-1] if amount and rng.random() < 0.5 else view
+
+
+def random_brightness(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Multiplies by U(1 - ``amount`` / 100, 1 + ``amount`` / 100)."""
+    return view * _factor(rng, amount)
+
+
+def random_contrast(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Multiplies the distance from the view's mean grey, as Pillow's ``ImageEnhance.Contrast``."""
+    mean = np.float32(np.mean(view @ _LUMA))
+    changed: np.ndarray = mean + (view - mean) * _factor(rng, amount)
+    return changed
+
+
+def random_saturation(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Multiplies each pixel's distance from its own grey, as Pillow's ``ImageEnhance.Color``."""
+    grey: np.ndarray = (view @ _LUMA)[..., None]
+    changed: np.ndarray = grey + (view - grey) * _factor(rng, amount)
+    return changed
+
+
+def random_hue(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Turns the colours by up to ``amount`` degrees either way; greys and brightness stay.
+
+    A rotation of the chroma plane of YIQ, linear in RGB, so colours outside [0, 1] turn alike.
+    """
+    turned: np.ndarray = view @ _hue_matrix(math.radians(rng.uniform(-amount, amount))).T
+    return turned
+
+
+def random_blur(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Blurs with a Gaussian whose standard deviation is U(0, ``amount``) pixels."""
+    from scipy.ndimage import gaussian_filter  # noqa: PLC0415  (0.1 s, and only for this)
+
+    sigma = rng.uniform(0, amount)
+    blurred: np.ndarray = gaussian_filter(view, (sigma, sigma, 0), mode="nearest", truncate=3)
+    return blurred
+
+
+def random_noise(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Adds Gaussian noise whose standard deviation is U(0, ``amount``) percent of white."""
+    deviation = np.float32(rng.uniform(0, amount / 100))
+    noise = rng.standard_normal(view.shape, dtype=np.float32)
+    noisy: np.ndarray = view + deviation * noise
+    return noisy
+
+
+def random_erasing(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
+    """Covers a rectangle of U(0, ``amount``) percent of the area with uniform noise.
+
+    Its proportions are from 0.3 to 1 / 0.3. Zhong, Zheng, Kang, Li, Yang: Random Erasing Data
+    Augmentation, AAAI 2020 (arXiv 1708.04896), the variant with random values, without the
+    probability of leaving a view alone.
+    """
+    height, width, _ = view.shape
+    area = rng.uniform(0, amount / 100) * height * width
+    aspect = math.exp(rng.uniform(math.log(_NARROWEST), math.log(_WIDEST)))
+    rows = min(height, round(math.sqrt(area * aspect)))
+    columns = min(width, round(math.sqrt(area / aspect)))
+    top = rng.integers(height - rows + 1)
+    left = rng.integers(width - columns + 1)
+    erased = view.copy()
+    erased[top : top + rows, left : left + columns] = rng.random(
+        (rows, columns, 3), dtype=np.float32
+    )
+    return erased
+
+
+CHANGES: Mapping[str, Callable[..., np.ndarray]] = MappingProxyType(
+    {
+        "flip_left_right": flip_left_right,
+        "flip_up_down": flip_up_down,
+        "random_brightness": random_brightness,
+        "random_contrast": random_contrast,
+        "random_saturation": random_saturation,
+        "random_hue": random_hue,
+        "random_blur": random_blur,
+        "random_noise": random_noise,
+        "random_erasing": random_erasing,
+    }
+)
+"""Field of ``AugmentConfig`` → function of a view, in order of application."""
+
+
+def _factor(rng: np.random.Generator, amount: float) -> np.float32:
+    return np.float32(rng.uniform(1 - amount / 100, 1 + amount / 100))
+
+
+def _hue_matrix(angle: float) -> np.ndarray:
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    matrix: np.ndarray = np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ
+    return matrix.astype(np.float32)
