@@ -1,0 +1,188 @@
+"""The check, in the order in which it is done."""
+
+import os
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from bricksight._text import counted
+from bricksight._threads import in_threads
+from bricksight.check._photos import Facts, examine, num_threads
+from bricksight.check._report import CheckReport, ClassCounts, Spread
+from bricksight.check._twins import Twins, find_twins
+from bricksight.config import SplitConfig
+from bricksight.dataset import Dataset, Problem, Record, scan, suggest_group_by
+from bricksight.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many photos are done, and how many there are."""
+
+_FORMAT_OF = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+
+
+def check(
+    image_dir: str | os.PathLike[str],
+    *,
+    split: SplitConfig = SplitConfig(),  # noqa: B008  (frozen)
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Returns what is in a folder of photos and what is wrong with it; every photo is decoded.
+
+    Args:
+        image_dir: a folder with one sub-folder of photos a class.
+        split: how training would deal the photos.
+        strict: raise if there is any fault; advice is no fault.
+        progress: called after every photo.
+
+    Raises:
+        DataError: the folder cannot be used at all, or ``strict`` and there are faults.
+    """
+    dataset = scan(Path(image_dir), split=split, progress=_stage("Reading files", progress))
+    facts, reasons = _examined(dataset.records, _stage("Looking at photos", progress))
+    dataset = dataset.without(reasons)
+    report = _report(dataset, [facts[record.relative_path] for record in dataset.records])
+    if strict and report.faults:
+        raise DataError(
+            f"{counted(len(report.faults), 'fault')} in {report.image_dir}:"
+            + "".join(f"\n  {fault.message}" for fault in report.faults)
+        )
+    return report
+
+
+def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
+    def report(done: int, total: int) -> None:
+        if progress is not None:
+            progress(name, done, total)
+
+    return report
+
+
+def _examined(
+    records: Sequence[Record], progress: Callable[[int, int], None]
+) -> tuple[dict[str, Facts], dict[str, str]]:
+    """Returns relative path → facts, and relative path → reason for what cannot be read."""
+    facts: dict[str, Facts] = {}
+    reasons: dict[str, str] = {}
+    paths = [record.path for record in records]
+    with in_threads(examine, paths, num_threads=num_threads()) as results:
+        for done, (record, result) in enumerate(zip(records, results, strict=True), start=1):
+            if isinstance(result, Facts):
+                facts[record.relative_path] = result
+            else:
+                reasons[record.relative_path] = result
+            progress(done, len(records))
+    return facts, reasons
+
+
+def _report(dataset: Dataset, facts: Sequence[Facts]) -> CheckReport:
+    """Returns the report; ``facts`` are those of the data set's records, in the same order."""
+    twins = find_twins(dataset.records, [fact.fingerprint for fact in facts])
+    suggestion = suggest_group_by(dataset.records) if dataset.split.group_by is None else None
+    problems = [
+        *dataset.problems,
+        *_wrong_extensions(dataset.records, facts),
+        *_twin_problems(twins),
+        *_group_by_problem(suggestion),
+    ]
+    return CheckReport(
+        dataset=replace(dataset, problems=tuple(problems)),
+        classes=_class_counts(dataset),
+        formats=dict(Counter(fact.format for fact in facts).most_common()),
+        width=_spread([fact.width for fact in facts]),
+        height=_spread([fact.height for fact in facts]),
+        twins=twins,
+        suggested_group_by=suggestion,
+    )
+
+
+def _class_counts(dataset: Dataset) -> tuple[ClassCounts, ...]:
+    members: Mapping[str, list[Record]] = {label: [] for label in dataset.labels}
+    for record in dataset.records:
+        members[record.label].append(record)
+    return tuple(
+        ClassCounts(
+            label=label,
+            num_photos=len(records),
+            num_groups=len({record.group for record in records}),
+            training=sum(record.bucket == "training" for record in records),
+            validation=sum(record.bucket == "validation" for record in records),
+            testing=sum(record.bucket == "testing" for record in records),
+        )
+        for label, records in members.items()
+    )
+
+
+def _spread(numbers: Sequence[int]) -> Spread:
+    return Spread(min(numbers), int(statistics.median(numbers)), max(numbers))
+
+
+def _wrong_extensions(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
+    problems = []
+    for record, fact in zip(records, facts, strict=True):
+        ending = PurePosixPath(record.relative_path).suffix
+        if _FORMAT_OF[ending.lower()] != fact.format:
+            message = (
+                f"{record.relative_path!r} is a {fact.format} file whatever its name says; it is "
+                "used as it is, but other programs may refuse it."
+            )
+            problems.append(Problem("wrong_extension", message, (record.relative_path,)))
+    return problems
+
+
+def _twin_problems(twins: Twins) -> list[Problem]:
+    texts = (
+        (
+            "near_duplicate",
+            twins.in_class,
+            "{number} nearly the same as another of the class, such as {pair}: photos that teach "
+            "little new.",
+        ),
+        (
+            "near_duplicate_labels",
+            twins.across_labels,
+            "{number} nearly the same as one under another label, such as {pair}. If they show the "
+            "same thing, one of the labels is wrong.",
+        ),
+        (
+            "near_duplicate_split",
+            twins.across_split,
+            "{number} nearly the same as one that trains, and {be} in validation or testing, such "
+            "as {pair}: accuracy will look better than it is. Keep such photos together with "
+            "--group_by, or remove some.",
+        ),
+    )
+    return [
+        Problem(
+            kind,
+            text.format(
+                number=counted(len(found), "photo looks", "photos look"),
+                pair=f"{found[0].path!r} and {found[0].other!r}",
+                be="is" if len(found) == 1 else "are",
+            ),
+            tuple(twin.path for twin in found),
+        )
+        for kind, found, text in texts
+        if found
+    ]
+
+
+def _group_by_problem(suggestion: str | None) -> list[Problem]:
+    if suggestion is None:
+        return []
+    message = (
+        "The file names look like several photos of each object. To keep those on one side of the "
+        f"split, use --group_by '{suggestion}'."
+    )
+    return [Problem("group_by", message)]

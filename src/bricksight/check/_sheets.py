@@ -1,0 +1,191 @@
+"""Contact sheets: all photos of a class on one picture, each with its file name."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from bricksight import images
+from bricksight._files import replacing
+from bricksight._text import counted
+from bricksight._threads import in_threads
+from bricksight.check._photos import num_threads
+from bricksight.check._report import CheckReport
+from bricksight.dataset import Dataset
+from bricksight.errors import ImageError
+
+_PAPER = (240, 241, 243)
+_MOUNT = (225, 227, 230)
+_INK = (32, 33, 36)
+_GREY = (105, 109, 115)
+_RED = (176, 32, 32)
+
+_MARGIN = 24
+_GAP = 10
+_TITLE_SIZE = 26
+_NAME_SIZE = 12
+_TITLE_HEIGHT = 54
+_NAME_HEIGHT = 20
+_ROWS_PER_PAGE = 25
+_PAIR_THUMB = 160
+_MAX_PAIRS = 60
+_TWIN_SHEET = "same photo, two labels.jpg"
+_QUALITY = 88
+
+
+def contact_sheet(
+    paths: Sequence[Path], *, columns: int = 8, thumb: int = 160, title: str = ""
+) -> Image.Image:
+    """Returns one RGB picture of all photos, in rows, with the names of their files.
+
+    Photos keep their proportions. In place of one that cannot be read stands the reason.
+
+    Args:
+        paths: at least one photo.
+        columns: photos in a row.
+        thumb: longer side of a photo on the sheet, in pixels.
+        title: a line of text above the photos.
+    """
+    return _sheet([_tile(path, path.name, thumb) for path in paths], columns=columns, title=title)
+
+
+def write_contact_sheets(
+    dataset: Dataset, folder: Path, *, progress: Callable[[int, int], None] | None = None
+) -> list[Path]:
+    """Returns the sheets of all classes, written into ``folder`` as JPEG files.
+
+    A class with more photos than one sheet takes goes on to ``CLASS, sheet 2.jpg``.
+
+    Args:
+        dataset: the photos.
+        folder: made if need be; sheets of an earlier check are replaced.
+        progress: called with the number of photos shown so far and the number of all.
+    """
+    members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
+    for record in dataset.records:
+        members[record.label].append(record.path)
+    jobs = [
+        (folder / f"{name}.jpg", paths, title)
+        for label, photos in members.items()
+        for name, paths, title in _pages(label, photos)
+    ]
+    done = 0
+    with in_threads(_write, jobs, num_threads=num_threads()) as written:
+        for num_photos in written:
+            done += num_photos
+            if progress is not None:
+                progress(done, len(dataset.records))
+    return [path for path, _, _ in jobs]
+
+
+def write_twin_sheet(report: CheckReport, folder: Path) -> Path | None:
+    """Returns the sheet of photos that are, or look, the same under two labels.
+
+    ``None`` if there are none; then the sheet of an earlier check is removed. One of the labels of
+    such a pair is often wrong, and the eye sees at once which.
+    """
+    path = folder / _TWIN_SHEET
+    pairs = _pairs_of_two_labels(report)
+    if not pairs:
+        path.unlink(missing_ok=True)
+        return None
+    shown = pairs[:_MAX_PAIRS]
+    tiles = [_pair([(report.image_dir / name, name) for name in pair]) for pair in shown]
+    title = f"Nearly the same under two labels  ({counted(len(pairs), 'pair')}"
+    title += ")" if len(shown) == len(pairs) else f", the {len(shown)} most alike)"
+    _save(_sheet(tiles, columns=3, title=title), path)
+    return path
+
+
+def _pairs_of_two_labels(report: CheckReport) -> list[tuple[str, str]]:
+    """Returns pairs of relative paths, exact copies first, then the most alike."""
+    problems = report.dataset.problems
+    copies = [(each.paths[0], each.paths[-1]) for each in problems if each.kind == "two_labels"]
+    alike = [(twin.path, twin.other) for twin in report.twins.across_labels]
+    return list(dict.fromkeys((min(pair), max(pair)) for pair in [*copies, *alike]))
+
+
+def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[Path], str]]:
+    """Yields name, photos and title of each sheet of a class."""
+    size = _columns(len(photos)) * _ROWS_PER_PAGE
+    num_pages = -(-len(photos) // size)
+    for page in range(num_pages):
+        name, title = label, f"{label}  ({counted(len(photos), 'photo')})"
+        if page:
+            name += f", sheet {page + 1}"
+        if num_pages > 1:
+            title += f", sheet {page + 1} of {num_pages}"
+        yield name, photos[page * size : (page + 1) * size], title
+
+
+def _columns(num_photos: int) -> int:
+    """Returns a number of columns that suits a screen: few photos stay on few rows."""
+    return 6 if num_photos <= 24 else 10
+
+
+def _write(job: tuple[Path, Sequence[Path], str]) -> int:
+    """Returns how many photos are on the sheet that it writes."""
+    path, photos, title = job
+    _save(contact_sheet(photos, columns=_columns(len(photos)), title=title), path)
+    return len(photos)
+
+
+def _save(sheet: Image.Image, path: Path) -> None:
+    with replacing(path) as part:
+        sheet.save(part, format="JPEG", quality=_QUALITY)
+
+
+def _sheet(tiles: Sequence[Image.Image], *, columns: int, title: str) -> Image.Image:
+    """Returns tiles of one size in rows below a title."""
+    columns = min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    font = ImageFont.load_default(_TITLE_SIZE)
+    top = _MARGIN + (_TITLE_HEIGHT if title else 0)
+    step_x, step_y = tiles[0].width + _GAP, tiles[0].height + _GAP
+    inner = max(columns * step_x - _GAP, round(font.getlength(title)))
+    sheet = Image.new("RGB", (2 * _MARGIN + inner, top + rows * step_y - _GAP + _MARGIN), _PAPER)
+    ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=font)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
+        sheet.paste(tile, (_MARGIN + column * step_x, top + row * step_y))
+    return sheet
+
+
+def _pair(photos: Sequence[tuple[Path, str]]) -> Image.Image:
+    """Returns two photos with their names close together, with more room at their right."""
+    left, right = (_tile(path, name, _PAIR_THUMB) for path, name in photos)
+    pair = Image.new("RGB", (left.width + right.width + 2 * _GAP, left.height), _PAPER)
+    pair.paste(left, (0, 0))
+    pair.paste(right, (left.width + 2, 0))
+    return pair
+
+
+def _tile(path: Path, name: str, thumb: int) -> Image.Image:
+    """Returns a photo on its mount with its name below."""
+    tile = Image.new("RGB", (thumb, thumb + _NAME_HEIGHT), _PAPER)
+    tile.paste(_MOUNT, (0, 0, thumb, thumb))
+    draw = ImageDraw.Draw(tile)
+    font = ImageFont.load_default(_NAME_SIZE)
+    try:
+        photo = Image.fromarray(images.decode(path, min_size=thumb))
+    except ImageError as error:
+        reason = _fitted(str(error), font, thumb - 2 * _GAP)
+        draw.text((thumb / 2, thumb / 2), reason, fill=_RED, font=font, anchor="mm")
+    else:
+        scale = thumb / max(photo.size)
+        size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+        resized = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        tile.paste(resized, ((thumb - resized.width) // 2, (thumb - resized.height) // 2))
+    caption = _fitted(name, font, thumb)
+    draw.text((thumb / 2, thumb + _NAME_HEIGHT / 2), caption, fill=_GREY, font=font, anchor="mm")
+    return tile
+
+
+def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """Returns the text, its middle left out as far as it is wider than ``width`` pixels."""
+    keep = len(text)
+    short = text
+    while keep > 2 and font.getlength(short) > width:
+        keep -= 1
+        short = f"{text[: keep // 2]}…{text[-(keep - keep // 2) :]}"
+    return short

@@ -1,0 +1,171 @@
+"""A data set: classes, photos on the sides of the split, problems."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight._text import counted
+from bricksight.config import BUCKETS, SplitConfig
+from bricksight.dataset._groups import group_keys, join_identical
+from bricksight.dataset._problems import (
+    content_problems,
+    empty_classes,
+    split_problems,
+    unreadable_files,
+)
+from bricksight.dataset._records import Photo, Problem, Record
+from bricksight.dataset._split import deal, sha1_of
+from bricksight.errors import DataError
+
+_MIN_CLASSES = 2
+_MAX_REASONS = 5
+
+# Found again whenever the records change; the other kinds of problem stay.
+_FROM_RECORDS = frozenset(
+    {"duplicate", "two_labels", "small_class", "tiny_class", "missing_bucket", "no_group"}
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Photos with their classes, dealt to training, validation and testing.
+
+    Attributes:
+        image_dir: The folder that was scanned.
+        labels: The classes that have photos, in class order: sorted by name.
+        records: Every photo that is used, sorted by its path below ``image_dir``.
+        problems: What the owner of the photos should know, found so far.
+        split: How the photos were dealt.
+    """
+
+    image_dir: Path
+    labels: tuple[str, ...]
+    records: tuple[Record, ...]
+    problems: tuple[Problem, ...]
+    split: SplitConfig
+
+    def bucket(self, name: str) -> tuple[Record, ...]:
+        """Returns the photos of one side of the split, sorted by path.
+
+        Raises:
+            ValueError: ``name`` is not "training", "validation" or "testing".
+        """
+        if name not in BUCKETS:
+            raise ValueError(f"There is no bucket {name!r}; there are {', '.join(BUCKETS)}.")
+        return tuple(record for record in self.records if record.bucket == name)
+
+    def label_indices(self, records: Sequence[Record]) -> np.ndarray:
+        """Returns the place of each record's class in ``labels``: int32, (num_records,)."""
+        index_of = {label: index for index, label in enumerate(self.labels)}
+        return np.array([index_of[record.label] for record in records], dtype=np.int32)
+
+    def without(self, reasons: Mapping[str, str]) -> "Dataset":
+        """Returns the data set without some files, dealt again by the same rule.
+
+        The files become "unreadable" problems. A class that loses all its photos leaves ``labels``
+        and becomes an "empty_class" problem.
+
+        Args:
+            reasons: relative path of the file → why it cannot be used.
+
+        Raises:
+            ValueError: a path is not that of a record.
+            DataError: fewer than two classes are left.
+        """
+        unknown = set(reasons).difference(record.relative_path for record in self.records)
+        if unknown:
+            raise ValueError(f"No records of this data set: {sorted(unknown)}.")
+        if not reasons:
+            return self
+        kept = [
+            Photo(record.path, record.relative_path, record.label, record.sha256)
+            for record in self.records
+            if record.relative_path not in reasons
+        ]
+        lasting = [problem for problem in self.problems if problem.kind not in _FROM_RECORDS]
+        return assemble(
+            self.image_dir,
+            kept,
+            classes=self.labels,
+            split=self.split,
+            problems=[*lasting, *unreadable_files(reasons)],
+        )
+
+
+def assemble(
+    image_dir: Path,
+    photos: Sequence[Photo],
+    *,
+    classes: Iterable[str],
+    split: SplitConfig,
+    problems: Sequence[Problem],
+) -> Dataset:
+    """Returns the data set of hashed photos, dealt to the sides of the split.
+
+    Args:
+        image_dir: the folder they are in.
+        photos: in any order.
+        classes: labels of the class folders, those without photos too.
+        split: how to deal them.
+        problems: what is known already; more are found here.
+
+    Raises:
+        DataError: photos of fewer than two classes, or ``--group_by`` finds nothing.
+    """
+    labels = tuple(sorted({photo.label for photo in photos}))
+    if len(labels) < _MIN_CLASSES:
+        raise DataError(
+            f"{image_dir} has photos that can be used of {counted(len(labels), 'class', 'classes')}"
+            f"{f', {labels[0]!r}' if labels else ''}; at least {_MIN_CLASSES} are needed."
+            + "".join(f"\n  {problem.message}" for problem in problems[:_MAX_REASONS])
+        )
+    records, unmatched = _deal(sorted(photos, key=lambda photo: photo.relative_path), split)
+    return Dataset(
+        image_dir=image_dir,
+        labels=labels,
+        records=records,
+        problems=(
+            *problems,
+            *empty_classes(set(classes).difference(labels)),
+            *content_problems(records),
+            *split_problems(records, unmatched, split),
+        ),
+        split=split,
+    )
+
+
+def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Record, ...], list[str]]:
+    """Returns the records, and the paths in which ``--group_by`` found nothing."""
+    keys, unmatched = group_keys(photos, group_by=split.group_by)
+    keys = join_identical(keys, [photo.sha256 for photo in photos])
+    pairs = list(zip(photos, keys, strict=True))
+    if split.limit_per_class is not None:
+        pairs = _limited(pairs, split.limit_per_class)
+    groups: dict[str, set[str]] = defaultdict(set)
+    for photo, key in pairs:
+        groups[photo.label].add(key)
+    bucket_of = deal(groups, split)
+    records = tuple(
+        Record(photo.path, photo.relative_path, photo.label, key, photo.sha256, bucket_of[key])
+        for photo, key in pairs
+    )
+    return records, unmatched
+
+
+def _limited(pairs: Sequence[tuple[Photo, str]], limit: int) -> list[tuple[Photo, str]]:
+    """Returns at most ``limit`` photos of each class, whole groups as far as they fit.
+
+    The order of the groups is that of their hashes, so that the choice is the same every time and
+    has nothing to do with the time at which the photos were taken.
+    """
+    by_class: dict[str, list[tuple[str, Photo, str]]] = defaultdict(list)
+    for photo, key in pairs:
+        by_class[photo.label].append((sha1_of(key), photo, key))
+    chosen = []
+    for members in by_class.values():
+        members.sort(key=lambda member: (member[0], member[1].relative_path))
+        chosen += [(photo, key) for _, photo, key in members[:limit]]
+    return sorted(chosen, key=lambda pair: pair[0].relative_path)

@@ -1,0 +1,103 @@
+"""Which photos must stay on one side of a split."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+
+from bricksight.dataset._records import Photo, Record
+from bricksight.errors import DataError
+
+_NO_HASH = "_nohash_"
+
+_SUGGESTIONS = (
+    r"^(.+)\.rf\.[0-9a-f]+\.",  # renditions of one photo in a Roboflow export
+    r"^(.+)_[^_/]*$",  # TIMESTAMP_front.jpg, clip3_0042.jpg
+    r"^(.+)-[^-/]*$",  # photo12-3.png
+)
+_MIN_PHOTOS_PER_GROUP = 1.5
+_MIN_GROUPS_PER_CLASS = 3
+_DATE_AT_END = re.compile(r"(19|20)\d{6}$")
+
+
+def group_keys(photos: Sequence[Photo], *, group_by: str | None) -> tuple[list[str], list[str]]:
+    """Returns the key of every photo, and the paths in which ``group_by`` finds nothing.
+
+    Without ``group_by`` the key is the path below image_dir up to ``_nohash_``, retrain.py's way to
+    mark photos that belong together; so it is where the expression finds nothing. Keys are in
+    Unicode form NFC, because the same name may be stored composed on one system and decomposed on
+    another, and the split must not differ for it.
+
+    Raises:
+        DataError: ``group_by`` finds nothing in any path.
+    """
+    paths = [unicodedata.normalize("NFC", photo.relative_path) for photo in photos]
+    own = [path.partition(_NO_HASH)[0] for path in paths]
+    if group_by is None:
+        return own, []
+    pattern = re.compile(group_by)
+    found = [_found(pattern, path) for path in paths]
+    unmatched = [photo.relative_path for photo, key in zip(photos, found, strict=True) if not key]
+    if photos and len(unmatched) == len(photos):
+        raise DataError(
+            f"--group_by {group_by!r} finds nothing in any of {len(photos):,} paths. "
+            f"It is searched in the path below image_dir, such as {unmatched[0]!r}."
+        )
+    return [key or other for key, other in zip(found, own, strict=True)], unmatched
+
+
+def join_identical(keys: Sequence[str], contents: Sequence[str]) -> list[str]:
+    """Returns the keys with groups joined wherever photos of the same content link them.
+
+    A joined group takes the shortest of its keys, the alphabetically first of several: a copy's
+    name is mostly longer than the original's, which then stays where it was.
+
+    Args:
+        keys: the group of each photo.
+        contents: the SHA-256 of each photo, in the same order.
+    """
+    parents = {key: key for key in keys}
+
+    def root(key: str) -> str:
+        while parents[key] != key:
+            parents[key] = parents[parents[key]]
+            key = parents[key]
+        return key
+
+    first_with: dict[str, str] = {}
+    for key, content in zip(keys, contents, strict=True):
+        pair = sorted({root(key), root(first_with.setdefault(content, key))}, key=_seniority)
+        parents[pair[-1]] = pair[0]
+    return [root(key) for key in keys]
+
+
+def suggest_group_by(records: Sequence[Record]) -> str | None:
+    """Returns an expression for ``--group_by`` if the names look like several photos an object.
+
+    Camera tools write ``TIMESTAMP_front.jpg`` or ``photo12-3.png``: without its last part the name
+    stands for the object. Only names of which most classes have several are taken, so that
+    ``IMG_0001.jpg`` is not one object called ``IMG``, nor ``IMG_20240131_101500.jpg`` one day.
+    """
+    return next((pattern for pattern in _SUGGESTIONS if _groups_well(pattern, records)), None)
+
+
+def _groups_well(pattern: str, records: Sequence[Record]) -> bool:
+    compiled = re.compile(pattern)
+    prefixes: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        prefix = _found(compiled, record.relative_path) or record.relative_path
+        prefixes[record.label].add(record.relative_path if _DATE_AT_END.search(prefix) else prefix)
+    num_prefixes = sum(map(len, prefixes.values()))
+    num_varied = sum(len(found) >= _MIN_GROUPS_PER_CLASS for found in prefixes.values())
+    return len(records) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and 2 * num_varied > len(prefixes)
+
+
+def _seniority(key: str) -> tuple[int, str]:
+    return len(key), key
+
+
+def _found(pattern: re.Pattern[str], path: str) -> str:
+    match = pattern.search(path)
+    if match is None:
+        return ""
+    return (match[1] if pattern.groups else None) or match[0]

@@ -1,0 +1,114 @@
+"""From a folder on disk to a data set."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bricksight._files import sha256_of
+from bricksight._text import counted
+from bricksight._threads import in_threads
+from bricksight.config import SplitConfig
+from bricksight.dataset._dataset import Dataset, assemble
+from bricksight.dataset._folder import LAYOUT, Listing, list_folder
+from bricksight.dataset._problems import listing_problems, unreadable_files
+from bricksight.dataset._records import Photo
+from bricksight.errors import DataError
+
+# Hashing waits for the disk more than it computes, and a network disk answers many at a time.
+_NUM_THREADS = 8
+
+
+def scan(
+    image_dir: str | os.PathLike[str],
+    *,
+    split: SplitConfig = SplitConfig(),  # noqa: B008  (frozen)
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Returns the photos below ``image_dir``, dealt to the sides of the split, and all problems.
+
+    Every folder in ``image_dir`` is a class of that name; folders inside it belong to it. What is
+    no photo, or cannot be read, is left out and is among the problems.
+
+    Args:
+        image_dir: a folder with one sub-folder of photos a class.
+        split: how to deal the photos.
+        progress: called with the number of files read so far and the number of all.
+
+    Raises:
+        DataError: there is no such folder, it has photos of fewer than two classes, or names of
+            folders that cannot be labels.
+    """
+    image_dir = Path(image_dir)
+    listing = list_folder(image_dir)
+    _require_classes(image_dir, listing)
+    photos, reasons = _hashed(listing.photos, progress)
+    return assemble(
+        image_dir,
+        photos,
+        classes=listing.classes,
+        split=split,
+        problems=[*listing_problems(listing), *unreadable_files(reasons)],
+    )
+
+
+def _hashed(
+    photos: Sequence[Photo], progress: Callable[[int, int], None] | None
+) -> tuple[list[Photo], dict[str, str]]:
+    """Returns the photos with their SHA-256, and relative path → reason for those without."""
+    hashed = []
+    reasons = {}
+    with in_threads(_hash, photos, num_threads=_NUM_THREADS) as results:
+        for done, (photo, sha256, reason) in enumerate(results, start=1):
+            if reason:
+                reasons[photo.relative_path] = reason
+            else:
+                hashed.append(replace(photo, sha256=sha256))
+            if progress is not None:
+                progress(done, len(photos))
+    return hashed, reasons
+
+
+def _hash(photo: Photo) -> tuple[Photo, str, str]:
+    try:
+        return photo, sha256_of(photo.path), ""
+    except OSError as error:
+        return photo, "", error.strerror or str(error)
+
+
+def _require_classes(image_dir: Path, listing: Listing) -> None:
+    counts = Counter(photo.label for photo in listing.photos)
+    if len(counts) >= 2:
+        return
+    if counts:
+        raise DataError(_one_class(image_dir, listing, *counts.most_common(1)[0]))
+    if listing.loose_photos:
+        found = (
+            f"{counted(len(listing.loose_photos), 'photo')} such as {listing.loose_photos[0]!r} "
+            f"directly in {image_dir} and none in folders below it, so there are no classes."
+        )
+    elif listing.classes:
+        found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them."
+    else:
+        found = (
+            f"{image_dir} is empty."
+            if not listing.other_files
+            else (f"{image_dir} holds {counted(len(listing.other_files), 'file')} but no folder.")
+        )
+    raise DataError(f"{found} {LAYOUT}")
+
+
+def _one_class(image_dir: Path, listing: Listing, label: str, num_photos: int) -> str:
+    empty = [name for name in listing.classes if name != label]
+    message = (
+        f"{image_dir} has photos of only one class, {label!r} ({counted(num_photos, 'photo')}); "
+        "at least two are needed."
+    )
+    if empty:
+        message += f" These folders hold no photos: {', '.join(map(repr, empty))}."
+    parts = [photo.relative_path.split("/") for photo in listing.photos]
+    inner = {part[1] for part in parts if len(part) > 2}
+    if len(inner) > 1:
+        message += f" If the folders inside it are the classes, name {image_dir / parts[0][0]}."
+    return message
