@@ -1,0 +1,83 @@
+"""Pretrained networks: from a reference to a frozen graph that gives features.
+
+    module = resolve("keras:MobileNetV2")       # found or downloaded, not loaded
+    frozen = frozen_graph(module)               # one form whatever the source, cached
+    features = frozen.load()(images)            # float32 (num_images, num_features)
+
+A new source of networks is a file with the functions ``resolve`` and ``find`` and a line in
+``SOURCES``; a network that a known source has is an entry in ``catalog``.
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from bricksight.modules._module import FeatureFunction, Module, Progress
+from bricksight.modules._stages import Stage
+from bricksight.modules.catalog import ModuleSpec, list_modules
+from bricksight.modules.describe import Description, describe
+from bricksight.modules.frozen import FrozenModule, frozen_graph
+from bricksight.modules.reference import Reference, parse_reference
+
+__all__ = [
+    "SOURCES",
+    "Description",
+    "FeatureFunction",
+    "FrozenModule",
+    "Module",
+    "ModuleSpec",
+    "Progress",
+    "Reference",
+    "Stage",
+    "describe",
+    "find",
+    "frozen_graph",
+    "list_modules",
+    "resolve",
+]
+
+SOURCES = {
+    "tfhub": "bricksight.modules.tfhub",
+    "kaggle": "bricksight.modules.kaggle",
+    "keras": "bricksight.modules.keras_applications",
+    "saved_model": "bricksight.modules.saved_model",
+    "packaged": "bricksight.modules.packaged",
+}
+"""The files that look references up, loaded on first use."""
+
+
+def resolve(reference: str, *, progress: Progress | None = None) -> Module:
+    """Returns the module that ``reference`` names, from disk or downloaded.
+
+    TensorFlow is not loaded: size, width and fingerprint are read from the files.
+
+    Args:
+        reference: such as "keras:MobileNetV2" or a handle of TensorFlow Hub.
+        progress: told the bytes received and expected while something is downloaded.
+
+    Raises:
+        ModuleError: nothing is called so, it cannot be had, or it is not what it should be.
+    """
+    parsed = _parse(reference)
+    module: Module = _source(parsed).resolve(parsed, progress=progress)
+    return module
+
+
+def find(reference: str) -> Path | None:
+    """Returns where on disk the files of ``reference`` are, ``None`` if they are not.
+
+    Raises:
+        ModuleError: nothing is called so.
+    """
+    parsed = _parse(reference)
+    path: Path | None = _source(parsed).find(parsed)
+    return path
+
+
+def _parse(reference: str) -> Reference:
+    known = [spec.reference for spec in list_modules()]
+    return parse_reference(reference, sources=SOURCES, known=known)
+
+
+def _source(reference: Reference) -> Any:
+    return importlib.import_module(SOURCES[reference.source])

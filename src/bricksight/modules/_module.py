@@ -1,0 +1,91 @@
+"""What a reference resolves to."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from bricksight._files import sha256_of
+from bricksight.config import InputSpec
+from bricksight.errors import ModuleError
+
+Progress = Callable[[int, int | None], None]
+"""Told the bytes received so far and the bytes expected, ``None`` if the server does not say."""
+
+
+class FeatureFunction(Protocol):
+    """A pretrained network as a TensorFlow function."""
+
+    def __call__(self, images: Any, /) -> Any:
+        """Returns features, float32 (num_images, num_features).
+
+        Args:
+            images: float32 (num_images, height, width, 3), RGB, in [0, 1].
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """A pretrained network without its classification layer, found but not loaded.
+
+    Attributes:
+        reference: As the user typed it.
+        source: Where it comes from: "tfhub", "kaggle", "keras", "saved_model" or "packaged".
+        title: One line for people.
+        input_spec: The size that it takes.
+        num_features: Width of its output, ``None`` if only loading it can tell.
+        licence: SPDX identifier, ``None`` if not known.
+        fingerprint: Hexadecimal SHA-256 of everything that determines the features; the same in
+            every process and in whatever folder the files lie.
+        location: The folder or file on disk.
+        loader: Makes the function of ``load``.
+        network_builder: Makes the model of ``network``, ``None`` if there is no such model.
+    """
+
+    reference: str
+    source: str
+    title: str
+    input_spec: InputSpec
+    num_features: int | None
+    licence: str | None
+    fingerprint: str
+    location: Path | None
+    loader: Callable[[], FeatureFunction] = field(repr=False, compare=False)
+    network_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+
+    def load(self) -> FeatureFunction:
+        """Returns the network as a ``tf.function`` of one signature; loads TensorFlow.
+
+        Raises:
+            ModuleError: the files cannot be loaded, or are no network from images to features.
+        """
+        return self.loader()
+
+    def network(self) -> Any:
+        """Returns the network as a new ``keras.Model`` whose layers can be fine-tuned.
+
+        It takes float32 images in [0, 1] and gives features, as ``load`` does.
+
+        Raises:
+            ModuleError: the source holds a graph and no Keras layers.
+        """
+        if self.network_builder is None:
+            raise ModuleError(
+                f"{self.reference} is a TensorFlow graph without Keras layers. Networks that can "
+                "be fine-tuned layer by layer are keras:NAME and packaged:efficientnet_lite0."
+            )
+        return self.network_builder()
+
+
+def fingerprint_of(files: Iterable[tuple[str, Path]], *settings: object) -> str:
+    """Returns a hexadecimal SHA-256 over files, their names, and how they are read.
+
+    Args:
+        files: pairs of a name that does not depend on the place, and the path.
+        settings: whatever else determines the features, such as a size or a reader's version.
+    """
+    digest = hashlib.sha256(repr(settings).encode())
+    for name, path in sorted(files):
+        digest.update(f"\n{name} {sha256_of(path)}".encode())
+    return digest.hexdigest()

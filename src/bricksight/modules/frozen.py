@@ -1,0 +1,165 @@
+"""The one form in which every module is used: a graph with its weights inside.
+
+Whatever a module was made with, compiling it for LiteRT, exporting it and describing it start from
+the same file, written once and kept in the cache folder. A later run reads it back without loading
+the original, and without TensorFlow if nothing is to be computed.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bricksight._files import cache_dir, replacing
+from bricksight._optional import require_tensorflow
+from bricksight.errors import ModuleError
+from bricksight.modules._module import FeatureFunction, Module
+
+FREEZER_VERSION = 1
+"""Part of the cache's folder name: raised when the same module is frozen to another graph."""
+
+INPUT_NODE = "images"
+OUTPUT_NODE = "features"
+
+# TF1's control flow is made of these; what follows would tear it apart.
+_CONTROL_FLOW = frozenset({"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrozenModule:
+    """A serialized ``GraphDef`` from images to features.
+
+    Attributes:
+        graph_def_bytes: The graph; variables are constants, there is no other input.
+        input_name: Name of the input tensor, with its ``:0``: float32
+            (num_images, height, width, 3), RGB, in [0, 1].
+        output_name: Name of the output tensor: float32 (num_images, num_features).
+        height: Rows of the input, in pixels.
+        width: Columns of the input, in pixels.
+        num_features: Width of the output.
+        fingerprint: That of the module.
+    """
+
+    graph_def_bytes: bytes
+    input_name: str
+    output_name: str
+    height: int
+    width: int
+    num_features: int
+    fingerprint: str
+
+    def load(self) -> FeatureFunction:
+        """Returns the graph as a ``tf.function`` of one signature, from images to features."""
+        tf = require_tensorflow()
+        graph_def = tf.compat.v1.GraphDef.FromString(self.graph_def_bytes)
+
+        def features(images: Any) -> Any:
+            return tf.graph_util.import_graph_def(
+                graph_def,
+                input_map={self.input_name: images},
+                return_elements=[self.output_name],
+                name="",
+            )[0]
+
+        spec = tf.TensorSpec((None, self.height, self.width, 3), tf.float32, name="images")
+        function: FeatureFunction = tf.function(features, input_signature=[spec], autograph=False)
+        return function
+
+
+def frozen_graph(module: Module) -> FrozenModule:
+    """Returns ``module`` with its variables folded into constants, from the cache if it is there.
+
+    The graph holds no default-valued attributes, so that TensorFlow 2.12 reads it too.
+
+    Raises:
+        ModuleError: the module cannot be loaded or frozen.
+        CacheError: the cache folder cannot be made.
+    """
+    folder = cache_dir("modules") / f"{module.fingerprint}-{FREEZER_VERSION}"
+    frozen = _read(folder, module.fingerprint)
+    if frozen is None:
+        frozen = _freeze(module)
+        _write(frozen, folder)
+    return frozen
+
+
+def _read(folder: Path, fingerprint: str) -> FrozenModule | None:
+    """Returns what ``_write`` wrote, ``None`` if it is absent or damaged."""
+    try:
+        described = json.loads((folder / "module.json").read_text(encoding="utf-8"))
+        graph = (folder / "graph.pb").read_bytes()
+        if described.pop("sha256") != hashlib.sha256(graph).hexdigest():
+            return None
+        return FrozenModule(graph_def_bytes=graph, fingerprint=fingerprint, **described)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(frozen: FrozenModule, folder: Path) -> None:
+    described = asdict(frozen)
+    graph = described.pop("graph_def_bytes")
+    described.pop("fingerprint")
+    described["sha256"] = hashlib.sha256(graph).hexdigest()
+    # Two files, each replaced whole: the checksum tells a pair that does not belong together.
+    with replacing(folder / "graph.pb") as part:
+        part.write_bytes(graph)
+    with replacing(folder / "module.json") as part:
+        part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+
+
+def _freeze(module: Module) -> FrozenModule:
+    tf = require_tensorflow()
+    spec = module.input_spec
+    function = module.load()
+
+    def renamed(images: Any) -> Any:
+        return tf.identity(function(images), name=OUTPUT_NODE)
+
+    signature = tf.TensorSpec((None, spec.height, spec.width, 3), tf.float32, name=INPUT_NODE)
+    concrete = tf.function(renamed, autograph=False).get_concrete_function(signature)
+    graph_def = _tidied(_fold_variables(concrete, module.reference))
+    return FrozenModule(
+        graph_def_bytes=graph_def.SerializeToString(deterministic=True),
+        input_name=f"{INPUT_NODE}:0",
+        output_name=f"{OUTPUT_NODE}:0",
+        height=spec.height,
+        width=spec.width,
+        num_features=int(concrete.outputs[0].shape[1]),
+        fingerprint=module.fingerprint,
+    )
+
+
+def _fold_variables(concrete: Any, text: str) -> Any:
+    # TensorFlow has no public name for this; its own TFLite converter and tf2onnx import it so.
+    from tensorflow.python.framework import convert_to_constants  # noqa: PLC0415, TID251 (heavy)
+
+    graph_def = convert_to_constants.convert_variables_to_constants_v2(
+        concrete
+    ).graph.as_graph_def()
+    leftover = sorted({node.op for node in graph_def.node} & _CONTROL_FLOW)
+    if leftover:
+        raise ModuleError(
+            f"{text} contains control flow of TensorFlow 1 ({', '.join(leftover)}), which cannot "
+            "be frozen. Use a newer version of the module."
+        )
+    return graph_def
+
+
+def _tidied(graph_def: Any) -> Any:
+    """Returns the graph without what inference does not need: order, identities, defaults."""
+    tf = require_tensorflow()
+    from tensorflow.python.framework import meta_graph  # noqa: PLC0415, TID251 (heavy)
+
+    for node in graph_def.node:
+        # Without variables nothing has to be done in an order.
+        data = [name for name in node.input if not name.startswith("^")]
+        del node.input[:]
+        node.input.extend(data)
+    graph_util = tf.compat.v1.graph_util
+    spliced = graph_util.remove_training_nodes(graph_def, protected_nodes=[OUTPUT_NODE])
+    spliced.versions.CopyFrom(graph_def.versions)
+    spliced.library.CopyFrom(graph_def.library)
+    meta = tf.compat.v1.MetaGraphDef(graph_def=graph_util.extract_sub_graph(spliced, [OUTPUT_NODE]))
+    meta_graph.strip_graph_default_valued_attrs(meta)
+    return meta.graph_def

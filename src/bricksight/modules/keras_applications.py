@@ -1,0 +1,183 @@
+"""The networks of Keras Applications, with the weights where Keras keeps them."""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bricksight._optional import require_tensorflow
+from bricksight.config import InputSpec
+from bricksight.errors import ModuleError
+from bricksight.modules._applications import APPLICATIONS, Application
+from bricksight.modules._download import DownloadError, download
+from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.modules.reference import Reference
+from bricksight.modules.saved_model import feature_function
+
+READER_VERSION = 1
+"""Part of every fingerprint: raised when the same weights are read to other features."""
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One network at one width and size."""
+
+    application: Application
+    alpha: float
+    size: int
+
+    @property
+    def file(self) -> str:
+        return self.application.weights_file(alpha=self.alpha, size=self.size)
+
+    @property
+    def title(self) -> str:
+        """A line such as "MobileNetV2, alpha 0.5, 176 px (weights trained at 224 px)"."""
+        parts = [self.application.name]
+        if self.application.takes_alpha:
+            parts.append(f"alpha {self.alpha}")
+        trained = self.application.weights_size(self.size)
+        note = "" if trained == self.size else f" (weights trained at {trained} px)"
+        return ", ".join([*parts, f"{self.size} px{note}"])
+
+
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+    """Returns the module of ``keras:NAME@alpha=A,size=S``; the weights are fetched if need be.
+
+    Raises:
+        ModuleError: there is no such network, alpha or size, or its weights cannot be had.
+    """
+    choice = _choose(reference)
+    path = _weights_path(choice)
+    if not path.is_file():
+        _fetch(reference, choice, path, progress)
+    build = functools.partial(_load_network, reference.text, choice, path)
+    num_features = choice.application.num_features[choice.alpha]
+    settings = (READER_VERSION, choice.application.name, choice.alpha, choice.size)
+    return Module(
+        reference=reference.text,
+        source=reference.source,
+        title=choice.title,
+        input_spec=InputSpec(height=choice.size, width=choice.size),
+        num_features=num_features,
+        licence=choice.application.licence,
+        fingerprint=fingerprint_of([("weights.h5", path)], *settings),
+        location=path,
+        loader=functools.partial(_load_function, build, reference.text, choice.size),
+        network_builder=build,
+    )
+
+
+def find(reference: Reference) -> Path | None:
+    """Returns the file with the weights, ``None`` if it is not on disk."""
+    path = _weights_path(_choose(reference))
+    return path if path.is_file() else None
+
+
+def build_network(application: Application, *, alpha: float = 1.0, size: int | None = None) -> Any:
+    """Returns ``application`` as a ``keras.Model`` with random weights.
+
+    It takes float32 images in [0, 1]; what ``preprocess_input`` of the application does is its
+    first step. The output is averaged over the image: float32 (num_images, num_features).
+    """
+    keras = require_tensorflow().keras
+    size = size or application.size
+    images = keras.Input((size, size, 3), name="images")
+    package = getattr(keras.applications, application.package)
+    scaled = package.preprocess_input(keras.layers.Rescaling(255.0, name="to_255")(images))
+    options = {"alpha": alpha} if application.takes_alpha else {}
+    return getattr(keras.applications, application.name)(
+        weights=None,
+        include_top=False,
+        pooling="avg",
+        input_tensor=scaled,
+        input_shape=(size, size, 3),
+        **options,
+    )
+
+
+def _choose(reference: Reference) -> _Choice:
+    by_name = {one.name: one for one in APPLICATIONS}
+    application = by_name.get(reference.name)
+    if application is None:
+        raise ModuleError(
+            f"{reference.text}: there is no {reference.name!r} here. "
+            f"Expected keras: and one of {', '.join(by_name)}."
+        )
+    reference.only(*(("alpha", "size") if application.takes_alpha else ("size",)))
+    size = reference.size or application.size
+    if size < application.smallest:
+        raise ModuleError(
+            f"{reference.text} asks for size={size}; "
+            f"{application.name} takes {application.smallest} pixels or more."
+        )
+    return _Choice(application, _choose_alpha(reference, application), size)
+
+
+def _choose_alpha(reference: Reference, application: Application) -> float:
+    text = reference.options.get("alpha", "1.0")
+    allowed = {str(alpha): alpha for alpha in application.num_features}
+    # 0.50 and 1 are alphas too.
+    for spelling in (text, text.rstrip("0"), f"{text}.0"):
+        if spelling in allowed:
+            return allowed[spelling]
+    raise ModuleError(
+        f"{reference.text} asks for alpha={text}; "
+        f"{application.name} has ImageNet weights for {', '.join(allowed)}."
+    )
+
+
+def keras_home() -> Path:
+    """Returns the folder of Keras's own files, as Keras chooses it."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+
+
+def _weights_path(choice: _Choice) -> Path:
+    return keras_home() / "models" / choice.file
+
+
+def _fetch(reference: Reference, choice: _Choice, path: Path, progress: Progress | None) -> None:
+    application = choice.application
+    url = f"{application.url}/{application.remote_file or choice.file}"
+    try:
+        download(url, path, md5=application.md5.get(choice.file), progress=progress)
+    except DownloadError as error:
+        raise ModuleError(
+            f"The weights of {reference.text} are not in {path.parent} and could not be "
+            f"downloaded from {url}: {error}. Copy {choice.file} into that folder from a machine "
+            "where Keras has used it, set KERAS_HOME to a folder that has it in models, "
+            "or use packaged:efficientnet_lite0, which needs no network."
+        ) from error
+
+
+def _load_network(text: str, choice: _Choice, path: Path) -> Any:
+    model = build_network(choice.application, alpha=choice.alpha, size=choice.size)
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModuleError(
+            f"{text}: the weights in {path} do not fit the network ({error}). "
+            "Remove the file to have it downloaded again."
+        ) from error
+    if choice.application.divides_by_stddev:
+        _divide_by_stddev(model)
+    return model
+
+
+def _divide_by_stddev(model: Any) -> None:
+    """Makes EfficientNet's normalisation what it was trained with.
+
+    Its weight files hold the standard deviation of ImageNet where the layer expects the variance.
+    Keras makes up for it by one more layer, but only with ``weights="imagenet"``, never with the
+    path of the same file (https://github.com/tensorflow/tensorflow/issues/49930).
+    """
+    stddev = (0.229, 0.224, 0.225)
+    layer = next(one for one in model.layers if type(one).__name__ == "Normalization")
+    layer.adapt_variance.assign(layer.adapt_variance * stddev)
+    layer.finalize_state()
+
+
+def _load_function(build: Any, text: str, size: int) -> FeatureFunction:
+    call = functools.partial(build(), training=False)
+    return feature_function(call, text=text, height=size, width=size)

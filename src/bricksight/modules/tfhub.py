@@ -1,0 +1,98 @@
+"""Handles of TensorFlow Hub, downloaded and cached as ``tensorflow_hub`` did it."""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bricksight._files import cache_dir, replacing
+from bricksight.errors import ModuleError
+from bricksight.modules import saved_model
+from bricksight.modules._archive import download_and_unpack
+from bricksight.modules._download import DownloadError
+from bricksight.modules._module import Module, Progress
+from bricksight.modules.reference import Reference
+
+
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+    """Returns the module of a handle such as ``https://tfhub.dev/...``, downloaded if need be.
+
+    Raises:
+        ModuleError: it is neither on disk nor to be had, or is no network of this kind.
+    """
+    reference.only("size")
+    handle = reference.name
+    if "/classification/" in handle:
+        raise ModuleError(
+            f"{reference.text} is a classifier of its own classes; expected a network without its "
+            f"last layer. Try {handle.replace('/classification/', '/feature_vector/')}"
+        )
+    folder = find(reference) or _fetch(reference, progress)
+    return saved_model.from_folder(
+        reference,
+        folder,
+        title=_title(handle),
+        licence="Apache-2.0" if _is_googles(handle) else None,
+        default_size=documented_size(handle),
+    )
+
+
+def find(reference: Reference) -> Path | None:
+    """Returns the folder of the handle in the first cache that has it, ``None`` if none has."""
+    folders = (root / _folder_name(reference.name) for root in _cache_roots())
+    return next((folder for folder in folders if (folder / "saved_model.pb").is_file()), None)
+
+
+def documented_size(handle: str) -> int | None:
+    """Returns the input size in the name of one of Google's MobileNets, ``None`` for others."""
+    match = re.search(r"/mobilenet_v[123]_[a-z_]*\d{3}_(\d{2,3})/", handle)
+    return int(match[1]) if match and _is_googles(handle) else None
+
+
+def _is_googles(handle: str) -> bool:
+    return handle.startswith("https://tfhub.dev/google/imagenet/")
+
+
+def _title(handle: str) -> str:
+    """Returns the handle without server and publisher."""
+    path = urlsplit(handle).path.strip("/").removeprefix("google/imagenet/")
+    return f"{path.replace('/', ' ')} of TensorFlow Hub"
+
+
+def _folder_name(handle: str) -> str:
+    return hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+
+
+def _cache_roots() -> Iterator[Path]:
+    """Yields the folders to look in; downloads go to the first."""
+    named = os.environ.get("TFHUB_CACHE_DIR")
+    if named:
+        yield Path(named).expanduser()
+        return
+    yield cache_dir("tfhub_modules")
+    # Where tensorflow_hub put modules when nothing was set. Anyone may write to that folder's
+    # parent, so it counts only if it is the user's own.
+    shared = Path(tempfile.gettempdir(), "tfhub_modules")
+    if shared.is_dir() and (not hasattr(os, "getuid") or shared.stat().st_uid == os.getuid()):
+        yield shared
+
+
+def _fetch(reference: Reference, progress: Progress | None) -> Path:
+    handle = reference.name
+    folder = next(_cache_roots()) / _folder_name(handle)
+    separator = "&" if urlsplit(handle).query else "?"
+    url = f"{handle}{separator}tf-hub-format=compressed"
+    try:
+        download_and_unpack(url, folder, progress=progress)
+    except DownloadError as error:
+        raise ModuleError(
+            f"{reference.text} is not in {folder.parent} and could not be downloaded from {url}: "
+            f"{error}. Copy its folder to {folder} from a machine that has it, name a folder with "
+            "saved_model:PATH, or use packaged:efficientnet_lite0, which needs no network."
+        ) from error
+    with replacing(folder.with_name(f"{folder.name}.descriptor.txt")) as part:
+        part.write_text(f"Module: {handle}\n", encoding="utf-8")
+    return folder
