@@ -1,0 +1,31 @@
+"""Figures from arrays: how often a classifier is right, where it is wrong, how sure that is.
+
+The room takes probabilities and true classes, never a model, so it scores every runtime alike.
+"""
+
+from bricksight.evaluation._calibration import ReliabilityBin
+from bricksight.evaluation._intervals import Interval, wilson_interval
+from bricksight.evaluation._result import (
+    Answered,
+    ClassScores,
+    ConfusedPair,
+    Evaluation,
+    GroupScores,
+    Mistake,
+)
+from bricksight.evaluation._scores import evaluate
+from bricksight.evaluation._unknown import unknown_threshold
+
+__all__ = [
+    "Answered",
+    "ClassScores",
+    "ConfusedPair",
+    "Evaluation",
+    "GroupScores",
+    "Interval",
+    "Mistake",
+    "ReliabilityBin",
+    "evaluate",
+    "unknown_threshold",
+    "wilson_interval",
+]

@@ -1,0 +1,201 @@
+"""What an evaluation holds, and its form in ``metrics.json``."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bricksight.evaluation._calibration import ReliabilityBin
+from bricksight.evaluation._intervals import LEVEL, Interval
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How one class fared; a share whose denominator is 0 is ``None``, never 0 or 1.
+
+    Attributes:
+        label: the class.
+        count: photos of the class.
+        predicted_count: photos that were taken for the class.
+        precision: share of the photos taken for the class that are of it.
+        recall: share of the photos of the class that were taken for it.
+        f1: harmonic mean of precision and recall.
+    """
+
+    label: str
+    count: int
+    predicted_count: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Photos of one class that were taken for another.
+
+    Attributes:
+        label: the true class.
+        predicted: the answer.
+        count: how many photos.
+        share: ``count`` divided by the number of photos of the true class.
+    """
+
+    label: str
+    predicted: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One photo with a wrong answer.
+
+    Attributes:
+        path: the photo, as handed in.
+        label: its true class.
+        predicted: the answer.
+        probability: of the answer.
+        probability_of_label: of the true class.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+    probability_of_label: float
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """One answer a group: the class with the highest mean log probability over its photos.
+
+    Attributes:
+        num_groups: how many groups there are.
+        accuracy: share of the groups whose answer is right; ``None`` where some group holds photos
+            of several classes, for which one answer makes no sense.
+        accuracy_interval: 95 % Wilson interval of ``accuracy``; groups are independent.
+    """
+
+    num_groups: int
+    accuracy: float | None
+    accuracy_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is left when answers below a probability are withheld.
+
+    Attributes:
+        count: photos that still get an answer.
+        accuracy: share of those answers that is right, ``None`` if there are none.
+    """
+
+    count: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """Every figure of one test; what cannot be measured is ``None``.
+
+    Attributes:
+        labels: the classes, in the order of rows and columns.
+        num_images: photos tested.
+        accuracy: share of the photos whose most probable class is the true one.
+        accuracy_interval: its 95 % interval.
+        top_k: how many answers ``top_k_accuracy`` looks at.
+        top_k_accuracy: share of the photos whose true class is among the ``top_k`` most probable.
+        balanced_accuracy: mean recall of the classes that have photos.
+        cross_entropy: mean of -ln(probability of the true class), in nats.
+        expected_calibration_error: mean distance of confidence and accuracy.
+        reliability: the bins behind it.
+        classes: one entry a class, in the order of ``labels``.
+        confusion_matrix: int64 (num_classes, num_classes); rows are true, columns are answers.
+        confused_pairs: largest count first.
+        mistakes: surest wrong answer first.
+        groups: ``None`` where every photo stands for itself.
+        confidence: float64 (num_images,), the probability of each answer.
+        correct: bool (num_images,), whether it is right.
+    """
+
+    labels: tuple[str, ...]
+    num_images: int
+    accuracy: float | None
+    accuracy_interval: Interval | None
+    top_k: int
+    top_k_accuracy: float | None
+    balanced_accuracy: float | None
+    cross_entropy: float | None
+    expected_calibration_error: float | None
+    reliability: tuple[ReliabilityBin, ...]
+    classes: tuple[ClassScores, ...]
+    confusion_matrix: np.ndarray
+    confused_pairs: tuple[ConfusedPair, ...]
+    mistakes: tuple[Mistake, ...]
+    groups: GroupScores | None
+    confidence: np.ndarray
+    correct: np.ndarray
+
+    @property
+    def labels_without_images(self) -> tuple[str, ...]:
+        """The classes of which no photo was tested: nothing is known about them."""
+        return tuple(scores.label for scores in self.classes if scores.count == 0)
+
+    @property
+    def statement(self) -> str:
+        """The result in one sentence."""
+        if self.accuracy is None or self.accuracy_interval is None:
+            return "There were no photos to test, so nothing was measured."
+        interval = self.accuracy_interval
+        photos = "photo" if self.num_images == 1 else "photos"
+        text = (
+            f"{100 * self.accuracy:.1f} % of {self.num_images} {photos} right "
+            f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
+        )
+        if self.groups is not None:
+            text += (
+                f" The photos form {self.groups.num_groups} groups and those of a group are not "
+                "independent, which the interval takes into account."
+            )
+        return text
+
+    def answered(self, threshold: float) -> Answered:
+        """Returns what is left when answers less probable than ``threshold`` become "unknown"."""
+        kept = self.confidence >= threshold
+        accuracy = float(self.correct[kept].mean()) if kept.any() else None
+        return Answered(count=int(kept.sum()), accuracy=accuracy)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the figures as plain values; ``docs/report.md`` lists the keys."""
+        return {
+            "statement": self.statement,
+            "num_images": self.num_images,
+            "accuracy": self.accuracy,
+            "accuracy_interval": _interval_json(self.accuracy_interval),
+            "top_k": self.top_k,
+            "top_k_accuracy": self.top_k_accuracy,
+            "balanced_accuracy": self.balanced_accuracy,
+            "cross_entropy": self.cross_entropy,
+            "expected_calibration_error": self.expected_calibration_error,
+            "reliability": [asdict(one) for one in self.reliability],
+            "groups": None if self.groups is None else _groups_json(self.groups),
+            "labels": list(self.labels),
+            "labels_without_images": list(self.labels_without_images),
+            "classes": [asdict(scores) for scores in self.classes],
+            "confusion_matrix": self.confusion_matrix.tolist(),
+            "confused_pairs": [asdict(pair) for pair in self.confused_pairs],
+            "mistakes": [asdict(mistake) for mistake in self.mistakes],
+        }
+
+
+def _interval_json(interval: Interval | None) -> dict[str, Any] | None:
+    return None if interval is None else {**asdict(interval), "level": LEVEL}
+
+
+def _groups_json(groups: GroupScores) -> dict[str, Any]:
+    return {
+        "num_groups": groups.num_groups,
+        "accuracy": groups.accuracy,
+        "accuracy_interval": _interval_json(groups.accuracy_interval),
+    }

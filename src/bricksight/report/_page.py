@@ -1,0 +1,166 @@
+"""``ReportContent`` to HTML: what is shown, in which order, with which words of caution."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+from bricksight import _files
+from bricksight.config import BUCKETS
+from bricksight.evaluation import Answered, Evaluation, Mistake
+from bricksight.report import _plots, _tables
+from bricksight.report._content import ReportContent
+from bricksight.report._thumbnails import Thumbnail, thumbnail
+
+if TYPE_CHECKING:
+    from bricksight.dataset import Problem
+
+_MAX_MISTAKES = 30
+_MAX_PAIRS = 15
+_MAX_PATHS = 50
+_MAX_NAMES = 60
+_WIDE_INTERVAL = 0.1
+_FEW_PHOTOS = 5
+_ROOMY_MATRIX = 20
+
+
+@dataclass(frozen=True)
+class MistakeCard:
+    """A wrong answer with the photo and a training photo of the class that it was taken for."""
+
+    mistake: Mistake
+    photo: Thumbnail
+    example: Thumbnail | None
+
+
+def write_report(path: Path, content: ReportContent) -> None:
+    """Writes the page to ``path``, replacing an older one.
+
+    Nothing outside the file is loaded when it is opened: style, plots and photos are inside.
+    """
+    html = _environment().get_template("report.html.j2").render(_context(content))
+    with _files.replacing(path) as part:
+        part.write_text(html, encoding="utf-8")
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bricksight.report"),
+        autoescape=True,  # folder and file names are the user's and may hold anything
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = _tables.percent
+    environment.filters["duration"] = _tables.duration
+    return environment
+
+
+def _context(content: ReportContent) -> dict[str, object]:
+    evaluation, validation = content.evaluation, content.validation
+    if validation is not None and validation.num_images == 0:
+        validation = None
+    return {
+        "content": content,
+        "evaluation": evaluation,
+        "validation": validation,
+        "buckets": BUCKETS,
+        "cautions": cautions(evaluation),
+        "figures": _tables.figures(evaluation, validation),
+        "histories": [(history, _plots.history_plot(history)) for history in content.history],
+        "classes": _tables.worst_first(evaluation),
+        "matrix": _tables.matrix(evaluation),
+        "roomy_matrix": _ROOMY_MATRIX,
+        "pairs": evaluation.confused_pairs[:_MAX_PAIRS],
+        "reliability": _plots.reliability_plot(evaluation.reliability),
+        "answered": _answered(evaluation, content.unknown_threshold),
+        "mistakes": _mistake_cards(content),
+        "problems": _problems_by_kind(content.problems),
+        "max_paths": _MAX_PATHS,
+        "totals": _totals(content),
+        "facts": _facts(content),
+    }
+
+
+def cautions(evaluation: Evaluation) -> list[str]:
+    """Returns what a reader must know before believing the figures."""
+    interval = evaluation.accuracy_interval
+    if interval is None:
+        return []
+    texts = []
+    width = interval.high - interval.low
+    if width > _WIDE_INTERVAL:
+        texts.append(
+            f"The test is small: the accuracy on other photos may lie anywhere in an interval of "
+            f"{100 * width:.0f} percentage points. Two runs that differ by less cannot be told "
+            "apart. More test photos or a cross-validation narrow it."
+        )
+    num_classes = len(evaluation.labels)
+    missing = evaluation.labels_without_images
+    if missing:
+        texts.append(
+            f"Nothing is known about the classes without a test photo, {len(missing)} of "
+            f"{num_classes}: {_named(missing)}."
+        )
+    num_few = sum(0 < scores.count < _FEW_PHOTOS for scores in evaluation.classes)
+    if num_few:
+        texts.append(
+            f"The figures of a class with fewer than {_FEW_PHOTOS} test photos say little; that is "
+            f"{num_few} of {num_classes} classes."
+        )
+    if evaluation.groups is not None and evaluation.groups.accuracy is None:
+        texts.append(
+            "Some groups hold photos of several classes, so there is no accuracy by group."
+        )
+    return texts
+
+
+def _named(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:_MAX_NAMES])
+    return shown if len(labels) <= _MAX_NAMES else f"{shown} and {len(labels) - _MAX_NAMES} more"
+
+
+def _answered(evaluation: Evaluation, threshold: float | None) -> Answered | None:
+    return None if threshold is None else evaluation.answered(threshold)
+
+
+def _mistake_cards(content: ReportContent) -> list[MistakeCard]:
+    mistakes = content.evaluation.mistakes[:_MAX_MISTAKES]
+    examples = {
+        label: thumbnail(content.image_dir / content.examples[label])
+        for label in sorted({mistake.predicted for mistake in mistakes})
+        if label in content.examples
+    }
+    return [
+        MistakeCard(
+            mistake=mistake,
+            photo=thumbnail(content.image_dir / mistake.path),
+            example=examples.get(mistake.predicted),
+        )
+        for mistake in mistakes
+    ]
+
+
+def _problems_by_kind(problems: "Sequence[Problem]") -> list[tuple[str, "list[Problem]"]]:
+    in_order = sorted(problems, key=lambda problem: problem.kind)
+    return [(kind, list(some)) for kind, some in groupby(in_order, key=lambda one: one.kind)]
+
+
+def _totals(content: ReportContent) -> dict[str, int]:
+    counts = content.class_counts.values()
+    return {bucket: sum(one.get(bucket, 0) for one in counts) for bucket in BUCKETS}
+
+
+def _facts(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Returns the tables of the last section: heading and lines."""
+    timings = [(name, _tables.duration(seconds)) for name, seconds in content.timings.items()]
+    tables = [
+        ("Pretrained network", _tables.flatten(content.module)),
+        ("Settings", _tables.flatten(content.settings)),
+        ("Versions", _tables.flatten(content.versions)),
+        ("Timings", timings),
+    ]
+    return [(heading, lines) for heading, lines in tables if lines]

@@ -1,0 +1,200 @@
+"""The tables of the page: figures, classes, confusion matrix, settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bricksight.evaluation import ClassScores, Evaluation
+
+_MAX_MATRIX_CLASSES = 100
+_NUM_MATRIX_WORST = 60
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One field of the confusion matrix.
+
+    Attributes:
+        predicted: the answer.
+        count: how many photos.
+        share: of the photos of the row's class.
+        right: whether the answer is the true class.
+    """
+
+    predicted: str
+    count: int
+    share: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """The answers for the photos of one class.
+
+    Attributes:
+        label: the true class.
+        count: photos of the class, those taken for a class that is not shown included.
+        cells: one a column; ``None`` where no photo was taken for that class.
+    """
+
+    label: str
+    count: int
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The confusion matrix as it is shown.
+
+    Attributes:
+        labels: of rows and columns.
+        rows: one a label.
+        num_classes: how many there are in all; more than there are labels if only the classes with
+            the most mistakes are shown.
+    """
+
+    labels: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+    num_classes: int
+
+
+def matrix(evaluation: Evaluation) -> Matrix:
+    """Returns the confusion matrix; of more than 100 classes, the 60 with the most mistakes."""
+    counts = evaluation.confusion_matrix
+    shown = _shown_classes(counts)
+    labels = tuple(evaluation.labels[index] for index in shown)
+    totals = counts.sum(axis=1)
+    rows = tuple(
+        MatrixRow(
+            label=evaluation.labels[true],
+            count=int(totals[true]),
+            cells=tuple(
+                Cell(
+                    predicted=evaluation.labels[answer],
+                    count=int(counts[true, answer]),
+                    share=float(counts[true, answer] / totals[true]),
+                    right=true == answer,
+                )
+                if counts[true, answer]
+                else None
+                for answer in shown
+            ),
+        )
+        for true in shown
+    )
+    return Matrix(labels=labels, rows=rows, num_classes=len(counts))
+
+
+def _shown_classes(counts: np.ndarray) -> list[int]:
+    if len(counts) <= _MAX_MATRIX_CLASSES:
+        return list(range(len(counts)))
+    num_mistakes = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
+    worst = np.argsort(-num_mistakes, kind="stable")[:_NUM_MATRIX_WORST]
+    return sorted(worst.tolist())
+
+
+def worst_first(evaluation: Evaluation) -> list[ClassScores]:
+    """Returns the classes by rising F1, those about which nothing is known last."""
+    return sorted(
+        evaluation.classes, key=lambda scores: (scores.count == 0, scores.f1 or 0.0, scores.label)
+    )
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table of figures.
+
+    Attributes:
+        name: of the figure.
+        test: as text, on the test photos; empty if it was not measured.
+        validation: the same on the validation photos.
+        meaning: in one sentence.
+    """
+
+    name: str
+    test: str
+    validation: str
+    meaning: str
+
+
+def figures(test: Evaluation, validation: Evaluation | None) -> list[Figure]:
+    """Returns the figures of both sets of photos, side by side."""
+    meanings = _meanings(test)
+    test_texts = _figure_texts(test)
+    validation_texts = [""] * len(meanings) if validation is None else _figure_texts(validation)
+    return [
+        Figure(name, test_text, validation_text, meaning)
+        for (name, meaning), test_text, validation_text in zip(
+            meanings.items(), test_texts, validation_texts, strict=True
+        )
+    ]
+
+
+def _meanings(evaluation: Evaluation) -> dict[str, str]:
+    return {
+        "Photos": "How many were shown to the classifier, none of which it learnt from.",
+        "Accuracy": "Share of the photos whose first answer is right, with its 95 % interval.",
+        f"Top-{evaluation.top_k} accuracy": (
+            f"Share of the photos whose class is among the first {evaluation.top_k} answers."
+        ),
+        "Balanced accuracy": "Mean over the classes, so that each counts alike.",
+        "Accuracy by group": "One answer a group, from all its photos together.",
+        "Cross entropy": "In nats; 0 is perfect. Punishes answers that are sure and wrong.",
+        "Calibration error": "How far probabilities are from the share that is right; 0 is best.",
+    }
+
+
+def _figure_texts(evaluation: Evaluation) -> list[str]:
+    interval, groups = evaluation.accuracy_interval, evaluation.groups
+    accuracy = percent(evaluation.accuracy)
+    if interval is not None:
+        ends = f"({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+        accuracy += " " + ends.replace(" ", _NO_BREAK)
+    by_group = ""
+    if groups is not None and groups.accuracy is not None:
+        by_group = f"{percent(groups.accuracy)} of {groups.num_groups}"
+    entropy = evaluation.cross_entropy
+    return [
+        str(evaluation.num_images),
+        accuracy,
+        percent(evaluation.top_k_accuracy),
+        percent(evaluation.balanced_accuracy),
+        by_group,
+        "" if entropy is None else f"{entropy:.3f}",
+        percent(evaluation.expected_calibration_error),
+    ]
+
+
+def percent(share: float | None) -> str:
+    """Returns a share as ``"61.4 %"``, which no line break parts; empty for ``None``."""
+    return "" if share is None else f"{100 * share:.1f}{_NO_BREAK}%"
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as ``"12.3 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def flatten(settings: Mapping[str, object], *, prefix: str = "") -> list[tuple[str, str]]:
+    """Returns nested settings as lines (dotted name, value)."""
+    lines: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            lines += flatten(value, prefix=f"{prefix}{name}.")
+        else:
+            lines.append((prefix + str(name), _setting_text(value)))
+    return lines
+
+
+def _setting_text(value: object) -> str:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
