@@ -1,0 +1,220 @@
+"""The model folder on disk, which training writes and everything else reads.
+
+    manifest.json       what the other files are, how photos are prepared, what was measured
+    output_labels.txt   one label a line, in the order of the outputs
+    output_graph.pb     frozen TensorFlow graph, Placeholder:0 → final_result:0
+    saved_model/        TensorFlow SavedModel
+    model.tflite        LiteRT
+    head.npz            the trained layer alone: kernel and bias
+    report.html, metrics.json, summaries/
+
+JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
+"""
+
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bricksight
+from bricksight._files import replacing, sha256_of
+from bricksight.config import InputSpec
+from bricksight.errors import BundleError
+
+FORMAT_VERSION = 1
+"""Raised when a reader of the former layout would misread the new one."""
+
+MANIFEST = "manifest.json"
+LABELS = "output_labels.txt"
+HEAD = "head.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The classification layer: softmax of ``features @ kernel + bias``.
+
+    Attributes:
+        kernel: float32 (num_features, num_classes).
+        bias: float32 (num_classes,).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """Returns the probability of each class, float32 (..., num_classes).
+
+        Args:
+            features: float32 (..., num_features).
+        """
+        logits = features @ self.kernel + self.bias
+        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities: np.ndarray = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        return probabilities
+
+    def save(self, path: Path) -> None:
+        """Writes the two arrays to the ``.npz`` file ``path``."""
+        np.savez(path, kernel=self.kernel, bias=self.bias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a bundle says of itself.
+
+    Attributes:
+        labels: In the order of the outputs.
+        input: The size, and how a photo is brought to it.
+        module: The pretrained network: reference, title, licence, fingerprint.
+        unknown_threshold: A photo whose highest probability is lower is answered "unknown";
+            ``None`` where there were no validation photos to choose it on.
+        settings: What the run was asked for.
+        data: Counts, split rule and problems of the photos.
+        metrics: The headline figures; all of them are in metrics.json.
+        exports: Format → how far its file is from the reference.
+        files: Name → SHA-256 of the files of the folder.
+        created: ISO 8601, UTC.
+        bricksight_version: That which wrote it.
+        format_version: ``FORMAT_VERSION`` of that which wrote it.
+    """
+
+    labels: tuple[str, ...]
+    input: InputSpec
+    module: Mapping[str, Any]
+    unknown_threshold: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    exports: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    bricksight_version: str = bricksight.__version__
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model folder that has been read.
+
+    Attributes:
+        path: The folder.
+        manifest: What it says of itself.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the outputs."""
+        return self.manifest.labels
+
+    def file(self, name: str) -> Path:
+        """Returns the path of one of its files after comparing it with its checksum.
+
+        Raises:
+            BundleError: it is not there, or not the one that was written.
+        """
+        path = self.path / name
+        if name not in self.manifest.files or not path.is_file():
+            there = ", ".join(sorted(self.manifest.files))
+            raise BundleError(f"The bundle {self.path} holds no {name}. It holds {there}.")
+        if sha256_of(path) != self.manifest.files[name]:
+            raise BundleError(
+                f"{path} is not the file that was written: its SHA-256 differs from the one in "
+                f"{MANIFEST}. Copy the bundle again, or train it again."
+            )
+        return path
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Returns the bundle in the folder ``path``.
+
+    Raises:
+        BundleError: there is no bundle, it is damaged, or a newer version wrote it.
+    """
+    folder = Path(path)
+    manifest_path = folder / MANIFEST
+    if not manifest_path.is_file():
+        what = "is no bundle: it holds no " + MANIFEST if folder.is_dir() else "is not a folder"
+        raise BundleError(
+            f"{folder} {what}. A bundle is the folder that `bricksight retrain` prints last."
+        )
+    try:
+        content = json.loads(manifest_path.read_text(encoding="utf-8"))
+        version = content["format_version"]
+        if version > FORMAT_VERSION:
+            raise BundleError(
+                f"The bundle {folder} has format {version}; this bricksight "
+                f"({bricksight.__version__}) reads formats up to {FORMAT_VERSION}. "
+                "Install a newer bricksight."
+            )
+        return Bundle(folder, _manifest_from(content))
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, BundleError):
+            raise
+        raise BundleError(
+            f"{manifest_path} is damaged ({type(error).__name__}: {error}). "
+            "Copy the bundle again, or train it again."
+        ) from error
+
+
+def _manifest_from(content: dict[str, Any]) -> Manifest:
+    content["labels"] = tuple(content["labels"])
+    content["input"] = InputSpec(**content["input"])
+    return Manifest(**content)
+
+
+@contextmanager
+def new_bundle(path: Path) -> Iterator[Path]:
+    """Yields a temporary folder that becomes the bundle ``path`` when the block ends well.
+
+    Raises:
+        BundleError: ``path`` exists already.
+    """
+    if path.exists():
+        raise BundleError(
+            f"{path} exists already. Name another folder with --out, or remove it first; "
+            "bricksight overwrites no model."
+        )
+    with replacing(path) as folder:
+        folder.mkdir()
+        yield folder
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the labels file and, as the last file of a bundle, the manifest with checksums."""
+    (folder / LABELS).write_text(
+        "".join(f"{label}\n" for label in manifest.labels), encoding="utf-8", newline="\n"
+    )
+    files = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    content = asdict(manifest) | {
+        "files": files,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    (folder / MANIFEST).write_text(
+        json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Returns the labels of a labels file, one a line, in the order of the outputs.
+
+    Raises:
+        BundleError: it cannot be read, or is empty.
+    """
+    try:
+        labels = tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} cannot be read as a labels file ({error}).") from error
+    if not labels:
+        raise BundleError(f"{path} is empty; a labels file has one label a line.")
+    return labels

@@ -1,0 +1,66 @@
+"""Whether a file gives the answers that the trained model gave, from photo to probability."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight.config import InputSpec
+from bricksight.errors import ExportError, ImageError
+from bricksight.predict import Predictor
+from bricksight.predict.runtimes import runtime_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Photos and the answers to be got.
+
+    Attributes:
+        photos: A few real photos.
+        probabilities: float32 (num_photos, num_classes), the reference.
+        labels: In the order of the outputs.
+        spec: How the photos are prepared.
+    """
+
+    photos: Sequence[Path]
+    probabilities: np.ndarray
+    labels: Sequence[str]
+    spec: InputSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How near a file comes to the reference.
+
+    Attributes:
+        num_photos: On how many photos.
+        largest_difference: Of any probability.
+        top1_agreement: Share of the photos with the same first answer.
+    """
+
+    num_photos: int
+    largest_difference: float
+    top1_agreement: float
+
+
+def agreement(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]) -> Agreement:
+    """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
+
+    Raises:
+        ExportError: a photo of the proof cannot be read any more.
+    """
+    opened = runtime_class(runtime)(path, **options)
+    predictor = Predictor.from_runtime(opened, proof.labels, proof.spec)
+    rows = []
+    for photo, row in zip(proof.photos, predictor.probabilities_of(proof.photos), strict=True):
+        if isinstance(row, ImageError):
+            raise ExportError(f"{photo} cannot be read any more: {row}") from row
+        rows.append(row)
+    found = np.stack(rows)
+    same = found.argmax(axis=1) == proof.probabilities.argmax(axis=1)
+    return Agreement(
+        num_photos=len(rows),
+        largest_difference=float(np.abs(found - proof.probabilities).max()),
+        top1_agreement=float(same.mean()),
+    )

@@ -1,0 +1,92 @@
+"""The whole classifier as one TensorFlow graph: the form from which every format is made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from bricksight._optional import require_tensorflow
+from bricksight.bundle import Head
+from bricksight.errors import ConfigError
+from bricksight.modules import FrozenModule
+
+INPUT_LAYER = "Placeholder"
+"""retrain.py's input: its first placeholder without a name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classifier:
+    """A network from images to probabilities.
+
+    Attributes:
+        graph_def_bytes: A serialized ``GraphDef`` without variables: what output_graph.pb holds.
+        input_layer: Node that takes float32 (num_images, height, width, 3), RGB, in [0, 1].
+        output_layer: Node that gives float32 (num_images, num_classes), the softmax.
+    """
+
+    graph_def_bytes: bytes
+    input_layer: str
+    output_layer: str
+
+    def concrete_function(self) -> Any:
+        """Returns the graph as a TensorFlow ``ConcreteFunction`` from images to probabilities."""
+        tf = require_tensorflow()
+        graph_def = tf.compat.v1.GraphDef.FromString(self.graph_def_bytes)
+
+        def load() -> None:
+            tf.graph_util.import_graph_def(graph_def, name="")
+
+        wrapped = tf.compat.v1.wrap_function(load, [])
+        tensors = wrapped.graph.get_tensor_by_name
+        return wrapped.prune(tensors(f"{self.input_layer}:0"), tensors(f"{self.output_layer}:0"))
+
+
+def build_classifier(
+    frozen: FrozenModule, head: Head, *, final_tensor_name: str = "final_result"
+) -> Classifier:
+    """Returns the network with the head on top.
+
+    The names are retrain.py's, so that scripts which look for them still find them: the features
+    enter the head through ``input/BottleneckInputPlaceholder``, the layer's own nodes lie under
+    ``final_retrain_ops``.
+
+    Raises:
+        ConfigError: ``final_tensor_name`` is no name for a TensorFlow node.
+    """
+    tf = require_tensorflow()
+    with tf.Graph().as_default() as graph:
+        shape = (None, frozen.height, frozen.width, 3)
+        images = tf.compat.v1.placeholder(tf.float32, shape, name=INPUT_LAYER)
+        (features,) = tf.graph_util.import_graph_def(
+            tf.compat.v1.GraphDef.FromString(frozen.graph_def_bytes),
+            input_map={frozen.input_name: images},
+            return_elements=[frozen.output_name],
+            name="module_apply_default",
+        )
+        with tf.name_scope("input"):
+            entrance = tf.compat.v1.placeholder_with_default(
+                features, (None, frozen.num_features), name="BottleneckInputPlaceholder"
+            )
+        logits = _head_layer(entrance, head)
+        try:
+            tf.nn.softmax(logits, name=final_tensor_name)
+        except ValueError as error:
+            raise ConfigError(
+                f"--final_tensor_name {final_tensor_name!r} is no name for a TensorFlow node "
+                "(letters, digits and . - _ / only)."
+            ) from error
+        graph_def = graph.as_graph_def(add_shapes=False)
+    return Classifier(
+        graph_def_bytes=graph_def.SerializeToString(deterministic=True),
+        input_layer=INPUT_LAYER,
+        output_layer=final_tensor_name,
+    )
+
+
+def _head_layer(features: Any, head: Head) -> Any:
+    tf = require_tensorflow()
+    with tf.name_scope("final_retrain_ops"):
+        with tf.name_scope("weights"):
+            kernel = tf.constant(head.kernel, name="final_weights")
+        with tf.name_scope("biases"):
+            bias = tf.constant(head.bias, name="final_biases")
+        with tf.name_scope("Wx_plus_b"):
+            return tf.add(tf.matmul(features, kernel), bias, name="add")

@@ -1,0 +1,10 @@
+"""retrain.py's ``output_graph.pb``: one ``GraphDef`` with the weights as constants."""
+
+from pathlib import Path
+
+from bricksight.export.classifier import Classifier
+
+
+def write(classifier: Classifier, path: Path) -> None:
+    """Writes the graph to the file ``path``."""
+    path.write_bytes(classifier.graph_def_bytes)

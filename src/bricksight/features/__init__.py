@@ -1,0 +1,25 @@
+"""Photos → features: the frozen network compiled for LiteRT, run on all cores, once a photo."""
+
+from bricksight.features._cache import (
+    CacheEntry,
+    FeatureCache,
+    default_cache_path,
+    list_entries,
+    prune_entries,
+)
+from bricksight.features._compile import CompiledModule, compile_module
+from bricksight.features._extract import PLAIN, FeatureSet, Views, extract
+
+__all__ = [
+    "PLAIN",
+    "CacheEntry",
+    "CompiledModule",
+    "FeatureCache",
+    "FeatureSet",
+    "Views",
+    "compile_module",
+    "default_cache_path",
+    "extract",
+    "list_entries",
+    "prune_entries",
+]

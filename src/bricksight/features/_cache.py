@@ -1,0 +1,277 @@
+"""Features on disk, found again by what is in the photo and not by its name.
+
+One SQLite file in WAL mode (https://www.sqlite.org/wal.html): a reader never waits, two runs may
+write at the same time, and a process killed at any moment leaves the last committed state. Every
+row carries a checksum, so that a damaged page is noticed instead of trained on.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight._files import cache_dir
+from bricksight.errors import CacheError
+
+_LOGGER = logging.getLogger(__name__)
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS modules (
+    id INTEGER PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    input TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    num_features INTEGER NOT NULL,
+    last_used REAL NOT NULL,
+    UNIQUE (fingerprint, input)
+);
+CREATE TABLE IF NOT EXISTS features (
+    module_id INTEGER NOT NULL REFERENCES modules (id) ON DELETE CASCADE,
+    photo BLOB NOT NULL,
+    view TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (module_id, photo, view)
+);
+"""
+_ROWS_PER_COMMIT = 256
+_LOCK_TIMEOUT_SECONDS = 60
+
+
+def default_cache_path() -> Path:
+    """Returns the file in which features are kept between runs."""
+    return cache_dir() / "features.sqlite"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheEntry:
+    """What the cache holds for one network and one way of preparing its input."""
+
+    id: int
+    reference: str
+    fingerprint: str
+    input: str
+    num_views: int
+    size_bytes: int
+    last_used: float
+    """Seconds since 1970."""
+
+
+class FeatureCache:
+    """The features of one module and one input, kept in the file that all runs share.
+
+    A cache that cannot be read is moved aside and begun again; one that cannot be written, because
+    the disk is full or the folder is read-only, is left alone and the run goes on without it. Both
+    are said once, as a warning of this module's logger.
+
+    Not for several threads at once: one thread looks up and stores what the others compute.
+    """
+
+    def __init__(
+        self, path: Path, *, fingerprint: str, input_key: str, reference: str, num_features: int
+    ) -> None:
+        self._path = path
+        self._num_features = num_features
+        self._pending = 0
+        self._writable = True
+        self._row = (fingerprint, input_key, reference, num_features)
+        self._connection = self._open_or_rebuild()
+
+    def _open_or_rebuild(self) -> sqlite3.Connection:
+        try:
+            return self._open()
+        except sqlite3.OperationalError as error:
+            raise CacheError(
+                f"The feature cache {self._path} cannot be opened ({error}). Set "
+                "BRICKSIGHT_CACHE_DIR to a folder that can be written to."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            self._set_aside(error)
+            return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = _connect(self._path)
+        try:
+            self._module_id = self._register(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _register(self, connection: sqlite3.Connection) -> int:
+        with connection:
+            connection.execute(
+                "INSERT INTO modules (fingerprint, input, reference, num_features, last_used) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (fingerprint, input) "
+                "DO UPDATE SET last_used = excluded.last_used",
+                (*self._row, time.time()),
+            )
+        (module_id,) = connection.execute(
+            "SELECT id FROM modules WHERE fingerprint = ? AND input = ?", self._row[:2]
+        ).fetchone()
+        return int(module_id)
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self._path.with_suffix(f".damaged-{time.time_ns()}")
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        self._path.replace(aside)
+        _LOGGER.warning(
+            "The feature cache %s is damaged (%s). It was moved to %s and begun again; the "
+            "features will be computed once more.",
+            self._path,
+            error,
+            aside.name,
+        )
+
+    def get(self, photo: str, views: Sequence[str]) -> dict[str, np.ndarray]:
+        """Returns the features of those ``views`` that are there, float32 (num_features,) each.
+
+        Args:
+            photo: SHA-256 of the file, hexadecimal.
+            views: keys of the wanted views.
+        """
+        try:
+            rows = self._connection.execute(
+                "SELECT view, checksum, data FROM features WHERE module_id = ? AND photo = ?",
+                (self._module_id, bytes.fromhex(photo)),
+            ).fetchall()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            self._set_aside(error)
+            self._connection = self._open()
+            return {}
+        wanted = set(views)
+        return {
+            view: np.frombuffer(data, np.float32)
+            for view, checksum, data in rows
+            if view in wanted
+            and len(data) == 4 * self._num_features
+            and zlib.crc32(data) == checksum
+        }
+
+    def put(self, photo: str, features: Mapping[str, np.ndarray]) -> None:
+        """Stores the features of one photo by view: float32 (num_features,) each."""
+        if not self._writable:
+            return
+        rows = []
+        for view, values in features.items():
+            data = np.ascontiguousarray(values, np.float32).tobytes()
+            rows.append((self._module_id, bytes.fromhex(photo), view, zlib.crc32(data), data))
+        with self._giving_up_when_full():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows
+            )
+            self._pending += len(rows)
+            if self._pending >= _ROWS_PER_COMMIT:
+                self._commit()
+
+    @contextlib.contextmanager
+    def _giving_up_when_full(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._writable = False
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
+            _LOGGER.warning(
+                "The feature cache %s cannot be written (%s). This run goes on without it; free "
+                "space, or set BRICKSIGHT_CACHE_DIR to another disk.",
+                self._path,
+                error,
+            )
+
+    def _commit(self) -> None:
+        self._connection.commit()
+        self._pending = 0
+
+    def close(self) -> None:
+        """Commits what is pending and closes the file."""
+        if self._writable:
+            with self._giving_up_when_full():
+                self._commit()
+        self._connection.close()
+
+    def __enter__(self) -> "FeatureCache":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def list_entries(path: Path) -> list[CacheEntry]:
+    """Returns what the cache file holds, the most recently used first; nothing if it is absent.
+
+    Raises:
+        CacheError: the file is damaged.
+    """
+    if not path.exists():
+        return []
+    with _reading(path) as connection:
+        rows = connection.execute(
+            "SELECT m.id, m.reference, m.fingerprint, m.input, COUNT(f.view), "
+            "COALESCE(SUM(LENGTH(f.data)), 0), m.last_used FROM modules m "
+            "LEFT JOIN features f ON f.module_id = m.id GROUP BY m.id ORDER BY m.last_used DESC"
+        ).fetchall()
+    names = ("id", "reference", "fingerprint", "input", "num_views", "size_bytes", "last_used")
+    return [CacheEntry(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def prune_entries(path: Path, entries: Sequence[CacheEntry]) -> int:
+    """Deletes ``entries`` from the cache file and returns how many bytes the disk got back.
+
+    Raises:
+        CacheError: the file is damaged or in use.
+    """
+    if not entries:
+        return 0
+    before = path.stat().st_size
+    with _reading(path) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        with connection:
+            connection.executemany(
+                "DELETE FROM modules WHERE id = ?", [(entry.id,) for entry in entries]
+            )
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return before - path.stat().st_size
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            yield connection
+    except sqlite3.OperationalError as error:
+        raise CacheError(f"The feature cache {path} cannot be used now ({error}).") from error
+    except sqlite3.DatabaseError as error:
+        raise CacheError(
+            f"The feature cache {path} is damaged ({error}). Delete it; the next run begins it "
+            "again."
+        ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_SECONDS)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # Survives the death of the process; a power cut may cost the last commits, no more.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(
+                f"its layout is {version}, this version reads {_SCHEMA_VERSION}"
+            )
+        connection.executescript(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,184 @@
+"""A pretrained network, compiled once for LiteRT and proved against TensorFlow on real photos."""
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bricksight._files import cache_dir, replacing
+from bricksight._native_log import without_native_notices
+from bricksight._optional import require_tensorflow
+from bricksight.config import InputSpec
+from bricksight.modules import FrozenModule, Module, frozen_graph
+from bricksight.predict.runtimes import LiteRT
+
+_LOGGER = logging.getLogger(__name__)
+
+COMPILER_VERSION = 1
+"""Part of the cache's folder name: raised when the same graph compiles to other features."""
+
+TOLERANCE = 1e-3
+"""Largest difference between LiteRT's and TensorFlow's features, as a part of the largest feature.
+
+The two add up in different orders; MobileNetV2 differs by 1e-6 to 1e-5.
+"""
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""float32 (num_images, height, width, 3) in [0, 1] → float32 (num_images, num_features)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompiledModule:
+    """A network ready to compute features.
+
+    Attributes:
+        module: What it was compiled from.
+        num_features: Width of the output.
+        path: The ``.tflite`` file, ``None`` where TensorFlow has to run the graph.
+        reason: Why TensorFlow has to run it, empty where LiteRT does.
+        largest_difference: Found between LiteRT and TensorFlow on real photos, as a part of the
+            largest feature.
+    """
+
+    module: Module
+    num_features: int
+    path: Path | None
+    reason: str
+    largest_difference: float
+
+    @property
+    def runtime(self) -> str:
+        """Which runtime computes the features; part of their key in the cache."""
+        return "tensorflow" if self.path is None else "litert"
+
+    def open(self) -> Run:
+        """Returns a function from images to features that uses one thread.
+
+        In LiteRT each call gives an interpreter of its own, so that each core may have one.
+        """
+        if self.path is not None:
+            return LiteRT(self.path, threads=1).run
+        function = frozen_graph(self.module).load()
+        return lambda images: np.asarray(function(images))
+
+
+def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray]) -> CompiledModule:
+    """Returns ``module`` compiled for LiteRT, from the cache if it was compiled before.
+
+    A network that LiteRT cannot run, or runs to other features, is run by TensorFlow; a warning
+    says so and names the operation.
+
+    Args:
+        module: the network.
+        images: gives a few real photos, float32 (num_images, height, width, 3) in [0, 1]; called
+            only when the network is compiled.
+
+    Raises:
+        ModuleError: the module cannot be loaded.
+        CacheError: the cache folder cannot be used.
+    """
+    folder = cache_dir("compiled") / f"{module.fingerprint}-{COMPILER_VERSION}"
+    compiled = _read(module, folder)
+    if compiled is None:
+        compiled = _compile(module, folder, images)
+        with replacing(folder / "compiled.json") as part:
+            described = asdict(_Described.of(compiled))
+            part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    if compiled.reason:
+        _LOGGER.warning(
+            "%s cannot be compiled for LiteRT (%s). TensorFlow computes its features, several "
+            "times slower.",
+            module.reference,
+            compiled.reason,
+        )
+    return compiled
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What is kept of a ``CompiledModule`` beside its file."""
+
+    num_features: int
+    reason: str
+    largest_difference: float
+
+    @classmethod
+    def of(cls, compiled: CompiledModule) -> "_Described":
+        return cls(compiled.num_features, compiled.reason, compiled.largest_difference)
+
+
+def _read(module: Module, folder: Path) -> CompiledModule | None:
+    path = folder / "features.tflite"
+    try:
+        described = _Described(**json.loads((folder / "compiled.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    if not described.reason and not path.exists():
+        return None
+    return CompiledModule(
+        module=module, path=None if described.reason else path, **asdict(described)
+    )
+
+
+def _compile(
+    module: Module, folder: Path, images: Callable[[InputSpec], np.ndarray]
+) -> CompiledModule:
+    frozen = frozen_graph(module)
+    path = folder / "features.tflite"
+    reason, difference = "", 0.0
+    try:
+        content = _convert(frozen)
+    except _Unconvertible as error:
+        reason = str(error)
+    else:
+        with replacing(path) as part:
+            part.write_bytes(content)
+            difference = _difference(frozen, part, images(module.input_spec))
+        if difference > TOLERANCE:
+            reason = f"its features differ by {difference:.1e} of the largest, {TOLERANCE} allowed"
+    if reason:
+        path.unlink(missing_ok=True)
+    return CompiledModule(
+        module=module,
+        num_features=frozen.num_features,
+        path=None if reason else path,
+        reason=reason,
+        largest_difference=difference,
+    )
+
+
+class _Unconvertible(Exception):  # noqa: N818  (an outcome, handled in this file)
+    """The converter met an operation that LiteRT does not have; the message names it."""
+
+
+def _convert(frozen: FrozenModule) -> bytes:
+    tf = require_tensorflow()
+    concrete = frozen.load().get_concrete_function()  # type: ignore[attr-defined]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
+    try:
+        with without_native_notices():
+            content: bytes = converter.convert()
+    except Exception as error:
+        if type(error).__name__ != "ConverterError":
+            raise
+        raise _Unconvertible(_unsupported_operations(error)) from error
+    return content
+
+
+def _unsupported_operations(error: Exception) -> str:
+    names = sorted(set(re.findall(r"'(tf\.\w+)' op", str(error))))
+    if names:
+        return "it has no operation " + ", ".join(names)
+    return str(error).strip().splitlines()[0]
+
+
+def _difference(frozen: FrozenModule, path: Path, images: np.ndarray) -> float:
+    expected = np.asarray(frozen.load()(images))
+    found = LiteRT(path).run(images)
+    largest: Any = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6)
+    return float(largest)

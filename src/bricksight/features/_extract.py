@@ -1,0 +1,216 @@
+"""Photos → feature matrix: each photo decoded once, every view run once, all cores at work."""
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from bricksight import images
+from bricksight.config import AugmentConfig, InputSpec
+from bricksight.dataset import Record
+from bricksight.errors import ImageError
+from bricksight.features._cache import FeatureCache
+from bricksight.features._compile import CompiledModule, Run
+from bricksight.predict.runtimes import num_cores
+
+AUGMENTATION_VERSION = 1
+"""Part of a view's key: raised when the same settings and seed give another picture."""
+
+_QUEUED_PER_WORKER = 4
+
+Progress = Callable[[int], None]
+"""Told how many more photos are done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """Which renditions of each photo are wanted: the photo itself, or random ones.
+
+    Attributes:
+        num_random: How many random views, 0 for none.
+        include_plain: Whether the unchanged photo is the first view.
+        augment: What is random about them.
+        seed: Together with the photo's content and the view's number it fixes the view, so that
+            adding photos does not change the views of the others.
+    """
+
+    num_random: int = 0
+    include_plain: bool = True
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    seed: int = 0
+
+    @property
+    def keys(self) -> list[str]:
+        """One text a view, the same in every run that would compute the same pixels."""
+        settings = repr((AUGMENTATION_VERSION, sorted(asdict(self.augment).items()), self.seed))
+        digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
+        random = [f"{digest}-{number}" for number in range(self.num_random)]
+        return ["plain", *random] if self.include_plain else random
+
+    def render(self, photo: np.ndarray, key: str, *, sha256: str, spec: InputSpec) -> np.ndarray:
+        """Returns view ``key`` of a decoded photo, float32 (height, width, 3) in [0, 1]."""
+        if key == "plain":
+            return images.to_input(photo, spec)
+        number = int(key.rpartition("-")[2])
+        rng = np.random.default_rng([self.seed, number, int(sha256[:15], 16)])
+        return images.augment(photo, rng, config=self.augment, spec=spec)
+
+
+PLAIN = Views()
+"""The unchanged photo and nothing else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSet:
+    """What came of a list of photos.
+
+    Attributes:
+        matrix: float32 (num_photos, num_views, num_features), rows in the order of ``records``.
+        records: The photos that could be read.
+        failures: Path below image_dir → reason, of the photos that could not.
+        num_computed: How many views had to be computed; the others came from the cache.
+    """
+
+    matrix: np.ndarray
+    records: tuple[Record, ...]
+    failures: dict[str, str]
+    num_computed: int
+
+
+def extract(
+    records: Sequence[Record],
+    *,
+    compiled: CompiledModule,
+    views: Views = PLAIN,
+    cache_path: Path | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> FeatureSet:
+    """Returns the features of ``records``, from the cache where they are there already.
+
+    Beyond the matrix itself, memory holds only the few photos that are being worked on.
+
+    Args:
+        records: the photos.
+        compiled: the network.
+        views: which renditions of each photo.
+        cache_path: the cache file, ``None`` to compute everything and keep nothing.
+        progress: told after each photo.
+        workers: threads, each with a network of its own; one a core by default.
+
+    Raises:
+        CacheError: the cache cannot be opened.
+    """
+    keys = views.keys
+    matrix = np.zeros((len(records), len(keys), compiled.num_features), np.float32)
+    failures: dict[int, str] = {}
+    num_computed = 0
+    job = _Job(compiled, views)
+    cache = None if cache_path is None else _open_cache(cache_path, compiled)
+    try:
+        for row, outcome in _outcomes(records, keys, job, cache, workers or num_cores()):
+            if isinstance(outcome, str):
+                failures[row] = outcome
+            else:
+                found, computed = outcome
+                num_computed += len(computed)
+                if cache is not None and computed:
+                    cache.put(records[row].sha256, computed)
+                found.update(computed)
+                for column, key in enumerate(keys):
+                    matrix[row, column] = found[key]
+            if progress is not None:
+                progress(1)
+    finally:
+        if cache is not None:
+            cache.close()
+    good = [row for row in range(len(records)) if row not in failures]
+    return FeatureSet(
+        matrix=matrix[good] if failures else matrix,
+        records=tuple(records[row] for row in good),
+        failures={records[row].relative_path: reason for row, reason in failures.items()},
+        num_computed=num_computed,
+    )
+
+
+def _open_cache(path: Path, compiled: CompiledModule) -> FeatureCache:
+    module = compiled.module
+    return FeatureCache(
+        path,
+        fingerprint=f"{module.fingerprint}-{compiled.runtime}",
+        input_key=module.input_spec.key,
+        reference=module.reference,
+        num_features=compiled.num_features,
+    )
+
+
+_ByView = dict[str, np.ndarray]
+_Outcome = tuple[_ByView, _ByView] | str
+"""(found in the cache, computed now), or the reason why the photo cannot be read."""
+
+
+def _outcomes(
+    records: Sequence[Record],
+    keys: Sequence[str],
+    job: "_Job",
+    cache: FeatureCache | None,
+    workers: int,
+) -> Iterator[tuple[int, _Outcome]]:
+    """Yields each photo's row and outcome, keeping a short queue before the workers."""
+    queue: deque[tuple[int, _ByView, Future[_ByView | str]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="features") as pool:
+        try:
+            for row, record in enumerate(records):
+                found = cache.get(record.sha256, keys) if cache is not None else {}
+                missing = [key for key in keys if key not in found]
+                if not missing:
+                    yield row, (found, {})
+                    continue
+                queue.append((row, found, pool.submit(job.compute, record, missing)))
+                if len(queue) >= workers * _QUEUED_PER_WORKER:
+                    yield _next(queue)
+            while queue:
+                yield _next(queue)
+        finally:
+            for _, _, future in queue:
+                future.cancel()
+
+
+def _next(queue: deque[tuple[int, _ByView, "Future[_ByView | str]"]]) -> tuple[int, _Outcome]:
+    row, found, future = queue.popleft()
+    computed = future.result()
+    return row, computed if isinstance(computed, str) else (found, computed)
+
+
+class _Job:
+    """What a worker does with one photo; each thread opens the network once."""
+
+    def __init__(self, compiled: CompiledModule, views: Views) -> None:
+        self._compiled = compiled
+        self._views = views
+        self._local = threading.local()
+
+    def compute(self, record: Record, keys: Sequence[str]) -> _ByView | str:
+        """Returns the features by view, or the reason why the photo cannot be read."""
+        spec = self._compiled.module.input_spec
+        try:
+            photo = images.decode(record.path, min_size=images.decoding_size(spec))
+        except ImageError as error:
+            return str(error)
+        run = self._network()
+        computed = {}
+        for key in keys:
+            view = self._views.render(photo, key, sha256=record.sha256, spec=spec)
+            computed[key] = run(view[None])[0]
+        return computed
+
+    def _network(self) -> Run:
+        if not hasattr(self._local, "run"):
+            self._local.run = self._compiled.open()
+        run: Run = self._local.run
+        return run

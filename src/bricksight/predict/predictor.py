@@ -1,0 +1,193 @@
+"""Photos in, labels out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight import images
+from bricksight.bundle import open_bundle, read_labels
+from bricksight.config import InputSpec
+from bricksight.errors import BundleError, ImageError
+from bricksight.predict.runtimes import FrozenGraph, Runtime, num_cores, runtime_class
+
+Photo = str | Path | bytes | np.ndarray
+"""A file, the bytes of one, or its pixels: uint8 (height, width, 3), RGB."""
+
+_QUEUED_PER_CORE = 4
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class and how probable it is, from 0 to 1."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says of one photo.
+
+    Attributes:
+        predictions: The most probable classes, the first the most probable one.
+        is_unknown: Whether even the first is too improbable to be named.
+    """
+
+    predictions: tuple[Prediction, ...]
+    is_unknown: bool
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class, ``None`` if unknown."""
+        return None if self.is_unknown else self.predictions[0].label
+
+
+class Predictor:
+    """A model that classifies photos. It may be called from several threads.
+
+    Example:
+        ``Predictor("bricks-model").predict("photo.jpg").label``
+    """
+
+    def __init__(
+        self, bundle: str | Path, *, runtime: str = "litert", threads: int | None = None
+    ) -> None:
+        """Opens the folder ``bundle``.
+
+        Args:
+            bundle: what ``retrain`` wrote.
+            runtime: "litert", "tensorflow" or "onnxruntime".
+            threads: how many cores one photo may use; all of them by default.
+
+        Raises:
+            BundleError: the bundle or the file for this runtime cannot be used.
+            ConfigError: there is no such runtime.
+            MissingPackageError: the runtime is not installed.
+        """
+        kind = runtime_class(runtime)
+        opened = open_bundle(bundle)
+        self._set_up(
+            kind(opened.file(kind.file_name), threads=threads),
+            labels=opened.labels,
+            spec=opened.manifest.input,
+            unknown_threshold=opened.manifest.unknown_threshold,
+        )
+
+    @classmethod
+    def from_graph(
+        cls,
+        graph: Path,
+        labels: Path,
+        *,
+        input_layer: str = "Placeholder",
+        output_layer: str = "final_result",
+    ) -> "Predictor":
+        """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
+
+        The size of the input is read from the graph; 224 where the graph leaves it open.
+
+        Raises:
+            BundleError: the files cannot be read, or do not belong together.
+            MissingPackageError: TensorFlow is not installed.
+        """
+        runtime = FrozenGraph(graph, input_layer=input_layer, output_layer=output_layer)
+        height, width = runtime.input_size or (224, 224)
+        predictor = cls.__new__(cls)
+        predictor._set_up(
+            runtime,
+            labels=read_labels(labels),
+            spec=InputSpec(height=height, width=width),
+            unknown_threshold=None,
+        )
+        return predictor
+
+    @classmethod
+    def from_runtime(cls, runtime: Runtime, labels: Sequence[str], spec: InputSpec) -> "Predictor":
+        """Returns a predictor over an open runtime; it never answers "unknown"."""
+        predictor = cls.__new__(cls)
+        predictor._set_up(runtime, labels=labels, spec=spec, unknown_threshold=None)
+        return predictor
+
+    def _set_up(
+        self,
+        runtime: Runtime,
+        *,
+        labels: Sequence[str],
+        spec: InputSpec,
+        unknown_threshold: float | None,
+    ) -> None:
+        self._runtime = runtime
+        self.labels = tuple(labels)
+        self.input_spec = spec
+        self.unknown_threshold = unknown_threshold
+
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Returns the probability of each class, float32 (num_images, num_classes).
+
+        Args:
+            inputs: float32 (num_images, height, width, 3), RGB, in [0, 1].
+
+        Raises:
+            BundleError: the model's outputs are not as many as the labels.
+        """
+        outputs = self._runtime.run(inputs)
+        if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
+            raise BundleError(
+                f"The model's output is {outputs.shape}, but there are {len(self.labels)} labels: "
+                "the labels file belongs to another model."
+            )
+        return outputs
+
+    def predict(self, photo: Photo, *, top_k: int = 5) -> Answer:
+        """Returns the ``top_k`` most probable classes of one photo.
+
+        Raises:
+            ImageError: the photo cannot be read.
+        """
+        return self._answer(self.probabilities(self._load(photo)[None])[0], top_k)
+
+    def predict_many(
+        self, photos: Iterable[Photo], *, top_k: int = 5
+    ) -> Iterator[Answer | ImageError]:
+        """Yields an answer a photo, in order, or the error of a photo that cannot be read.
+
+        The next photos are decoded on the other cores while one is classified.
+        """
+        for row in self.probabilities_of(photos):
+            yield row if isinstance(row, ImageError) else self._answer(row, top_k)
+
+    def probabilities_of(self, photos: Iterable[Photo]) -> Iterator[np.ndarray | ImageError]:
+        """Yields float32 (num_classes,) a photo, in order, or why the photo cannot be read."""
+        with ThreadPoolExecutor(num_cores(), thread_name_prefix="decode") as pool:
+            queue = []
+            for photo in photos:
+                queue.append(pool.submit(self._load, photo))
+                if len(queue) > num_cores() * _QUEUED_PER_CORE:
+                    yield self._row(queue.pop(0))
+            for future in queue:
+                yield self._row(future)
+
+    def _row(self, future: Future[np.ndarray]) -> np.ndarray | ImageError:
+        try:
+            inputs = future.result()
+        except ImageError as error:
+            return error
+        row: np.ndarray = self.probabilities(inputs[None])[0]
+        return row
+
+    def _load(self, photo: Photo) -> np.ndarray:
+        if isinstance(photo, np.ndarray):
+            return images.to_input(photo, self.input_spec)
+        source = photo if isinstance(photo, bytes) else Path(photo)
+        return images.load_input(source, self.input_spec)
+
+    def _answer(self, probabilities: np.ndarray, top_k: int) -> Answer:
+        order = np.argsort(-probabilities, kind="stable")[:top_k]
+        predictions = tuple(
+            Prediction(self.labels[index], float(probabilities[index])) for index in order
+        )
+        threshold = self.unknown_threshold
+        return Answer(predictions, threshold is not None and predictions[0].probability < threshold)

@@ -1,0 +1,6 @@
+"""The road from a folder of photos to a bundle."""
+
+from bricksight.retrain._progress import Reporter, SilentReporter
+from bricksight.retrain._workflow import RetrainResult, retrain
+
+__all__ = ["Reporter", "RetrainResult", "SilentReporter", "retrain"]

@@ -1,0 +1,136 @@
+"""A data set seen through a network: scanned, read once, bad photos set aside, dealt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bricksight import images
+from bricksight._text import counted
+from bricksight.config import InputSpec, Resize, SplitConfig
+from bricksight.dataset import Dataset, Record, scan
+from bricksight.errors import DataError, ImageError
+from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
+from bricksight.modules import resolve
+from bricksight.retrain._progress import Stopwatch
+from bricksight.training import Examples
+
+_PHOTOS_TO_COMPILE_ON = 8
+_MAX_NAMED = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photos:
+    """Photos that can all be read, and the features of the unchanged ones.
+
+    Attributes:
+        data: The photos.
+        compiled: The network.
+        cache_path: The feature cache.
+        watch: Shows and times the work.
+        matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
+    """
+
+    data: Dataset
+    compiled: CompiledModule
+    cache_path: Path
+    watch: Stopwatch
+    matrix: np.ndarray
+
+    def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
+        """Returns the photos of one side of the split with their features, unchanged."""
+        rows = [row for row, record in enumerate(self.data.records) if record.bucket == bucket]
+        records = tuple(self.data.records[row] for row in rows)
+        return records, self._examples(records, self.matrix[rows])
+
+    def views(self, records: Sequence[Record], views: Views) -> Examples:
+        """Returns the photos with the features of ``views``.
+
+        Raises:
+            DataError: a photo that could be read before cannot be read any more.
+        """
+        found = _extract(records, self.compiled, views, self.cache_path, self.watch)
+        if found.failures:
+            raise DataError(_named(found.failures) + "\nThey could be read a moment ago.")
+        return self._examples(found.records, found.matrix)
+
+    def _examples(self, records: Sequence[Record], matrix: np.ndarray) -> Examples:
+        _, groups = np.unique([record.group for record in records], return_inverse=True)
+        return Examples(features=matrix, labels=self.data.label_indices(records), groups=groups)
+
+
+def open_photos(
+    image_dir: Path,
+    reference: str,
+    *,
+    split: SplitConfig,
+    resize: Resize,
+    cache_path: Path,
+    strict: bool,
+    watch: Stopwatch,
+) -> Photos:
+    """Returns the photos of a folder, each read once by the network.
+
+    A photo that cannot be read is set aside, and the others are dealt again by the same rule, so
+    that no side of the split is left empty by it.
+
+    Raises:
+        DataError: the folder cannot be used, or a photo is bad and ``strict`` is set.
+        ModuleError: the network cannot be had.
+        CacheError: the cache folder cannot be used.
+    """
+    with watch.stage("Scanning photos"):
+        data = scan(image_dir, split=split)
+    with watch.stage("Finding the network"):
+        module = resolve(reference)
+        module = replace(module, input_spec=replace(module.input_spec, resize=resize))
+    with watch.stage("Compiling the network"):
+        compiled = compile_module(module, images=lambda spec: _readable(data, spec))
+    found = _extract(data.records, compiled, PLAIN, cache_path, watch)
+    if found.failures and strict:
+        raise DataError(
+            _named(found.failures) + "\nRemove them, or leave out --strict to have them set aside."
+        )
+    # Set aside by path: the order of the other records stays that of the matrix.
+    data = data.without(found.failures)
+    return Photos(
+        data=data, compiled=compiled, cache_path=cache_path, watch=watch, matrix=found.matrix
+    )
+
+
+def _extract(
+    records: Sequence[Record],
+    compiled: CompiledModule,
+    views: Views,
+    cache_path: Path,
+    watch: Stopwatch,
+) -> FeatureSet:
+    num_views = len(views.keys)
+    title = "Computing features" if num_views == 1 else f"Computing features of {num_views} views"
+    with watch.stage(title, len(records)) as advance:
+        return extract(
+            records, compiled=compiled, views=views, cache_path=cache_path, progress=advance
+        )
+
+
+def _readable(data: Dataset, spec: InputSpec) -> np.ndarray:
+    """Returns the first photos that can be read, float32 (num_photos, height, width, 3)."""
+    found: list[np.ndarray] = []
+    for record in data.records:
+        if len(found) == _PHOTOS_TO_COMPILE_ON:
+            break
+        try:
+            found.append(images.load_input(record.path, spec))
+        except ImageError:
+            continue  # named when its features are wanted
+    if not found:
+        raise DataError(f"{data.image_dir} holds no photo that can be read.")
+    return np.stack(found)
+
+
+def _named(failures: dict[str, str]) -> str:
+    lines = [f"  {path}: {reason}" for path, reason in sorted(failures.items())[:_MAX_NAMED]]
+    if len(failures) > _MAX_NAMED:
+        lines.append(f"  and {len(failures) - _MAX_NAMED} more")
+    return f"{counted(len(failures), 'photo')} cannot be read:\n" + "\n".join(lines)

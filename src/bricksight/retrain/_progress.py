@@ -1,0 +1,54 @@
+"""Where the workflow says how far it is; the command line shows it, the library is silent."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+Advance = Callable[[int], None]
+"""Told how many more items of a stage are done."""
+
+
+class Reporter(Protocol):
+    """Follows a run."""
+
+    def stage(self, title: str, total: int | None) -> AbstractContextManager[Advance]:
+        """Shows a stage while the block runs; ``total`` items, ``None`` if they are not counted."""
+
+    def say(self, message: str) -> None:
+        """Shows a result on the way."""
+
+
+class SilentReporter:
+    """Shows nothing."""
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int | None) -> Iterator[Advance]:
+        """Shows nothing."""
+        yield lambda _: None
+
+    def say(self, message: str) -> None:
+        """Shows nothing."""
+
+
+class Stopwatch:
+    """Passes stages on to a reporter and notes how long each took, in seconds."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._start = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int | None = None) -> Iterator[Advance]:
+        """Shows a stage; the time of stages of the same title adds up."""
+        start = time.perf_counter()
+        with self._reporter.stage(title, total) as advance:
+            yield advance
+        took = time.perf_counter() - start
+        self.seconds[title] = self.seconds.get(title, 0.0) + took
+
+    def total(self) -> float:
+        """Returns the seconds since this was made."""
+        return time.perf_counter() - self._start

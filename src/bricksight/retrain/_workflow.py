@@ -1,0 +1,245 @@
+"""The workflow, in the order in which it is walked."""
+
+import datetime
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight import bundle as bundles
+from bricksight._files import replacing
+from bricksight._optional import require_tensorflow
+from bricksight.bundle import Bundle, Head
+from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.errors import BundleError, CacheError
+from bricksight.evaluation import unknown_threshold
+from bricksight.export import ExportedFile, Proof, build_classifier, export
+from bricksight.features import default_cache_path
+from bricksight.modules import Module, frozen_graph
+from bricksight.retrain._findings import Findings, judge, manifest, write_findings
+from bricksight.retrain._photos import Photos, open_photos
+from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
+from bricksight.retrain._summaries import Snapshots, write_summaries
+from bricksight.retrain._train import Training, train
+from bricksight.training import TrainedHead
+
+BUNDLE_FILES = {
+    "frozen_graph": "output_graph.pb",
+    "saved_model": "saved_model",
+    "tflite": "model.tflite",
+}
+"""Formats that every bundle holds, and under which name."""
+
+_PHOTOS_TO_PROVE_ON = 32
+
+
+Settings = Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainResult:
+    """What a run gives.
+
+    Attributes:
+        bundle: The model folder.
+        findings: All that the report tells.
+        seconds: Part of the run → how long it took.
+    """
+
+    bundle: Bundle
+    findings: Findings
+    seconds: Mapping[str, float]
+
+
+def retrain(
+    config: RetrainConfig,
+    *,
+    split: SplitConfig | None = None,
+    augment: AugmentConfig | None = None,
+    head: HeadConfig | None = None,
+    reporter: Reporter | None = None,
+) -> RetrainResult:
+    """Returns a bundle trained on the photos of ``config.image_dir``.
+
+    Args:
+        config: what to train, and where to write.
+        split: how the photos are dealt.
+        augment: random views of the training photos; without any, our own recipe chooses them.
+        head: how the layer is trained.
+        reporter: follows the run.
+
+    Raises:
+        DataError: the photos cannot be used.
+        ModuleError: the network cannot be had.
+        BundleError: the folder to write exists already.
+        ExportError: a written file gives other answers than the trained layer.
+        CacheError: the cache folder cannot be used.
+    """
+    split, augment = split or SplitConfig(), augment or AugmentConfig()
+    head = head or HeadConfig()
+    configs = (config, split, augment, head)
+    watch = Stopwatch(reporter or SilentReporter())
+    out = _new_folder(config)
+    # TensorFlow takes seconds to load; it does so beside the work that does not need it yet.
+    threading.Thread(target=require_tensorflow, daemon=True).start()
+    photos = open_photos(
+        config.image_dir,
+        config.tfhub_module,
+        split=split,
+        resize=config.resize,
+        cache_path=_cache_path(config),
+        strict=config.strict,
+        watch=watch,
+    )
+    snapshots = Snapshots()
+    training = Training(
+        config=head,
+        augment=augment,
+        checkpoint_path=config.checkpoint_path,
+        resume=config.resume,
+        observer=snapshots.take,
+        after_step=_intermediate_graphs(config, photos.compiled.module),
+    )
+    trained = train(photos, training)
+    findings = _judge(
+        photos, trained, test_batch_size=config.test_batch_size, settings=_settings(*configs)
+    )
+    with bundles.new_bundle(out) as folder:
+        with watch.stage("Exporting"):
+            exports = _export(folder, photos, trained.head, config.final_tensor_name)
+        with watch.stage("Writing TensorBoard summaries"):
+            write_summaries(_summaries_dir(config, folder, out), snapshots)
+        with watch.stage("Writing the report"):
+            write_findings(folder, findings, seconds=watch.seconds)
+            bundles.write_manifest(folder, manifest(findings, exports))
+    bundle = bundles.open_bundle(out)
+    _copy_outputs(config, bundle)
+    return RetrainResult(
+        bundle=bundle, findings=findings, seconds=watch.seconds | {"Total": watch.total()}
+    )
+
+
+def _new_folder(config: RetrainConfig) -> Path:
+    """Returns the folder to write, refused before any work if it is there already."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    out = config.out or Path(f"{config.image_dir.resolve().name}-{now}")
+    for folder in (out, config.saved_model_dir):
+        if folder is not None and folder.exists() and (folder == out or any(folder.iterdir())):
+            raise BundleError(
+                f"{folder} exists already. Name another folder, or remove it first; bricksight "
+                "overwrites no model."
+            )
+    return out
+
+
+def _cache_path(config: RetrainConfig) -> Path:
+    if config.bottleneck_dir is None:
+        return default_cache_path()
+    try:
+        config.bottleneck_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CacheError(
+            f"--bottleneck_dir {config.bottleneck_dir} cannot be made ({error.strerror})."
+        ) from error
+    return config.bottleneck_dir / "features.sqlite"
+
+
+def _intermediate_graphs(
+    config: RetrainConfig, module: Module
+) -> Callable[[int, Head], None] | None:
+    """Returns what writes a frozen graph every so many steps, ``None`` if none are wanted."""
+    every = config.intermediate_store_frequency
+    if not every:
+        return None
+
+    def write(step: int, head: Head) -> None:
+        if step and step % every == 0:
+            classifier = build_classifier(
+                frozen_graph(module), head, final_tensor_name=config.final_tensor_name
+            )
+            path = config.intermediate_output_graphs_dir / f"intermediate_{step}.pb"
+            with replacing(path) as part:
+                part.write_bytes(classifier.graph_def_bytes)
+
+    return write
+
+
+def _judge(
+    photos: Photos, trained: TrainedHead, *, test_batch_size: int, settings: Settings
+) -> Findings:
+    """Returns the figures on photos that the training has not seen."""
+    head, data = trained.head, photos.data
+    with photos.watch.stage("Evaluating"):
+        validation_records, validation = photos.plain("validation")
+        test_records, test = photos.plain("testing")
+        if 0 <= test_batch_size < len(test):
+            rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
+            test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
+        return Findings(
+            data=data,
+            compiled=photos.compiled,
+            trained=trained,
+            test=judge(head, data, test_records, test),
+            validation=judge(head, data, validation_records, validation)
+            if validation_records
+            else None,
+            unknown_threshold=unknown_threshold(
+                head.probabilities(validation.plain()), validation.labels
+            ),
+            settings=settings,
+        )
+
+
+def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:
+    """Writes every format of the bundle and the head itself."""
+    classifier = build_classifier(
+        frozen_graph(photos.compiled.module), head, final_tensor_name=final_tensor_name
+    )
+    rows = np.linspace(0, len(photos.data.records) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
+    rows = np.unique(rows)
+    proof = Proof(
+        photos=[photos.data.records[row].path for row in rows],
+        probabilities=head.probabilities(photos.matrix[rows, 0]),
+        labels=photos.data.labels,
+        spec=photos.compiled.module.input_spec,
+    )
+    head.save(folder / bundles.HEAD)
+    return [
+        export(classifier, format_name, folder / name, proof=proof)
+        for format_name, name in BUNDLE_FILES.items()
+    ]
+
+
+def _summaries_dir(config: RetrainConfig, folder: Path, out: Path) -> Path:
+    """Returns where the event files go: into the bundle, or into a folder of this run's own."""
+    return folder / "summaries" if config.summaries_dir is None else config.summaries_dir / out.name
+
+
+def _copy_outputs(config: RetrainConfig, bundle: Bundle) -> None:
+    """Writes the files that retrain.py's flags ask for beside the bundle."""
+    wanted = {
+        BUNDLE_FILES["frozen_graph"]: config.output_graph,
+        bundles.LABELS: config.output_labels,
+    }
+    for name, path in wanted.items():
+        if path is not None:
+            with replacing(path) as part:
+                shutil.copyfile(bundle.path / name, part)
+    if config.saved_model_dir is not None:
+        shutil.copytree(
+            bundle.path / BUNDLE_FILES["saved_model"], config.saved_model_dir, dirs_exist_ok=True
+        )
+
+
+def _settings(*configs: object) -> Settings:
+    """Returns the settings by config, with plain values."""
+    return {
+        type(config).__name__.removesuffix("Config").lower(): {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in asdict(config).items()  # type: ignore[call-overload]
+        }
+        for config in configs
+    }

@@ -1,0 +1,19 @@
+"""Features → head: retrain.py's gradient descent, and our own recipe for few photos."""
+
+from bricksight.training._examples import Examples, History, Measurement, Observer, TrainedHead
+from bricksight.training.recipe import POLICIES, choose_l2, score_policy, train_by_recipe
+from bricksight.training.sgd import Checkpoint, train_by_sgd
+
+__all__ = [
+    "POLICIES",
+    "Checkpoint",
+    "Examples",
+    "History",
+    "Measurement",
+    "Observer",
+    "TrainedHead",
+    "choose_l2",
+    "score_policy",
+    "train_by_recipe",
+    "train_by_sgd",
+]

@@ -1,0 +1,91 @@
+"""What a head is trained on, and what comes of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bricksight.bundle import Head
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Photos as features.
+
+    Attributes:
+        features: float32 (num_photos, num_views, num_features).
+        labels: int (num_photos,), indices of the classes.
+        groups: int (num_photos,); photos of one group are alike and never on two sides of a fold.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> "Examples":
+        """Returns the photos of these rows."""
+        return Examples(
+            features=self.features[rows], labels=self.labels[rows], groups=self.groups[rows]
+        )
+
+    def plain(self) -> np.ndarray:
+        """Returns the features of the unchanged photos, float32 (num_photos, num_features)."""
+        plain: np.ndarray = self.features[:, 0]
+        return plain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """How the head did at one step; validation is ``None`` where there are no such photos."""
+
+    step: int
+    train_accuracy: float
+    train_cross_entropy: float
+    validation_accuracy: float | None
+    validation_cross_entropy: float | None
+
+
+Observer = Callable[[Measurement, Head], None]
+"""Told of every evaluation while it happens."""
+
+
+@dataclass
+class History:
+    """The evaluations of one training, in order, and which step was kept."""
+
+    measurements: list[Measurement] = field(default_factory=list)
+    best_step: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedHead:
+    """A head and how it came about.
+
+    Attributes:
+        head: The layer.
+        history: Its evaluations.
+        choices: What was chosen on the way, such as the regularisation; goes into the report.
+    """
+
+    head: Head
+    history: History
+    choices: Mapping[str, object]
+
+
+def cross_entropy_and_accuracy(
+    head: Head, features: np.ndarray, labels: np.ndarray
+) -> tuple[float, float]:
+    """Returns the mean of ``-log p(label)`` in nats, and the share of right first answers.
+
+    Args:
+        head: the layer.
+        features: float32 (num_photos, num_features).
+        labels: int (num_photos,).
+    """
+    probabilities = head.probabilities(features)
+    of_label = probabilities[np.arange(len(labels)), labels]
+    right = probabilities.argmax(axis=1) == labels
+    return float(-np.log(np.maximum(of_label, 1e-30)).mean()), float(right.mean())

@@ -1,0 +1,263 @@
+"""Our own recipe for few photos: softmax regression on many views, chosen by cross-validation.
+
+Three things are chosen inside the training part, by the cross entropy of held-out groups: which
+random views help (is a part upside down still the same part? is colour part of the class?), and how
+strong the regularisation has to be. The layer is then fitted by L-BFGS on all training photos; the
+validation photos say when to stop, and the best iteration is kept.
+
+Regularised softmax regression on fixed features is the linear evaluation of Kornblith et al. 2019
+(arXiv 1805.08974), L-BFGS likewise.
+"""
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from scipy.optimize import minimize
+
+from bricksight.bundle import Head
+from bricksight.config import AugmentConfig, ClassWeight
+from bricksight.training._examples import (
+    Examples,
+    History,
+    Measurement,
+    Observer,
+    TrainedHead,
+    cross_entropy_and_accuracy,
+)
+
+POLICIES: Mapping[str, AugmentConfig] = MappingProxyType(
+    {
+        "upright": AugmentConfig(
+            flip_left_right=True,
+            random_rotation=15,
+            random_translation=5,
+            random_zoom=15,
+            random_brightness=20,
+            random_contrast=20,
+        ),
+        "any angle": AugmentConfig(
+            flip_left_right=True,
+            random_rotation=180,
+            random_translation=5,
+            random_zoom=25,
+            random_brightness=25,
+            random_contrast=30,
+        ),
+        "any angle, any colour": AugmentConfig(
+            flip_left_right=True,
+            random_rotation=180,
+            random_translation=5,
+            random_zoom=25,
+            random_brightness=25,
+            random_contrast=30,
+            random_saturation=100,
+            random_hue=180,
+        ),
+    }
+)
+"""Candidates for the random views, the mildest first."""
+
+L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""Candidates for the weight of half the squared kernel in the loss, on standardised features."""
+
+_NUM_FOLDS = 3
+_CHOICE_ITERATIONS = 50
+_MAX_ITERATIONS = 200
+_PATIENCE = 15
+_CHOICE_L2 = 3e-3
+
+
+def score_policy(examples: Examples, *, num_classes: int, seed: int) -> float:
+    """Returns the cross entropy, in nats, of held-out photos when these views are trained on.
+
+    Args:
+        examples: the first view is the unchanged photo.
+        num_classes: how many classes there are.
+        seed: deals the folds.
+    """
+    return _held_out_loss(examples, _CHOICE_L2, num_classes=num_classes, seed=seed)
+
+
+def choose_l2(examples: Examples, *, num_classes: int, seed: int) -> tuple[float, dict[str, float]]:
+    """Returns the regularisation with the lowest held-out cross entropy, and that of each."""
+    losses = {
+        l2: _held_out_loss(examples, l2, num_classes=num_classes, seed=seed) for l2 in L2_STRENGTHS
+    }
+    best = min(losses, key=losses.__getitem__)
+    return best, {f"{l2:g}": loss for l2, loss in losses.items()}
+
+
+def train_by_recipe(
+    training: Examples,
+    validation: Examples | None,
+    *,
+    num_classes: int,
+    l2: float,
+    class_weight: ClassWeight = "none",
+    observer: Observer | None = None,
+) -> TrainedHead:
+    """Returns the head of the iteration that did best on validation; of the last without any.
+
+    Args:
+        training: every class has at least one photo.
+        validation: ``None`` if there are no such photos.
+        num_classes: how many classes there are.
+        l2: weight of half the squared kernel.
+        class_weight: whether every class or every photo counts the same.
+        observer: told of each iteration.
+    """
+    history = History()
+    best: list[tuple[float, int, Head]] = []
+
+    def on_iteration(step: int, head: Head) -> bool:
+        measurement = _measure(step, head, training, validation)
+        history.measurements.append(measurement)
+        if observer is not None:
+            observer(measurement, head)
+        loss = measurement.validation_cross_entropy
+        if loss is None or not best or loss < best[0][0]:
+            best[:] = [(0.0 if loss is None else loss, step, head)]
+        return step - best[0][1] < _PATIENCE
+
+    _fit(
+        training,
+        l2,
+        num_classes=num_classes,
+        max_iterations=_MAX_ITERATIONS,
+        class_weight=class_weight,
+        on_iteration=on_iteration,
+    )
+    _, history.best_step, head = best[0]
+    return TrainedHead(
+        head=head,
+        history=history,
+        choices={"algorithm": "L-BFGS softmax regression", "l2": l2, "class_weight": class_weight},
+    )
+
+
+def _measure(step: int, head: Head, training: Examples, validation: Examples | None) -> Measurement:
+    loss, accuracy = cross_entropy_and_accuracy(head, training.plain(), training.labels)
+    validation_loss, validation_accuracy = (
+        (None, None)
+        if validation is None
+        else cross_entropy_and_accuracy(head, validation.plain(), validation.labels)
+    )
+    return Measurement(
+        step=step,
+        train_accuracy=accuracy,
+        train_cross_entropy=loss,
+        validation_accuracy=validation_accuracy,
+        validation_cross_entropy=validation_loss,
+    )
+
+
+def _held_out_loss(examples: Examples, l2: float, *, num_classes: int, seed: int) -> float:
+    losses, counts = [], []
+    for fitted, held_out in _folds(examples, seed):
+        head = _fit(fitted, l2, num_classes=num_classes, max_iterations=_CHOICE_ITERATIONS)
+        loss, _ = cross_entropy_and_accuracy(head, held_out.plain(), held_out.labels)
+        losses.append(loss)
+        counts.append(len(held_out))
+    return float(np.average(losses, weights=counts))
+
+
+def _folds(examples: Examples, seed: int) -> Iterator[tuple[Examples, Examples]]:
+    """Yields (fitted, held out) by group; every photo is held out once."""
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
+
+    num_folds = min(_NUM_FOLDS, len(np.unique(examples.groups)))
+    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
+    with warnings.catch_warnings():
+        # Classes of fewer groups than folds are expected; nothing follows from it here.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        for fitted, held_out in splitter.split(examples.labels, examples.labels, examples.groups):
+            yield examples.take(fitted), examples.take(held_out)
+
+
+def _fit(
+    examples: Examples,
+    l2: float,
+    *,
+    num_classes: int,
+    max_iterations: int,
+    class_weight: ClassWeight = "none",
+    on_iteration: Callable[[int, Head], bool] | None = None,
+) -> Head:
+    """Returns the minimiser of the objective; ``on_iteration`` ends the fit by false."""
+    objective = _Objective(examples, l2, num_classes=num_classes, class_weight=class_weight)
+    steps = itertools.count(1)
+
+    def callback(values: np.ndarray) -> None:
+        step = next(steps)
+        if on_iteration is not None and not on_iteration(step, objective.head(values)):
+            raise StopIteration
+
+    result = minimize(
+        objective,
+        np.zeros(objective.size),
+        jac=True,
+        method="L-BFGS-B",
+        callback=callback,
+        options={"maxiter": max_iterations},
+    )
+    return objective.head(result.x)
+
+
+class _Objective:
+    """The weighted mean cross entropy over all views, plus the penalty on the kernel.
+
+    The variables are one float64 vector, bias first; the features are brought to zero mean and
+    unit mean square, so that a regularisation means the same for every network.
+    """
+
+    def __init__(
+        self, examples: Examples, l2: float, *, num_classes: int, class_weight: ClassWeight
+    ) -> None:
+        num_photos, num_views, num_features = examples.features.shape
+        rows = examples.features.reshape(num_photos * num_views, num_features)
+        self._mean = rows.mean(axis=0)
+        centred = rows - self._mean
+        self._scale = np.float32(max(np.sqrt(np.mean(centred**2)), 1e-6))
+        self._rows = centred / self._scale
+        labels = np.repeat(examples.labels, num_views)
+        self._of_label = (np.arange(len(labels)), labels)
+        self._weights = _photo_weights(labels, num_classes, class_weight)
+        self._l2 = np.float32(l2)
+        self._shape = (num_features, num_classes)
+        self.size = num_classes * (num_features + 1)
+
+    def __call__(self, values: np.ndarray) -> tuple[float, np.ndarray]:
+        """Returns the loss and its gradient, float64 (size,)."""
+        kernel, bias = self._unpack(values)
+        residual = Head(kernel=kernel, bias=bias).probabilities(self._rows)
+        of_label = np.maximum(residual[self._of_label], np.float32(1e-30))
+        penalty = float(self._l2) / 2 * float(np.sum(kernel**2))
+        loss = penalty - float(self._weights @ np.log(of_label))
+        residual[self._of_label] -= 1
+        residual *= self._weights[:, None]
+        gradient = self._rows.T @ residual + self._l2 * kernel
+        return loss, np.concatenate([residual.sum(axis=0), gradient.ravel()]).astype(np.float64)
+
+    def head(self, values: np.ndarray) -> Head:
+        """Returns the head for features as they come from the network."""
+        kernel, bias = self._unpack(values)
+        kernel = kernel / self._scale
+        return Head(kernel=kernel, bias=bias - self._mean @ kernel)
+
+    def _unpack(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        bias, kernel = np.split(values.astype(np.float32), [self._shape[1]])
+        return kernel.reshape(self._shape), bias
+
+
+def _photo_weights(
+    labels: Sequence[int] | np.ndarray, num_classes: int, class_weight: ClassWeight
+) -> np.ndarray:
+    """Returns float32 (num_photos,) of sum 1."""
+    if class_weight == "none":
+        return np.full(len(labels), 1 / len(labels), np.float32)
+    counts = np.bincount(labels, minlength=num_classes)
+    weights: np.ndarray = 1 / (counts[labels] * np.count_nonzero(counts))
+    return weights.astype(np.float32)

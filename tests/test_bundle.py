@@ -1,0 +1,122 @@
+"""The model folder: what is written is what is read, and damage is named."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.bundle import (
+    FORMAT_VERSION,
+    Head,
+    Manifest,
+    new_bundle,
+    open_bundle,
+    read_labels,
+    write_manifest,
+)
+from bricksight.config import InputSpec
+from bricksight.errors import BundleError
+
+MANIFEST = Manifest(
+    labels=("Ébène", "brick 2x4"),
+    input=InputSpec(height=32, width=48, resize="letterbox"),
+    module={"reference": "test:tiny"},
+    unknown_threshold=0.25,
+)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    path = tmp_path / "bundle"
+    with new_bundle(path) as folder:
+        (folder / "model.tflite").write_bytes(b"a model")
+        (folder / "saved_model").mkdir()
+        (folder / "saved_model" / "saved_model.pb").write_bytes(b"another")
+        write_manifest(folder, MANIFEST)
+    return path
+
+
+def test_open_bundle__returns_what_was_written(bundle: Path) -> None:
+    manifest = open_bundle(bundle).manifest
+    assert manifest.labels == MANIFEST.labels
+    assert manifest.input == MANIFEST.input
+    assert manifest.unknown_threshold == 0.25
+    assert sorted(manifest.files) == [
+        "model.tflite",
+        "output_labels.txt",
+        "saved_model/saved_model.pb",
+    ]
+    assert manifest.format_version == FORMAT_VERSION
+
+
+def test_write_manifest__the_labels_file_is_one_label_a_line(bundle: Path) -> None:
+    assert (bundle / "output_labels.txt").read_bytes() == "Ébène\nbrick 2x4\n".encode()
+    assert read_labels(bundle / "output_labels.txt") == MANIFEST.labels
+
+
+def test_file__another_content_is_refused(bundle: Path) -> None:
+    opened = open_bundle(bundle)
+    assert opened.file("model.tflite").read_bytes() == b"a model"
+    (bundle / "model.tflite").write_bytes(b"a modem")
+    with pytest.raises(BundleError, match=r"model\.tflite is not the file that was written"):
+        opened.file("model.tflite")
+
+
+def test_file__a_missing_one_names_those_that_are_there(bundle: Path) -> None:
+    with pytest.raises(BundleError, match=r"holds no model\.onnx\. It holds model\.tflite"):
+        open_bundle(bundle).file("model.onnx")
+
+
+def test_open_bundle__a_newer_format_is_refused_with_both_numbers(bundle: Path) -> None:
+    path = bundle / "manifest.json"
+    content = json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1}
+    path.write_text(json.dumps(content))
+    with pytest.raises(
+        BundleError, match=rf"has format {FORMAT_VERSION + 1}.*up to {FORMAT_VERSION}"
+    ):
+        open_bundle(bundle)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format_version": 1}', '{"format_version": "x"}'])
+def test_open_bundle__a_damaged_manifest_is_named(bundle: Path, content: str) -> None:
+    (bundle / "manifest.json").write_text(content)
+    with pytest.raises(BundleError, match=r"manifest\.json is damaged"):
+        open_bundle(bundle)
+
+
+def test_open_bundle__a_folder_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"is no bundle: it holds no manifest\.json"):
+        open_bundle(tmp_path)
+    with pytest.raises(BundleError, match="is not a folder"):
+        open_bundle(tmp_path / "missing")
+
+
+def test_new_bundle__nothing_is_left_of_a_block_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="midway"), new_bundle(tmp_path / "bundle") as folder:
+        (folder / "model.tflite").write_bytes(b"half")
+        raise RuntimeError("midway")
+    assert list(tmp_path.iterdir()) == [tmp_path / "bricksight-cache"] or not list(
+        tmp_path.iterdir()
+    )
+
+
+def test_new_bundle__overwrites_nothing(bundle: Path) -> None:
+    with pytest.raises(BundleError, match="exists already"), new_bundle(bundle):
+        pass
+    assert open_bundle(bundle).labels == MANIFEST.labels
+
+
+def test_open_bundle__a_moved_folder_is_the_same_bundle(bundle: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "renamed"
+    shutil.copytree(bundle, moved)
+    assert open_bundle(moved).file("model.tflite").read_bytes() == b"a model"
+
+
+def test_head__save_keeps_both_arrays(tmp_path: Path) -> None:
+    head = Head(kernel=np.ones((3, 2), np.float32), bias=np.zeros(2, np.float32))
+    head.save(tmp_path / "head.npz")
+    with np.load(tmp_path / "head.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["kernel"], head.kernel)
+        np.testing.assert_array_equal(arrays["bias"], head.bias)

@@ -1,0 +1,278 @@
+"""Heads on features: retrain.py's descent against its definition, and the recipe's promises."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.bundle import Head
+from bricksight.config import HeadConfig
+from bricksight.training import (
+    Checkpoint,
+    Examples,
+    Measurement,
+    choose_l2,
+    score_policy,
+    train_by_recipe,
+    train_by_sgd,
+)
+
+NUM_CLASSES = 3
+NUM_FEATURES = 8
+
+
+def examples(seed: int = 0, *, per_class: int = 12, views: int = 3, noise: float = 0.4) -> Examples:
+    """Three separable clusters; every photo is a group of its own."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).normal(size=(NUM_CLASSES, NUM_FEATURES))
+    labels = np.repeat(np.arange(NUM_CLASSES), per_class)
+    features = centres[labels][:, None] + noise * rng.normal(
+        size=(len(labels), views, NUM_FEATURES)
+    )
+    return Examples(
+        features=features.astype(np.float32), labels=labels, groups=np.arange(len(labels))
+    )
+
+
+STEPS = HeadConfig(how_many_training_steps=120, learning_rate=0.1, train_batch_size=16, seed=3)
+
+
+def sgd(config: HeadConfig = STEPS, **options: object) -> object:
+    return train_by_sgd(
+        examples(),
+        examples(1),
+        num_classes=NUM_CLASSES,
+        config=config,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def accuracy(head: Head, on: Examples) -> float:
+    return float((head.probabilities(on.plain()).argmax(axis=1) == on.labels).mean())
+
+
+def test_head__probabilities_are_the_softmax_of_the_logits() -> None:
+    head = Head(
+        kernel=np.array([[0.0, math.log(3)]], np.float32), bias=np.array([0.0, 0.0], np.float32)
+    )
+    np.testing.assert_allclose(head.probabilities(np.ones((1, 1), np.float32)), [[0.25, 0.75]])
+    huge = head.probabilities(np.full((1, 1), 1000, np.float32))
+    np.testing.assert_allclose(huge, [[0.0, 1.0]])
+
+
+def test_train_by_sgd__learns_separable_classes() -> None:
+    trained = sgd()
+    assert accuracy(trained.head, examples(2)) == 1.0
+    assert trained.head.kernel.dtype == np.float32
+
+
+def test_train_by_sgd__one_step_is_the_gradient_by_hand() -> None:
+    """A batch of one photo: kernel += rate * x (onehot - p), to first order p is uniform."""
+    alone = Examples(
+        features=np.full((1, 1, 2), 2.0, np.float32), labels=np.array([1]), groups=np.array([0])
+    )
+    config = HeadConfig(how_many_training_steps=1, learning_rate=0.5, train_batch_size=1)
+    head = train_by_sgd(alone, None, num_classes=2, config=config).head
+    # The initial kernel is at most 0.002, so p is 0.5 within 0.002.
+    np.testing.assert_allclose(head.kernel, [[-0.5, 0.5]] * 2, atol=0.01)
+    np.testing.assert_allclose(head.bias, [-0.25, 0.25], atol=0.005)
+
+
+def test_train_by_sgd__measures_every_interval_and_the_last_step() -> None:
+    config = HeadConfig(how_many_training_steps=25, eval_step_interval=10, seed=3)
+    seen: list[int] = []
+
+    def note(measurement: Measurement, head: Head) -> None:
+        seen.append(measurement.step)
+        assert head.kernel.shape == (NUM_FEATURES, NUM_CLASSES)
+
+    trained = sgd(config, observer=note)
+    assert seen == [0, 10, 20, 24]
+    assert [one.step for one in trained.history.measurements] == seen
+    assert all(one.validation_accuracy is not None for one in trained.history.measurements)
+
+
+def test_train_by_sgd__tells_of_every_step() -> None:
+    steps: list[int] = []
+    sgd(after_step=lambda step, _: steps.append(step))
+    assert steps == list(range(120))
+
+
+def test_train_by_sgd__batches_are_balanced_whatever_the_class_sizes() -> None:
+    """With 200 photos of one class and 2 of another the bias stays near zero if balanced."""
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 200 + [1] * 2)
+    uneven = Examples(
+        features=rng.normal(scale=1e-3, size=(202, 1, 2)).astype(np.float32),
+        labels=labels,
+        groups=np.arange(202),
+    )
+
+    def gap(class_weight: str) -> float:
+        config = HeadConfig(
+            how_many_training_steps=300,
+            learning_rate=0.1,
+            class_weight=class_weight,  # type: ignore[arg-type]
+        )
+        bias = train_by_sgd(uneven, None, num_classes=2, config=config).head.bias
+        return float(bias[0] - bias[1])
+
+    assert abs(gap("balanced")) < 0.3
+    assert gap("none") > 1.5
+
+
+def test_train_by_sgd__one_seed_one_result() -> None:
+    first, second = sgd(), sgd()
+    np.testing.assert_array_equal(first.head.kernel, second.head.kernel)
+    assert first.history == second.history
+    other = sgd(HeadConfig(how_many_training_steps=120, learning_rate=0.1, seed=4))
+    assert not np.array_equal(first.head.kernel, other.head.kernel)
+
+
+def test_train_by_sgd__resumed_equals_uninterrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    path = tmp_path / "checkpoint.npz"
+
+    def stop(step: int, _: Head) -> None:
+        if step == 61:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sgd(after_step=stop, checkpoint=Checkpoint(path, "key"))
+    assert path.exists()
+    steps: list[int] = []
+    resumed = sgd(
+        after_step=lambda step, _: steps.append(step),
+        checkpoint=Checkpoint(path, "key", resume=True),
+    )
+    assert steps[0] == 61
+    whole = sgd()
+    np.testing.assert_array_equal(resumed.head.kernel, whole.head.kernel)
+    assert resumed.history == whole.history
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("damage", ["other key", "half a file"])
+def test_train_by_sgd__another_trainings_checkpoint_is_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    path = tmp_path / "checkpoint.npz"
+
+    def stop(step: int, _: Head) -> None:
+        if step == 61:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sgd(after_step=stop, checkpoint=Checkpoint(path, "key"))
+    if damage == "half a file":
+        path.write_bytes(path.read_bytes()[:100])
+    steps: list[int] = []
+    key = "other" if damage == "other key" else "key"
+    sgd(
+        after_step=lambda step, _: steps.append(step),
+        checkpoint=Checkpoint(path, key, resume=True),
+    )
+    assert steps[0] == 0
+
+
+def recipe(training: Examples, validation: Examples | None, **options: object) -> object:
+    return train_by_recipe(
+        training,
+        validation,
+        num_classes=NUM_CLASSES,
+        l2=1e-2,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation() -> None:
+    heads: dict[int, Head] = {}
+
+    def note(measurement: Measurement, head: Head) -> None:
+        heads[measurement.step] = head
+
+    trained = recipe(examples(noise=1.5), examples(1, noise=1.5), observer=note)
+    losses = {one.step: one.validation_cross_entropy for one in trained.history.measurements}
+    best = min(losses, key=losses.__getitem__)
+    assert trained.history.best_step == best < max(losses)
+    np.testing.assert_array_equal(trained.head.kernel, heads[best].kernel)
+
+
+def test_train_by_recipe__works_without_validation_photos() -> None:
+    trained = recipe(examples(), None)
+    assert accuracy(trained.head, examples(2)) == 1.0
+    assert trained.history.measurements[-1].validation_accuracy is None
+    assert trained.history.best_step == trained.history.measurements[-1].step
+
+
+def test_train_by_recipe__the_scale_of_the_features_does_not_matter() -> None:
+    plain = examples(noise=1.0)
+    scaled = Examples(features=plain.features * 50 + 7, labels=plain.labels, groups=plain.groups)
+    one, other = recipe(plain, None), recipe(scaled, None)
+    np.testing.assert_allclose(
+        one.head.probabilities(plain.plain()),
+        other.head.probabilities(scaled.plain()),
+        atol=2e-3,
+    )
+
+
+def test_train_by_recipe__class_weight_lifts_a_rare_class() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.array([0] * 60 + [1] * 4)
+    uneven = Examples(
+        features=(labels[:, None, None] + rng.normal(size=(64, 1, 1))).astype(np.float32),
+        labels=labels,
+        groups=np.arange(64),
+    )
+
+    def of_rare(class_weight: str) -> float:
+        head = train_by_recipe(
+            uneven,
+            None,
+            num_classes=2,
+            l2=1e-3,
+            class_weight=class_weight,  # type: ignore[arg-type]
+        ).head
+        return float(head.probabilities(uneven.plain())[:, 1].mean())
+
+    assert of_rare("none") == pytest.approx(4 / 64, abs=0.02)
+    assert of_rare("balanced") > 0.2
+
+
+def test_choose_l2__noise_wants_more_than_signal() -> None:
+    clear, _ = choose_l2(examples(noise=0.1), num_classes=NUM_CLASSES, seed=0)
+    rng = np.random.default_rng(0)
+    nothing = examples(noise=0.1)
+    shuffled = Examples(
+        features=rng.normal(size=nothing.features.shape).astype(np.float32),
+        labels=nothing.labels,
+        groups=nothing.groups,
+    )
+    noisy, losses = choose_l2(shuffled, num_classes=NUM_CLASSES, seed=0)
+    assert noisy > clear
+    assert min(losses.values()) == losses[f"{noisy:g}"]
+
+
+def test_score_policy__views_that_blur_the_classes_score_worse() -> None:
+    good = examples(noise=0.3)
+    rng = np.random.default_rng(1)
+    features = good.features.copy()
+    features[:, 1:] = features[rng.permutation(len(features)), 1:]
+    bad = Examples(features=features, labels=good.labels, groups=good.groups)
+    scores = [score_policy(one, num_classes=NUM_CLASSES, seed=0) for one in (good, bad)]
+    assert scores[0] < scores[1]
+
+
+def test_choose_l2__never_looks_at_a_group_from_both_sides() -> None:
+    """Labels are random but shared within a group: only a leak could predict them."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(30), 4)
+    labels = np.repeat(rng.permutation(np.arange(30) % NUM_CLASSES), 4)
+    of_group = rng.normal(size=(30, NUM_FEATURES)).astype(np.float32)
+    leaky = Examples(features=of_group[groups][:, None], labels=labels, groups=groups)
+    _, losses = choose_l2(leaky, num_classes=NUM_CLASSES, seed=0)
+    assert min(losses.values()) > 0.95 * math.log(NUM_CLASSES)

@@ -1,0 +1,43 @@
+"""A bundle trained in seconds on drawn photos with a network of a few hundred weights."""
+
+from pathlib import Path
+
+import pytest
+
+from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.retrain import RetrainResult, retrain
+from photos import write_photo_folder
+from tiny_modules import tiny_network, write_saved_model
+
+SPLIT = SplitConfig(testing_percentage=20, validation_percentage=20)
+STEPS = HeadConfig(how_many_training_steps=300, learning_rate=1.0, train_batch_size=32)
+
+
+def train_tiny(folder: Path, **settings: object) -> RetrainResult:
+    """Returns a run on twelve photos a class; everything lies below ``folder``."""
+    image_dir = folder / "photos"
+    if not image_dir.exists():
+        write_photo_folder(image_dir, per_class=12)
+    module = folder / "tiny"
+    if not module.exists():
+        write_saved_model(module, tiny_network())
+    head = settings.pop("head", STEPS)
+    augment = settings.pop("augment", AugmentConfig())
+    config = RetrainConfig(
+        **{
+            "image_dir": image_dir,
+            "tfhub_module": f"saved_model:{module}",
+            "out": folder / "bundle",
+            **settings,
+        }  # type: ignore[arg-type]
+    )
+    return retrain(config, split=SPLIT, head=head, augment=augment)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> RetrainResult:
+    """The run that tests read from; none of them changes its files."""
+    folder = tmp_path_factory.mktemp("tiny-run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRICKSIGHT_CACHE_DIR", str(folder / "cache"))
+        return train_tiny(folder)
