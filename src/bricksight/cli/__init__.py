@@ -1,0 +1,73 @@
+"""The command line: text in, exit code out.
+
+0 is success, 1 a problem that the user can fix, 2 a command that cannot be understood, 130 an
+interruption. To add a command: a file with a function whose docstring is the help, and a line in
+``COMMANDS``.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+
+from bricksight import __version__
+from bricksight.errors import BricksightError, ConfigError
+
+COMMANDS = {
+    "demo": ("bricksight.cli.demo:demo", "The whole job on what the package ships."),
+    "sample": ("bricksight.cli.sample:sample", "Write a small data set of rendered bricks."),
+    "check": ("bricksight.cli.check:check", "Look at a folder of photos before training on it."),
+    "retrain": ("bricksight.cli.retrain:retrain", "Train a classifier on a folder of photos."),
+    "classify": ("bricksight.cli.classify:classify", "Say what is on photos."),
+    "evaluate": ("bricksight.cli.evaluate:evaluate", "Measure a model on a folder of photos."),
+    "modules": ("bricksight.cli.modules:app", "List and describe pretrained networks."),
+    "cache": ("bricksight.cli.cache:app", "Show and prune what is kept between runs."),
+}
+"""Command → what runs it, imported on use, and its line in the list."""
+
+
+def make_app() -> cyclopts.App:
+    """Returns the application; no command is imported yet."""
+    app = cyclopts.App(
+        name="bricksight",
+        version=__version__,
+        help="Train your own image classifier from a folder of photos, one sub-folder a class.\n\n"
+        "Begin with `bricksight demo`, or `bricksight retrain --image_dir PHOTOS`.",
+        # retrain.py's spelling in the help; dashes and underscores are both understood.
+        default_parameter=cyclopts.Parameter(name_transform=_as_typed, negative=()),
+        result_action="return_value",
+    )
+    for order, (name, (target, summary)) in enumerate(COMMANDS.items()):
+        app.command(target, name=name, sort_key=order, help=summary)
+    return app
+
+
+def _as_typed(name: str) -> str:
+    return name
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code.
+
+    Args:
+        argv: the words after ``bricksight``, ``sys.argv[1:]`` by default.
+    """
+    try:
+        code = make_app()(argv, exit_on_error=False, print_error=False)
+    except (cyclopts.CycloptsError, ConfigError) as error:
+        return _fail(str(error).rstrip() + "\nSee `bricksight --help`.", 2)
+    except BricksightError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("Interrupted.", 130)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. Python would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"bricksight: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,51 @@
+"""What ``retrain`` and ``demo`` say at the end."""
+
+from rich.console import Console
+from rich.table import Table
+
+from bricksight.retrain import RetrainResult
+
+
+def result_json(result: RetrainResult) -> dict[str, object]:
+    """Returns the outcome with stable keys; see docs/bundle.md."""
+    test = result.findings.test
+    return {
+        "bundle": str(result.bundle.path),
+        "accuracy": test.accuracy,
+        "num_test_images": test.num_images,
+        "unknown_threshold": result.findings.unknown_threshold,
+        "seconds": dict(result.seconds),
+    }
+
+
+def print_misclassified(result: RetrainResult) -> None:
+    """Prints a line a wrong test photo: path and answer as retrain.py, then what it really is."""
+    print("=== MISCLASSIFIED TEST IMAGES ===")
+    for mistake in result.findings.test.mistakes:
+        answer = f"{mistake.predicted} ({mistake.probability:.2f})"
+        print(f"{mistake.path:>70}  {answer}, is {mistake.label}")
+
+
+def print_result(result: RetrainResult) -> None:
+    """Prints figures, times, and last the model folder."""
+    console = Console(highlight=False)
+    findings = result.findings
+    data = findings.data
+    counts = ", ".join(
+        f"{len(data.bucket(name)):,} {name}" for name in ("training", "validation", "testing")
+    )
+    console.print(f"{len(data.records):,} photos of {len(data.labels)} classes: {counts}.")
+    for problem in data.problems:
+        console.print(f"[yellow]![/] {problem.message}", markup=True)
+    console.print(_times(result))
+    console.print(f"Test: {findings.test.statement}")
+    console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)
+    console.print(str(result.bundle.path), soft_wrap=True)
+
+
+def _times(result: RetrainResult) -> Table:
+    table = Table("Stage", "Seconds", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for stage, seconds in result.seconds.items():
+        table.add_row(stage, f"{seconds:.1f}")
+    return table

@@ -1,0 +1,71 @@
+"""``bricksight cache``: what is kept between runs, and how to be rid of it."""
+
+import datetime
+import json as json_format
+from pathlib import Path
+
+import cyclopts
+from rich.console import Console
+from rich.table import Table
+
+from bricksight.errors import ConfigError
+
+app = cyclopts.App(name="cache", help="Shows and prunes the features kept between runs.")
+
+_MEGABYTE = 1_000_000
+
+
+@app.default
+@app.command(name="list")
+def list_cache(*, path: Path | None = None, json: bool = False) -> int:
+    """Shows what is kept: a line a network and input.
+
+    Args:
+        path: The cache file; that of all runs by default.
+        json: Print one JSON object.
+    """
+    from dataclasses import asdict
+
+    from bricksight.features import default_cache_path, list_entries
+
+    path = path or default_cache_path()
+    entries = list_entries(path)
+    if json:
+        content = {"path": str(path), "entries": [asdict(entry) for entry in entries]}
+        print(json_format.dumps(content))
+        return 0
+    table = Table("Network", "Input", "Views", "MB", "Last used", box=None, pad_edge=False)
+    for entry in entries:
+        used = datetime.datetime.fromtimestamp(entry.last_used).strftime("%Y-%m-%d %H:%M")
+        size = f"{entry.size_bytes / _MEGABYTE:.1f}"
+        table.add_row(entry.reference, entry.input, f"{entry.num_views:,}", size, used)
+    console = Console(highlight=False)
+    console.print(table if entries else "Nothing is kept.")
+    console.print(str(path), soft_wrap=True)
+    return 0
+
+
+@app.command
+def prune(
+    *, path: Path | None = None, older_than_days: float | None = None, all: bool = False
+) -> int:
+    """Deletes features that have not been used for long; they are computed again when needed.
+
+    Args:
+        path: The cache file; that of all runs by default.
+        older_than_days: Delete what has not been used for so many days.
+        all: Delete everything.
+    """
+    import time
+
+    from bricksight.features import default_cache_path, list_entries, prune_entries
+
+    if all == (older_than_days is not None):
+        raise ConfigError("Say what to delete: either --older_than_days N, or --all.")
+    path = path or default_cache_path()
+    limit = time.time() - (older_than_days or 0.0) * 86_400
+    entries = [entry for entry in list_entries(path) if all or entry.last_used < limit]
+    freed = prune_entries(path, entries)
+    views = sum(entry.num_views for entry in entries)
+    print(f"Deleted the features of {views:,} views; the disk got {freed / _MEGABYTE:.1f} MB back.")
+    return 0

@@ -1,0 +1,153 @@
+"""``bricksight check``: look at a folder of photos before training on it."""
+
+import contextlib
+import json as json_format
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from bricksight._text import counted
+from bricksight.cli._console import ConsoleReporter
+from bricksight.config import SplitConfig
+
+if TYPE_CHECKING:
+    from bricksight.check import CheckReport, Spread
+    from bricksight.dataset import Problem
+
+_SHOWN_OF_A_KIND = 8
+
+
+def check(
+    image_dir: Path,
+    /,
+    *,
+    split: Annotated[SplitConfig, Parameter(name="*")] = SplitConfig(),  # noqa: B008  (frozen)
+    strict: bool = False,
+    json: bool = False,
+    contact_sheets: Path | None = None,
+    no_contact_sheets: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Look at a folder of photos: what is in it, what is wrong with it, how it would be split.
+
+    Every photo is decoded to its end. Faults are facts about the folder, such as a file that cannot
+    be read; advice is for you to judge.
+
+    Parameters
+    ----------
+    image_dir
+        Folder with one sub-folder of photos a class.
+    strict
+        Exit with 1 if there is any fault; advice is no fault.
+    json
+        Print one JSON object instead of tables, and write contact sheets only if --contact_sheets
+        says where.
+    contact_sheets
+        Folder for pictures that show all photos of each class; by default a new one in the working
+        folder, named after image_dir with "-check" at its end.
+    no_contact_sheets
+        Write no contact sheets.
+    quiet
+        Print nothing and show no progress.
+    """
+    from bricksight import check as checking
+
+    sheets = contact_sheets
+    if sheets is None and not json:
+        sheets = Path(f"{image_dir.resolve().name}-check")
+    if no_contact_sheets:
+        sheets = None
+    with _Stages(ConsoleReporter(quiet=quiet)) as progress:
+        report = checking.check(image_dir, split=split, progress=progress.update)
+        if sheets is not None:
+            update = partial(progress.update, "Writing contact sheets")
+            checking.write_contact_sheets(report.dataset, sheets, progress=update)
+            checking.write_twin_sheet(report, sheets)
+    if json and not quiet:
+        print(json_format.dumps(report.to_json(), indent=2))
+    elif not quiet:
+        _show(report, sheets, Console())
+    return 1 if strict and report.faults else 0
+
+
+class _Stages(contextlib.ExitStack):
+    """Shows one stage after the other, each beginning where its name is first heard."""
+
+    def __init__(self, reporter: ConsoleReporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._name = ""
+        self._done = 0
+
+    def update(self, name: str, done: int, total: int) -> None:
+        """Shows that ``done`` of ``total`` photos are done in the stage ``name``."""
+        if name != self._name:
+            self.close()
+            self._name, self._done = name, 0
+            self._advance = self.enter_context(self._reporter.stage(name, total))
+        self._advance(done - self._done)
+        self._done = done
+
+
+def _show(report: "CheckReport", sheets: Path | None, console: Console) -> None:
+    console.print(_class_table(report))
+    formats = ", ".join(f"{number:,} {name}" for name, number in report.formats.items())
+    console.print(Text(f"Formats: {formats}"))
+    console.print(
+        Text(
+            f"Smallest, median and largest width: {_spread(report.width)} pixels; "
+            f"height: {_spread(report.height)} pixels"
+        )
+    )
+    _show_problems(console, "Faults", report.faults, style="bold red")
+    _show_problems(console, "Advice", report.advice, style="bold yellow")
+    if not report.dataset.problems:
+        console.print(Text("\nNothing wrong was found.", style="green"))
+    if sheets is not None:
+        console.print(Text(f"\nContact sheets: {sheets}"))
+
+
+def _class_table(report: "CheckReport") -> Table:
+    title = Text(str(report.image_dir), style="bold")
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column("class", counted(len(report.classes), "class", "classes"), overflow="fold")
+    columns = ["num_photos", "num_groups", "training", "validation", "testing"]
+    if all(counts.num_groups == counts.num_photos for counts in report.classes):
+        columns.remove("num_groups")
+    for name in columns:
+        total = sum(getattr(counts, name) for counts in report.classes)
+        table.add_column(name.removeprefix("num_"), f"{total:,}", justify="right")
+    for counts in report.classes:
+        table.add_row(Text(counts.label), *(f"{getattr(counts, name):,}" for name in columns))
+    return table
+
+
+def _show_problems(
+    console: Console, title: str, problems: "tuple[Problem, ...]", *, style: str
+) -> None:
+    """Prints the messages, of each kind only the first few."""
+    if not problems:
+        return
+    console.print(Text(f"\n{title} ({len(problems):,})", style=style))
+    for kind, found in groupby(sorted(problems, key=_kind), _kind):
+        messages = [problem.message for problem in found]
+        hidden = len(messages) - _SHOWN_OF_A_KIND
+        if hidden > 0:
+            messages[_SHOWN_OF_A_KIND:] = [f"... and {hidden:,} more {kind}: see --json."]
+        for message in messages:
+            console.print(Padding(Text(message), (0, 0, 0, 2), expand=False))
+
+
+def _kind(problem: "Problem") -> str:
+    return problem.kind
+
+
+def _spread(spread: "Spread") -> str:
+    return f"{spread.min:,} / {spread.median:,} / {spread.max:,}"

@@ -1,0 +1,22 @@
+"""``bricksight sample``: photos to try everything with."""
+
+import shlex
+from pathlib import Path
+
+
+def sample(out: Path, /) -> int:
+    """Write a small data set: 12 LEGO-style parts, 40 rendered photos each, one folder a part.
+
+    Parameters
+    ----------
+    out
+        New or empty folder.
+    """
+    from bricksight.synth import SAMPLE_LABELS, write_sample
+
+    num_photos = write_sample(out)
+    print(f"Wrote {num_photos} photos of {len(SAMPLE_LABELS)} parts to {out}.")
+    print("They are rendered, so expect real photos to be harder. Train on them:")
+    folder = shlex.quote(str(out))
+    print(f"  bricksight retrain --image_dir {folder} --tfhub_module packaged:efficientnet_lite0")
+    return 0
