@@ -102,7 +102,7 @@ class AugmentConfig:
         random_scale: Enlarge further by up to this many percent before the cut.
         random_brightness: Multiply by a number up to this many percent above or below 1.
         random_rotation: Turn by up to this many degrees either way; 180 is any angle.
-        random_zoom: Make larger or smaller about the centre by up to this many percent.
+        random_shrink: Move away by up to this many percent, so that what is turned stays in view.
         random_translation: Shift by up to this many percent of each side.
         flip_up_down: Turn half of the views upside down (a mirror image, not a rotation).
         random_contrast: Change the contrast by up to this many percent.
@@ -118,7 +118,7 @@ class AugmentConfig:
     random_scale: int = 0
     random_brightness: int = 0
     random_rotation: float = 0
-    random_zoom: float = 0
+    random_shrink: float = 0
     random_translation: float = 0
     flip_up_down: bool = False
     random_contrast: float = 0

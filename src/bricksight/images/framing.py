@@ -56,10 +56,10 @@ def random_rotation(framing: Framing, rng: np.random.Generator, *, amount: float
     return framing.moved(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]))
 
 
-def random_zoom(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
-    """Makes the photo up to 1 + ``amount`` / 100 times larger or smaller about its centre."""
-    factor = (1 + amount / 100) ** rng.uniform(-1, 1)
-    return framing.moved(np.diag([1 / factor, 1 / factor, 1]))
+def random_shrink(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
+    """Shows the photo U(1, 1 + ``amount`` / 100) times smaller, about its centre."""
+    factor = rng.uniform(1, 1 + amount / 100)
+    return framing.moved(np.diag([factor, factor, 1]))
 
 
 def random_translation(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
@@ -87,7 +87,7 @@ def random_crop(framing: Framing, rng: np.random.Generator, *, amount: float) ->
 FRAMINGS: Mapping[str, Callable[..., Framing]] = MappingProxyType(
     {
         "random_rotation": random_rotation,
-        "random_zoom": random_zoom,
+        "random_shrink": random_shrink,
         "random_translation": random_translation,
         "random_scale": random_scale,
         "random_crop": random_crop,

@@ -107,10 +107,11 @@ def _num_views_for_steps(config: HeadConfig, num_photos: int) -> int:
     draws = (config.how_many_training_steps or DEFAULT_STEPS) * (
         config.train_batch_size or DEFAULT_BATCH_SIZE
     )
-    return min(math.ceil(draws / max(num_photos, 1)), _affordable_views(num_photos))
+    return min(math.ceil(draws / max(num_photos, 1)), affordable_views(num_photos))
 
 
-def _affordable_views(num_photos: int) -> int:
+def affordable_views(num_photos: int) -> int:
+    """Returns how many random views of each photo are worth their time."""
     return min(MAX_VIEWS, max(2, _VIEWS_IN_ALL // max(num_photos, 1)))
 
 
@@ -156,7 +157,7 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
 def _choose_views(photos: Photos, training: Training) -> tuple[Views, dict[str, float]]:
     """Returns the views to train on, and the held-out cross entropy of each candidate."""
     config, records = training.config, photos.data.bucket("training")
-    num = _affordable_views(len(records)) if config.views is None else config.views
+    num = affordable_views(len(records)) if config.views is None else config.views
     if num == 0:
         return Views(seed=config.seed), {}
     if not training.augment.is_identity:

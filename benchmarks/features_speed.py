@@ -1,0 +1,136 @@
+"""Features from JPEG files, decoding included: ours, the parts alone, and tf.data with Keras.
+
+    python benchmarks/features_speed.py IMAGE_DIR [--module REF] [--rounds 5]
+
+"Parts together" is what decoding alone and LiteRT alone cost one after the other, each on all cores
+with nothing else around it: 1 / (1 / decoding + 1 / LiteRT) images a second.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from _machine import describe_machine, in_turn
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+from bricksight import images
+from bricksight._optional import require_tensorflow
+from bricksight.dataset import Record, scan
+from bricksight.features import CompiledModule, compile_module, extract
+from bricksight.modules import resolve
+from bricksight.predict.runtimes import num_cores
+
+HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image_dir", type=Path)
+    parser.add_argument("--module", default=HUB)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    records = scan(options.image_dir).records
+    compiled = compile_module(
+        resolve(options.module),
+        images=lambda spec: np.stack([images.load_input(r.path, spec) for r in records[:8]]),
+    )
+    keras = keras_pipeline(records)
+    candidates: dict[str, Callable[[], float]] = {
+        "decoding alone": lambda: decoding(records, compiled),
+        "LiteRT alone": lambda: bare_litert(len(records), compiled),
+        "bricksight": lambda: ours(records, compiled),
+        "tf.data + Keras predict": keras,
+    }
+    for run in candidates.values():
+        run()
+    figures = in_turn(candidates, rounds=options.rounds)
+    print(describe_machine())
+    print(f"{len(records)} photos of {options.image_dir.name}, {options.rounds} rounds in turn\n")
+    print("| what | images/s, median | lowest | highest |\n|---|---|---|---|")
+    for name, (low, median, high) in figures.items():
+        print(f"| {name} | {median:.0f} | {low:.0f} | {high:.0f} |")
+    together = 1 / (1 / figures["decoding alone"][1] + 1 / figures["LiteRT alone"][1])
+    mine = figures["bricksight"][1]
+    print(f"\nparts together: {together:.0f} images/s; bricksight reaches {mine / together:.1%}")
+    print(f"bricksight / Keras: {mine / figures['tf.data + Keras predict'][1]:.2f}")
+
+
+def rate(count: int, work: Callable[[], object]) -> float:
+    """Returns items a second."""
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)
+
+
+def ours(records: Sequence[Record], compiled: CompiledModule) -> float:
+    return rate(len(records), lambda: extract(records, compiled=compiled))
+
+
+def decoding(records: Sequence[Record], compiled: CompiledModule) -> float:
+    """Bare Pillow: open, decode, resize with antialiasing, to float32."""
+    size = (compiled.module.input_spec.width, compiled.module.input_spec.height)
+
+    def one(record: Record) -> np.ndarray:
+        with Image.open(record.path) as photo:
+            photo.draft("RGB", (2 * size[0], 2 * size[1]))
+            small = photo.convert("RGB").resize(size, Image.Resampling.BILINEAR)
+        return np.asarray(small, np.float32) / np.float32(255)
+
+    def work() -> None:
+        with ThreadPoolExecutor(num_cores()) as pool:
+            for _ in pool.map(one, records):
+                pass
+
+    return rate(len(records), work)
+
+
+def bare_litert(count: int, compiled: CompiledModule) -> float:
+    """One interpreter of one thread a core, on pixels that are there already."""
+    spec = compiled.module.input_spec
+    pixels = np.random.default_rng(0).random((1, spec.height, spec.width, 3), dtype=np.float32)
+    interpreters = [Interpreter(str(compiled.path), num_threads=1) for _ in range(num_cores())]
+    for interpreter in interpreters:
+        interpreter.allocate_tensors()
+    share = count // len(interpreters)
+
+    def loop(interpreter: Interpreter) -> None:
+        entrance = interpreter.get_input_details()[0]["index"]
+        exit_ = interpreter.get_output_details()[0]["index"]
+        for _ in range(share):
+            interpreter.set_tensor(entrance, pixels)
+            interpreter.invoke()
+            interpreter.get_tensor(exit_)
+
+    def work() -> None:
+        with ThreadPoolExecutor(len(interpreters)) as pool:
+            for _ in pool.map(loop, interpreters):
+                pass
+
+    return rate(share * len(interpreters), work)
+
+
+def keras_pipeline(records: Sequence[Record]) -> Callable[[], float]:
+    """tf.data with parallel decoding and prefetching, Keras's MobileNetV2, batches of 32."""
+    tf = require_tensorflow()
+    model = tf.keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None)
+
+    def load(path):  # noqa: ANN001, ANN202  (traced by TensorFlow)
+        photo = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        return tf.image.resize(photo, (224, 224), antialias=True) / 127.5 - 1.0
+
+    paths = [str(record.path) for record in records]
+    pipeline = (
+        tf.data.Dataset.from_tensor_slices(paths)
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(32)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    return lambda: rate(len(records), lambda: model.predict(pipeline, verbose=0))
+
+
+if __name__ == "__main__":
+    main()
