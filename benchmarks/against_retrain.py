@@ -17,7 +17,7 @@ from bricksight.config import AugmentConfig, HeadConfig, SplitConfig
 from bricksight.dataset import Dataset, scan
 from bricksight.features import Views, compile_module, default_cache_path, extract
 from bricksight.modules import resolve
-from bricksight.retrain._train import affordable_views
+from bricksight.retrain._train import MAX_VIEWS_FOR_STEPS
 from bricksight.training import Examples, train_by_sgd
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
@@ -49,8 +49,7 @@ def main() -> None:
         )
 
     test = features("testing", Views())
-    few = affordable_views(len(data.bucket("training")))
-    results: dict[int, list[float]] = {few: [], options.many: []}
+    results: dict[int, list[float]] = {MAX_VIEWS_FOR_STEPS: [], options.many: []}
     for seed in range(options.seeds):
         for num, accuracies in results.items():
             views = Views(num_random=num, include_plain=False, augment=DISTORTIONS, seed=seed)

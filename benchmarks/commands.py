@@ -1,4 +1,4 @@
-"""Whole commands, each in a process of its own: start-up, one photo, the seed command cold and warm.
+"""Whole commands, each in a process of its own: start-up, one photo, the seed command.
 
     python benchmarks/commands.py IMAGE_DIR [--rounds 5]
 

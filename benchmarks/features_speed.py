@@ -118,7 +118,7 @@ def keras_pipeline(records: Sequence[Record]) -> Callable[[], float]:
     tf = require_tensorflow()
     model = tf.keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None)
 
-    def load(path):  # noqa: ANN001, ANN202  (traced by TensorFlow)
+    def load(path):
         photo = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
         return tf.image.resize(photo, (224, 224), antialias=True) / 127.5 - 1.0
 

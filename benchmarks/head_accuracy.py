@@ -9,8 +9,10 @@ inside the training part, the iteration on validation photos. Run:
 import argparse
 import json
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -46,7 +48,9 @@ def main() -> None:
     data = scan(Path(options.image_dir), split=split)
     module = resolve(options.module)
     compiled = compile_module(module, images=lambda spec: sample(data, spec))
-    features = {name: views_of(data, compiled, policy, options) for name, policy in POLICIES.items()}
+    features = {
+        name: views_of(data, compiled, policy, options) for name, policy in POLICIES.items()
+    }
     plain = extract(data.records, compiled=compiled, views=PLAIN, cache_path=default_cache_path())
     runs = [
         run(data, features, plain, folds, seed=seed)
@@ -65,8 +69,7 @@ def parse() -> argparse.Namespace:
         default="https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3",
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--views", type=int, default=12)
-    parser.add_argument("--policy", choices=POLICIES)
+    parser.add_argument("--views", type=int, default=16)
     return parser.parse_args()
 
 
@@ -80,7 +83,9 @@ def views_of(
     start = time.perf_counter()
     views = Views(num_random=options.views, augment=policy)
     found = extract(data.records, compiled=compiled, views=views, cache_path=default_cache_path())
-    print(f"# {found.num_computed} views computed in {time.perf_counter() - start:.1f} s", flush=True)
+    print(
+        f"# {found.num_computed} views computed in {time.perf_counter() - start:.1f} s", flush=True
+    )
     return found
 
 
@@ -91,11 +96,20 @@ def split_folds(data: Dataset, seed: int) -> Iterator[tuple[np.ndarray, np.ndarr
     outer = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
     for rest, test in outer.split(labels, labels, groups):
         inner = StratifiedGroupKFold(VALIDATION_FOLDS, shuffle=True, random_state=seed)
-        train, validation = next(inner.split(labels[rest], labels[rest], groups[rest]))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class")
+            train, validation = next(inner.split(labels[rest], labels[rest], groups[rest]))
         yield rest[train], rest[validation], test
 
 
-def run(data, features, plain, folds, *, seed):  # noqa: ANN001, ANN201
+def run(
+    data: Dataset,
+    features: dict[str, FeatureSet],
+    plain: FeatureSet,
+    folds: tuple[np.ndarray, np.ndarray, np.ndarray],
+    *,
+    seed: int,
+) -> dict[str, Any]:
     train, validation, test = folds
     labels = data.label_indices(data.records)
     _, groups = np.unique([record.group for record in data.records], return_inverse=True)
@@ -105,9 +119,7 @@ def run(data, features, plain, folds, *, seed):  # noqa: ANN001, ANN201
         return Examples(features=matrix[rows], labels=labels[rows], groups=groups[rows])
 
     scores = {
-        name: score_policy(
-            examples(found.matrix[:, :4], train), num_classes=num_classes, seed=seed
-        )
+        name: score_policy(examples(found.matrix[:, :4], train), num_classes=num_classes, seed=seed)
         for name, found in features.items()
     }
     policy = min(scores, key=scores.__getitem__)
@@ -119,9 +131,13 @@ def run(data, features, plain, folds, *, seed):  # noqa: ANN001, ANN201
     probabilities = trained.head.probabilities(plain.matrix[test, 0])
     right = probabilities.argmax(axis=1) == labels[test]
     outcome = {
-        "policy": policy, "l2": l2, "step": trained.history.best_step,
-        "accuracy": float(right.mean()), "by_group": by_group(probabilities, labels[test], groups[test]),
-        "scores": scores, "losses": losses,
+        "policy": policy,
+        "l2": l2,
+        "step": trained.history.best_step,
+        "accuracy": float(right.mean()),
+        "by_group": by_group(probabilities, labels[test], groups[test]),
+        "scores": scores,
+        "losses": losses,
     }
     print(json.dumps(outcome), flush=True)
     return outcome
@@ -137,7 +153,7 @@ def by_group(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray) 
     return float((sums.argmax(axis=1) == of_group).mean())
 
 
-def summarise(runs: list[dict], options: argparse.Namespace) -> None:
+def summarise(runs: list[dict[str, Any]], options: argparse.Namespace) -> None:
     for key in ("accuracy", "by_group"):
         values = np.array([run[key] for run in runs]).reshape(options.seeds, NUM_FOLDS)
         print(

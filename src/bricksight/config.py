@@ -28,6 +28,11 @@ def _require_range(config: object, name: str, low: float, high: float) -> None:
         raise ConfigError(f"--{name} is {value}; it must be from {low} to {high}.")
 
 
+def _require_photos(config: object, name: str) -> None:
+    if getattr(config, name) == 0:
+        raise ConfigError(f"--{name} is 0; it must be a number of photos, or -1 for all of them.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
     """What a network takes: the size, and how a photo is brought to it.
@@ -180,6 +185,7 @@ class HeadConfig:
         _require_range(self, "how_many_training_steps", 1, 10**9)
         _require_range(self, "train_batch_size", 1, 10**6)
         _require_range(self, "eval_step_interval", 1, 10**9)
+        _require_photos(self, "validation_batch_size")
         _require_range(self, "views", 0, 1000)
         _require_range(self, "seed", 0, 2**63 - 1)
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
@@ -239,3 +245,4 @@ class RetrainConfig:
 
     def __post_init__(self) -> None:
         _require_range(self, "intermediate_store_frequency", 0, 10**9)
+        _require_photos(self, "test_batch_size")

@@ -53,8 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after ``bricksight``, ``sys.argv[1:]`` by default.
     """
+    # A lone dash is standard input; cyclopts takes it for an option without a name.
+    words = [
+        "/dev/stdin" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)
+    ]
     try:
-        code = make_app()(argv, exit_on_error=False, print_error=False)
+        code = make_app()(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:
         return _fail(str(error).rstrip() + "\nSee `bricksight --help`.", 2)
     except BricksightError as error:
@@ -69,5 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"bricksight: {message}", file=sys.stderr)
+    from bricksight.cli._console import own_stderr
+
+    print(f"bricksight: {message}", file=own_stderr())
     return code

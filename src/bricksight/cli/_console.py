@@ -36,10 +36,11 @@ class _RateColumn(ProgressColumn):
 
 def stderr_console(*, quiet: bool = False) -> Console:
     """Returns a console on stderr that stays visible while descriptor 2 is turned elsewhere."""
-    return Console(file=_own_stderr(), quiet=quiet, highlight=False)
+    return Console(file=own_stderr(), quiet=quiet, highlight=False)
 
 
-def _own_stderr() -> IO[str]:
+def own_stderr() -> IO[str]:
+    """Returns stderr, visible also while another thread has descriptor 2 turned elsewhere."""
     with contextlib.suppress(OSError, AttributeError, ValueError):  # not a real file, or closed
         if sys.stderr.fileno() == _STDERR:
             return _duplicate_of_stderr()

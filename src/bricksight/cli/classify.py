@@ -105,6 +105,9 @@ def classify(
     return _classify(predictor, list(_photos(photos)), answering.top_k, write)
 
 
+STDIN = Path("/dev/stdin")
+"""What stands for "-" by the time the words have been parsed; see ``cli.main``."""
+
 Write = Callable[[Path, "Answer"], None]
 
 
@@ -123,7 +126,7 @@ def _classify(predictor: "Predictor", photos: Sequence[Path], top_k: int, write:
 
 def _photos(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if str(path) == "-":
+        if path == STDIN:
             yield from (Path(line) for line in sys.stdin.read().splitlines() if line)
         elif path.is_dir():
             yield from _photos_in(path)

@@ -1,6 +1,5 @@
 """``bricksight retrain``: photos in, bundle out."""
 
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -35,7 +34,7 @@ def retrain(
     import json as json_module
 
     from bricksight import retrain as room
-    from bricksight.cli._console import ConsoleReporter, show_log
+    from bricksight.cli._console import ConsoleReporter, own_stderr, show_log
     from bricksight.cli._result import print_misclassified, print_result, result_json
 
     show_log("ERROR" if quiet else config.logging_verbosity)
@@ -43,7 +42,7 @@ def retrain(
     try:
         result = room.retrain(config, split=split, augment=augment, head=head, reporter=reporter)
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command with --resume goes on from here.", file=sys.stderr)
+        print("\nInterrupted. The same command with --resume goes on from here.", file=own_stderr())
         return 130
     if config.print_misclassified_test_images and not json:
         print_misclassified(result)

@@ -1,6 +1,7 @@
 """The workflow, in the order in which it is walked."""
 
 import datetime
+import itertools
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -123,15 +124,20 @@ def retrain(
 
 
 def _new_folder(config: RetrainConfig) -> Path:
-    """Returns the folder to write, refused before any work if it is there already."""
+    """Returns the folder to write, refused before any work if it cannot be made."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     out = config.out or Path(f"{config.image_dir.resolve().name}-{now}")
-    for folder in (out, config.saved_model_dir):
-        if folder is not None and folder.exists() and (folder == out or any(folder.iterdir())):
+    saved_model = config.saved_model_dir
+    empty = saved_model is not None and saved_model.is_dir() and not any(saved_model.iterdir())
+    for folder in (out,) if saved_model is None or empty else (out, saved_model):
+        if folder.exists():
             raise BundleError(
                 f"{folder} exists already. Name another folder, or remove it first; bricksight "
                 "overwrites no model."
             )
+        above = next(parent for parent in folder.resolve().parents if parent.exists())
+        if not above.is_dir():
+            raise BundleError(f"{folder} cannot be made: {above} is a file, not a folder.")
     return out
 
 
@@ -215,7 +221,12 @@ def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) ->
 
 def _summaries_dir(config: RetrainConfig, folder: Path, out: Path) -> Path:
     """Returns where the event files go: into the bundle, or into a folder of this run's own."""
-    return folder / "summaries" if config.summaries_dir is None else config.summaries_dir / out.name
+    if config.summaries_dir is None:
+        return folder / "summaries"
+    names = itertools.chain([out.name], (f"{out.name}-{number}" for number in itertools.count(2)))
+    return next(
+        config.summaries_dir / name for name in names if not (config.summaries_dir / name).exists()
+    )
 
 
 def _copy_outputs(config: RetrainConfig, bundle: Bundle) -> None:

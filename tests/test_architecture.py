@@ -1,0 +1,116 @@
+"""What loads what: the light half stays light, the command line answers at once."""
+
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bricksight
+
+if sys.version_info >= (3, 11):
+    import tomllib
+
+HEAVY = {"tensorflow", "keras", "matplotlib", "sklearn", "ai_edge_litert", "mitsuba", "onnxruntime"}
+LIGHT = (
+    "errors",
+    "config",
+    "bundle",
+    "dataset",
+    "images",
+    "evaluation",
+    "report",
+    "predict",
+    "check",
+    "cli",
+)
+ROOMS = sorted(
+    module.name for module in pkgutil.iter_modules(bricksight.__path__) if module.name[0] != "_"
+)
+COMMANDS = sorted(
+    module.name
+    for module in pkgutil.iter_modules([str(Path(bricksight.__file__).with_name("cli"))])
+)
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level packages, and rooms of bricksight, that a fresh interpreter holds after ``code``.
+
+    What ``code`` prints is thrown away.
+    """
+    program = (
+        f"import contextlib, io, json, sys\n"
+        f"with contextlib.redirect_stdout(io.StringIO()):\n    {code}\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    modules = json.loads(run.stdout)
+    rooms = {name for name in modules if re.fullmatch(r"bricksight\.\w+", name)}
+    return rooms | {name.partition(".")[0] for name in modules}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no tomllib")
+def test_light_half__is_the_one_of_the_import_contract() -> None:
+    pyproject = Path(__file__).parents[1] / "pyproject.toml"
+    contracts = tomllib.loads(pyproject.read_text())["tool"]["importlinter"]["contracts"]
+    (forbidden,) = [one for one in contracts if one["type"] == "forbidden"]
+    named = {name.removeprefix("bricksight.") for name in forbidden["source_modules"]}
+    assert named == set(LIGHT) - {"cli"}
+
+
+def test_light_half__loads_no_framework() -> None:
+    imports = [f"bricksight.{room}" for room in LIGHT]
+    imports += [f"bricksight.cli.{command}" for command in COMMANDS]
+    loaded = loaded_after(f"import {', '.join(imports)}")
+    assert "bricksight.predict" in loaded
+    assert not loaded & HEAVY
+
+
+def test_package__importing_it_loads_no_room() -> None:
+    loaded = loaded_after("import bricksight")
+    assert not loaded & (HEAVY | {"numpy", "PIL", "scipy"})
+
+
+def test_every_room__loads_no_framework_when_it_is_imported() -> None:
+    """Heavy packages are imported by the functions that need them, also in the heavy half."""
+    loaded = loaded_after(f"import {', '.join(f'bricksight.{room}' for room in ROOMS)}")
+    assert {"bricksight.retrain", "bricksight.modules"} <= loaded
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_command_line__answers_without_numpy_or_any_room(arguments: list[str]) -> None:
+    loaded = loaded_after(f"from bricksight.cli import main; main({arguments})")
+    assert not loaded & (HEAVY | {"numpy", "PIL", "scipy", "requests"})
+    rooms = {name for name in loaded if name.startswith("bricksight.")}
+    assert rooms <= {"bricksight.cli", "bricksight.errors"}
+
+
+@pytest.mark.parametrize("command", ["retrain", "classify", "evaluate", "check", "cache"])
+def test_command_line__help_of_a_command_loads_no_framework(command: str) -> None:
+    loaded = loaded_after(f"from bricksight.cli import main; main(['{command}', '--help'])")
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room__public_names_are_there_and_explained(room: str) -> None:
+    module = importlib.import_module(f"bricksight.{room}")
+    assert module.__doc__
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names)
+    for name in names:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name
+
+
+def test_package__has_a_version() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", bricksight.__version__)

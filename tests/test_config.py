@@ -1,0 +1,138 @@
+"""Settings refuse what cannot be used, and say what may be."""
+
+import dataclasses
+import inspect
+import re
+from typing import Any
+
+import pytest
+
+from bricksight.cli.classify import Answering, OldGraph
+from bricksight.cli.evaluate import Measuring
+from bricksight.config import AugmentConfig, HeadConfig, InputSpec, RetrainConfig, SplitConfig
+from bricksight.errors import BricksightError, ConfigError
+
+CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, RetrainConfig)
+OPTION_GROUPS = (*CONFIGS, Answering, OldGraph, Measuring)
+
+
+@pytest.mark.parametrize("group", OPTION_GROUPS, ids=lambda group: group.__name__)
+def test_config__every_field_has_its_line_of_help(group: type) -> None:
+    _, _, attributes = inspect.getdoc(group).partition("Attributes:\n")
+    described = re.findall(r"^ {4}(\w+): \S", attributes, flags=re.MULTILINE)
+    assert described == [field.name for field in dataclasses.fields(group)]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.__name__)
+def test_config__cannot_be_changed(config: Any) -> None:
+    made = config(image_dir="photos") if config is RetrainConfig else config()
+    with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field"):
+        setattr(made, dataclasses.fields(made)[0].name, None)
+
+
+RANGES = [
+    (InputSpec, "height", 8, 4096),
+    (InputSpec, "width", 8, 4096),
+    (SplitConfig, "testing_percentage", 0, 89),
+    (SplitConfig, "validation_percentage", 0, 89),
+    (SplitConfig, "limit_per_class", 1, None),
+    (AugmentConfig, "random_crop", 0, 400),
+    (AugmentConfig, "random_scale", 0, 400),
+    (AugmentConfig, "random_brightness", 0, 100),
+    (AugmentConfig, "random_rotation", 0, 180),
+    (AugmentConfig, "random_translation", 0, 100),
+    (AugmentConfig, "random_contrast", 0, 100),
+    (AugmentConfig, "random_saturation", 0, 100),
+    (AugmentConfig, "random_hue", 0, 180),
+    (AugmentConfig, "random_blur", 0, 20),
+    (AugmentConfig, "random_noise", 0, 100),
+    (AugmentConfig, "random_erasing", 0, 100),
+    (HeadConfig, "how_many_training_steps", 1, None),
+    (HeadConfig, "train_batch_size", 1, None),
+    (HeadConfig, "eval_step_interval", 1, None),
+    (HeadConfig, "views", 0, 1000),
+    (HeadConfig, "seed", 0, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "low", "high"), RANGES, ids=[f"{one[0].__name__}-{one[1]}" for one in RANGES]
+)
+def test_config__range_ends_are_inside(config: Any, name: str, low: int, high: int | None) -> None:
+    required = {"image_dir": "photos"} if config is RetrainConfig else {}
+    for good in (low, high):
+        if good is not None:
+            assert getattr(config(**required, **{name: good}), name) == good
+    bad = [low - 1] if high is None else [low - 1, high + 1]
+    for value in bad:
+        with pytest.raises(ConfigError, match=rf"--{name}\b.* {value}\b"):
+            config(**required, **{name: value})
+
+
+def test_retrain_config__a_frequency_below_0() -> None:
+    with pytest.raises(ConfigError, match=r"--intermediate_store_frequency is -1"):
+        RetrainConfig(image_dir="photos", intermediate_store_frequency=-1)  # type: ignore[arg-type]
+
+
+def test_split_config__something_must_be_left_to_train_on() -> None:
+    assert SplitConfig(testing_percentage=50, validation_percentage=49)
+    with pytest.raises(ConfigError, match=r"--testing_percentage 50 .* 50 leave nothing"):
+        SplitConfig(testing_percentage=50, validation_percentage=50)
+
+
+def test_split_config__a_pattern_that_is_none_is_shown_with_the_reason() -> None:
+    assert SplitConfig(group_by=r"(\d+)_").group_by == r"(\d+)_"
+    with pytest.raises(ConfigError, match=r"--group_by '\(a' is not a .*unterminated subpattern"):
+        SplitConfig(group_by="(a")
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.1, float("inf"), float("nan")])
+def test_head_config__learning_rate_must_be_above_0(rate: float) -> None:
+    with pytest.raises(ConfigError, match=rf"--learning_rate is {rate}; it must be above 0"):
+        HeadConfig(learning_rate=rate)
+
+
+def test_head_config__a_validation_batch_of_no_photos() -> None:
+    """All negative sizes mean "every photo", as in retrain.py; the mean of none is no figure."""
+    assert HeadConfig(validation_batch_size=-1).validation_batch_size == -1
+    with pytest.raises(ConfigError, match=r"--validation_batch_size is 0"):
+        HeadConfig(validation_batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, False),
+        ({"seed": 3, "views": 2, "eval_step_interval": 5, "class_weight": "none"}, False),
+        ({"how_many_training_steps": 10}, True),
+        ({"learning_rate": 0.1}, True),
+        ({"train_batch_size": 8}, True),
+    ],
+)
+def test_head_config__what_asks_for_retrains_way(settings: Any, expected: bool) -> None:
+    assert HeadConfig(**settings).is_retrain_way is expected
+
+
+def test_augment_config__is_the_identity_until_anything_is_set() -> None:
+    assert AugmentConfig().is_identity
+    for field in dataclasses.fields(AugmentConfig):
+        assert not AugmentConfig(**{field.name: type(field.default)(1)}).is_identity
+
+
+def test_input_spec__key_differs_where_the_pixels_would() -> None:
+    specs = [
+        InputSpec(),
+        InputSpec(height=96),
+        InputSpec(width=96),
+        InputSpec(resize="letterbox"),
+    ]
+    assert len({spec.key for spec in specs}) == len(specs)
+    assert InputSpec().key == "224x224-stretch"
+
+
+def test_errors__every_one_is_a_bricksight_error() -> None:
+    from bricksight import errors
+
+    classes = [one for _, one in inspect.getmembers(errors, inspect.isclass)]
+    assert len(classes) > 5
+    assert all(issubclass(one, BricksightError) and one.__doc__ for one in classes)

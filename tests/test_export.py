@@ -1,0 +1,158 @@
+"""What is written: the names that old scripts look for, and only files that were proved."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight._optional import require_tensorflow
+from bricksight.errors import ConfigError, ExportError
+from bricksight.export import FORMATS, Classifier, Proof, build_classifier, export
+from bricksight.modules import frozen_graph
+from bricksight.retrain import RetrainResult
+
+pytestmark = pytest.mark.tf
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path below ``folder`` → bytes of the file."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def classifier(tiny_run: RetrainResult) -> Classifier:
+    findings = tiny_run.findings
+    return build_classifier(frozen_graph(findings.compiled.module), findings.trained.head)
+
+
+@pytest.fixture(scope="module")
+def proof(tiny_run: RetrainResult) -> Proof:
+    """Six photos, with the answers of the bundle's LiteRT file."""
+    from bricksight.predict import Predictor
+
+    photos = [record.path for record in tiny_run.findings.data.records[::6]]
+    rows = np.stack(list(Predictor(tiny_run.bundle.path).probabilities_of(photos)))
+    spec = tiny_run.bundle.manifest.input
+    return Proof(photos=photos, probabilities=rows, labels=tiny_run.bundle.labels, spec=spec)
+
+
+def test_frozen_graph__keeps_the_names_and_shapes_of_retrain(tiny_run: RetrainResult) -> None:
+    tf = require_tensorflow()
+    content = (tiny_run.bundle.path / "output_graph.pb").read_bytes()
+    with tf.Graph().as_default() as graph:
+        tf.graph_util.import_graph_def(tf.compat.v1.GraphDef.FromString(content), name="")
+    shapes = {
+        "Placeholder:0": [None, 32, 32, 3],
+        "input/BottleneckInputPlaceholder:0": [None, 6],
+        "final_retrain_ops/weights/final_weights:0": [6, 3],
+        "final_retrain_ops/biases/final_biases:0": [3],
+        "final_result:0": [None, 3],
+    }
+    for name, shape in shapes.items():
+        tensor = graph.get_tensor_by_name(name)
+        assert tensor.dtype == tf.float32, name
+        assert tensor.shape.as_list() == shape, name
+    assert not [node for node in graph.as_graph_def().node if "Variable" in node.op]
+
+
+def test_frozen_graph__features_may_enter_by_the_bottleneck_placeholder(
+    tiny_run: RetrainResult,
+) -> None:
+    v1 = require_tensorflow().compat.v1
+    features = np.random.default_rng(0).random((4, 6), dtype=np.float32)
+    content = (tiny_run.bundle.path / "output_graph.pb").read_bytes()
+    with v1.Graph().as_default(), v1.Session() as session:
+        v1.import_graph_def(v1.GraphDef.FromString(content), name="")
+        found = session.run("final_result:0", {"input/BottleneckInputPlaceholder:0": features})
+    expected = tiny_run.findings.trained.head.probabilities(features)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_saved_model__serves_prediction_for_image(tiny_run: RetrainResult) -> None:
+    tf = require_tensorflow()
+    model = tf.saved_model.load(str(tiny_run.bundle.path / "saved_model"))
+    serve = model.signatures["serving_default"]
+    _, inputs = serve.structured_input_signature
+    assert inputs["image"].shape.as_list() == [None, 32, 32, 3]
+    assert inputs["image"].dtype == tf.float32
+    assert {name: spec.shape.as_list() for name, spec in serve.structured_outputs.items()} == {
+        "prediction": [None, 3]
+    }
+    answers = serve(image=tf.zeros((5, 32, 32, 3)))["prediction"].numpy()
+    np.testing.assert_allclose(answers.sum(axis=1), np.ones(5), atol=1e-5)
+
+
+def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: RetrainResult) -> None:
+    findings = tiny_run.findings
+    frozen = frozen_graph(findings.compiled.module)
+    with pytest.raises(ConfigError, match=r"--final_tensor_name 'my result' is no name"):
+        build_classifier(frozen, findings.trained.head, final_tensor_name="my result")
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_export__every_format_is_proved(
+    classifier: Classifier, proof: Proof, tmp_path: Path, format_name: str
+) -> None:
+    exported = export(classifier, format_name, tmp_path / "model", proof=proof)
+    assert exported.path == tmp_path / "model"
+    assert exported.agreement.num_photos == 6
+    assert exported.agreement.top1_agreement == 1.0
+    assert 0 <= exported.agreement.largest_difference < 1e-4
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert exported.size_bytes == sum(path.stat().st_size for path in files) > 0
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_export__other_answers_are_refused_and_nothing_is_left(
+    classifier: Classifier, proof: Proof, tmp_path: Path, format_name: str
+) -> None:
+    altered = replace(proof, probabilities=proof.probabilities + np.float32(0.01))
+    with pytest.raises(ExportError, match=rf"The {format_name} file .* up to 0\.01 on 6 photos"):
+        export(classifier, format_name, tmp_path / "out" / "model", proof=altered)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_export__an_existing_file_outlives_a_refused_one(
+    classifier: Classifier, proof: Proof, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pb"
+    path.write_text("the one before")
+    altered = replace(proof, probabilities=proof.probabilities[::-1])
+    with pytest.raises(ExportError, match="It was not kept"):
+        export(classifier, "frozen_graph", path, proof=altered)
+    assert path.read_text() == "the one before"
+    export(classifier, "frozen_graph", path, proof=proof)
+    assert path.read_bytes() == classifier.graph_def_bytes
+
+
+def test_export__a_saved_model_takes_the_place_of_an_older_one(
+    classifier: Classifier, proof: Proof, tmp_path: Path
+) -> None:
+    path = tmp_path / "served"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+    altered = replace(proof, probabilities=proof.probabilities[::-1])
+    with pytest.raises(ExportError, match="saved_model"):
+        export(classifier, "saved_model", path, proof=altered)
+    assert (path / "old.txt").read_text() == "old"
+    export(classifier, "saved_model", path, proof=proof)
+    assert not (path / "old.txt").exists()
+    assert (path / "saved_model.pb").is_file()
+
+
+def test_export__a_photo_of_the_proof_that_has_gone(
+    classifier: Classifier, proof: Proof, tmp_path: Path
+) -> None:
+    gone = replace(proof, photos=[*proof.photos[:-1], tmp_path / "gone.jpg"])
+    with pytest.raises(ExportError, match=r"gone\.jpg cannot be read any more"):
+        export(classifier, "frozen_graph", tmp_path / "model.pb", proof=gone)
+    assert not (tmp_path / "model.pb").exists()
+
+
+def test_export__an_unknown_format_lists_the_known(
+    classifier: Classifier, proof: Proof, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"--format is 'onyx'; .*frozen_graph, saved_model"):
+        export(classifier, "onyx", tmp_path / "model", proof=proof)
