@@ -10,7 +10,7 @@ import argparse
 import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,14 @@ def main() -> None:
     data = scan(Path(options.image_dir), split=split)
     module = resolve(options.module)
     compiled = compile_module(module, images=lambda spec: sample(data, spec))
+    kinds = {
+        augment: views_of(data, compiled, augment, options)
+        for policy in POLICIES.values()
+        for augment in policy
+    }
     features = {
-        name: views_of(data, compiled, policy, options) for name, policy in POLICIES.items()
+        name: mixture([kinds[augment] for augment in policy], options.views)
+        for name, policy in POLICIES.items()
     }
     plain = extract(data.records, compiled=compiled, views=PLAIN, cache_path=default_cache_path())
     runs = [
@@ -69,7 +75,7 @@ def parse() -> argparse.Namespace:
         default="https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3",
     )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--views", type=int, default=16)
+    parser.add_argument("--views", type=int, default=24)
     return parser.parse_args()
 
 
@@ -89,6 +95,13 @@ def views_of(
     return found
 
 
+def mixture(kinds: Sequence[FeatureSet], num_views: int) -> np.ndarray:
+    """Returns the unchanged photos, then equal numbers of each kind of view."""
+    each = num_views // len(kinds)
+    parts = [kinds[0].matrix[:, :1], *(kind.matrix[:, 1 : each + 1] for kind in kinds)]
+    return np.concatenate(parts, axis=1)
+
+
 def split_folds(data: Dataset, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields rows to train, to validate and to test on; no group is in two of them."""
     labels = data.label_indices(data.records)
@@ -104,7 +117,7 @@ def split_folds(data: Dataset, seed: int) -> Iterator[tuple[np.ndarray, np.ndarr
 
 def run(
     data: Dataset,
-    features: dict[str, FeatureSet],
+    features: dict[str, np.ndarray],
     plain: FeatureSet,
     folds: tuple[np.ndarray, np.ndarray, np.ndarray],
     *,
@@ -119,11 +132,13 @@ def run(
         return Examples(features=matrix[rows], labels=labels[rows], groups=groups[rows])
 
     scores = {
-        name: score_policy(examples(found.matrix[:, :4], train), num_classes=num_classes, seed=seed)
-        for name, found in features.items()
+        name: score_policy(
+            examples(matrix[:, :: matrix.shape[1] // 4], train), num_classes=num_classes, seed=seed
+        )
+        for name, matrix in features.items()
     }
     policy = min(scores, key=scores.__getitem__)
-    training = examples(features[policy].matrix, train)
+    training = examples(features[policy], train)
     l2, losses = choose_l2(training, num_classes=num_classes, seed=seed)
     trained = train_by_recipe(
         training, examples(plain.matrix, validation), num_classes=num_classes, l2=l2

@@ -302,6 +302,8 @@ def test_retrain__another_seed_another_model(tiny_run: RetrainResult, tmp_path: 
     assert named.predictions[0].probability == pytest.approx(
         Predictor(other.bundle.path).predict(photo).predictions[0].probability, abs=1e-5
     )
+    of_bundle = Predictor(other.bundle.path, runtime="tensorflow").predict(photo)
+    assert of_bundle == named
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import importlib
 import logging
 import os
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from bricksight._native_log import without_native_notices
@@ -43,11 +44,10 @@ def require_tensorflow() -> Any:
     """
     # Read by TensorFlow's C++ half while it loads; what the user has set stays.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "tensorflow" not in sys.modules:
-        with without_native_notices():
-            tensorflow = require("tensorflow", extra=None, feature="Training and exporting")
-        # absl's is the logger of its converters.
-        for name in ("tensorflow", "absl"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        return tensorflow
-    return require("tensorflow", extra=None, feature="Training and exporting")
+    quiet = without_native_notices() if "tensorflow" not in sys.modules else nullcontext()
+    with quiet:
+        tensorflow = require("tensorflow", extra=None, feature="Training and exporting")
+    # At every call: modules that TensorFlow loads later set absl's level, that of its converters.
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return tensorflow

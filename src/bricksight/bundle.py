@@ -52,10 +52,15 @@ class Head:
         Args:
             features: float32 (..., num_features).
         """
-        logits = features @ self.kernel + self.bias
+        logits = self.logits(features)
         exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities: np.ndarray = exponentials / exponentials.sum(axis=-1, keepdims=True)
         return probabilities
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Returns what the softmax is taken of, float32 (..., num_classes)."""
+        logits: np.ndarray = features @ self.kernel + self.bias
+        return logits
 
     def save(self, path: Path) -> None:
         """Writes the two arrays to the ``.npz`` file ``path``."""
@@ -70,6 +75,7 @@ class Manifest:
         labels: In the order of the outputs.
         input: The size, and how a photo is brought to it.
         module: The pretrained network: reference, title, licence, fingerprint.
+        output_layer: Node of output_graph.pb that gives the probabilities.
         unknown_threshold: A photo whose highest probability is lower is answered "unknown";
             ``None`` where there were no validation photos to choose it on.
         settings: What the run was asked for.
@@ -85,6 +91,7 @@ class Manifest:
     labels: tuple[str, ...]
     input: InputSpec
     module: Mapping[str, Any]
+    output_layer: str = "final_result"
     unknown_threshold: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)

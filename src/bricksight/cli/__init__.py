@@ -27,8 +27,12 @@ COMMANDS = {
 """Command → what runs it, imported on use, and its line in the list."""
 
 
-def make_app() -> cyclopts.App:
-    """Returns the application; no command is imported yet."""
+def make_app(command: str = "") -> cyclopts.App:
+    """Returns the application; no command is imported yet.
+
+    Args:
+        command: the one that will be run; its help is its docstring, not its line in the list.
+    """
     app = cyclopts.App(
         name="bricksight",
         version=__version__,
@@ -37,9 +41,11 @@ def make_app() -> cyclopts.App:
         # retrain.py's spelling in the help; dashes and underscores are both understood.
         default_parameter=cyclopts.Parameter(name_transform=_as_typed, negative=()),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,  # main answers it
     )
     for order, (name, (target, summary)) in enumerate(COMMANDS.items()):
-        app.command(target, name=name, sort_key=order, help=summary)
+        shown = None if name == command else summary
+        app.command(target, name=name, sort_key=order, help=shown)
     return app
 
 
@@ -58,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "/dev/stdin" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)
     ]
     try:
-        code = make_app()(words, exit_on_error=False, print_error=False)
+        code = make_app("".join(words[:1]))(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:
         return _fail(str(error).rstrip() + "\nSee `bricksight --help`.", 2)
     except BricksightError as error:

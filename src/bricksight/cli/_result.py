@@ -2,6 +2,7 @@
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bricksight.retrain import RetrainResult
 
@@ -28,7 +29,7 @@ def print_misclassified(result: RetrainResult) -> None:
 
 def print_result(result: RetrainResult) -> None:
     """Prints figures, times, and last the model folder."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     findings = result.findings
     data = findings.data
     counts = ", ".join(
@@ -36,7 +37,7 @@ def print_result(result: RetrainResult) -> None:
     )
     console.print(f"{len(data.records):,} photos of {len(data.labels)} classes: {counts}.")
     for problem in data.problems:
-        console.print(f"[yellow]![/] {problem.message}", markup=True)
+        console.print(Text.assemble(("!", "yellow"), " ", problem.message), soft_wrap=True)
     console.print(_times(result))
     console.print(f"Test: {findings.test.statement}")
     console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)

@@ -39,6 +39,8 @@ class Answering:
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ConfigError(f"--top_k is {self.top_k}; it must be at least 1.")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"--threads is {self.threads}; it must be at least 1.")
         if self.json and self.csv:
             raise ConfigError("--json and --csv are both given; choose one.")
 

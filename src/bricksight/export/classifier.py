@@ -7,6 +7,7 @@ from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.errors import ConfigError
 from bricksight.modules import FrozenModule
+from bricksight.modules.frozen import without_defaults
 
 INPUT_LAYER = "Placeholder"
 """retrain.py's input: its first placeholder without a name."""
@@ -73,7 +74,7 @@ def build_classifier(
                 f"--final_tensor_name {final_tensor_name!r} is no name for a TensorFlow node "
                 "(letters, digits and . - _ / only)."
             ) from error
-        graph_def = graph.as_graph_def(add_shapes=False)
+        graph_def = without_defaults(graph.as_graph_def(add_shapes=False))
     return Classifier(
         graph_def_bytes=graph_def.SerializeToString(deterministic=True),
         input_layer=INPUT_LAYER,

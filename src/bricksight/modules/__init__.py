@@ -16,7 +16,11 @@ from bricksight.modules._module import FeatureFunction, Module, Progress
 from bricksight.modules._stages import Stage
 from bricksight.modules.catalog import ModuleSpec, list_modules
 from bricksight.modules.describe import Description, describe
-from bricksight.modules.frozen import FrozenModule, frozen_graph
+from bricksight.modules.frozen import (
+    FrozenModule,
+    frozen_graph,
+    without_defaults,
+)
 from bricksight.modules.reference import Reference, parse_reference
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "frozen_graph",
     "list_modules",
     "resolve",
+    "without_defaults",
 ]
 
 SOURCES = {

@@ -149,8 +149,6 @@ def _fold_variables(concrete: Any, text: str) -> Any:
 def _tidied(graph_def: Any) -> Any:
     """Returns the graph without what inference does not need: order, identities, defaults."""
     tf = require_tensorflow()
-    from tensorflow.python.framework import meta_graph  # noqa: PLC0415, TID251 (heavy)
-
     for node in graph_def.node:
         # Without variables nothing has to be done in an order.
         data = [name for name in node.input if not name.startswith("^")]
@@ -160,6 +158,17 @@ def _tidied(graph_def: Any) -> Any:
     spliced = graph_util.remove_training_nodes(graph_def, protected_nodes=[OUTPUT_NODE])
     spliced.versions.CopyFrom(graph_def.versions)
     spliced.library.CopyFrom(graph_def.library)
-    meta = tf.compat.v1.MetaGraphDef(graph_def=graph_util.extract_sub_graph(spliced, [OUTPUT_NODE]))
+    return without_defaults(graph_util.extract_sub_graph(spliced, [OUTPUT_NODE]))
+
+
+def without_defaults(graph_def: Any) -> Any:
+    """Returns the graph without attributes of default value.
+
+    Newer TensorFlow writes some that older TensorFlow does not know.
+    """
+    tf = require_tensorflow()
+    from tensorflow.python.framework import meta_graph  # noqa: PLC0415, TID251 (heavy)
+
+    meta = tf.compat.v1.MetaGraphDef(graph_def=graph_def)
     meta_graph.strip_graph_default_valued_attrs(meta)
     return meta.graph_def

@@ -59,7 +59,7 @@ class Predictor:
 
         Args:
             bundle: what ``retrain`` wrote.
-            runtime: "litert", "tensorflow" or "onnxruntime".
+            runtime: "litert", "tensorflow", "saved_model" or "onnxruntime".
             threads: how many cores one photo may use; all of them by default.
 
         Raises:
@@ -69,8 +69,9 @@ class Predictor:
         """
         kind = runtime_class(runtime)
         opened = open_bundle(bundle)
+        options = {"output_layer": opened.manifest.output_layer} if kind is FrozenGraph else {}
         self._set_up(
-            kind(opened.file(kind.file_name), threads=threads),
+            kind(opened.file(kind.file_name), threads=threads, **options),
             labels=opened.labels,
             spec=opened.manifest.input,
             unknown_threshold=opened.manifest.unknown_threshold,

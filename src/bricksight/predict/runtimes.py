@@ -134,7 +134,7 @@ class FrozenGraph:
             self._output = graph.get_tensor_by_name(_tensor_name(output_layer))
         except KeyError as error:
             raise BundleError(
-                f"{path} has no node {error.args[0]}. Its inputs are "
+                f"{path} has no node {input_layer!r} or no node {output_layer!r}. Its inputs are "
                 f"{[node.name for node in graph_def.node if node.op == 'Placeholder']}, its last "
                 f"node is {graph_def.node[-1].name!r}; name them by --input_layer, --output_layer."
             ) from error

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from bricksight._files import cache_dir
 from bricksight.bundle import Head
@@ -17,6 +20,7 @@ from bricksight.training import (
     POLICIES,
     Checkpoint,
     Examples,
+    Measurement,
     Observer,
     TrainedHead,
     choose_l2,
@@ -26,13 +30,15 @@ from bricksight.training import (
 )
 from bricksight.training.sgd import DEFAULT_BATCH_SIZE, DEFAULT_STEPS
 
-MAX_VIEWS = 16
-"""Random views of a photo that our recipe makes at most; 24 gained nothing over 16."""
+_LOGGER = logging.getLogger(__name__)
+
+MAX_VIEWS = 24
+"""Random views of a photo that our recipe makes at most."""
 
 MAX_VIEWS_FOR_STEPS = 10
 """The same for retrain.py's training, whose slight distortions make views that are more alike."""
 
-_VIEWS_IN_ALL = 12_000
+_VIEWS_IN_ALL = 18_000
 _VIEWS_TO_CHOOSE_BY = 3
 _PHOTOS_TO_CHOOSE_BY = 600
 _UNCHANGED = "unchanged photos"
@@ -136,8 +142,15 @@ def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
 
 def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
     config, num_classes = training.config, len(photos.data.labels)
-    views, scores = _choose_views(photos, training)
-    examples = photos.views(photos.data.bucket("training"), views)
+    _warn_of_unused(training)
+
+    def observe(measurement: Measurement, head: Head) -> None:
+        training.observer(measurement, head)
+        if training.after_step is not None:
+            training.after_step(measurement.step, head)
+
+    kinds, scores = _choose_views(photos, training)
+    examples = _with_views(photos, photos.data.bucket("training"), kinds)
     with photos.watch.stage("Choosing the regularisation"):
         l2, losses = choose_l2(examples, num_classes=num_classes, seed=config.seed)
     with photos.watch.stage("Training"):
@@ -147,40 +160,70 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
             num_classes=num_classes,
             l2=l2,
             class_weight=config.class_weight or "none",
-            observer=training.observer,
+            observer=observe,
         )
     chosen = {
-        "views": len(views.keys),
-        "augmentation": asdict(views.augment),
+        "views": examples.features.shape[1],
+        "augmentation": [asdict(views.augment) for views in kinds],
         "held_out_cross_entropy_by_views": scores,
         "held_out_cross_entropy_by_l2": losses,
     }
     return replace(trained, choices={**trained.choices, **chosen})
 
 
-def _choose_views(photos: Photos, training: Training) -> tuple[Views, dict[str, float]]:
-    """Returns the views to train on, and the held-out cross entropy of each candidate."""
+def _warn_of_unused(training: Training) -> None:
+    """Says which settings belong to retrain.py's training and do nothing here."""
+    default = HeadConfig()
+    unused = [
+        name
+        for name in ("validation_batch_size", "eval_step_interval")
+        if getattr(training.config, name) != getattr(default, name)
+    ]
+    unused += ["resume"] * training.resume
+    if unused:
+        _LOGGER.warning(
+            "Without --how_many_training_steps our own recipe trains the layer, and --%s does "
+            "nothing: all validation photos are used at every step, and features come from the "
+            "cache.",
+            ", --".join(unused),
+        )
+
+
+def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[str, float]]:
+    """Returns the kinds of views to train on, and the held-out cross entropy of each policy."""
     config, records = training.config, photos.data.bucket("training")
     num = affordable_views(len(records)) if config.views is None else config.views
     if num == 0:
-        return Views(seed=config.seed), {}
+        return [], {}
     if not training.augment.is_identity:
-        return Views(num_random=num, augment=training.augment, seed=config.seed), {}
-    scores = {
-        name: _score(photos, policy, min(num, _VIEWS_TO_CHOOSE_BY), seed=config.seed)
-        for name, policy in {_UNCHANGED: AugmentConfig(), **POLICIES}.items()
-    }
+        return _kinds((training.augment,), num, config.seed), {}
+    policies = {_UNCHANGED: (), **POLICIES}
+    scores = {}
+    for name, policy in policies.items():
+        few = _kinds(policy, min(num, _VIEWS_TO_CHOOSE_BY), config.seed)
+        examples = _with_views(photos, _spread(records), few)
+        with photos.watch.stage("Choosing the views"):
+            scores[name] = score_policy(
+                examples, num_classes=len(photos.data.labels), seed=config.seed
+            )
     best = min(scores, key=scores.__getitem__)
-    if best == _UNCHANGED:
-        return Views(seed=config.seed), scores
-    return Views(num_random=num, augment=POLICIES[best], seed=config.seed), scores
+    return _kinds(policies[best], num, config.seed), scores
 
 
-def _score(photos: Photos, policy: AugmentConfig, num_views: int, *, seed: int) -> float:
-    views = Views(num_random=0 if policy.is_identity else num_views, augment=policy, seed=seed)
-    examples = photos.views(_spread(photos.data.bucket("training")), views)
-    with photos.watch.stage("Choosing the views"):
-        return score_policy(examples, num_classes=len(photos.data.labels), seed=seed)
+def _kinds(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[Views]:
+    """Returns about ``num_views`` random views in all, the same number of each kind."""
+    each = max(1, num_views // max(len(policy), 1))
+    return [
+        Views(num_random=each, include_plain=False, augment=augment, seed=seed)
+        for augment in policy
+    ]
+
+
+def _with_views(photos: Photos, records: Sequence[Record], kinds: Sequence[Views]) -> Examples:
+    """Returns the unchanged photos first, then the views of each kind."""
+    plain = photos.views(records, Views())
+    parts = [plain.features, *(photos.views(records, views).features for views in kinds)]
+    return replace(plain, features=np.concatenate(parts, axis=1))
 
 
 def _spread(records: Sequence[Record]) -> Sequence[Record]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
 
 from bricksight.bundle import Head
 
@@ -89,3 +91,26 @@ def cross_entropy_and_accuracy(
     of_label = probabilities[np.arange(len(labels)), labels]
     right = probabilities.argmax(axis=1) == labels
     return float(-np.log(np.maximum(of_label, 1e-30)).mean()), float(right.mean())
+
+
+def best_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Returns the temperature that makes the softmax of ``logits / temperature`` fit best.
+
+    Temperature scaling changes how sure the answers are and none of the answers (Guo et al. 2017,
+    arXiv 1706.04599). Choose it on photos that the head was not fitted to.
+
+    Args:
+        logits: float32 (num_photos, num_classes).
+        labels: int (num_photos,).
+
+    Returns:
+        The temperature, from 0.05 to 20, and the mean cross entropy with it, in nats.
+    """
+    of_label = logits[np.arange(len(labels)), labels]
+
+    def loss(log_temperature: float) -> float:
+        scale = np.exp(-log_temperature)
+        return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
+
+    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)

@@ -1,0 +1,388 @@
+"""The command line beyond single commands: help, exit codes, retrain.py's flags, streams."""
+
+import io
+import json
+import logging
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight import __version__
+from bricksight.bundle import open_bundle
+from bricksight.cli import COMMANDS, main
+from bricksight.features import FeatureCache, default_cache_path, list_entries
+from bricksight.retrain import RetrainResult
+from bricksight.retrain._findings import Findings
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """Takes back what a command does to the package's logger, which lives as long as the tests."""
+    logger = logging.getLogger("bricksight")
+    before = logger.level, list(logger.handlers), logger.propagate
+    yield
+    logger.level, logger.handlers, logger.propagate = before
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """What is printed stays in memory, lines are not broken, nothing lands in the project."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+
+def run_process(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bricksight", *words], capture_output=True, text=True, timeout=120
+    )
+
+
+def photos_of(findings: Findings) -> list[str]:
+    return [str(record.path) for record in findings.data.bucket("testing")]
+
+
+# Help.
+
+
+def test_help__lists_every_command(capsys: Captured) -> None:
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    for command, (_, summary) in COMMANDS.items():
+        assert re.search(rf"{command} +{re.escape(summary)}", printed.out)
+
+
+def test_version__is_that_of_the_package(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("retrain", "All of retrain.py's options are understood."),
+        ("classify", "reads paths from standard input"),
+        ("evaluate", "Photos that the bundle was trained on give figures that are too good."),
+        ("check", "Faults are facts about the folder"),
+    ],
+)
+def test_help__tells_more_than_the_summary(command: str, sentence: str, capsys: Captured) -> None:
+    main([command, "--help"])
+    assert sentence in " ".join(capsys.readouterr().out.split())
+
+
+# Exit codes.
+
+WRONG_USE = [
+    ("retrian", 'Did you mean "retrain"'),
+    ("retrain --image_dir x --learning-rat 5", "--learning_rate"),
+    ("retrain --image_dir x --how_many_training_steps 0", "--how_many_training_steps is 0"),
+    ("retrain --image_dir x --testing_percentage 60 --validation_percentage 40", "under 100"),
+    ("retrain --image_dir x --logging_verbosity LOUD", "DEBUG"),
+    ("retrain --image_dir x stray", "stray"),
+    ("classify bundle photo --threads 0", "--threads is 0"),
+    ("classify bundle photo --topk 3", "--top_k"),
+    ("evaluate bundle", "IMAGE_DIR"),
+    ("evaluate bundle photos --bucket tests", "testing"),
+    ("check", "IMAGE_DIR"),
+    ("modules nonsense", "nonsense"),
+    ("modules describe", "REFERENCE"),
+    ("cache nonsense", "nonsense"),
+    ("sample", "OUT"),
+    ("demo stray", "stray"),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), WRONG_USE, ids=[line for line, _ in WRONG_USE])
+def test_wrong_use__exits_with_2_and_names_what_is_wrong(
+    line: str, told: str, capsys: Captured
+) -> None:
+    assert main(shlex.split(line)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("bricksight: ")
+    assert told in printed.err
+    assert "--help" in printed.err
+
+
+FIXABLE = [
+    ("retrain --image_dir empty", "empty is empty"),
+    ("retrain --image_dir photos --tfhub_module keras:MobileNetV9", "MobileNetV2"),
+    ("retrain --image_dir photos --out empty", "empty exists already"),
+    ("classify empty a.jpg", "empty is no bundle"),
+    ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
+    ("classify --graph labels.txt --labels none.txt a.jpg", "labels.txt"),
+    ("evaluate nowhere photos", "nowhere is not a folder"),
+    ("check nowhere", "nowhere does not exist"),
+    ("modules describe nonsense", "'nonsense' is no module"),
+    ("cache list --path labels.txt", "labels.txt is damaged"),
+    ("cache prune --all --path labels.txt", "labels.txt is damaged"),
+    ("sample photos", "photos is not empty"),
+    ("demo --out photos", "photos is no bundle"),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), FIXABLE, ids=[line for line, _ in FIXABLE])
+def test_fixable__exits_with_1_and_says_what_was_found(
+    line: str, told: str, photo_folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "labels.txt").write_text("one\ntwo\n")
+    assert main(shlex.split(line)) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("bricksight: ")
+    assert told in printed.err
+    assert "--help" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        ("--version", 0, ""),
+        ("retrain --image_dir nowhere", 1, "nowhere does not exist"),
+        # Found while TensorFlow still loads in the background.
+        ("retrain --image_dir photos --tfhub_module nonsense:x", 1, "is no module"),
+        ("retrain --image_dirs photos", 2, "--image_dir"),
+    ],
+)
+def test_process__exit_code_and_message_without_traceback(
+    line: str, code: int, told: str, photo_folder: Path
+) -> None:
+    run = run_process(*shlex.split(line))
+    assert run.returncode == code
+    assert told in run.stderr
+    assert "Traceback" not in run.stderr
+    assert bool(run.stderr) == bool(code)
+
+
+def test_interrupt__exits_with_130(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bricksight.check.check", interrupted)
+    assert main(["check", "photos"]) == 130
+    assert capsys.readouterr().err == "bricksight: Interrupted.\n"
+
+
+# Training.
+
+
+@pytest.fixture
+def module(tiny_run: RetrainResult) -> str:
+    reference: str = tiny_run.findings.compiled.module.reference
+    return reference
+
+
+@pytest.mark.tf
+def test_retrain__all_of_retrains_flags_in_one_line(
+    photo_folder: Path, module: str, tmp_path: Path, capsys: Captured
+) -> None:
+    """The 25 flags of tensorflow/hub's examples/image_retraining/retrain.py."""
+    flags = {
+        "image_dir": "photos",
+        "output_graph": "graphs/output.pb",
+        "intermediate_output_graphs_dir": "graphs/",
+        "intermediate_store_frequency": 4,
+        "output_labels": "labels.txt",
+        "summaries_dir": "logs",
+        "how_many_training_steps": 10,
+        "learning_rate": 0.02,
+        "testing_percentage": 30,
+        "validation_percentage": 25,
+        "eval_step_interval": 3,
+        "train_batch_size": 7,
+        "test_batch_size": 2,
+        "validation_batch_size": -1,
+        "print_misclassified_test_images": True,
+        "bottleneck_dir": "bottleneck",
+        "final_tensor_name": "answer",
+        "flip_left_right": True,
+        "random_crop": 5,
+        "random_scale": 6,
+        "random_brightness": 7,
+        "tfhub_module": module,
+        "saved_model_dir": "saved",
+        "logging_verbosity": "WARN",
+        "checkpoint_path": "kept/checkpoint",
+    }
+    assert len(flags) == 25
+    words = [f"--{name}" if value is True else f"--{name}={value}" for name, value in flags.items()]
+    assert main(["retrain", *words, "--out", "bundle"]) == 0
+    printed = capsys.readouterr()
+    assert "=== MISCLASSIFIED TEST IMAGES ===" in printed.out
+    assert printed.out.splitlines()[-1] == "bundle"
+    assert printed.err == ""
+
+    manifest = open_bundle("bundle").manifest
+    used = {}
+    for group in ("retrain", "split", "head", "augment"):
+        used |= manifest.settings[group]
+    for name, value in flags.items():
+        expected = str(Path(value)) if name.endswith("_dir") else value
+        assert used[name] == expected, name
+    assert manifest.metrics["num_images"] == 2
+    metrics = json.loads(Path("bundle/metrics.json").read_text())
+    assert [one["step"] for one in metrics["history"]["measurements"]] == [0, 3, 6, 9]
+    assert sorted(path.name for path in Path("graphs").iterdir()) == [
+        "intermediate_4.pb",
+        "intermediate_8.pb",
+        "output.pb",
+    ]
+    assert Path("labels.txt").read_text() == "blue\ngreen\nred\n"
+    assert Path("saved/saved_model.pb").exists()
+    assert Path("bottleneck/features.sqlite").exists()
+    assert list(Path("logs").rglob("events.out.tfevents.*"))
+    photo = str(next(Path("photos/red").iterdir()))
+    old = ["--graph", "graphs/output.pb", "--labels", "labels.txt", "--output_layer", "answer"]
+    assert main(["classify", *old, photo]) == 0
+
+
+@pytest.mark.tf
+def test_retrain__quiet_is_the_model_folder_alone(photo_folder: Path, module: str) -> None:
+    """In a process of its own, where TensorFlow would write to the terminal."""
+    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    run = run_process("retrain", *words, "--out", "bundle", "--quiet")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "bundle\n"
+    assert run.stderr == ""
+
+
+@pytest.mark.tf
+def test_retrain__names_of_classes_are_shown_as_they_are(
+    photo_folder: Path, module: str, capsys: Captured
+) -> None:
+    """Rich would take [red] for a colour."""
+    (photo_folder / "red").rename(photo_folder / "[red]")
+    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    assert main(["retrain", *words, "--out", "model"]) == 0
+    printed = capsys.readouterr().out
+    assert "'[red]'" in printed
+    assert printed.splitlines()[-2:] == ["Report: model/report.html", "model"]
+
+
+# Answers.
+
+
+@pytest.mark.tf
+def test_classify__unknown_is_said_with_the_likeliest(
+    tiny_run: RetrainResult, tmp_path: Path, capsys: Captured
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_run.bundle.path, bundle)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": 1.1}))
+    photo = photos_of(tiny_run.findings)[0]
+    assert main(["classify", str(bundle), photo]) == 0
+    assert f"{photo}: unknown" in capsys.readouterr().out
+    main(["classify", str(bundle), photo, "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["label"] is None
+    assert answer["is_unknown"] is True
+    assert len(answer["predictions"]) == 3
+
+
+@pytest.mark.tf
+def test_classify__file_folder_pattern_and_standard_input_name_the_same_photos(
+    tiny_run: RetrainResult, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny_run.findings.data.image_dir / "red"
+    photos = sorted(str(path) for path in folder.iterdir())
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{photo}\n" for photo in photos)))
+    outputs = []
+    for paths in (photos, [str(folder)], [f"{folder}/*.jpg"], ["-"]):
+        assert main(["classify", str(tiny_run.bundle.path), *paths, "--csv"]) == 0, paths
+        outputs.append(capsys.readouterr().out)
+    assert len(outputs[0].splitlines()) == 1 + 3 * len(photos)
+    assert len(set(outputs)) == 1
+
+
+@pytest.mark.tf
+def test_classify__a_reader_that_has_seen_enough_is_no_error(tiny_run: RetrainResult) -> None:
+    words = ["classify", tiny_run.bundle.path, tiny_run.findings.data.image_dir]
+    command = shlex.join([sys.executable, "-m", "bricksight", *map(str, words)])
+    run = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | head -n 1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert len(run.stdout.splitlines()) == 1
+    assert run.stderr == ""
+
+
+# Figures.
+
+
+@pytest.mark.tf
+def test_evaluate__some_classes_are_enough(
+    tiny_run: RetrainResult, photo_folder: Path, capsys: Captured
+) -> None:
+    shutil.rmtree(photo_folder / "red")
+    assert main(["evaluate", str(tiny_run.bundle.path), "photos", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_images"] == 16
+
+
+# The cache.
+
+
+@pytest.fixture
+def cached() -> Path:
+    """A cache with the features of two networks, the second not used for 40 days."""
+    path = default_cache_path()
+    for reference, age_days in (("keras:MobileNetV2", 0), ("keras:ResNet50", 40)):
+        with FeatureCache(
+            path, fingerprint=reference, input_key="224x224", reference=reference, num_features=3
+        ) as cache:
+            for photo in ("00" * 32, "11" * 32):
+                cache.put(photo, {"plain": np.ones(3, np.float32)})
+            cache._connection.execute(
+                "UPDATE modules SET last_used = last_used - ? WHERE reference = ?",
+                (age_days * 86_400, reference),
+            )
+    return path
+
+
+@pytest.mark.parametrize("words", [["cache"], ["cache", "list"]])
+def test_cache__shows_a_line_a_network(words: list[str], cached: Path, capsys: Captured) -> None:
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    heading, first, second, last = printed.out.splitlines()
+    assert heading.split()[0] == "Network"
+    assert first.split()[:3] == ["keras:MobileNetV2", "224x224", "2"]
+    assert second.split()[0] == "keras:ResNet50"
+    assert last == str(cached)
+
+
+def test_cache__an_absent_one_is_empty(capsys: Captured) -> None:
+    assert main(["cache"]) == 0
+    assert "Nothing is kept." in capsys.readouterr().out
+    assert not default_cache_path().exists()
+    assert main(["cache", "prune", "--all"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["--older_than_days", "30"], ["keras:MobileNetV2"]),
+        (["--older-than-days=50"], ["keras:MobileNetV2", "keras:ResNet50"]),
+        (["--all"], []),
+    ],
+)
+def test_cache_prune__deletes_what_is_named(
+    words: list[str], left: list[str], cached: Path, capsys: Captured
+) -> None:
+    assert main(["cache", "prune", *words]) == 0
+    assert f"features of {4 - 2 * len(left)} views" in capsys.readouterr().out
+    assert [entry.reference for entry in list_entries(cached)] == left
