@@ -18,6 +18,7 @@ from bricksight.training import (
     train_by_sgd,
 )
 from bricksight.training._examples import best_temperature
+from bricksight.training.recipe import _FIRST_TO_KEEP
 
 NUM_CLASSES = 3
 NUM_FEATURES = 8
@@ -197,13 +198,17 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation() -> N
         heads[measurement.step] = head
 
     validation = examples(1, noise=1.5)
-    trained = recipe(examples(noise=1.5), validation, observer=note)
+    trained = train_by_recipe(
+        examples(noise=1.5), validation, num_classes=NUM_CLASSES, l2=1e-6, observer=note
+    )
     losses = {
         step: best_temperature(head.logits(validation.plain()), validation.labels)[1]
         for step, head in heads.items()
+        if step >= _FIRST_TO_KEEP
     }
     best = min(losses, key=losses.__getitem__)
-    assert trained.history.best_step == best < max(losses)
+    assert len(losses) > 1
+    assert trained.history.best_step == best
     temperature = trained.choices["temperature"]
     np.testing.assert_allclose(trained.head.kernel, heads[best].kernel / temperature, rtol=1e-6)
 
@@ -215,7 +220,7 @@ def test_best_temperature__finds_the_one_that_was_put_in() -> None:
     labels = (logits + gumbel).argmax(axis=1)  # drawn from the softmax of the logits
     temperature, loss = best_temperature(logits * 3, labels)
     assert temperature == pytest.approx(3, rel=0.05)
-    assert loss == pytest.approx(best_temperature(logits, labels)[1], abs=1e-6)
+    assert loss == pytest.approx(best_temperature(logits, labels)[1], abs=1e-3)
 
 
 def test_train_by_recipe__works_without_validation_photos() -> None:
