@@ -259,6 +259,40 @@ def test_retrain__quiet_is_the_model_folder_alone(photo_folder: Path, module: st
 
 
 @pytest.mark.tf
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--output_graph=file/graph.pb",
+        "--output_labels=file/labels.txt",
+        "--summaries_dir=file",
+        "--bottleneck_dir=file",
+        "--checkpoint_path=file/checkpoint",
+        "--intermediate_output_graphs_dir=file",
+    ],
+)
+def test_retrain__a_file_in_the_way_is_named_without_a_traceback(
+    flag: str, photo_folder: Path, module: str, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "3"]
+    words += ["--intermediate_store_frequency", "2", "--quiet", "--out", "bundle", flag]
+    assert main(["retrain", *words]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith("bricksight: ")
+    assert "file" in printed.err
+
+
+@pytest.mark.tf
+def test_evaluate__a_report_that_cannot_be_written_is_named_without_a_traceback(
+    tiny_run: RetrainResult, photo_folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    words = [str(tiny_run.bundle.path), "photos", "--report", "file/report.html"]
+    assert main(["evaluate", *words]) == 1
+    assert "file" in capsys.readouterr().err
+
+
+@pytest.mark.tf
 def test_retrain__names_of_classes_are_shown_as_they_are(
     photo_folder: Path, module: str, capsys: Captured
 ) -> None:

@@ -189,7 +189,6 @@ def test_without_native_notices__blocks_of_several_threads_may_overlap() -> None
     assert written.splitlines() == ["kept", "INFO: both are closed"]
 
 
-@pytest.mark.xfail(strict=True, reason="what is still diverted when the process ends is lost")
 def test_without_native_notices__a_process_that_ends_inside_a_block_is_not_silent() -> None:
     """A command that fails while TensorFlow still loads must not end without a word."""
     written = stderr_of(

@@ -269,6 +269,23 @@ def test_intermediate_graphs__are_written_at_their_steps_and_run(flag_run: FlagR
     assert len(set(answers)) == 3
 
 
+def test_intermediate_graphs__an_iteration_of_the_recipe_is_a_step(
+    tiny_run: RetrainResult, tmp_path: Path
+) -> None:
+    folder = tmp_path / "intermediate"
+    run = again(
+        tiny_run,
+        tmp_path / "bundle",
+        head=dataclasses.replace(RECIPE, views=0),
+        intermediate_store_frequency=6,
+        intermediate_output_graphs_dir=folder,
+    )
+    last = run.findings.trained.history.measurements[-1].step
+    expected = {f"intermediate_{step}.pb" for step in range(6, last + 1, 6)}
+    assert expected
+    assert {path.name for path in folder.iterdir()} == expected
+
+
 def test_summaries_dir__two_runs_of_one_name_do_not_share_a_folder(
     tiny_run: RetrainResult, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Keeps notices of native libraries, written straight to file descriptor 2, off the terminal."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -39,8 +40,16 @@ class _Diversion:
     def leave(self) -> None:
         with self._lock:
             self._depth -= 1
-            if self._depth or self._saved is None or self._caught is None:
-                return
+            if not self._depth:
+                self._end()
+
+    def at_exit(self) -> None:
+        """A process may end while a thread is still inside a block; nothing may be lost by it."""
+        sys.stderr.flush()
+        self._end()
+
+    def _end(self) -> None:
+        if self._saved is not None and self._caught is not None:
             os.dup2(self._saved, 2)
             os.close(self._saved)
             self._caught.seek(0)
@@ -52,6 +61,7 @@ class _Diversion:
 
 
 _diversion = _Diversion()
+atexit.register(_diversion.at_exit)
 
 
 @contextlib.contextmanager

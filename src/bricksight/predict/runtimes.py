@@ -132,6 +132,8 @@ class FrozenGraph:
                 tf.import_graph_def(graph_def, name="")
             self._input = graph.get_tensor_by_name(_tensor_name(input_layer))
             self._output = graph.get_tensor_by_name(_tensor_name(output_layer))
+        except OSError as error:
+            raise BundleError(f"{path} cannot be read: {error.strerror}") from error
         except KeyError as error:
             raise BundleError(
                 f"{path} has no node {input_layer!r} or no node {output_layer!r}. Its inputs are "

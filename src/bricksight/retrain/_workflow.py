@@ -135,10 +135,26 @@ def _new_folder(config: RetrainConfig) -> Path:
                 f"{folder} exists already. Name another folder, or remove it first; bricksight "
                 "overwrites no model."
             )
-        above = next(parent for parent in folder.resolve().parents if parent.exists())
-        if not above.is_dir():
-            raise BundleError(f"{folder} cannot be made: {above} is a file, not a folder.")
+    _require_writable(config, out)
     return out
+
+
+def _require_writable(config: RetrainConfig, out: Path) -> None:
+    """Refuses places that cannot be written to before any work rather than after it."""
+    folders = [config.summaries_dir, config.bottleneck_dir, config.saved_model_dir, out]
+    if config.intermediate_store_frequency:
+        folders.append(config.intermediate_output_graphs_dir)
+    files = [config.output_graph, config.output_labels, config.checkpoint_path]
+    for path in filter(None, [*folders, *files]):
+        above = next(parent for parent in path.resolve().parents if parent.exists())
+        if not above.is_dir():
+            raise BundleError(f"{path} cannot be made: {above} is a file, not a folder.")
+    for path in filter(None, folders):
+        if path.is_file():
+            raise BundleError(f"{path} is a file; a folder is to be written there.")
+    for path in filter(None, files):
+        if path.is_dir():
+            raise BundleError(f"{path} is a folder; a file is to be written there.")
 
 
 def _cache_path(config: RetrainConfig) -> Path:
