@@ -1,5 +1,6 @@
 """A data set seen through a network: scanned, read once, bad photos set aside, dealt."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +10,14 @@ import numpy as np
 from bricksight import images
 from bricksight._text import counted
 from bricksight.config import InputSpec, Resize, SplitConfig
-from bricksight.dataset import Dataset, Record, scan
+from bricksight.dataset import Dataset, Record, scan, suggest_group_by
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
 from bricksight.modules import resolve
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import Examples
 
+_LOGGER = logging.getLogger(__name__)
 _PHOTOS_TO_COMPILE_ON = 8
 _MAX_NAMED = 10
 
@@ -82,6 +84,13 @@ def open_photos(
     """
     with watch.stage("Scanning photos"):
         data = scan(image_dir, split=split)
+    suggestion = None if split.group_by else suggest_group_by(data.records)
+    if suggestion:
+        _LOGGER.warning(
+            "File names look like several photos of one object, which may be on both sides of the "
+            "split and make the test too good. Keep them together: --group_by '%s'",
+            suggestion,
+        )
     with watch.stage("Finding the network"):
         module = resolve(reference)
         module = replace(module, input_spec=replace(module.input_spec, resize=resize))
