@@ -49,6 +49,12 @@ def sgd(config: HeadConfig = STEPS, **options: object) -> object:
     )
 
 
+def stop(step: int, _: Head) -> None:
+    """Interrupts a training as Ctrl-C does."""
+    if step == 61:
+        raise KeyboardInterrupt
+
+
 def accuracy(head: Head, on: Examples) -> float:
     return float((head.probabilities(on.plain()).argmax(axis=1) == on.labels).mean())
 
@@ -137,10 +143,6 @@ def test_train_by_sgd__resumed_equals_uninterrupted(
     monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "checkpoint.npz"
 
-    def stop(step: int, _: Head) -> None:
-        if step == 61:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         sgd(after_step=stop, checkpoint=Checkpoint(path, "key"))
     assert path.exists()
@@ -162,10 +164,6 @@ def test_train_by_sgd__another_trainings_checkpoint_is_not_continued(
 ) -> None:
     monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "checkpoint.npz"
-
-    def stop(step: int, _: Head) -> None:
-        if step == 61:
-            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         sgd(after_step=stop, checkpoint=Checkpoint(path, "key"))
