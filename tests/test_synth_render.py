@@ -1,7 +1,11 @@
 """Small real renders; skipped where Mitsuba is not installed."""
 
+import importlib.util
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,24 +23,27 @@ OTHER = "3068b_tile_2x2"
 MESH = PARTS[LABEL].mesh()
 
 
-@pytest.fixture
-def mitsuba() -> None:
-    pytest.importorskip("mitsuba", reason="rendering needs the extra synth: Mitsuba 3")
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[Executor]:
+    """A process that renders, as ``render_folder`` has them: none that has loaded TensorFlow."""
+    if importlib.util.find_spec("mitsuba") is None:
+        pytest.skip("rendering needs the extra synth: Mitsuba 3")
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        yield pool
 
 
 def draw(index: int, *, config: SceneConfig) -> Scene:
     return sample_scene(MESH, stable_poses(MESH), photo_rng(1, LABEL, index), config=config)
 
 
-def render(scene: Scene) -> np.ndarray:
-    return np.asarray(render_photo(MESH, scene, size=32, samples=4))
+def render(renderer: Executor, scene: Scene) -> np.ndarray:
+    return np.asarray(renderer.submit(render_photo, MESH, scene, size=32, samples=4).result())
 
 
-@pytest.mark.usefixtures("mitsuba")
-def test_render_photo__shows_a_brick_of_its_colour_in_the_middle() -> None:
+def test_render_photo__shows_a_brick_of_its_colour_in_the_middle(renderer: Executor) -> None:
     scene = draw(0, config=SceneConfig(fill=(0.9, 0.9), off_centre=(0, 0)))
     photos = {
-        name: render(replace(scene, colour=Colour(name, code, 1))).astype(float)
+        name: render(renderer, replace(scene, colour=Colour(name, code, 1))).astype(float)
         for name, code in (("red", "#c00000"), ("blue", "#0000c0"))
     }
 
@@ -47,16 +54,17 @@ def test_render_photo__shows_a_brick_of_its_colour_in_the_middle() -> None:
     assert np.abs(corner["red"] - corner["blue"]).max() < 20
 
 
-@pytest.mark.usefixtures("mitsuba")
-def test_render_photo__is_the_same_every_time() -> None:
-    first, again, other = (render(draw(index, config=SceneConfig())) for index in (0, 0, 1))
+def test_render_photo__is_the_same_every_time(renderer: Executor) -> None:
+    first, again, other = (
+        render(renderer, draw(index, config=SceneConfig())) for index in (0, 0, 1)
+    )
 
     assert first.shape == (32, 32, 3)
     assert (again == first).all()
     assert (other != first).any()
 
 
-@pytest.mark.usefixtures("mitsuba")
+@pytest.mark.usefixtures("renderer")
 def test_render_folder__goes_on_where_it_stopped(tmp_path: Path) -> None:
     config = RenderConfig(labels=(LABEL, OTHER), num=2, size=16, samples=1)
     kept = tmp_path / LABEL / "0000.jpg"
@@ -75,6 +83,7 @@ def test_render_folder__goes_on_where_it_stopped(tmp_path: Path) -> None:
     for path in new:
         with Image.open(path) as photo:
             assert photo.size == (16, 16)
+    assert "mitsuba" not in sys.modules  # it would abort what has loaded TensorFlow
 
 
 def test_render_config__refuses_a_part_that_it_does_not_know() -> None:

@@ -1,6 +1,7 @@
 """The only door to packages that may be absent or that are slow to load."""
 
 import importlib
+import importlib.util
 import logging
 import os
 import sys
@@ -26,11 +27,24 @@ def require(package: str, *, extra: str | None, feature: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        what = f"bricksight[{extra}]" if extra else package.split(".")[0]
-        raise MissingPackageError(
-            f"{feature} needs the package {package!r}, which cannot be imported ({error}). "
-            f"Install it: pip install '{what}'"
-        ) from error
+        raise _missing(package, extra, feature, f"cannot be imported ({error})") from error
+
+
+def require_installed(package: str, *, extra: str | None, feature: str) -> None:
+    """Checks what ``require`` needs without loading the package into this process.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    if importlib.util.find_spec(package) is None:
+        raise _missing(package, extra, feature, "is not installed")
+
+
+def _missing(package: str, extra: str | None, feature: str, why: str) -> MissingPackageError:
+    what = f"bricksight[{extra}]" if extra else package.split(".")[0]
+    return MissingPackageError(
+        f"{feature} needs the package {package!r}, which {why}. Install it: pip install '{what}'"
+    )
 
 
 def require_tensorflow() -> Any:

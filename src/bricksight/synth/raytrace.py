@@ -21,6 +21,8 @@ _MAX_BOUNCES = 6
 def require_mitsuba() -> Any:
     """Returns the ``mitsuba`` module with its plain CPU variant set.
 
+    Not for a process that loads TensorFlow: both bring an LLVM, and the process aborts at its end.
+
     Raises:
         MissingPackageError: Mitsuba is not installed.
     """
@@ -31,6 +33,8 @@ def require_mitsuba() -> Any:
 
 def render_photo(mesh: Mesh, scene: Scene, *, size: int, samples: int) -> Image.Image:
     """Returns the photo of a scene, RGB, ``size`` x ``size``; equal scenes give equal photos.
+
+    To be called in a process of its own; see :func:`require_mitsuba`.
 
     Args:
         mesh: The part, in LDU.

@@ -1,6 +1,5 @@
 """Renders the sample: ``python -m bricksight.synth.render OUT --num 40 --size 160 --seed 1``."""
 
-import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,11 +12,12 @@ from rich.console import Console
 from rich.progress import track
 
 from bricksight._files import replacing
-from bricksight._optional import require
+from bricksight._optional import require, require_installed
+from bricksight._threads import num_cores
 from bricksight.errors import BricksightError, ConfigError
 from bricksight.synth.parts import PARTS
 from bricksight.synth.poses import stable_poses
-from bricksight.synth.raytrace import render_photo, require_mitsuba
+from bricksight.synth.raytrace import render_photo
 from bricksight.synth.sample import contact_sheet
 from bricksight.synth.sampling import photo_rng, sample_scene
 from bricksight.synth.scenes import SceneConfig
@@ -68,16 +68,15 @@ def render_folder(out: Path, config: RenderConfig, *, workers: int | None = None
     Raises:
         MissingPackageError: Mitsuba is not installed.
     """
-    require_mitsuba()
+    require_installed("mitsuba", extra="synth", feature="Rendering")
     jobs = [
         (out, label, range(start, min(start + _PHOTOS_A_JOB, config.num)), config)
         for start in range(0, config.num, _PHOTOS_A_JOB)
         for label in config.labels
     ]
-    # A forked process would inherit the renderer's threads in an unknown state.
-    with ProcessPoolExecutor(
-        workers or os.cpu_count(), get_context("spawn"), _use_one_thread
-    ) as pool:
+    # Never in this process: Mitsuba and TensorFlow bring an LLVM each, and what has loaded both
+    # aborts when it ends. A forked process would inherit threads in an unknown state.
+    with ProcessPoolExecutor(workers or num_cores(), get_context("spawn"), _use_one_thread) as pool:
         yield from pool.map(_render_some, *zip(*jobs, strict=True))
 
 
