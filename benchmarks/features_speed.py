@@ -19,10 +19,10 @@ from PIL import Image
 
 from bricksight import images
 from bricksight._optional import require_tensorflow
+from bricksight._threads import num_cores
 from bricksight.dataset import Record, scan
 from bricksight.features import CompiledModule, compile_module, extract
 from bricksight.modules import resolve
-from bricksight.predict.runtimes import num_cores
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
 

@@ -1,14 +1,13 @@
 """Held-out accuracy of the default recipe on a frozen network, five folds by group.
 
 The test fold plays no part in any choice: policy and regularisation are chosen by cross-validation
-inside the training part, the iteration on validation photos. Run:
+inside the training part, the iteration on validation photos, which the last fit then includes. Run:
 
     python benchmarks/head_accuracy.py IMAGE_DIR --group_by REGEX [--module REF] [--seeds 3]
 """
 
 import argparse
 import json
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from bricksight.features import (
     extract,
 )
 from bricksight.modules import resolve
+from bricksight.retrain._train import VIEWS_TO_CHOOSE_BY
 from bricksight.training import (
     POLICIES,
     Examples,
@@ -48,14 +48,8 @@ def main() -> None:
     data = scan(Path(options.image_dir), split=split)
     module = resolve(options.module)
     compiled = compile_module(module, images=lambda spec: sample(data, spec))
-    kinds = {
-        augment: views_of(data, compiled, augment, options)
-        for policy in POLICIES.values()
-        for augment in policy
-    }
     features = {
-        name: mixture([kinds[augment] for augment in policy], options.views)
-        for name, policy in POLICIES.items()
+        name: mixture(data, compiled, policy, options.views) for name, policy in POLICIES.items()
     }
     plain = extract(data.records, compiled=compiled, views=PLAIN, cache_path=default_cache_path())
     runs = [
@@ -83,23 +77,27 @@ def sample(data: Dataset, spec: InputSpec) -> np.ndarray:
     return np.stack([images.load_input(record.path, spec) for record in data.records[:8]])
 
 
-def views_of(
-    data: Dataset, compiled: CompiledModule, policy: AugmentConfig, options: argparse.Namespace
-) -> FeatureSet:
-    start = time.perf_counter()
-    views = Views(num_random=options.views, augment=policy)
-    found = extract(data.records, compiled=compiled, views=views, cache_path=default_cache_path())
-    print(
-        f"# {found.num_computed} views computed in {time.perf_counter() - start:.1f} s", flush=True
-    )
-    return found
-
-
-def mixture(kinds: Sequence[FeatureSet], num_views: int) -> np.ndarray:
+def mixture(
+    data: Dataset, compiled: CompiledModule, policy: Sequence[AugmentConfig], num_views: int
+) -> np.ndarray:
     """Returns the unchanged photos, then equal numbers of each kind of view."""
-    each = num_views // len(kinds)
-    parts = [kinds[0].matrix[:, :1], *(kind.matrix[:, 1 : each + 1] for kind in kinds)]
-    return np.concatenate(parts, axis=1)
+    kinds = [
+        extract(
+            data.records,
+            compiled=compiled,
+            views=Views(num_random=num_views // len(policy), augment=augment),
+            cache_path=default_cache_path(),
+        ).matrix
+        for augment in policy
+    ]
+    return np.concatenate([kinds[0][:, :1], *(kind[:, 1:] for kind in kinds)], axis=1)
+
+
+def few(matrix: np.ndarray, num_kinds: int) -> np.ndarray:
+    """Returns the unchanged photos and the first views of each kind, as many as the choice uses."""
+    each = (matrix.shape[1] - 1) // num_kinds
+    columns = np.arange(1, matrix.shape[1]).reshape(num_kinds, each)
+    return matrix[:, [0, *columns[:, : VIEWS_TO_CHOOSE_BY // num_kinds].ravel()]]
 
 
 def split_folds(data: Dataset, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -133,7 +131,7 @@ def run(
 
     scores = {
         name: score_policy(
-            examples(matrix[:, :: matrix.shape[1] // 4], train), num_classes=num_classes, seed=seed
+            examples(few(matrix, len(POLICIES[name])), train), num_classes=num_classes, seed=seed
         )
         for name, matrix in features.items()
     }
@@ -141,7 +139,7 @@ def run(
     training = examples(features[policy], train)
     l2, losses = choose_l2(training, num_classes=num_classes, seed=seed)
     trained = train_by_recipe(
-        training, examples(plain.matrix, validation), num_classes=num_classes, l2=l2
+        training, examples(features[policy], validation), num_classes=num_classes, l2=l2
     )
     probabilities = trained.head.probabilities(plain.matrix[test, 0])
     right = probabilities.argmax(axis=1) == labels[test]

@@ -1,6 +1,7 @@
 """The road from photos to a bundle, on a network of a few hundred weights."""
 
 import contextlib
+import csv
 import dataclasses
 import json
 import shutil
@@ -16,9 +17,11 @@ from bricksight._optional import require_tensorflow
 from bricksight.bundle import open_bundle
 from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.errors import BricksightError, BundleError, DataError
+from bricksight.evaluation import evaluate
 from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
+from bricksight.retrain._workflow import _rough_threshold
 from bricksight.training import POLICIES
 from photos import draw
 from tiny_bundle import SPLIT, STEPS, train_tiny
@@ -143,7 +146,44 @@ def test_metrics_json__keys_and_figures(tiny_run: RetrainResult) -> None:
     steps = [one["step"] for one in content["history"]["measurements"]]
     assert steps == [*range(0, 300, 10), 299]
     assert {"bricksight", "Python", "tensorflow", "numpy"} <= set(content["versions"])
-    assert {"Scanning photos", "Training", "Exporting"} <= set(content["seconds"])
+    seconds = content["seconds"]
+    assert {"Scanning photos", "Training", "Exporting", "Writing the report"} < set(seconds)
+    total = seconds.pop("Total")
+    assert sum(seconds.values()) <= total <= tiny_run.seconds["Total"]
+
+
+def test_photos_csv__holds_every_photo_with_its_side(tiny_run: RetrainResult) -> None:
+    with (tiny_run.bundle.path / "photos.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = [dataclasses.asdict(record) for record in tiny_run.findings.data.records]
+    for row, record in zip(rows, expected, strict=True):
+        assert row.pop("path") == record["relative_path"]
+        assert row == {name: record[name] for name in row}
+    assert list(rows[0]) == ["label", "bucket", "group", "sha256"]
+
+
+@pytest.mark.parametrize(("num_right", "said"), [(0, False), (1, True), (29, True), (30, False)])
+def test_unknown_threshold__chosen_on_few_photos_is_a_problem(num_right: int, said: bool) -> None:
+    labels = np.arange(31, dtype=np.int32) % 2
+    answers = np.where(np.arange(31) < num_right, labels, 1 - labels)
+    validation = evaluate(
+        np.eye(2, dtype=np.float32)[answers],
+        labels,
+        labels=("a", "b"),
+        paths=[f"{number}.jpg" for number in range(31)],
+        groups=[str(number) for number in range(31)],
+    )
+    problems = _rough_threshold(validation)
+    assert [problem.kind for problem in problems] == ["rough_threshold"] * said
+    assert all(
+        problem.is_advice and f"on {num_right} right" in problem.message for problem in problems
+    )
+
+
+def test_unknown_threshold__the_problem_is_in_the_manifest(tiny_run: RetrainResult) -> None:
+    kinds = [problem["kind"] for problem in tiny_run.bundle.manifest.data["problems"]]
+    assert "rough_threshold" in kinds
+    assert _rough_threshold(None) == []
 
 
 def test_result__learnt_more_than_chance(tiny_run: RetrainResult) -> None:
@@ -351,6 +391,35 @@ def test_recipe__separates_three_colours(recipe_run: RetrainResult) -> None:
 def test_recipe__one_seed_one_model(recipe_run: RetrainResult, tmp_path: Path) -> None:
     """The second run reads all features from the cache of the first, or computes them anew."""
     assert_equal_runs(recipe_run, again(recipe_run, tmp_path / "bundle", head=RECIPE))
+
+
+def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
+    tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = again(tiny_run, tmp_path / "bundle", head=RECIPE, split=SplitConfig(limit_per_class=1))
+    chosen = run.bundle.manifest.settings["chosen"]
+    assert chosen["held_out_cross_entropy_by_views"] == {}
+    assert chosen["held_out_cross_entropy_by_l2"] == {}
+    mildest = next(iter(POLICIES.values()))
+    assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in mildest]
+    assert "nothing can be chosen by cross-validation" in caplog.text
+
+
+def test_views__without_a_distortion_in_retrain_pys_way_is_said_to_do_nothing(
+    tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, views=3))
+    assert "--views 3 does nothing" in caplog.text
+
+
+def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
+    recipe_run: RetrainResult,
+) -> None:
+    trained, found = recipe_run.findings.trained, recipe_run.findings.validation
+    assert found is not None
+    assert not np.array_equal(trained.head.kernel, trained.validated.kernel)
+    kept = trained.history.measurements[trained.history.best_step - 1]
+    assert found.accuracy == kept.validation_accuracy
 
 
 def test_views__0_trains_on_the_photos_alone(tiny_run: RetrainResult, tmp_path: Path) -> None:

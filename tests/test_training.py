@@ -12,6 +12,7 @@ from bricksight.training import (
     Checkpoint,
     Examples,
     Measurement,
+    can_cross_validate,
     choose_l2,
     score_policy,
     train_by_recipe,
@@ -160,7 +161,10 @@ def test_train_by_sgd__resumed_equals_uninterrupted(
 
 @pytest.mark.parametrize("damage", ["other key", "half a file"])
 def test_train_by_sgd__another_trainings_checkpoint_is_not_continued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    damage: str,
 ) -> None:
     monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "checkpoint.npz"
@@ -176,6 +180,14 @@ def test_train_by_sgd__another_trainings_checkpoint_is_not_continued(
         checkpoint=Checkpoint(path, key, resume=True),
     )
     assert steps[0] == 0
+    assert f"There is nothing to resume: {path}" in caplog.text
+
+
+def test_train_by_sgd__nothing_is_said_of_a_training_that_is_not_to_be_resumed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sgd(checkpoint=Checkpoint(tmp_path / "checkpoint.npz", "key"))
+    assert caplog.text == ""
 
 
 def recipe(training: Examples, validation: Examples | None, **options: object) -> object:
@@ -210,7 +222,26 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
     assert len(losses) > 1
     assert trained.history.best_step == best < max(losses)
     temperature = trained.choices["temperature"]
-    np.testing.assert_allclose(trained.head.kernel, heads[best].kernel / temperature, rtol=1e-6)
+    np.testing.assert_allclose(
+        trained.validated.kernel, heads[best].kernel / temperature, rtol=1e-6
+    )
+
+
+def test_train_by_recipe__the_head_has_seen_the_validation_photos_and_the_validated_not() -> None:
+    everything, validation = examples(), examples(1)
+    training = everything.take(np.flatnonzero(everything.labels != 0))
+    trained = recipe(training, validation)
+    of_missing = validation.labels == 0
+    features = validation.plain()[of_missing]
+    assert not (trained.validated.probabilities(features).argmax(axis=1) == 0).any()
+    assert (trained.head.probabilities(features).argmax(axis=1) == 0).all()
+
+
+def test_examples_joined__keeps_groups_apart() -> None:
+    joined = examples().joined(examples(1))
+    assert len(joined) == len(examples()) + len(examples(1))
+    half = len(examples())
+    assert not set(joined.groups[:half]) & set(joined.groups[half:])
 
 
 def test_best_temperature__finds_the_one_that_was_put_in() -> None:
@@ -278,6 +309,16 @@ def test_score_policy__views_that_blur_the_classes_score_worse() -> None:
     bad = Examples(features=features, labels=good.labels, groups=good.groups)
     scores = [score_policy(one, num_classes=NUM_CLASSES, seed=0) for one in (good, bad)]
     assert scores[0] < scores[1]
+
+
+def test_can_cross_validate__needs_a_class_of_two_groups() -> None:
+    features = np.zeros((4, 1, 1), np.float32)
+    labels = np.array([0, 0, 1, 1])
+    one_each = Examples(features=features, labels=labels, groups=np.array([0, 0, 1, 1]))
+    two_in_one = Examples(features=features, labels=labels, groups=np.array([0, 0, 1, 2]))
+    assert not can_cross_validate(one_each)
+    assert can_cross_validate(two_in_one)
+    assert len(choose_l2(two_in_one, num_classes=2, seed=0)[1]) > 1
 
 
 def test_choose_l2__never_looks_at_a_group_from_both_sides() -> None:

@@ -1,3 +1,55 @@
-"""Train your own image classifier from a folder of photos and run it on a small board."""
+"""Train your own image classifier from a folder of photos and run it on a small board.
 
-__version__ = "0.1.0.dev0"
+The names below are loaded when they are first used, so that ``import bricksight`` costs nothing.
+Training is ``bricksight.retrain.retrain``.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from bricksight._version import __version__
+
+if TYPE_CHECKING:
+    from bricksight.bundle import Bundle, open_bundle
+    from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+    from bricksight.errors import BricksightError
+    from bricksight.predict import Answer, Prediction, Predictor
+
+__all__ = [
+    "Answer",
+    "AugmentConfig",
+    "BricksightError",
+    "Bundle",
+    "HeadConfig",
+    "Prediction",
+    "Predictor",
+    "RetrainConfig",
+    "SplitConfig",
+    "__version__",
+    "open_bundle",
+]
+
+_ROOM_OF = {
+    "Answer": "predict",
+    "AugmentConfig": "config",
+    "BricksightError": "errors",
+    "Bundle": "bundle",
+    "HeadConfig": "config",
+    "Prediction": "predict",
+    "Predictor": "predict",
+    "RetrainConfig": "config",
+    "SplitConfig": "config",
+    "open_bundle": "bundle",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

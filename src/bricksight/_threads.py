@@ -1,6 +1,7 @@
 """Many small jobs on a few threads."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -23,3 +24,11 @@ def in_threads(
         yield pool.map(function, items)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def num_cores() -> int:
+    """Returns how many threads the process may run at once."""
+    # Not os.cpu_count(): a container may be given fewer cores than the machine has.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

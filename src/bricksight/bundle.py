@@ -6,23 +6,25 @@
     saved_model/        TensorFlow SavedModel
     model.tflite        LiteRT
     head.npz            the trained layer alone: kernel and bias
+    photos.csv          which photos were used for what
     report.html, metrics.json, summaries/
 
 JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
 """
 
+import csv
 import datetime
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import bricksight
 from bricksight._files import replacing, sha256_of
+from bricksight._version import __version__
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError
 
@@ -32,6 +34,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 LABELS = "output_labels.txt"
 HEAD = "head.npz"
+PHOTOS = "photos.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ class Manifest:
     exports: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
-    bricksight_version: str = bricksight.__version__
+    bricksight_version: str = __version__
     format_version: int = FORMAT_VERSION
 
 
@@ -127,15 +130,36 @@ class Bundle:
             BundleError: it is not there, or not the one that was written.
         """
         path = self.path / name
-        if name not in self.manifest.files or not path.is_file():
-            there = ", ".join(sorted(self.manifest.files))
+        if name not in self.manifest.files:
+            there = ", ".join(sorted({file.partition("/")[0] for file in self.manifest.files}))
             raise BundleError(f"The bundle {self.path} holds no {name}. It holds {there}.")
+        if not path.is_file():
+            raise BundleError(
+                f"The bundle {self.path} lacks {name}, which it was written with. "
+                "Copy the bundle again, or train it again."
+            )
         if sha256_of(path) != self.manifest.files[name]:
             raise BundleError(
                 f"{path} is not the file that was written: its SHA-256 differs from the one in "
                 f"{MANIFEST}. Copy the bundle again, or train it again."
             )
         return path
+
+    def trained_on(self) -> frozenset[str]:
+        """Returns the SHA-256 of the photos that took part in the training.
+
+        Those by which a step or a threshold was chosen are among them. Bundles of earlier versions
+        do not know, and give none.
+
+        Raises:
+            BundleError: the list is not the one that was written.
+        """
+        if PHOTOS not in self.manifest.files:
+            return frozenset()
+        with self.file(PHOTOS).open(encoding="utf-8", newline="") as file:
+            return frozenset(
+                row["sha256"] for row in csv.DictReader(file) if row["bucket"] != "testing"
+            )
 
 
 def open_bundle(path: str | Path) -> Bundle:
@@ -157,7 +181,7 @@ def open_bundle(path: str | Path) -> Bundle:
         if version > FORMAT_VERSION:
             raise BundleError(
                 f"The bundle {folder} has format {version}; this bricksight "
-                f"({bricksight.__version__}) reads formats up to {FORMAT_VERSION}. "
+                f"({__version__}) reads formats up to {FORMAT_VERSION}. "
                 "Install a newer bricksight."
             )
         return Bundle(folder, _manifest_from(content))
@@ -171,9 +195,16 @@ def open_bundle(path: str | Path) -> Bundle:
 
 
 def _manifest_from(content: dict[str, Any]) -> Manifest:
-    content["labels"] = tuple(content["labels"])
-    content["input"] = InputSpec(**content["input"])
-    return Manifest(**content)
+    """Returns the manifest; keys that a later version of the same format has added are ignored."""
+    known = _known(content, Manifest)
+    known["labels"] = tuple(content["labels"])
+    known["input"] = InputSpec(**_known(content["input"], InputSpec))
+    return Manifest(**known)
+
+
+def _known(content: dict[str, Any], kind: type) -> dict[str, Any]:
+    names = {one.name for one in fields(kind)}
+    return {name: value for name, value in content.items() if name in names}
 
 
 @contextmanager

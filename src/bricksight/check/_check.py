@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from bricksight._text import counted
-from bricksight._threads import in_threads
-from bricksight.check._photos import Facts, examine, num_threads
+from bricksight._threads import in_threads, num_cores
+from bricksight.check._photos import Facts, examine
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._twins import Twins, find_twins
 from bricksight.config import SplitConfig
@@ -76,7 +76,7 @@ def _examined(
     facts: dict[str, Facts] = {}
     reasons: dict[str, str] = {}
     paths = [record.path for record in records]
-    with in_threads(examine, paths, num_threads=num_threads()) as results:
+    with in_threads(examine, paths, num_threads=num_cores()) as results:
         for done, (record, result) in enumerate(zip(records, results, strict=True), start=1):
             if isinstance(result, Facts):
                 facts[record.relative_path] = result

@@ -1,6 +1,5 @@
 """What only opening a photo tells: whether it can be read, its format, its size, its look."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +34,3 @@ def examine(path: Path) -> Facts | str:
         return str(error)
     height, width = pixels.shape[:2]
     return Facts(probe.format, width, height, fingerprint(pixels))
-
-
-def num_threads() -> int:
-    """Returns how many photos are decoded at a time: the codecs keep a core each busy."""
-    return os.cpu_count() or 1

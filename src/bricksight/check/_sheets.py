@@ -8,8 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from bricksight import images
 from bricksight._files import replacing
 from bricksight._text import counted
-from bricksight._threads import in_threads
-from bricksight.check._photos import num_threads
+from bricksight._threads import in_threads, num_cores
 from bricksight.check._report import CheckReport
 from bricksight.dataset import Dataset
 from bricksight.errors import ImageError
@@ -70,7 +69,7 @@ def write_contact_sheets(
         for name, paths, title in _pages(label, photos)
     ]
     done = 0
-    with in_threads(_write, jobs, num_threads=num_threads()) as written:
+    with in_threads(_write, jobs, num_threads=num_cores()) as written:
         for num_photos in written:
             done += num_photos
             if progress is not None:

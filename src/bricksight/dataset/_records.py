@@ -13,6 +13,7 @@ _ADVICE = frozenset(
         "near_duplicate",
         "near_duplicate_split",
         "near_duplicate_labels",
+        "rough_threshold",
     }
 )
 

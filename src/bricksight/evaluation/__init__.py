@@ -14,9 +14,10 @@ from bricksight.evaluation._result import (
     Mistake,
 )
 from bricksight.evaluation._scores import evaluate
-from bricksight.evaluation._unknown import unknown_threshold
+from bricksight.evaluation._unknown import ENOUGH_RIGHT, unknown_threshold
 
 __all__ = [
+    "ENOUGH_RIGHT",
     "Answered",
     "ClassScores",
     "ConfusedPair",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._text import percent
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval
 
@@ -150,7 +151,7 @@ class Evaluation:
         interval = self.accuracy_interval
         photos = "photo" if self.num_images == 1 else "photos"
         text = (
-            f"{100 * self.accuracy:.1f} % of {self.num_images} {photos} right "
+            f"{percent(self.accuracy)} of {self.num_images} {photos} right "
             f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
         )
         if self.groups is not None:

@@ -5,6 +5,9 @@ import numpy as np
 MAX_REFUSED = 0.05
 """Share of the right answers on validation photos that may be given up."""
 
+ENOUGH_RIGHT = 30
+"""With fewer right answers the threshold hangs on one or two photos."""
+
 
 def unknown_threshold(probabilities: np.ndarray, label_indices: np.ndarray) -> float | None:
     """Returns the highest threshold that gives up at most 5 % of the right answers.

@@ -5,7 +5,7 @@ from typing import Any
 
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
-from bricksight.errors import ConfigError
+from bricksight.config import require_tensor_name
 from bricksight.modules import FrozenModule
 from bricksight.modules.frozen import without_defaults
 
@@ -50,8 +50,9 @@ def build_classifier(
     ``final_retrain_ops``.
 
     Raises:
-        ConfigError: ``final_tensor_name`` is no name for a TensorFlow node.
+        ConfigError: ``final_tensor_name`` is no name for a TensorFlow node, or taken.
     """
+    require_tensor_name(final_tensor_name)
     tf = require_tensorflow()
     with tf.Graph().as_default() as graph:
         shape = (None, frozen.height, frozen.width, 3)
@@ -67,14 +68,10 @@ def build_classifier(
                 features, (None, frozen.num_features), name="BottleneckInputPlaceholder"
             )
         logits = _head_layer(entrance, head)
-        try:
-            tf.nn.softmax(logits, name=final_tensor_name)
-        except ValueError as error:
-            raise ConfigError(
-                f"--final_tensor_name {final_tensor_name!r} is no name for a TensorFlow node "
-                "(letters, digits and . - _ / only)."
-            ) from error
-        graph_def = without_defaults(graph.as_graph_def(add_shapes=False))
+        tf.nn.softmax(logits, name=final_tensor_name)
+    # The network's own placeholder feeds nothing any more.
+    needed = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [final_tensor_name])
+    graph_def = without_defaults(needed)
     return Classifier(
         graph_def_bytes=graph_def.SerializeToString(deterministic=True),
         input_layer=INPUT_LAYER,

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import images
+from bricksight._threads import num_cores
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.dataset import Record
 from bricksight.errors import ImageError
 from bricksight.features._cache import FeatureCache
 from bricksight.features._compile import CompiledModule, Run
-from bricksight.predict.runtimes import num_cores
 
 AUGMENTATION_VERSION = 1
 """Part of a view's key: raised when the same settings and seed give another picture."""
@@ -47,7 +47,8 @@ class Views:
     @property
     def keys(self) -> list[str]:
         """One text a view, the same in every run that would compute the same pixels."""
-        settings = repr((AUGMENTATION_VERSION, sorted(asdict(self.augment).items()), self.seed))
+        amounts = [(name, _shortest(value)) for name, value in asdict(self.augment).items()]
+        settings = repr((AUGMENTATION_VERSION, sorted(amounts), self.seed))
         digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
         random = [f"{digest}-{number}" for number in range(self.num_random)]
         return ["plain", *random] if self.include_plain else random
@@ -59,6 +60,11 @@ class Views:
         number = int(key.rpartition("-")[2])
         rng = np.random.default_rng([self.seed, number, int(sha256[:15], 16)])
         return images.augment(photo, rng, config=self.augment, spec=spec)
+
+
+def _shortest(amount: float) -> float:
+    """Returns 5 for 5.0 too, so that both give the same key."""
+    return int(amount) if isinstance(amount, float) and amount.is_integer() else amount
 
 
 PLAIN = Views()

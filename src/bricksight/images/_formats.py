@@ -98,7 +98,14 @@ def find_format(head: bytes) -> Format:
     for name, signatures in _KNOWN_BUT_NOT_READ.items():
         if _matches(head, signatures):
             raise ImageError(f"unsupported: {name} is not read; save it as JPEG or PNG")
-    raise ImageError(f"not an image: the file starts with {head[:12]!r}")
+    raise ImageError(f"not an image: the file starts with {_shown(head[:12])}")
+
+
+def _shown(head: bytes) -> str:
+    """Returns the bytes as text if they are text, else in hexadecimal digits."""
+    text = " ".join(head.decode("ascii", "replace").split())
+    is_text = head.isascii() and text.isprintable() and text
+    return f'"{text}"' if is_text else f"the bytes {head.hex(' ')}"
 
 
 def _matches(head: bytes, signatures: tuple[tuple[int, bytes], ...]) -> bool:

@@ -16,7 +16,7 @@ from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module
 
-FREEZER_VERSION = 1
+FREEZER_VERSION = 2
 """Part of the cache's folder name: raised when the same module is frozen to another graph."""
 
 INPUT_NODE = "images"
@@ -158,7 +158,30 @@ def _tidied(graph_def: Any) -> Any:
     spliced = graph_util.remove_training_nodes(graph_def, protected_nodes=[OUTPUT_NODE])
     spliced.versions.CopyFrom(graph_def.versions)
     spliced.library.CopyFrom(graph_def.library)
-    return without_defaults(graph_util.extract_sub_graph(spliced, [OUTPUT_NODE]))
+    needed = graph_util.extract_sub_graph(spliced, [OUTPUT_NODE])
+    return without_defaults(_with_lasting_names(needed))
+
+
+def _with_lasting_names(graph_def: Any) -> Any:
+    """Returns the graph with the weights first, numbered in the order in which they are used.
+
+    TensorFlow names and orders them by what else the process has done, so that the same module
+    would be frozen to other bytes the next time.
+    """
+    names: dict[str, str] = {}
+    for node in graph_def.node:
+        for name in node.input:
+            if name.isdigit():
+                names.setdefault(name, f"frozen_weights/{len(names)}")
+    nodes = {node.name: node for node in graph_def.node}
+    first = [nodes.pop(name) for name in names]
+    for node in first:
+        node.name = names[node.name]
+    for node in nodes.values():
+        node.input[:] = [names.get(name, name) for name in node.input]
+    ordered = type(graph_def)(versions=graph_def.versions, library=graph_def.library)
+    ordered.node.extend([*first, *nodes.values()])
+    return ordered
 
 
 def without_defaults(graph_def: Any) -> Any:

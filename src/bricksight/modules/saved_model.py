@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+from bricksight._files import without_wildcards
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
@@ -201,7 +202,8 @@ def _may_be_features(spec: TensorSpec) -> bool:
 def _load_folder(text: str, folder: Path, entry: _Entry) -> FeatureFunction:
     tf = require_tensorflow()
     try:
-        loaded = tf.saved_model.load(str(folder), tags=list(entry.tags))
+        with without_wildcards(folder) as readable:
+            loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
         call = _callable(loaded, entry)
         return feature_function(call, text=text, height=entry.height, width=entry.width)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, tf.errors.OpError) as error:

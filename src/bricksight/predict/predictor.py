@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import images
+from bricksight._threads import num_cores
 from bricksight.bundle import open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ImageError
-from bricksight.predict.runtimes import FrozenGraph, Runtime, num_cores, runtime_class
+from bricksight.predict.runtimes import FrozenGraph, Runtime, runtime_class
 
 Photo = str | Path | bytes | np.ndarray
 """A file, the bytes of one, or its pixels: uint8 (height, width, 3), RGB."""

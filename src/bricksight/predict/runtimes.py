@@ -1,15 +1,16 @@
 """What executes a model file: one class a runtime, one line a runtime in ``RUNTIMES``."""
 
 import importlib
-import os
 import threading
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from bricksight._files import without_wildcards
 from bricksight._native_log import without_native_notices
 from bricksight._optional import require, require_tensorflow
+from bricksight._threads import num_cores
 from bricksight.errors import BundleError, ConfigError
 
 RUNTIMES = {
@@ -48,13 +49,6 @@ def runtime_class(name: str) -> Any:
         raise ConfigError(f"--runtime is {name!r}; it must be one of {', '.join(RUNTIMES)}.")
     module, _, attribute = RUNTIMES[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
-
-
-def num_cores() -> int:
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LiteRT:
@@ -181,7 +175,8 @@ class SavedModel:
         folder = path if path.is_dir() else path.parent
         try:
             # Kept: the signature does not hold the model that owns its variables.
-            self._model = tf.saved_model.load(str(folder))
+            with without_wildcards(folder) as readable:
+                self._model = tf.saved_model.load(str(readable))
             self._function = self._model.signatures["serving_default"]
         except (OSError, KeyError, ValueError) as error:
             raise BundleError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bricksight import _text
 from bricksight.evaluation import ClassScores, Evaluation
 
 _MAX_MATRIX_CLASSES = 100
@@ -169,7 +170,7 @@ def _figure_texts(evaluation: Evaluation) -> list[str]:
 
 def percent(share: float | None) -> str:
     """Returns a share as ``"61.4 %"``, which no line break parts; empty for ``None``."""
-    return "" if share is None else f"{100 * share:.1f}{_NO_BREAK}%"
+    return "" if share is None else _text.percent(share).replace(" ", _NO_BREAK)
 
 
 def duration(seconds: float) -> str:

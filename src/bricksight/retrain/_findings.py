@@ -1,5 +1,6 @@
 """What a run found out: figures, settings, versions; as report, as JSON, and in the manifest."""
 
+import csv
 import importlib.metadata
 import json
 import platform
@@ -9,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import bricksight
-from bricksight.bundle import Head, Manifest
+from bricksight._version import __version__
+from bricksight.bundle import PHOTOS, Head, Manifest
 from bricksight.config import BUCKETS
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Record
 from bricksight.evaluation import Evaluation, evaluate
@@ -94,8 +95,13 @@ def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
     )
 
 
-def write_findings(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
-    """Writes ``report.html`` and ``metrics.json``."""
+def write_page(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
+    """Writes ``report.html``."""
+    write_report(folder / "report.html", _content(findings, seconds))
+
+
+def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
+    """Writes ``metrics.json``."""
     metrics = {
         "test": findings.test.to_json(),
         "validation": findings.validation and findings.validation.to_json(),
@@ -107,7 +113,15 @@ def write_findings(folder: Path, findings: Findings, *, seconds: Mapping[str, fl
     (folder / "metrics.json").write_text(
         json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    write_report(folder / "report.html", _content(findings, seconds))
+
+
+def write_photos(folder: Path, data: Dataset) -> None:
+    """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
+    with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("path", "label", "bucket", "group", "sha256"))
+        for one in data.records:
+            writer.writerow((one.relative_path, one.label, one.bucket, one.group, one.sha256))
 
 
 def _history_json(trained: TrainedHead) -> dict[str, object]:
@@ -167,6 +181,6 @@ def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
 
 def versions() -> dict[str, str]:
     """Returns package → version, with the interpreter and the machine."""
-    found = {"bricksight": bricksight.__version__, "Python": sys.version.split()[0]}
+    found = {"bricksight": __version__, "Python": sys.version.split()[0]}
     found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     return found | {"Machine": f"{platform.system()} {platform.machine()}"}

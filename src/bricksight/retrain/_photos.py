@@ -9,8 +9,8 @@ import numpy as np
 
 from bricksight import images
 from bricksight._text import counted
-from bricksight.config import InputSpec, Resize, SplitConfig
-from bricksight.dataset import Dataset, Record, scan, suggest_group_by
+from bricksight.config import InputSpec, Resize
+from bricksight.dataset import Dataset, Record, suggest_group_by
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
 from bricksight.modules import resolve
@@ -42,9 +42,14 @@ class Photos:
 
     def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
-        rows = [row for row, record in enumerate(self.data.records) if record.bucket == bucket]
-        records = tuple(self.data.records[row] for row in rows)
-        return records, self._examples(records, self.matrix[rows])
+        records = self.data.bucket(bucket)
+        return records, self.unchanged(records)
+
+    def unchanged(self, records: Sequence[Record]) -> Examples:
+        """Returns photos with their features, unchanged."""
+        row_of = {record.relative_path: row for row, record in enumerate(self.data.records)}
+        rows = [row_of[record.relative_path] for record in records]
+        return self._examples(records, self.matrix[rows])
 
     def views(self, records: Sequence[Record], views: Views) -> Examples:
         """Returns the photos with the features of ``views``.
@@ -63,28 +68,25 @@ class Photos:
 
 
 def open_photos(
-    image_dir: Path,
+    data: Dataset,
     reference: str,
     *,
-    split: SplitConfig,
     resize: Resize,
     cache_path: Path,
     strict: bool,
     watch: Stopwatch,
 ) -> Photos:
-    """Returns the photos of a folder, each read once by the network.
+    """Returns the photos, each read once by the network.
 
     A photo that cannot be read is set aside, and the others are dealt again by the same rule, so
     that no side of the split is left empty by it.
 
     Raises:
-        DataError: the folder cannot be used, or a photo is bad and ``strict`` is set.
+        DataError: a photo is bad and ``strict`` is set, or none can be read.
         ModuleError: the network cannot be had.
         CacheError: the cache folder cannot be used.
     """
-    with watch.stage("Scanning photos"):
-        data = scan(image_dir, split=split)
-    suggestion = None if split.group_by else suggest_group_by(data.records)
+    suggestion = None if data.split.group_by else suggest_group_by(data.records)
     if suggestion:
         _LOGGER.warning(
             "File names look like several photos of one object, which may be on both sides of the "

@@ -17,12 +17,14 @@ from bricksight.dataset import SPLIT_RULE_VERSION, Record
 from bricksight.features import Views
 from bricksight.retrain._photos import Photos
 from bricksight.training import (
+    DEFAULT_L2,
     POLICIES,
     Checkpoint,
     Examples,
     Measurement,
     Observer,
     TrainedHead,
+    can_cross_validate,
     choose_l2,
     score_policy,
     train_by_recipe,
@@ -38,8 +40,10 @@ MAX_VIEWS = 24
 MAX_VIEWS_FOR_STEPS = 10
 """The same for retrain.py's training, whose slight distortions make views that are more alike."""
 
+VIEWS_TO_CHOOSE_BY = 6
+"""Random views of a photo by which the kinds of views are chosen."""
+
 _VIEWS_IN_ALL = 18_000
-_VIEWS_TO_CHOOSE_BY = 3
 _PHOTOS_TO_CHOOSE_BY = 600
 _UNCHANGED = "unchanged photos"
 
@@ -84,6 +88,12 @@ def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
     config = training.config
     records = photos.data.bucket("training")
     views = Views(augment=training.augment, seed=config.seed)
+    if training.augment.is_identity and config.views:
+        _LOGGER.warning(
+            "--views %d does nothing: no option asks for random views, such as "
+            "--random_brightness 10.",
+            config.views,
+        )
     if not training.augment.is_identity:
         num = _num_views_for_steps(config, len(records))
         # retrain.py showed no undistorted photo either once there was a distortion.
@@ -149,14 +159,21 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
         if training.after_step is not None:
             training.after_step(measurement.step, head)
 
+    records = photos.data.bucket("training")
+    if not can_cross_validate(photos.unchanged(records)):
+        _LOGGER.warning(
+            "No class has training photos of two groups, so that nothing can be chosen by "
+            "cross-validation: the mildest views and the usual regularisation are used."
+        )
     kinds, scores = _choose_views(photos, training)
-    examples = _with_views(photos, photos.data.bucket("training"), kinds)
+    examples = _with_views(photos, records, kinds)
+    validation = photos.data.bucket("validation")
     with photos.watch.stage("Choosing the regularisation"):
-        l2, losses = choose_l2(examples, num_classes=num_classes, seed=config.seed)
+        l2, losses = _choose_l2(examples, num_classes=num_classes, seed=config.seed)
     with photos.watch.stage("Training"):
         trained = train_by_recipe(
             examples,
-            _validation(photos),
+            _with_views(photos, validation, kinds) if validation else None,
             num_classes=num_classes,
             l2=l2,
             class_weight=config.class_weight or "none",
@@ -197,10 +214,12 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
         return [], {}
     if not training.augment.is_identity:
         return _kinds((training.augment,), num, config.seed), {}
+    if not can_cross_validate(photos.unchanged(records)):
+        return _kinds(next(iter(POLICIES.values())), num, config.seed), {}
     policies = {_UNCHANGED: (), **POLICIES}
     scores = {}
     for name, policy in policies.items():
-        few = _kinds(policy, min(num, _VIEWS_TO_CHOOSE_BY), config.seed)
+        few = _kinds(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
         examples = _with_views(photos, _spread(records), few)
         with photos.watch.stage("Choosing the views"):
             scores[name] = score_policy(
@@ -208,6 +227,14 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
             )
     best = min(scores, key=scores.__getitem__)
     return _kinds(policies[best], num, config.seed), scores
+
+
+def _choose_l2(
+    examples: Examples, *, num_classes: int, seed: int
+) -> tuple[float, dict[str, float]]:
+    if not can_cross_validate(examples):
+        return DEFAULT_L2, {}
+    return choose_l2(examples, num_classes=num_classes, seed=seed)
 
 
 def _kinds(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[Views]:
@@ -221,7 +248,7 @@ def _kinds(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[V
 
 def _with_views(photos: Photos, records: Sequence[Record], kinds: Sequence[Views]) -> Examples:
     """Returns the unchanged photos first, then the views of each kind."""
-    plain = photos.views(records, Views())
+    plain = photos.unchanged(records)
     parts = [plain.features, *(photos.views(records, views).features for views in kinds)]
     return replace(plain, features=np.concatenate(parts, axis=1))
 

@@ -3,9 +3,9 @@
 import datetime
 import itertools
 import shutil
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,23 @@ import numpy as np
 from bricksight import bundle as bundles
 from bricksight._files import replacing
 from bricksight._optional import require_tensorflow
+from bricksight._text import counted
 from bricksight.bundle import Bundle, Head
 from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.dataset import Problem, scan
 from bricksight.errors import BundleError, CacheError
-from bricksight.evaluation import unknown_threshold
+from bricksight.evaluation import ENOUGH_RIGHT, Evaluation, unknown_threshold
 from bricksight.export import ExportedFile, Proof, build_classifier, export
 from bricksight.features import default_cache_path
 from bricksight.modules import Module, frozen_graph
-from bricksight.retrain._findings import Findings, judge, manifest, write_findings
+from bricksight.retrain._findings import (
+    Findings,
+    judge,
+    manifest,
+    write_metrics,
+    write_page,
+    write_photos,
+)
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
@@ -38,6 +47,7 @@ _PHOTOS_TO_PROVE_ON = 32
 
 
 Settings = Mapping[str, Mapping[str, object]]
+Configs = tuple[RetrainConfig, SplitConfig, AugmentConfig, HeadConfig]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +94,26 @@ def retrain(
     configs = (config, split, augment, head)
     watch = Stopwatch(reporter or SilentReporter())
     out = _new_folder(config)
-    # TensorFlow takes seconds to load; it does so beside the work that does not need it yet.
-    threading.Thread(target=require_tensorflow, daemon=True).start()
-    photos = open_photos(
-        config.image_dir,
-        config.tfhub_module,
-        split=split,
-        resize=config.resize,
-        cache_path=_cache_path(config),
-        strict=config.strict,
-        watch=watch,
-    )
+    with watch.stage("Scanning photos"):
+        data = scan(config.image_dir, split=split)
+    # TensorFlow takes seconds to load; it does so beside the work that does not need it yet. The
+    # run waits for it even where it fails: an interpreter that ends amid the loading crashes.
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        beside.submit(require_tensorflow)
+        photos = open_photos(
+            data,
+            config.tfhub_module,
+            resize=config.resize,
+            cache_path=_cache_path(config),
+            strict=config.strict,
+            watch=watch,
+        )
+        return _run(photos, out, configs, watch)
+
+
+def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> RetrainResult:
+    """Trains, judges and writes."""
+    config, _, augment, head = configs
     snapshots = Snapshots()
     training = Training(
         config=head,
@@ -114,13 +133,13 @@ def retrain(
         with watch.stage("Writing TensorBoard summaries"):
             write_summaries(_summaries_dir(config, folder, out), snapshots)
         with watch.stage("Writing the report"):
-            write_findings(folder, findings, seconds=watch.seconds)
-            bundles.write_manifest(folder, manifest(findings, exports))
+            write_page(folder, findings, seconds=watch.seconds_so_far())
+            write_photos(folder, findings.data)
+        write_metrics(folder, findings, seconds=watch.seconds_so_far())
+        bundles.write_manifest(folder, manifest(findings, exports))
     bundle = bundles.open_bundle(out)
     _copy_outputs(config, bundle)
-    return RetrainResult(
-        bundle=bundle, findings=findings, seconds=watch.seconds | {"Total": watch.total()}
-    )
+    return RetrainResult(bundle=bundle, findings=findings, seconds=watch.seconds_so_far())
 
 
 def _new_folder(config: RetrainConfig) -> Path:
@@ -200,19 +219,35 @@ def _judge(
         if 0 <= test_batch_size < len(test):
             rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
             test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
+        validated = (
+            judge(trained.validated, data, validation_records, validation)
+            if validation_records
+            else None
+        )
         return Findings(
-            data=data,
+            data=replace(data, problems=(*data.problems, *_rough_threshold(validated))),
             compiled=photos.compiled,
             trained=trained,
             test=judge(head, data, test_records, test),
-            validation=judge(head, data, validation_records, validation)
-            if validation_records
-            else None,
+            validation=validated,
             unknown_threshold=unknown_threshold(
-                head.probabilities(validation.plain()), validation.labels
+                trained.validated.probabilities(validation.plain()), validation.labels
             ),
             settings=settings,
         )
+
+
+def _rough_threshold(validation: Evaluation | None) -> list[Problem]:
+    """Returns what is to be said of the threshold for "unknown" if few photos chose it."""
+    num_right = 0 if validation is None else int(validation.correct.sum())
+    if not 0 < num_right < ENOUGH_RIGHT:
+        return []
+    message = (
+        f'The threshold below which an answer is "unknown" was chosen on '
+        f"{counted(num_right, 'right answer')} on validation photos and is rough; more photos, or "
+        "a higher --validation_percentage, make it better."
+    )
+    return [Problem("rough_threshold", message)]
 
 
 def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:

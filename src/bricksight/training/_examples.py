@@ -33,6 +33,14 @@ class Examples:
             features=self.features[rows], labels=self.labels[rows], groups=self.groups[rows]
         )
 
+    def joined(self, other: "Examples") -> "Examples":
+        """Returns the photos of both; they share no group and have equally many views."""
+        return Examples(
+            features=np.concatenate([self.features, other.features]),
+            labels=np.concatenate([self.labels, other.labels]),
+            groups=np.concatenate([self.groups, other.groups + self.groups.max(initial=-1) + 1]),
+        )
+
     def plain(self) -> np.ndarray:
         """Returns the features of the unchanged photos, float32 (num_photos, num_features)."""
         plain: np.ndarray = self.features[:, 0]
@@ -68,11 +76,14 @@ class TrainedHead:
 
     Attributes:
         head: The layer.
-        history: Its evaluations.
+        validated: The layer that the validation photos judge; another one than ``head`` where that
+            has been fitted to them as well.
+        history: The evaluations of ``validated``.
         choices: What was chosen on the way, such as the regularisation; goes into the report.
     """
 
     head: Head
+    validated: Head
     history: History
     choices: Mapping[str, object]
 

@@ -3,7 +3,9 @@
 Two things are chosen inside the training part, by how well held-out groups are told apart: which
 random views help (is a part upside down still the same part? is colour part of the class?), and how
 strong the regularisation has to be. The layer is then fitted by L-BFGS on all training photos; the
-validation photos say when to stop, and the best iteration is kept.
+validation photos say when to stop. Few photos are too few to leave any out, so the layer is fitted
+once more, for as many iterations, on training and validation photos together; what is reported of
+the validation photos is reported of the first fit.
 
 Heads are compared by their cross entropy at the temperature that suits each best: otherwise a head
 that is too sure of itself loses to one that knows less, and the choice falls on too much
@@ -18,12 +20,15 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 
+from bricksight._threads import in_threads, num_cores
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, ClassWeight
+from bricksight.training._blas import one_blas_thread
 from bricksight.training._examples import (
     Examples,
     History,
@@ -42,7 +47,7 @@ _UPRIGHT = AugmentConfig(
     random_brightness=20,
     random_contrast=20,
 )
-_ANY_ANGLE = AugmentConfig(
+_FARTHER = AugmentConfig(
     flip_left_right=True,
     random_rotation=180,
     random_translation=5,
@@ -50,13 +55,18 @@ _ANY_ANGLE = AugmentConfig(
     random_brightness=25,
     random_contrast=30,
 )
-_ANY_COLOUR = replace(_ANY_ANGLE, random_saturation=100, random_hue=180)
+_NEARER = replace(_FARTHER, random_shrink=0, random_scale=40)
+
+
+def _any_colour(augment: AugmentConfig) -> AugmentConfig:
+    return replace(augment, random_saturation=100, random_hue=180)
+
 
 POLICIES: Mapping[str, tuple[AugmentConfig, ...]] = MappingProxyType(
     {
         "upright": (_UPRIGHT,),
-        "any angle": (_UPRIGHT, _ANY_ANGLE),
-        "any angle, any colour": (_UPRIGHT, _ANY_ANGLE, _ANY_COLOUR),
+        "any angle": (_UPRIGHT, _FARTHER, _NEARER),
+        "any angle, any colour": (_UPRIGHT, _any_colour(_FARTHER), _any_colour(_NEARER)),
     }
 )
 """Candidates for the random views, the mildest first; each takes equal numbers of its kinds.
@@ -68,33 +78,51 @@ the boldest kind alone.
 L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
 """Candidates for the weight of half the squared kernel in the loss, on standardised features."""
 
+DEFAULT_L2 = 1e-2
+"""The weight where none can be chosen, and while the views are."""
+
 _NUM_FOLDS = 3
 _CHOICE_ITERATIONS = 40
 _CHOICE_VIEWS = 8
 _MAX_ITERATIONS = 200
-_FIRST_TO_KEEP = 20  # before that L-BFGS is on its way, and a lucky step would win
+_FIRST_TO_KEEP = 30  # before that L-BFGS is on its way, and a lucky step would win
 _PATIENCE = 30
-_CHOICE_L2 = 1e-2
+
+
+def can_cross_validate(examples: Examples) -> bool:
+    """Returns whether a class has photos of two groups, so that one can be held out."""
+    return _most_groups_in_a_class(examples) > 1
+
+
+def _most_groups_in_a_class(examples: Examples) -> int:
+    pairs = np.unique(np.stack([examples.labels, examples.groups], axis=1), axis=0)
+    return int(np.bincount(pairs[:, 0]).max())
 
 
 def score_policy(examples: Examples, *, num_classes: int, seed: int) -> float:
     """Returns the cross entropy, in nats, of held-out photos when these views are trained on.
 
     Args:
-        examples: the first view is the unchanged photo.
+        examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
         seed: deals the folds.
     """
-    return _held_out_loss(examples, _CHOICE_L2, num_classes=num_classes, seed=seed)
+    (loss,) = _held_out_losses(examples, [DEFAULT_L2], num_classes=num_classes, seed=seed)
+    return loss
 
 
 def choose_l2(examples: Examples, *, num_classes: int, seed: int) -> tuple[float, dict[str, float]]:
-    """Returns the regularisation with the lowest held-out cross entropy, and that of each."""
+    """Returns the regularisation with the lowest held-out cross entropy, and that of each.
+
+    Args:
+        examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
+        num_classes: how many classes there are.
+        seed: deals the folds.
+    """
     step = max(1, examples.features.shape[1] // _CHOICE_VIEWS)
     few = replace(examples, features=examples.features[:, ::step])
-    losses = {
-        l2: _held_out_loss(few, l2, num_classes=num_classes, seed=seed) for l2 in L2_STRENGTHS
-    }
+    found = _held_out_losses(few, L2_STRENGTHS, num_classes=num_classes, seed=seed)
+    losses = dict(zip(L2_STRENGTHS, found, strict=True))
     best = min(losses, key=losses.__getitem__)
     return best, {f"{l2:g}": loss for l2, loss in losses.items()}
 
@@ -108,15 +136,16 @@ def train_by_recipe(
     class_weight: ClassWeight = "none",
     observer: Observer | None = None,
 ) -> TrainedHead:
-    """Returns the head of the iteration that did best on validation; of the last without any.
+    """Returns the head fitted for as many iterations as did best on validation.
 
     Args:
         training: every class has at least one photo.
-        validation: ``None`` if there are no such photos.
+        validation: with as many views; ``None`` if there are no such photos, and the last iteration
+            is kept.
         num_classes: how many classes there are.
         l2: weight of half the squared kernel.
         class_weight: whether every class or every photo counts the same.
-        observer: told of each iteration.
+        observer: told of each iteration of the fit that the validation photos judge.
     """
     history = History()
     best: list[tuple[float, int, Head]] = []
@@ -131,26 +160,39 @@ def train_by_recipe(
             best[:] = [(loss, step, head)]
         return step - best[0][1] < _PATIENCE
 
-    _fit(
-        training,
-        l2,
-        num_classes=num_classes,
-        max_iterations=_MAX_ITERATIONS,
-        class_weight=class_weight,
-        on_iteration=on_iteration,
-    )
-    _, history.best_step, head = best[0]
-    temperature = 1.0 if validation is None else _temperature_and_loss(head, validation)[0]
+    def fit(examples: Examples, max_iterations: int, **options: Any) -> Head:
+        return _fit(
+            examples,
+            l2,
+            num_classes=num_classes,
+            max_iterations=max_iterations,
+            class_weight=class_weight,
+            **options,
+        )
+
+    with one_blas_thread():
+        fit(training, _MAX_ITERATIONS, on_iteration=on_iteration)
+        _, history.best_step, validated = best[0]
+        temperature, head = 1.0, validated
+        if validation is not None:
+            temperature = _temperature_and_loss(validated, validation)[0]
+            head = fit(training.joined(validation), history.best_step)
     return TrainedHead(
-        head=Head(kernel=head.kernel / temperature, bias=head.bias / temperature),
+        head=_cooled(head, temperature),
+        validated=_cooled(validated, temperature),
         history=history,
         choices={
             "algorithm": "L-BFGS softmax regression",
             "l2": l2,
             "class_weight": class_weight,
             "temperature": temperature,
+            "fitted_to": "training" if validation is None else "training and validation",
         },
     )
+
+
+def _cooled(head: Head, temperature: float) -> Head:
+    return Head(kernel=head.kernel / temperature, bias=head.bias / temperature)
 
 
 def _temperature_and_loss(head: Head, examples: Examples) -> tuple[float, float]:
@@ -173,27 +215,42 @@ def _measure(step: int, head: Head, training: Examples, validation: Examples | N
     )
 
 
-def _held_out_loss(examples: Examples, l2: float, *, num_classes: int, seed: int) -> float:
-    """Returns the cross entropy of photos held out in turn, at the best common temperature."""
-    logits, labels = [], []
-    for fitted, held_out in _folds(examples, seed):
-        head = _fit(fitted, l2, num_classes=num_classes, max_iterations=_CHOICE_ITERATIONS)
-        logits.append(head.logits(held_out.plain()))
-        labels.append(held_out.labels)
-    return best_temperature(np.concatenate(logits), np.concatenate(labels))[1]
+def _held_out_losses(
+    examples: Examples, strengths: Sequence[float], *, num_classes: int, seed: int
+) -> list[float]:
+    """Returns, by regularisation, the cross entropy of photos held out in turn.
+
+    It is that at the best common temperature.
+    """
+    folds = list(_folds(examples, seed))
+
+    def held_out_logits(job: tuple[float, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        l2, (fitted, held_out) = job
+        head = _fit(
+            examples.take(fitted), l2, num_classes=num_classes, max_iterations=_CHOICE_ITERATIONS
+        )
+        return head.logits(examples.plain()[held_out])
+
+    jobs = list(itertools.product(strengths, folds))
+    with one_blas_thread(), in_threads(held_out_logits, jobs, num_threads=num_cores()) as logits:
+        found = iter(list(logits))
+    labels = np.concatenate([examples.labels[held_out] for _, held_out in folds])
+    return [
+        best_temperature(np.concatenate(list(itertools.islice(found, len(folds)))), labels)[1]
+        for _ in strengths
+    ]
 
 
-def _folds(examples: Examples, seed: int) -> Iterator[tuple[Examples, Examples]]:
-    """Yields (fitted, held out) by group; every photo is held out once."""
+def _folds(examples: Examples, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields the rows (fitted, held out) by group; every photo is held out once."""
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
 
-    num_folds = min(_NUM_FOLDS, len(np.unique(examples.groups)))
+    num_folds = min(_NUM_FOLDS, _most_groups_in_a_class(examples))
     splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
     with warnings.catch_warnings():
         # Classes of fewer groups than folds are expected; nothing follows from it here.
         warnings.filterwarnings("ignore", message="The least populated class")
-        for fitted, held_out in splitter.split(examples.labels, examples.labels, examples.groups):
-            yield examples.take(fitted), examples.take(held_out)
+        yield from splitter.split(examples.labels, examples.labels, examples.groups)
 
 
 def _fit(

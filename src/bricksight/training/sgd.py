@@ -10,6 +10,7 @@ that were computed once.
 """
 
 import json
+import logging
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from scipy.stats import truncnorm
 from bricksight._files import replacing
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig
+from bricksight.training._blas import one_blas_thread
 from bricksight.training._examples import (
     Examples,
     History,
@@ -31,6 +33,8 @@ from bricksight.training._examples import (
     TrainedHead,
     cross_entropy_and_accuracy,
 )
+
+_LOGGER = logging.getLogger(__name__)
 
 DEFAULT_STEPS = 4000
 DEFAULT_LEARNING_RATE = 0.01
@@ -91,25 +95,27 @@ def train_by_sgd(
         checkpoint: where to keep the state every few seconds. It is written between two steps
             only, so that whatever ends the process leaves a state that can be gone on from.
     """
-    state = _read(checkpoint) if checkpoint is not None and checkpoint.resume else None
+    state = _resumed(checkpoint) if checkpoint is not None and checkpoint.resume else None
     if state is None:
         state = _initial_state(training.features.shape[2], num_classes, config.seed)
     start = state.step
     keeper = _Keeper(checkpoint)
-    for measurement in _steps(state, training, validation, config=config):
-        if measurement is not None:
-            state.history.measurements.append(measurement)
-            if observer is not None:
-                observer(measurement, state.head)
-        if after_step is not None:
-            after_step(state.step, state.head)
-        state.step += 1
-        keeper.keep(state)
+    with one_blas_thread():
+        for measurement in _steps(state, training, validation, config=config):
+            if measurement is not None:
+                state.history.measurements.append(measurement)
+                if observer is not None:
+                    observer(measurement, state.head)
+            if after_step is not None:
+                after_step(state.step, state.head)
+            state.step += 1
+            keeper.keep(state)
     if checkpoint is not None:
         checkpoint.path.unlink(missing_ok=True)
     state.history.best_step = state.step
     return TrainedHead(
         head=state.head,
+        validated=state.head,
         history=state.history,
         choices={
             "algorithm": "gradient descent at a constant rate, as retrain.py",
@@ -239,6 +245,20 @@ def _write(checkpoint: Checkpoint, state: _State) -> None:
         np.savez(
             file, kernel=state.kernel, bias=state.bias, described=np.array(json.dumps(described))
         )
+
+
+def _resumed(checkpoint: Checkpoint) -> _State | None:
+    """Returns where the training goes on, and says so; ``None`` if it has to begin anew."""
+    state = _read(checkpoint)
+    if state is None:
+        _LOGGER.warning(
+            "There is nothing to resume: %s holds no training of these photos with these settings. "
+            "The training begins anew.",
+            checkpoint.path,
+        )
+    else:
+        _LOGGER.info("The training goes on after %d steps.", state.step)
+    return state
 
 
 def _read(checkpoint: Checkpoint) -> _State | None:
