@@ -79,6 +79,22 @@ def test_package__importing_it_loads_no_room() -> None:
     assert not loaded & (HEAVY | {"numpy", "PIL", "scipy"})
 
 
+def test_package__its_names_are_those_of_the_rooms() -> None:
+    for name in set(bricksight.__all__) - {"__version__"}:
+        value = getattr(bricksight, name)
+        room = importlib.import_module(value.__module__.partition("._")[0])
+        assert getattr(room, name) is value
+        assert name in dir(bricksight)
+    with pytest.raises(AttributeError, match="has no attribute 'Predicter'"):
+        bricksight.Predicter  # noqa: B018
+
+
+def test_package__a_name_loads_its_room_when_it_is_used() -> None:
+    loaded = loaded_after("import bricksight; bricksight.Predictor")
+    assert "bricksight.predict" in loaded
+    assert not loaded & HEAVY
+
+
 def test_every_room__loads_no_framework_when_it_is_imported() -> None:
     """Heavy packages are imported by the functions that need them, also in the heavy half."""
     loaded = loaded_after(f"import {', '.join(f'bricksight.{room}' for room in ROOMS)}")
@@ -91,7 +107,7 @@ def test_command_line__answers_without_numpy_or_any_room(arguments: list[str]) -
     loaded = loaded_after(f"from bricksight.cli import main; main({arguments})")
     assert not loaded & (HEAVY | {"numpy", "PIL", "scipy", "requests"})
     rooms = {name for name in loaded if name.startswith("bricksight.")}
-    assert rooms <= {"bricksight.cli", "bricksight.errors"}
+    assert rooms <= {"bricksight.cli", "bricksight.errors", "bricksight._version"}
 
 
 @pytest.mark.parametrize("command", ["retrain", "classify", "evaluate", "check", "cache"])

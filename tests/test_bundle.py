@@ -64,9 +64,38 @@ def test_file__another_content_is_refused(bundle: Path) -> None:
         opened.file("model.tflite")
 
 
-def test_file__a_missing_one_names_those_that_are_there(bundle: Path) -> None:
-    with pytest.raises(BundleError, match=r"holds no model\.onnx\. It holds model\.tflite"):
+def test_file__one_that_was_never_there_names_those_that_are(bundle: Path) -> None:
+    there = r"model\.tflite, output_labels\.txt, saved_model\.$"
+    with pytest.raises(BundleError, match=rf"holds no model\.onnx\. It holds {there}"):
         open_bundle(bundle).file("model.onnx")
+
+
+def test_file__one_that_is_gone_is_named_alone(bundle: Path) -> None:
+    (bundle / "model.tflite").unlink()
+    with pytest.raises(BundleError, match=r"lacks model\.tflite") as caught:
+        open_bundle(bundle).file("model.tflite")
+    assert "saved_model" not in str(caught.value)
+
+
+def test_trained_on__is_what_is_not_kept_for_the_test(tmp_path: Path) -> None:
+    with new_bundle(tmp_path / "bundle") as folder:
+        rows = ['"a,b.jpg",x,training,g,11', "c.jpg,x,testing,h,22", "d.jpg,x,validation,i,33"]
+        (folder / "photos.csv").write_text("\n".join(["path,label,bucket,group,sha256", *rows]))
+        write_manifest(folder, MANIFEST)
+    assert open_bundle(tmp_path / "bundle").trained_on() == {"11", "33"}
+
+
+def test_trained_on__is_not_known_to_older_bundles(bundle: Path) -> None:
+    assert open_bundle(bundle).trained_on() == frozenset()
+
+
+def test_open_bundle__keys_of_a_later_version_are_ignored(bundle: Path) -> None:
+    path = bundle / "manifest.json"
+    content = json.loads(path.read_text()) | {"colour": "red"}
+    content["input"]["note"] = "new"
+    path.write_text(json.dumps(content))
+    assert open_bundle(bundle).manifest.input == MANIFEST.input
+    assert open_bundle(bundle).labels == MANIFEST.labels
 
 
 def test_open_bundle__a_newer_format_is_refused_with_both_numbers(bundle: Path) -> None:

@@ -27,7 +27,11 @@ def test_check__prints_a_table_and_writes_sheets(
 ) -> None:
     assert run(str(photo_folder)) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert [line.partition(":")[0] for line in printed.err.splitlines()] == [
+        "Reading files",
+        "Looking at photos",
+        "Writing contact sheets",
+    ]
     for label in ("blue", "green", "red"):
         assert re.search(rf"│ {label} +│ +8 │", printed.out)
     assert "3 classes │     24 │" in printed.out

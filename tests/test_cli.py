@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,17 @@ from typing import Any
 import pytest
 
 from bricksight.cli import COMMANDS, main
-from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import (
+    AugmentConfig,
+    FilesConfig,
+    HeadConfig,
+    OutputConfig,
+    RetrainConfig,
+    SourceConfig,
+    SplitConfig,
+)
 from bricksight.retrain import RetrainResult
-from photos import write_photo_folder
+from photos import draw, write_photo_folder
 
 pytestmark = pytest.mark.tf
 
@@ -36,11 +45,11 @@ def photos(tiny_run: RetrainResult) -> Path:
 def failure(
     capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int, message: str
 ) -> None:
-    """Runs a command that must fail with ``code`` and one message on stderr alone."""
+    """Runs a command that must fail with ``code`` and one message at the end of stderr."""
     assert main([str(argument) for argument in arguments]) == code
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("bricksight: ")
+    assert re.match(r"(.+: [\d.]+ s\n)*bricksight: ", printed.err), printed.err
     assert "Traceback" not in printed.err
     assert re.search(message, printed.err, flags=re.DOTALL), printed.err
 
@@ -56,7 +65,7 @@ def test_main__an_unknown_flag_names_the_nearest(capsys: pytest.CaptureFixture[s
         capsys,
         *("retrain", "--image_dir", "photos", "--how_many_trainig_steps", "3"),
         code=2,
-        message=r"--how_many_trainig_steps\. Did you mean --how_many_training_steps\?",
+        message=r'--how_many_trainig_steps"?\. Did you mean "?--how_many_training_steps"?\?',
     )
 
 
@@ -109,6 +118,33 @@ def test_retrain__help_explains_every_setting(
         assert re.search(rf"--{field.name}( [A-Z]+)?  +\w|--{field.name}( [A-Z]+)?  +\"", shown), (
             field.name
         )
+
+
+PANELS = {
+    "Photos and network": SourceConfig,
+    "Split": SplitConfig,
+    "Training": HeadConfig,
+    "Random views": AugmentConfig,
+    "Output": OutputConfig,
+    "Files beside the model folder": FilesConfig,
+}
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_retrain__help_has_panels_and_breaks_no_name(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert main(["retrain", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "[default: False]" not in shown
+    assert "[default: None]" not in shown
+    assert max(map(len, shown.splitlines())) <= int(columns)
+    panels = re.findall(r"^╭─ (.+?) ─+╮\n(.+?)^╰", shown, flags=re.MULTILINE | re.DOTALL)
+    assert [title for title, _ in panels] == list(PANELS)
+    for title, text in panels:
+        for field in dataclasses.fields(PANELS[title]):
+            assert re.search(rf"^│[ *]+--{field.name} ", text, flags=re.MULTILINE), field.name
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -165,7 +201,7 @@ def answers_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_classify__a_photo(bundle: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = photos / "red" / "photo_05.jpg"
     assert main(["classify", bundle, str(photo), "--top_k", "2"]) == 0
-    line = re.escape(str(photo)) + r": (unknown; perhaps )?(\w+ \d+\.\d%)(, \w+ \d+\.\d%)\n"
+    line = re.escape(str(photo)) + r": (unknown; perhaps )?(\w+ \d+\.\d %)(, \w+ \d+\.\d %)\n"
     assert re.fullmatch(line, capsys.readouterr().out)
 
 
@@ -259,11 +295,34 @@ def test_classify__what_it_cannot_use_is_named(
 def test_evaluate__measures_the_side_that_training_kept_for_it(
     tiny_run: RetrainResult, bundle: str, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    split = ["--testing_percentage", "20", "--validation_percentage", "20"]
-    assert main(["evaluate", bundle, str(photos), "--bucket", "testing", *split, "--json"]) == 0
+    """The split is that of the training, unless it is named."""
+    command = ["evaluate", bundle, str(photos), "--bucket", "testing", "--json"]
+    assert main(command) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["num_images"] == tiny_run.findings.test.num_images < 36
     assert told["accuracy"] == tiny_run.findings.test.accuracy
+    assert told["num_trained_on"] == 0
+    assert main([*command, "--testing_percentage", "60"]) == 0
+    more = json.loads(capsys.readouterr().out)
+    assert more["num_images"] > told["num_images"]
+    assert more["num_trained_on"] == more["num_images"] - told["num_images"]
+
+
+def test_evaluate__the_split_of_the_training_is_not_for_all_photos(
+    bundle: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A limit or a pattern of the training has nothing to do with other photos."""
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["settings"]["split"] |= {"limit_per_class": 3, "later_option": 1}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    counts = []
+    for bucket in ("all", "training", "validation", "testing"):
+        assert main(["evaluate", str(copy), str(photos), "--bucket", bucket, "--json"]) == 0
+        counts.append(json.loads(capsys.readouterr().out)["num_images"])
+    assert counts[0] == 36
+    assert sum(counts[1:]) == 9
 
 
 def test_evaluate__all_photos_with_a_report_and_a_bad_one_named(
@@ -273,10 +332,26 @@ def test_evaluate__all_photos_with_a_report_and_a_bad_one_named(
     (folder / "red" / "text.jpg").write_text("no photo")
     report = tmp_path / "report.html"
     assert main(["evaluate", bundle, str(folder), "--report", str(report)]) == 0
-    bad, statement = capsys.readouterr().out.splitlines()
-    assert bad.startswith("! red/text.jpg: not an image")
+    bad, seen, statement = capsys.readouterr().out.splitlines()
+    assert bad == '! red/text.jpg: not an image: the file starts with "no photo"'
+    assert re.match(r"! \d+ of the 13 photos took part in the training", seen)
     assert "of 12 photos right" in statement
     assert statement in report.read_text(encoding="utf-8")
+    assert main(["evaluate", bundle, str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["set_aside"]) == ["red/text.jpg"]
+    assert 0 < told["num_trained_on"] <= 12
+
+
+def test_evaluate__other_photos_are_not_taken_for_those_of_the_training(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label in ("blue", "green"):
+        (tmp_path / "other" / label).mkdir(parents=True)
+        draw(label, 99).save(tmp_path / "other" / label / "photo_00.png")
+    assert main(["evaluate", bundle, str(tmp_path / "other")]) == 0
+    (statement,) = capsys.readouterr().out.splitlines()
+    assert "of 2 photos right" in statement
 
 
 def test_evaluate__classes_that_the_bundle_does_not_know(

@@ -86,9 +86,14 @@ WRONG_USE = [
     ("retrian", 'Did you mean "retrain"'),
     ("retrain --image_dir x --learning-rat 5", "--learning_rate"),
     ("retrain --image_dir x --how_many_training_steps 0", "--how_many_training_steps is 0"),
+    ("retrain --image_dir x --how_many_training_steps 2.5", "2.5; it must be a whole number"),
+    ("retrain --image_dir x --seed=nan", "--seed is nan; it must be a whole number"),
+    ("retrain --image_dir", "--image_dir needs a value"),
+    ("retrain", "--image_dir is missing"),
+    ("retrain --image_dir x --final_tensor_name input", "'input' is taken"),
     ("retrain --image_dir x --testing_percentage 60 --validation_percentage 40", "under 100"),
     ("retrain --image_dir x --logging_verbosity LOUD", "DEBUG"),
-    ("retrain --image_dir x stray", "stray"),
+    ("retrain --image_dir x stray 'one more'", "retrain does not understand: stray 'one more'"),
     ("classify bundle photo --threads 0", "--threads is 0"),
     ("classify bundle photo --topk 3", "--top_k"),
     ("evaluate bundle", "IMAGE_DIR"),
@@ -97,6 +102,8 @@ WRONG_USE = [
     ("modules nonsense", "nonsense"),
     ("modules describe", "REFERENCE"),
     ("cache nonsense", "nonsense"),
+    ("cache prune --older_than_days -1", "--older_than_days is -1; it must be a number of days"),
+    ("cache prune --older_than_days nan", "--older_than_days is nan"),
     ("sample", "OUT"),
     ("demo stray", "stray"),
 ]
@@ -111,7 +118,10 @@ def test_wrong_use__exits_with_2_and_names_what_is_wrong(
     assert printed.out == ""
     assert printed.err.startswith("bricksight: ")
     assert told in printed.err
-    assert "--help" in printed.err
+    words = shlex.split(line)
+    named = [words[0]] if words[0] in COMMANDS else []
+    named += [word for word in words[1:2] if word in ("describe", "prune")]
+    assert printed.err.endswith(f"\nSee `{' '.join(['bricksight', *named])} --help`.\n")
 
 
 FIXABLE = [
@@ -139,7 +149,7 @@ def test_fixable__exits_with_1_and_says_what_was_found(
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
     assert main(shlex.split(line)) == 1
     printed = capsys.readouterr()
-    assert printed.err.startswith("bricksight: ")
+    assert re.match(r"(.+: [\d.]+ s\n)*bricksight: ", printed.err)
     assert told in printed.err
     assert "--help" not in printed.err
 
@@ -210,7 +220,7 @@ def test_retrain__all_of_retrains_flags_in_one_line(
         "flip_left_right": True,
         "random_crop": 5,
         "random_scale": 6,
-        "random_brightness": 7,
+        "random_brightness": 7.5,
         "tfhub_module": module,
         "saved_model_dir": "saved",
         "logging_verbosity": "WARN",
@@ -246,6 +256,46 @@ def test_retrain__all_of_retrains_flags_in_one_line(
     photo = str(next(Path("photos/red").iterdir()))
     old = ["--graph", "graphs/output.pb", "--labels", "labels.txt", "--output_layer", "answer"]
     assert main(["classify", *old, photo]) == 0
+
+
+@pytest.mark.tf
+def test_retrain__a_line_a_stage_where_there_is_no_terminal(
+    photo_folder: Path, module: str, capsys: Captured
+) -> None:
+    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    assert main(["retrain", *words, "--out", "bundle"]) == 0
+    printed = capsys.readouterr()
+    stages = [line.rpartition(": ")[0] for line in printed.err.splitlines()]
+    assert stages[:2] == ["Scanning photos", "Finding the network"]
+    assert stages[-1] == "Writing the report"
+    assert re.search(r"^Computing features: 24 in \d+\.\d s", printed.err, flags=re.MULTILINE)
+    assert re.search(r"^Training: 9 in \d+\.\d s", printed.err, flags=re.MULTILINE)
+    first, *_, test, _, last = printed.out.splitlines()
+    assert re.fullmatch(r"24 photos of 3 classes: .* testing\. Took \d+\.\d s\.", first)
+    assert test.startswith("Test: ")
+    assert last == "bundle"
+
+
+@pytest.mark.tf
+def test_retrain__brackets_in_a_path_are_no_pattern_and_no_markup(
+    photo_folder: Path, module: str, capsys: Captured
+) -> None:
+    out, cache = "[/red]/model [1]*", "[/blue]"
+    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    assert main(["retrain", *words, "--out", out, "--bottleneck_dir", cache]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == out
+    photo = str(next(Path("photos/red").iterdir()))
+    assert main(["classify", out, photo, "--runtime", "saved_model"]) == 0
+    again = ["--image_dir", "photos", "--tfhub_module", f"saved_model:{module_copy(module)}"]
+    assert main(["retrain", *again, "--how_many_training_steps", "9", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["cache", "--path", f"{cache}/features.sqlite"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{cache}/features.sqlite"
+
+
+def module_copy(module: str) -> Path:
+    """Returns a copy of a SavedModel under a name with brackets."""
+    return Path(shutil.copytree(module.removeprefix("saved_model:"), "module[1]"))
 
 
 @pytest.mark.tf
@@ -397,6 +447,23 @@ def test_cache__shows_a_line_a_network(words: list[str], cached: Path, capsys: C
     assert first.split()[:3] == ["keras:MobileNetV2", "224x224", "2"]
     assert second.split()[0] == "keras:ResNet50"
     assert last == str(cached)
+
+
+def test_cache__a_long_reference_is_shown_whole(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    reference = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/" + "3" * 40
+    with FeatureCache(
+        default_cache_path(),
+        fingerprint="f",
+        input_key="224x224",
+        reference=reference,
+        num_features=3,
+    ) as cache:
+        cache.put("00" * 32, {"plain": np.ones(3, np.float32)})
+    assert main(["cache"]) == 0
+    assert reference in capsys.readouterr().out
 
 
 def test_cache__an_absent_one_is_empty(capsys: Captured) -> None:

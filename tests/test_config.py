@@ -3,24 +3,53 @@
 import dataclasses
 import inspect
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bricksight.cli.classify import Answering, OldGraph
-from bricksight.cli.evaluate import Measuring
-from bricksight.config import AugmentConfig, HeadConfig, InputSpec, RetrainConfig, SplitConfig
+from bricksight.cli.evaluate import Measuring, SplitAsNamed
+from bricksight.cli.retrain import Telling
+from bricksight.config import (
+    AugmentConfig,
+    FilesConfig,
+    HeadConfig,
+    InputSpec,
+    OutputConfig,
+    RetrainConfig,
+    SourceConfig,
+    SplitConfig,
+)
 from bricksight.errors import BricksightError, ConfigError
 
 CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, RetrainConfig)
-OPTION_GROUPS = (*CONFIGS, Answering, OldGraph, Measuring)
+PARTS = (SourceConfig, OutputConfig, FilesConfig)
+"""What ``RetrainConfig`` is made of."""
+
+OPTION_GROUPS = (
+    *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, *PARTS),
+    *(Answering, OldGraph, Measuring, SplitAsNamed, Telling),
+)
 
 
 @pytest.mark.parametrize("group", OPTION_GROUPS, ids=lambda group: group.__name__)
 def test_config__every_field_has_its_line_of_help(group: type) -> None:
     _, _, attributes = inspect.getdoc(group).partition("Attributes:\n")
     described = re.findall(r"^ {4}(\w+): \S", attributes, flags=re.MULTILINE)
-    assert described == [field.name for field in dataclasses.fields(group)]
+    assert described == list(group.__annotations__)
+
+
+def test_retrain_config__is_made_of_its_parts() -> None:
+    """The command line builds it from them."""
+    names = [field.name for part in PARTS for field in dataclasses.fields(part)]
+    assert sorted(names) == sorted(field.name for field in dataclasses.fields(RetrainConfig))
+
+
+def test_split_as_named__has_the_names_of_the_split() -> None:
+    assert list(SplitAsNamed.__annotations__) == [
+        one.name for one in dataclasses.fields(SplitConfig)
+    ]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.__name__)
@@ -72,6 +101,27 @@ def test_config__range_ends_are_inside(config: Any, name: str, low: int, high: i
 def test_retrain_config__a_frequency_below_0() -> None:
     with pytest.raises(ConfigError, match=r"--intermediate_store_frequency is -1"):
         RetrainConfig(image_dir="photos", intermediate_store_frequency=-1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["final_result", "answer", "a/b", "0.x-y_z", "input2"])
+def test_retrain_config__names_of_the_output(name: str) -> None:
+    assert RetrainConfig(image_dir=Path(), final_tensor_name=name).final_tensor_name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "my result", "a[b]", "-x", "_x", "final_result:0", "a//b", "a/", "größe", "a\n"]
+)
+def test_retrain_config__a_name_that_tensorflow_refuses(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"--final_tensor_name .* is no name for a TensorFlow"):
+        RetrainConfig(image_dir=Path(), final_tensor_name=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Placeholder", "placeholder", "input", "INPUT/x", "final_retrain_ops/Wx_plus_b/add"]
+)
+def test_retrain_config__a_name_that_is_taken(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"is taken: Placeholder, input, module_apply_default"):
+        RetrainConfig(image_dir=Path(), final_tensor_name=name)
 
 
 def test_split_config__something_must_be_left_to_train_on() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bricksight._optional import require_tensorflow
+from bricksight.config import GRAPH_NAMES
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export import FORMATS, Classifier, Proof, build_classifier, export
 from bricksight.modules import frozen_graph
@@ -55,6 +56,16 @@ def test_frozen_graph__keeps_the_names_and_shapes_of_retrain(tiny_run: RetrainRe
         assert tensor.dtype == tf.float32, name
         assert tensor.shape.as_list() == shape, name
     assert not [node for node in graph.as_graph_def().node if "Variable" in node.op]
+
+
+def test_frozen_graph__has_one_input_and_names_that_are_kept_from_the_output(
+    tiny_run: RetrainResult,
+) -> None:
+    content = (tiny_run.bundle.path / "output_graph.pb").read_bytes()
+    nodes = require_tensorflow().compat.v1.GraphDef.FromString(content).node
+    assert [node.name for node in nodes if node.op == "Placeholder"] == ["Placeholder"]
+    beginnings = {node.name.partition("/")[0] for node in nodes}
+    assert beginnings == {*GRAPH_NAMES, "final_result"}
 
 
 def test_frozen_graph__features_may_enter_by_the_bottleneck_placeholder(

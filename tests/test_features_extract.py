@@ -156,6 +156,12 @@ def test_views__plain_alone_and_random_without_plain() -> None:
     assert without.keys == RANDOM.keys[1:]
 
 
+def test_views__5_and_5_0_are_the_same() -> None:
+    whole, fraction = (Views(num_random=1, augment=AugmentConfig(random_crop=n)) for n in (5, 5.0))
+    assert whole.keys == fraction.keys
+    assert Views(num_random=1, augment=AugmentConfig(random_crop=5.5)).keys != whole.keys
+
+
 def test_compile_module__is_done_once_and_again_when_the_file_is_gone(
     module: Module, data: Dataset
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from bricksight._files import cache_dir, replacing, sha256_of
+from bricksight._files import cache_dir, replacing, sha256_of, without_wildcards
 from bricksight.errors import CacheError
 
 
@@ -208,3 +208,19 @@ def test_without_native_notices__a_process_that_ends_inside_a_block_is_not_silen
         """
     )
     assert written == "what went wrong\n"
+
+
+def test_without_wildcards__a_plain_path_stays(tmp_path: Path) -> None:
+    with without_wildcards(tmp_path) as folder:
+        assert folder == tmp_path
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*", "a?", "a\\b"])
+def test_without_wildcards__any_other_is_copied_for_the_time(tmp_path: Path, name: str) -> None:
+    (tmp_path / name / "deep").mkdir(parents=True)
+    (tmp_path / name / "deep" / "file.txt").write_text("content")
+    with without_wildcards(tmp_path / name) as folder:
+        assert not set(str(folder)) & set("[]*?\\")
+        assert (folder / "deep" / "file.txt").read_text() == "content"
+    assert not folder.exists()
+    assert (tmp_path / name / "deep" / "file.txt").exists()

@@ -78,9 +78,18 @@ def test_decode__empty_file(tmp_path: Path) -> None:
         decode(path)
 
 
-def test_decode__text() -> None:
-    with pytest.raises(ImageError, match=r"^not an image: the file starts with b'not a photo'$"):
-        decode(b"not a photo")
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        (b"not a photo at all", '"not a photo"'),
+        (b"<html>\n<head>", '"<html> <head"'),
+        (b"\x1f\x8b\x08 zip", "the bytes 1f 8b 08 20 7a 69 70"),
+        (b"\n\n", "the bytes 0a 0a"),
+    ],
+)
+def test_decode__what_is_no_picture_is_shown_as_it_is(content: bytes, shown: str) -> None:
+    with pytest.raises(ImageError, match=rf"^not an image: the file starts with {shown}$"):
+        decode(content)
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ interruption. To add a command: a file with a function whose docstring is the he
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 import cyclopts
 
-from bricksight import __version__
+from bricksight._version import __version__
+from bricksight.cli._help import default_shown, formatter
 from bricksight.errors import BricksightError, ConfigError
 
 COMMANDS = {
@@ -39,7 +41,14 @@ def make_app(command: str = "") -> cyclopts.App:
         help="Train your own image classifier from a folder of photos, one sub-folder a class.\n\n"
         "Begin with `bricksight demo`, or `bricksight retrain --image_dir PHOTOS`.",
         # retrain.py's spelling in the help; dashes and underscores are both understood.
-        default_parameter=cyclopts.Parameter(name_transform=_as_typed, negative=()),
+        default_parameter=cyclopts.Parameter(
+            name_transform=_as_typed,
+            negative=(),
+            show_default=default_shown,
+            json_list=False,  # a path may begin with a bracket
+        ),
+        help_formatter=formatter(),
+        config=_refuse_fractions,
         result_action="return_value",
         suppress_keyboard_interrupt=False,  # main answers it
     )
@@ -53,6 +62,23 @@ def _as_typed(name: str) -> str:
     return name
 
 
+def _refuse_fractions(
+    app: cyclopts.App, commands: Sequence[str], arguments: cyclopts.ArgumentCollection
+) -> None:
+    """Refuses 2.5 where a whole number is wanted; cyclopts would round it."""
+    for argument in arguments:
+        for token in argument.tokens:
+            if argument.hint in (int, int | None) and _is_fraction(token.value):
+                raise ConfigError(f"{token.keyword} is {token.value}; it must be a whole number.")
+
+
+def _is_fraction(text: str) -> bool:
+    try:
+        return not float(text).is_integer()
+    except ValueError:
+        return False
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code.
 
@@ -63,10 +89,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [
         "/dev/stdin" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)
     ]
+    app = make_app("".join(words[:1]))
     try:
-        code = make_app("".join(words[:1]))(words, exit_on_error=False, print_error=False)
+        code = app(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:
-        return _fail(str(error).rstrip() + "\nSee `bricksight --help`.", 2)
+        command = " ".join(["bricksight", *app.parse_commands(words)[0]])
+        return _fail(f"{_in_plain_words(error, command)}\nSee `{command} --help`.", 2)
     except BricksightError as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
@@ -80,6 +108,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _fail(f"{error.filename}: {error.strerror}", 1)
     return code if isinstance(code, int) else 0
+
+
+def _in_plain_words(error: Exception, command: str) -> str:
+    text = str(error).rstrip()
+    if isinstance(error, cyclopts.UnusedCliTokensError):
+        words = shlex.join(error.unused_tokens or [])
+        return f"{command.removeprefix('bricksight ')} does not understand: {words}"
+    if isinstance(error, cyclopts.MissingArgumentError) and error.argument is not None:
+        what = (
+            f"{error.keyword} needs a value"
+            if error.keyword
+            else f"{error.argument.name} is missing"
+        )
+        _, question, nearest = text.partition(" Did you mean ")
+        return f"{what}.{question}{nearest}"
+    return text
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,9 +1,8 @@
 """What ``retrain`` and ``demo`` say at the end."""
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from bricksight.cli._console import stdout_console
 from bricksight.retrain import RetrainResult
 
 
@@ -28,25 +27,19 @@ def print_misclassified(result: RetrainResult) -> None:
 
 
 def print_result(result: RetrainResult) -> None:
-    """Prints figures, times, and last the model folder."""
-    console = Console(highlight=False, markup=False)
+    """Prints the photos, their problems, the figures, and last the model folder."""
+    console = stdout_console()
     findings = result.findings
     data = findings.data
     counts = ", ".join(
         f"{len(data.bucket(name)):,} {name}" for name in ("training", "validation", "testing")
     )
-    console.print(f"{len(data.records):,} photos of {len(data.labels)} classes: {counts}.")
+    console.print(
+        f"{len(data.records):,} photos of {len(data.labels)} classes: {counts}. "
+        f"Took {result.seconds['Total']:.1f} s."
+    )
     for problem in data.problems:
         console.print(Text.assemble(("!", "yellow"), " ", problem.message), soft_wrap=True)
-    console.print(_times(result))
     console.print(f"Test: {findings.test.statement}")
     console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)
     console.print(str(result.bundle.path), soft_wrap=True)
-
-
-def _times(result: RetrainResult) -> Table:
-    table = Table("Stage", "Seconds", box=None, pad_edge=False)
-    table.columns[1].justify = "right"
-    for stage, seconds in result.seconds.items():
-        table.add_row(stage, f"{seconds:.1f}")
-    return table

@@ -5,7 +5,6 @@ import json as json_format
 from pathlib import Path
 
 import cyclopts
-from rich.console import Console
 from rich.table import Table
 
 from bricksight.errors import ConfigError
@@ -26,6 +25,7 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
     """
     from dataclasses import asdict
 
+    from bricksight.cli._console import stdout_console
     from bricksight.features import default_cache_path, list_entries
 
     path = path or default_cache_path()
@@ -35,11 +35,12 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
         print(json_format.dumps(content))
         return 0
     table = Table("Network", "Input", "Views", "MB", "Last used", box=None, pad_edge=False)
+    table.columns[0].overflow = "fold"
     for entry in entries:
         used = datetime.datetime.fromtimestamp(entry.last_used).strftime("%Y-%m-%d %H:%M")
         size = f"{entry.size_bytes / _MEGABYTE:.1f}"
         table.add_row(entry.reference, entry.input, f"{entry.num_views:,}", size, used)
-    console = Console(highlight=False)
+    console = stdout_console()
     console.print(table if entries else "Nothing is kept.")
     console.print(str(path), soft_wrap=True)
     return 0
@@ -62,6 +63,10 @@ def prune(
 
     if all == (older_than_days is not None):
         raise ConfigError("Say what to delete: either --older_than_days N, or --all.")
+    if older_than_days is not None and not older_than_days >= 0:
+        raise ConfigError(
+            f"--older_than_days is {older_than_days:g}; it must be a number of days, 0 or more."
+        )
     path = path or default_cache_path()
     limit = time.time() - (older_than_days or 0.0) * 86_400
     entries = [entry for entry in list_entries(path) if all or entry.last_used < limit]

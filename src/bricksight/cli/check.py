@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from bricksight._text import counted
 from bricksight.cli._console import ConsoleReporter
+from bricksight.cli._help import panel
 from bricksight.config import SplitConfig
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def check(
     image_dir: Path,
     /,
     *,
-    split: Annotated[SplitConfig, Parameter(name="*")] = SplitConfig(),  # noqa: B008  (frozen)
+    split: Annotated[SplitConfig, panel("Split")] = SplitConfig(),  # noqa: B008  (frozen)
     strict: bool = False,
     json: bool = False,
     contact_sheets: Path | None = None,

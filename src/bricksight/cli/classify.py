@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
-
+from bricksight._text import percent
+from bricksight.cli._help import panel
 from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError, DataError, ImageError
 
@@ -79,8 +79,8 @@ class OldGraph:
 
 def classify(
     *paths: Path,
-    answering: Annotated[Answering, Parameter(name="*")] = Answering(),
-    old: Annotated[OldGraph, Parameter(name="*")] = OldGraph(),
+    answering: Annotated[Answering, panel("Answers")] = Answering(),
+    old: Annotated[OldGraph, panel("Old graphs")] = OldGraph(),
 ) -> int:
     """Says what is on photos.
 
@@ -153,7 +153,7 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def _write_text(photo: Path, answer: "Answer") -> None:
-    named = ", ".join(f"{one.label} {one.probability:.1%}" for one in answer.predictions)
+    named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
     print(f"{photo}: {'unknown; perhaps ' if answer.is_unknown else ''}{named}")
 
 

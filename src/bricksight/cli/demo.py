@@ -15,6 +15,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
     import shutil
 
     from bricksight import synth
+    from bricksight._text import percent
     from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_result
@@ -35,6 +36,6 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         tested = result.findings.data.bucket("testing")[0]
         answer = Predictor(out).predict(tested.path, top_k=3)
         print_result(result)
-        named = ", ".join(f"{one.label} {one.probability:.1%}" for one in answer.predictions)
+        named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
         print(f"A photo it has not seen, {tested.relative_path}: {named}")
     return 0

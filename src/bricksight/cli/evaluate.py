@@ -2,17 +2,18 @@
 
 import json as json_format
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import numpy as np
-from cyclopts import Parameter
 
+from bricksight.cli._help import panel
 from bricksight.config import SplitConfig
 from bricksight.errors import DataError, ImageError
 
 if TYPE_CHECKING:
+    from bricksight.bundle import Bundle
     from bricksight.dataset import Dataset, Record
     from bricksight.evaluation import Evaluation
     from bricksight.predict import Predictor
@@ -38,32 +39,53 @@ class Measuring:
     quiet: bool = False
 
 
+_MEASURING = panel("Measuring")
+_SPLIT = panel("Split (with --bucket, by default that of the training)")
+
+
+class SplitAsNamed(TypedDict, total=False):
+    """How the photos are dealt; with --bucket, what is not named is as in the training.
+
+    Attributes:
+        testing_percentage: Share of the photos kept for the final test, in percent.
+        validation_percentage: Share of the photos that chose the best step, in percent.
+        group_by: Regular expression for photos that belong together.
+        limit_per_class: Use at most this many photos of each class.
+    """
+
+    testing_percentage: int
+    validation_percentage: int
+    group_by: str
+    limit_per_class: int
+
+
 def evaluate(
     bundle: Path,
     image_dir: Path,
     /,
     *,
-    measuring: Annotated[Measuring, Parameter(name="*")] = Measuring(),
-    split: Annotated[SplitConfig, Parameter(name="*")] = SplitConfig(),  # noqa: B008
+    measuring: Annotated[Measuring, _MEASURING] = Measuring(),
+    split: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
     """Measures a bundle on a folder of photos, one sub-folder a class.
 
     Photos that the bundle was trained on give figures that are too good. Name another folder, or
-    the side of the split that was kept for the test: --bucket testing, with the same split options
-    as in training.
+    the side of the split that was kept for the test: --bucket testing.
 
     Args:
         bundle: The model folder.
         image_dir: The photos; their folders are named as the bundle's labels.
         measuring: What is measured, and how it is told.
-        split: How the photos are dealt, for --bucket, and which belong together.
+        split: How the photos are dealt, and which belong together.
     """
+    from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter
     from bricksight.dataset import scan
     from bricksight.predict import Predictor
 
+    opened = open_bundle(bundle)
     predictor = Predictor(bundle, runtime=measuring.runtime)
-    data = scan(image_dir, split=split)
+    data = scan(image_dir, split=_split(opened, measuring.bucket, split or {}))
     _require_known(data, predictor)
     records = data.records if measuring.bucket == "all" else data.bucket(measuring.bucket)
     reporter = ConsoleReporter(quiet=measuring.quiet or measuring.json)
@@ -71,13 +93,29 @@ def evaluate(
     if measuring.report is not None:
         title = f"{bundle.resolve().name} on {image_dir.resolve().name}"
         _write_report(measuring.report, title, found, data.without(bad), predictor)
+    trained_on = opened.trained_on()
+    num_seen = sum(record.sha256 in trained_on for record in records)
     if measuring.json:
-        print(json_format.dumps(found.to_json(), ensure_ascii=False))
+        told = {"set_aside": bad, "num_trained_on": num_seen}
+        print(json_format.dumps(found.to_json() | told, ensure_ascii=False))
         return 0
     for path, reason in bad.items():
         print(f"! {path}: {reason}")
+    if num_seen:
+        print(
+            f"! {num_seen:,} of the {len(records):,} photos took part in the training, so the "
+            "figures are too good. Name other photos, or --bucket testing."
+        )
     print(found.statement)
     return 0
+
+
+def _split(bundle: "Bundle", bucket: str, named: SplitAsNamed) -> SplitConfig:
+    """Returns the split that the user has named; for one side of it, the rest is the training's."""
+    known = asdict(SplitConfig())
+    trained = {} if bucket == "all" else bundle.manifest.settings.get("split", {})
+    kept = {name: value for name, value in trained.items() if name in known}
+    return SplitConfig(**{**kept, **named})
 
 
 def _require_known(data: "Dataset", predictor: "Predictor") -> None:
