@@ -1,5 +1,6 @@
 """The table of formats, and the one way through which every file is written."""
 
+import gc
 import importlib
 import shutil
 from collections.abc import Callable
@@ -76,6 +77,7 @@ def export(classifier: Classifier, format_name: str, path: Path, *, proof: Proof
             )
         if path.is_dir():
             shutil.rmtree(path)
+    gc.collect()  # TensorFlow's graphs hold each other in circles, as large as the network
     return ExportedFile(
         format=format_name, path=path, size_bytes=_size_bytes(path), agreement=found
     )
