@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 
@@ -124,7 +125,8 @@ def test_every_room__public_names_are_there_and_explained(room: str) -> None:
     assert len(set(names)) == len(names)
     for name in names:
         value = getattr(module, name)
-        if inspect.isclass(value) or inspect.isfunction(value):
+        alias = get_origin(value) is not None  # for Python 3.10 an alias of a type is a class
+        if not alias and (inspect.isclass(value) or inspect.isfunction(value)):
             assert value.__doc__, name
 
 

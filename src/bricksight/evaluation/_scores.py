@@ -1,6 +1,8 @@
 """Probabilities and true classes in, an ``Evaluation`` out."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -160,7 +162,8 @@ def _confusion_matrix(true: np.ndarray, predicted: np.ndarray, *, num_classes: i
 
     if len(true) == 0:
         return np.zeros((num_classes, num_classes), np.int64)
-    matrix: np.ndarray = confusion_matrix(true, predicted, labels=np.arange(num_classes))
+    with _few_photos_of_many_classes():
+        matrix: np.ndarray = confusion_matrix(true, predicted, labels=np.arange(num_classes))
     return matrix
 
 
@@ -171,9 +174,10 @@ def _class_scores(
 
     if len(true) == 0:
         return tuple(ClassScores(label, 0, 0, None, None, None) for label in labels)
-    precision, recall, f1, count = precision_recall_fscore_support(
-        true, predicted, labels=np.arange(len(labels)), zero_division=np.nan
-    )
+    with _few_photos_of_many_classes():
+        precision, recall, f1, count = precision_recall_fscore_support(
+            true, predicted, labels=np.arange(len(labels)), zero_division=np.nan
+        )
     predicted_count = np.bincount(predicted, minlength=len(labels))
     return tuple(
         ClassScores(
@@ -186,6 +190,14 @@ def _class_scores(
         )
         for index, label in enumerate(labels)
     )
+
+
+@contextmanager
+def _few_photos_of_many_classes() -> Iterator[None]:
+    """Keeps scikit-learn from asking whether this is a regression; its versions differ in it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater")
+        yield
 
 
 def _none_if_nan(value: float) -> float | None:
