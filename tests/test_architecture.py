@@ -17,7 +17,16 @@ import bricksight
 if sys.version_info >= (3, 11):
     import tomllib
 
-HEAVY = {"tensorflow", "keras", "matplotlib", "sklearn", "ai_edge_litert", "mitsuba", "onnxruntime"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "matplotlib",
+    "sklearn",
+    "ai_edge_litert",
+    "mitsuba",
+    "onnxruntime",
+    "cv2",
+}
 LIGHT = (
     "errors",
     "config",
@@ -28,6 +37,7 @@ LIGHT = (
     "report",
     "predict",
     "check",
+    "camera",
     "cli",
 )
 ROOMS = sorted(

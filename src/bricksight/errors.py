@@ -36,5 +36,9 @@ class ExportError(BricksightError):
     """A file was written but does not give the answers that it should; it has been removed."""
 
 
+class CameraError(BricksightError):
+    """A camera, a video, a window or a photo of the camera's cannot be opened, or broke off."""
+
+
 class MissingPackageError(BricksightError, ImportError):
     """An optional package is not installed; the message is the command that installs it."""

@@ -1,0 +1,155 @@
+"""What is drawn on a frame: the guide, the answer, the rate. Pillow, for labels in any alphabet."""
+
+import functools
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from bricksight._text import percent
+from bricksight.camera.observe import Observation
+from bricksight.camera.region import Region
+from bricksight.predict import Prediction
+
+Colour = tuple[int, int, int]
+
+# In the order of the frame, BGR.
+_WHITE: Colour = (255, 255, 255)
+_GREY: Colour = (190, 190, 190)
+_KNOWN: Colour = (90, 220, 90)
+_UNKNOWN: Colour = (40, 170, 255)
+_RED: Colour = (60, 60, 230)
+
+_OUTSIDE = 0.6
+_BEHIND_TEXT = 0.3
+
+
+def draw_overlay(
+    seen: Observation, *, message: str = "", hint: str = "", is_recording: bool = False
+) -> np.ndarray:
+    """Returns a copy of the frame with guide, answer and rate: uint8 (height, width, 3), BGR.
+
+    Args:
+        seen: what was observed.
+        message: one line at the top, such as what was saved.
+        hint: one small line below the label, such as the keys.
+        is_recording: whether to show a red dot.
+    """
+    height, width = seen.frame.picture.shape[:2]
+    unit = max(8, round(min(height, 0.75 * width) / 28))
+    rows = seen.answer.predictions
+    strip = 5 * unit
+    colour = _UNKNOWN if seen.answer.is_unknown else _KNOWN
+    canvas = _darkened(seen.frame.picture, seen.region, top=round(1.8 * unit), bottom=strip)
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    _draw_guide(draw, seen.region, colour, unit)
+    _draw_status(draw, width, unit, fps=seen.fps, message=message, is_recording=is_recording)
+    top = height - strip
+    label = seen.answer.label or "unknown"
+    _draw_text(draw, (unit, top + 0.5 * unit), label, 1.9 * unit, colour, width // 2 - unit)
+    _draw_text(draw, (unit, top + 2.9 * unit), hint, 0.8 * unit, _GREY, width // 2 - unit)
+    # Many rows become small, so that they do not reach into the region.
+    row_unit = max(6, min(unit, round(4.4 * unit / (1.4 * len(rows)))))
+    _draw_rows(draw, rows, (width // 2, top + 0.4 * unit, width - unit), row_unit, colour)
+    return np.asarray(picture)
+
+
+def _darkened(picture: np.ndarray, region: Region, *, top: int, bottom: int) -> np.ndarray:
+    """Returns the picture, darker outside of the region and darkest where text will be."""
+    canvas = (picture * np.float32(_OUTSIDE)).astype(np.uint8)
+    region.crop(canvas)[:] = region.crop(picture)
+    for strip in (canvas[:top], canvas[max(0, len(canvas) - bottom) :]):
+        strip[:] = strip * np.float32(_BEHIND_TEXT)
+    return canvas
+
+
+def _draw_guide(draw: ImageDraw.ImageDraw, region: Region, colour: Colour, unit: int) -> None:
+    """Draws the corners of the region, just outside of its pixels where the frame has room."""
+    line = max(2, unit // 6)
+    arm = (region.right - region.left) // 6
+    width, height = draw.im.size
+    left, top = max(0, region.left - line), max(0, region.top - line)
+    right, bottom = (
+        min(width, region.right + line) - 1,
+        min(height, region.bottom + line) - 1,
+    )
+    for x, toward in ((left, 1), (right, -1)):
+        for y, down in ((top, 1), (bottom, -1)):
+            _bar(draw, (x, y, x + toward * arm, y + down * (line - 1)), colour)
+            _bar(draw, (x, y, x + toward * (line - 1), y + down * arm), colour)
+
+
+def _bar(draw: ImageDraw.ImageDraw, ends: Sequence[float], colour: Colour) -> None:
+    x0, y0, x1, y1 = ends
+    draw.rectangle((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)), fill=colour)
+
+
+def _draw_status(
+    draw: ImageDraw.ImageDraw,
+    width: int,
+    unit: int,
+    *,
+    fps: float,
+    message: str,
+    is_recording: bool,
+) -> None:
+    rate = f"{fps:.1f} frames/s"
+    room = width - 12 * unit
+    _draw_text(draw, (unit, 0.4 * unit), message, unit, _WHITE, room)
+    left = width - unit - font(unit).getlength(rate)
+    _draw_text(draw, (left, 0.4 * unit), rate, unit, _WHITE, width)
+    if is_recording:
+        draw.ellipse((left - 1.6 * unit, 0.5 * unit, left - 0.7 * unit, 1.4 * unit), fill=_RED)
+
+
+def _draw_rows(
+    draw: ImageDraw.ImageDraw,
+    predictions: Sequence[Prediction],
+    place: tuple[float, float, float],
+    unit: int,
+    colour: Colour,
+) -> None:
+    """Draws a line a class: the key that saves under it, its name, a bar, its probability."""
+    left, top, right = place
+    number = font(unit).getlength("100.0 %")
+    bar_left, bar_right = left + 0.55 * (right - left), right - number - 0.5 * unit
+    for rank, one in enumerate(predictions, start=1):
+        y = top + 1.4 * unit * (rank - 1)
+        shade = colour if rank == 1 else _GREY
+        _draw_text(draw, (left, y), f"{rank}  {one.label}", unit, shade, bar_left - left - unit)
+        bar = (bar_left, y + 0.3 * unit, bar_left + one.probability * (bar_right - bar_left))
+        if bar[2] >= bar[0]:
+            draw.rectangle((*bar, y + 0.9 * unit), fill=shade)
+        text = percent(one.probability)
+        _draw_text(draw, (right - font(unit).getlength(text), y), text, unit, shade, right)
+
+
+def _draw_text(
+    draw: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: float,
+    colour: Colour,
+    room: float,
+) -> None:
+    """Draws one line, cut with an ellipsis where it is wider than ``room``."""
+    letters = font(round(size))
+    if letters.getlength(text) > room:
+        while text and letters.getlength(f"{text}…") > room:
+            text = text[:-1]
+        text = f"{text}…" if text else ""
+    draw.text(place, text, fill=colour, font=letters)
+
+
+@functools.cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Returns DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic and more.
+
+    Pillow's own font has no umlaut, and OpenCV's has nothing but ASCII.
+    """
+    found = importlib.util.find_spec("matplotlib")
+    folder = Path(found.origin).parent if found and found.origin else Path()
+    return ImageFont.truetype(str(folder / "mpl-data/fonts/ttf/DejaVuSans.ttf"), size)

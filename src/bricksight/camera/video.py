@@ -1,0 +1,190 @@
+"""Frames from OpenCV: a file frame by frame, a live source always the newest."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from bricksight._optional import require
+from bricksight._text import counted
+from bricksight.camera.observe import Frame
+from bricksight.camera.source import (
+    Source,
+    no_gstreamer,
+    not_opened,
+    parse_source,
+    without_password,
+)
+from bricksight.errors import CameraError
+
+SILENCE_S = 10.0
+"""How long a live source may be without a new frame."""
+
+_USUAL_FPS = 30.0
+_MAX_FPS = 240.0
+
+
+def load_cv2() -> Any:
+    """Returns OpenCV, which keeps its own complaints to itself; ours say what to do.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    # Read when OpenCV is loaded; what the user has set stays.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # it misses its own fonts
+    return require("cv2", extra="camera", feature="The camera")
+
+
+class Capture(Protocol):
+    """What is used of ``cv2.VideoCapture``."""
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        """Waits for the next frame; false at the end."""
+
+    def release(self) -> None:
+        """Gives the device back."""
+
+
+class Video:
+    """An open source; iterating it gives its frames.
+
+    Attributes:
+        source: What was opened.
+        fps: Frames a second that the source says it has.
+    """
+
+    def __init__(self, source: Source, capture: Capture, fps: float) -> None:
+        self.source = source
+        self.fps = fps
+        self._capture = capture
+        self._reader: NewestFrame | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yields frames until the file ends.
+
+        Raises:
+            CameraError: a live source breaks off or is silent, or a file has no frames.
+        """
+        return self._newest() if self.source.is_live else self._every()
+
+    def close(self) -> None:
+        """Gives the device back."""
+        if self._reader is None or self._reader.stop():
+            self._capture.release()
+
+    def _every(self) -> Iterator[Frame]:
+        count = 0
+        while (picture := self._capture.read()[1]) is not None:
+            yield Frame(count / self.fps, picture)
+            count += 1
+        if not count:
+            raise CameraError(
+                f"{without_password(self.source.text)} was opened, but it has no frame that can be "
+                "read; the file is damaged or was cut off. Record it again."
+            )
+
+    def _newest(self) -> Iterator[Frame]:
+        count = 0
+        self._reader = reader = self._reader or NewestFrame(self._capture)
+        while (frame := reader.take(SILENCE_S)) is not None:
+            yield frame
+            count += 1
+        raise self._broken_off(count, ended=reader.ended)
+
+    def _broken_off(self, count: int, *, ended: bool) -> CameraError:
+        what = "broke off" if ended else f"gave no frame for {SILENCE_S:.0f} s"
+        return CameraError(
+            f"--source {without_password(self.source.text)} {what} after "
+            f"{counted(count, 'frame')}. Look at cable, power and network, and start again; for a "
+            "USB camera try another port without a hub."
+        )
+
+
+class NewestFrame:
+    """Reads a live capture in a thread of its own and keeps the newest frame only.
+
+    OpenCV and drivers queue frames; a reader that is slower than the camera would fall behind more
+    and more.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        self.ended = False
+        self._capture = capture
+        self._frame: Frame | None = None
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._read, name="camera", daemon=True)
+        self._thread.start()
+
+    def take(self, timeout_s: float) -> Frame | None:
+        """Returns the newest frame, once; ``None`` if there is none in time or at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is not None or self.ended, timeout_s)
+            frame, self._frame = self._frame, None
+            return frame
+
+    def stop(self) -> bool:
+        """Stops reading, and returns whether the capture is now free to be released.
+
+        A read may hang in the driver; it is not waited for longer than two seconds.
+        """
+        self._stopped = True
+        self._thread.join(timeout=2)
+        return not self._thread.is_alive()
+
+    def _read(self) -> None:
+        start = time.monotonic()
+        try:
+            while not self._stopped and (picture := self._capture.read()[1]) is not None:
+                with self._changed:
+                    self._frame = Frame(time.monotonic() - start, picture)
+                    self._changed.notify()
+        finally:
+            with self._changed:
+                self.ended = True
+                self._changed.notify()
+
+
+@contextlib.contextmanager
+def open_video(source: str | Source) -> Iterator[Video]:
+    """Opens a camera, a stream or a file; see ``parse_source`` for the texts.
+
+    Example:
+        ``with open_video("0") as video: observations = observe(Predictor("bricks-model"), video)``
+
+    Raises:
+        CameraError: it cannot be opened; the message says what to do.
+        MissingPackageError: OpenCV is not installed.
+    """
+    parsed = parse_source(source) if isinstance(source, str) else source
+    capture = _open(parsed)
+    fps = capture.get(load_cv2().CAP_PROP_FPS)
+    video = Video(parsed, capture, fps if 0 < fps <= _MAX_FPS else _USUAL_FPS)
+    try:
+        yield video
+    finally:
+        video.close()
+
+
+def _open(source: Source) -> Any:
+    cv2 = load_cv2()
+    if source.kind == "gstreamer":
+        if "GStreamer:                   YES" not in cv2.getBuildInformation():
+            raise no_gstreamer(source)
+        capture = cv2.VideoCapture(source.target, cv2.CAP_GSTREAMER)
+    elif source.kind == "stream":
+        patience = int(1000 * SILENCE_S)
+        waits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
+        options = [value for wait in waits for value in (wait, patience)]
+        capture = cv2.VideoCapture(source.target, cv2.CAP_FFMPEG, options)
+    else:
+        capture = cv2.VideoCapture(source.target)
+    if not capture.isOpened():
+        raise not_opened(source)
+    return capture
