@@ -271,7 +271,7 @@ def test_classify__the_two_files_of_retrain(
     ("arguments", "code", "message"),
     [
         ((), 2, "classify BUNDLE PHOTO"),
-        (("nowhere", "photo.jpg"), 1, "nowhere is not a folder"),
+        (("nowhere", "photo.jpg"), 1, "nowhere does not exist"),
         (("{bundle}",), 2, "No photos are named"),
         (("{bundle}", "nothing-*.jpg"), 1, r"No file matches 'nothing-\*\.jpg'"),
         (("{bundle}", "{bundle}/saved_model"), 1, "saved_model holds no photos"),

@@ -2,14 +2,24 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bricksight import images
 from bricksight._optional import require_tensorflow
 from bricksight.config import GRAPH_NAMES
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import FORMATS, Classifier, Proof, build_classifier, export
+from bricksight.export import (
+    FORMATS,
+    Classifier,
+    Proof,
+    Request,
+    build_classifier,
+    export,
+    saved_model,
+)
 from bricksight.modules import frozen_graph
 from bricksight.retrain import RetrainResult
 
@@ -95,6 +105,24 @@ def test_saved_model__serves_prediction_for_image(tiny_run: RetrainResult) -> No
     np.testing.assert_allclose(answers.sum(axis=1), np.ones(5), atol=1e-5)
 
 
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+def test_saved_model__serves_prediction_for_encoded_photos(
+    classifier: Classifier, proof: Proof, tmp_path: Path, resize: Any
+) -> None:
+    tf = require_tensorflow()
+    spec = replace(proof.spec, resize=resize)
+    photos = [photo for photo in proof.photos if photo.suffix in (".jpg", ".png")]
+    inputs = np.stack([images.load_input(photo, spec) for photo in photos])
+    expected = classifier.concrete_function()(tf.constant(inputs)).numpy()
+    path = tmp_path / "served"
+    saved_model.write(classifier, path, Request(proof=replace(proof, spec=spec)))
+    serve = tf.saved_model.load(str(path)).signatures["serving_bytes"]
+    contents = tf.constant([photo.read_bytes() for photo in photos])
+    found = serve(image_bytes=contents)["prediction"].numpy()
+    assert len(photos) > 2
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
 def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: RetrainResult) -> None:
     findings = tiny_run.findings
     frozen = frozen_graph(findings.compiled.module)
@@ -106,8 +134,9 @@ def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: RetrainResul
 def test_export__every_format_is_proved(
     classifier: Classifier, proof: Proof, tmp_path: Path, format_name: str
 ) -> None:
-    exported = export(classifier, format_name, tmp_path / "model", proof=proof)
-    assert exported.path == tmp_path / "model"
+    path = tmp_path / FORMATS[format_name].file_name
+    exported = export(classifier, format_name, path, Request(proof=proof))
+    assert exported.path == path
     assert exported.agreement.num_photos == 6
     assert exported.agreement.top1_agreement == 1.0
     assert 0 <= exported.agreement.largest_difference < 1e-4
@@ -121,7 +150,8 @@ def test_export__other_answers_are_refused_and_nothing_is_left(
 ) -> None:
     altered = replace(proof, probabilities=proof.probabilities + np.float32(0.01))
     with pytest.raises(ExportError, match=rf"The {format_name} file .* up to 0\.01 on 6 photos"):
-        export(classifier, format_name, tmp_path / "out" / "model", proof=altered)
+        path = tmp_path / "out" / FORMATS[format_name].file_name
+        export(classifier, format_name, path, Request(proof=altered))
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -132,9 +162,9 @@ def test_export__an_existing_file_outlives_a_refused_one(
     path.write_text("the one before")
     altered = replace(proof, probabilities=proof.probabilities[::-1])
     with pytest.raises(ExportError, match="It was not kept"):
-        export(classifier, "frozen_graph", path, proof=altered)
+        export(classifier, "frozen_graph", path, Request(proof=altered))
     assert path.read_text() == "the one before"
-    export(classifier, "frozen_graph", path, proof=proof)
+    export(classifier, "frozen_graph", path, Request(proof=proof))
     assert path.read_bytes() == classifier.graph_def_bytes
 
 
@@ -146,9 +176,9 @@ def test_export__a_saved_model_takes_the_place_of_an_older_one(
     (path / "old.txt").write_text("old")
     altered = replace(proof, probabilities=proof.probabilities[::-1])
     with pytest.raises(ExportError, match="saved_model"):
-        export(classifier, "saved_model", path, proof=altered)
+        export(classifier, "saved_model", path, Request(proof=altered))
     assert (path / "old.txt").read_text() == "old"
-    export(classifier, "saved_model", path, proof=proof)
+    export(classifier, "saved_model", path, Request(proof=proof))
     assert not (path / "old.txt").exists()
     assert (path / "saved_model.pb").is_file()
 
@@ -158,7 +188,7 @@ def test_export__a_photo_of_the_proof_that_has_gone(
 ) -> None:
     gone = replace(proof, photos=[*proof.photos[:-1], tmp_path / "gone.jpg"])
     with pytest.raises(ExportError, match=r"gone\.jpg cannot be read any more"):
-        export(classifier, "frozen_graph", tmp_path / "model.pb", proof=gone)
+        export(classifier, "frozen_graph", tmp_path / "model.pb", Request(proof=gone))
     assert not (tmp_path / "model.pb").exists()
 
 
@@ -166,4 +196,4 @@ def test_export__an_unknown_format_lists_the_known(
     classifier: Classifier, proof: Proof, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"--format is 'onyx'; .*frozen_graph, saved_model"):
-        export(classifier, "onyx", tmp_path / "model", proof=proof)
+        export(classifier, "onyx", tmp_path / "model", Request(proof=proof))

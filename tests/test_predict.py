@@ -1,19 +1,36 @@
 """One contract for every runtime, and the old way of retrain.py."""
 
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bricksight import images
 from bricksight.bundle import open_bundle
-from bricksight.errors import BundleError, ConfigError, ImageError
+from bricksight.errors import BundleError, ConfigError, ImageError, MissingPackageError
+from bricksight.export import Choices, Exporter, export_bundle
 from bricksight.predict import RUNTIMES, Predictor
+from bricksight.predict.runtimes import runtime_class
 from bricksight.retrain import RetrainResult
+from tiny_modules import noise
 
 pytestmark = pytest.mark.tf
 
-IN_A_BUNDLE = [name for name in RUNTIMES if name != "onnxruntime"]
+
+@pytest.fixture(scope="module")
+def exported(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle with a file for every runtime."""
+    folder = tmp_path_factory.mktemp("exported") / "bundle"
+    exporter = Exporter(open_bundle(shutil.copytree(tiny_run.bundle.path, folder)))
+    for name in RUNTIMES:
+        kind = runtime_class(name)
+        if kind.file_name.startswith("exports/"):
+            exporter.export(kind.format_name)
+    return folder
 
 
 def unseen(run: RetrainResult) -> list[Path]:
@@ -21,23 +38,67 @@ def unseen(run: RetrainResult) -> list[Path]:
     return [record.path for record in run.findings.data.bucket("testing")]
 
 
-@pytest.mark.parametrize("runtime", IN_A_BUNDLE)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_predictor__every_runtime_gives_the_same_probabilities(
-    tiny_run: RetrainResult, runtime: str
+    tiny_run: RetrainResult, exported: Path, runtime: str
 ) -> None:
     photos = unseen(tiny_run)
-    rows = np.stack(list(Predictor(tiny_run.bundle.path, runtime=runtime).probabilities_of(photos)))
+    predictor = Predictor(exported, runtime=runtime, threads=1)
+    assert predictor.labels == tiny_run.bundle.labels
+    assert predictor.unknown_threshold == tiny_run.bundle.manifest.unknown_threshold
+    rows = np.stack(list(predictor.probabilities_of(photos)))
     expected = np.stack(list(Predictor(tiny_run.bundle.path).probabilities_of(photos)))
     assert rows.shape == (len(photos), 3)
     np.testing.assert_allclose(rows, expected, atol=1e-5)
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("runtime", IN_A_BUNDLE)
-def test_predict__path_bytes_and_pixels_are_answered_alike(
-    tiny_run: RetrainResult, runtime: str
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_predictor__many_at_once_and_from_several_threads(
+    tiny_run: RetrainResult, exported: Path, runtime: str
 ) -> None:
-    predictor = Predictor(tiny_run.bundle.path, runtime=runtime)
+    predictor = Predictor(exported, runtime=runtime)
+    predictor.warm_up()
+    inputs = noise(count=24)
+    expected = Predictor(exported).probabilities(inputs)
+    assert predictor.probabilities(inputs[:0]).shape == (0, 3)
+    np.testing.assert_allclose(predictor.probabilities(inputs), expected, atol=1e-5)
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(lambda one: predictor.probabilities(one[None])[0], inputs))
+    np.testing.assert_allclose(np.stack(rows), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_runtime__a_missing_package_names_the_command(
+    exported: Path, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    packages = {"litert": "ai_edge_litert.interpreter", "onnxruntime": "onnxruntime"}
+    package = packages.get(runtime, "openvino" if runtime == "openvino" else "tensorflow")
+    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    extras = {"onnxruntime": r"bricksight\[onnx\]", "openvino": r"bricksight\[openvino\]"}
+    what = extras.get(runtime, package.partition(".")[0])
+    with pytest.raises(MissingPackageError, match=f"pip install '{what}'"):
+        Predictor(exported, runtime=runtime)
+
+
+@pytest.mark.parametrize("io", ["float32", "uint8", "int8"])
+def test_litert__integer_inputs_and_outputs_are_converted(
+    tiny_run: RetrainResult, tmp_path: Path, io: Any
+) -> None:
+    choices = Choices(precision="int8", io=io)
+    path = export_bundle(tiny_run.bundle, "tflite", out=tmp_path / "i.tflite", choices=choices).path
+    photos = unseen(tiny_run)
+    rows = np.stack(list(Predictor(path).probabilities_of(photos)))
+    expected = np.stack(list(Predictor(tiny_run.bundle.path).probabilities_of(photos)))
+    np.testing.assert_allclose(rows, expected, atol=0.1)
+    np.testing.assert_allclose(rows.sum(axis=1), 1, atol=0.02)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_predict__path_bytes_and_pixels_are_answered_alike(
+    tiny_run: RetrainResult, exported: Path, runtime: str
+) -> None:
+    predictor = Predictor(exported, runtime=runtime)
     path = unseen(tiny_run)[0]
     answers = [
         predictor.predict(photo)
@@ -123,15 +184,12 @@ def test_from_graph__labels_of_another_model_are_noticed(
         predictor.predict(unseen(tiny_run)[0])
 
 
-@pytest.mark.parametrize(
-    ("runtime", "file_name"), [("litert", "model.tflite"), ("tensorflow", "output_graph.pb")]
-)
-def test_runtime__a_file_that_is_no_model(tmp_path: Path, runtime: str, file_name: str) -> None:
-    from bricksight.predict.runtimes import runtime_class
-
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_runtime__a_file_that_is_no_model(tmp_path: Path, runtime: str) -> None:
+    file_name = Path(runtime_class(runtime).file_name).name
     path = tmp_path / file_name
     path.write_bytes(b"\x0a\x10 no model at all")
-    with pytest.raises(BundleError, match=rf"{file_name} is not a"):
+    with pytest.raises(BundleError, match=r" is not a "):
         runtime_class(runtime)(path)
 
 

@@ -15,7 +15,7 @@ JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
 import csv
 import datetime
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -84,7 +84,8 @@ class Manifest:
         settings: What the run was asked for.
         data: Counts, split rule and problems of the photos.
         metrics: The headline figures; all of them are in metrics.json.
-        exports: Format → how far its file is from the reference.
+        exports: Format of a file that training wrote, or name of one that was added later → how
+            far it is from the reference.
         files: Name → SHA-256 of the files of the folder.
         created: ISO 8601, UTC.
         bricksight_version: That which wrote it.
@@ -104,6 +105,23 @@ class Manifest:
     created: str = ""
     bricksight_version: str = __version__
     format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A line of photos.csv.
+
+    Attributes:
+        path: Below the folder of photos, with ``/`` between its parts.
+        label: Its class.
+        bucket: "training", "validation" or "testing".
+        sha256: Of its bytes.
+    """
+
+    path: str
+    label: str
+    bucket: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -154,12 +172,22 @@ class Bundle:
         Raises:
             BundleError: the list is not the one that was written.
         """
+        return frozenset(one.sha256 for one in self.photos() if one.bucket != "testing")
+
+    def photos(self) -> tuple[Photo, ...]:
+        """Returns the photos of the run; bundles of earlier versions do not know, and give none.
+
+        Raises:
+            BundleError: the list is not the one that was written.
+        """
         if PHOTOS not in self.manifest.files:
-            return frozenset()
+            return ()
         with self.file(PHOTOS).open(encoding="utf-8", newline="") as file:
-            return frozenset(
-                row["sha256"] for row in csv.DictReader(file) if row["bucket"] != "testing"
-            )
+            return tuple(_photo(row) for row in csv.DictReader(file))
+
+
+def _photo(row: Mapping[str, str]) -> Photo:
+    return Photo(row["path"], row["label"], row["bucket"], row["sha256"])
 
 
 def open_bundle(path: str | Path) -> Bundle:
@@ -241,6 +269,30 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST).write_text(
         json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
+
+
+def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[str, Any]) -> None:
+    """Records a file that was written into an existing bundle, with checksums, in the manifest.
+
+    Args:
+        bundle: the bundle.
+        path: the model file, or folder, below it; what was recorded of it before is dropped.
+        files: all files that belong to it.
+        entry: what ``Manifest.exports`` is to say of it.
+    """
+    root = bundle.path.resolve()
+    name = path.resolve().relative_to(root).as_posix()
+    manifest_path = bundle.path / MANIFEST
+    # Read anew: others may have been added since the bundle was opened.
+    content = json.loads(manifest_path.read_text(encoding="utf-8"))
+    content["exports"] = content.get("exports", {}) | {name: entry}
+    kept = {
+        file: digest for file, digest in content["files"].items() if not file.startswith(f"{name}/")
+    }
+    added = {file.resolve().relative_to(root).as_posix(): sha256_of(file) for file in files}
+    content["files"] = dict(sorted((kept | added).items()))
+    with replacing(manifest_path) as part:
+        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

@@ -109,11 +109,31 @@ class ConsoleReporter:
         self.console.print(message, soft_wrap=True)
 
 
+class Stages(contextlib.ExitStack):
+    """Shows one stage after the other, each beginning where its name is first heard."""
+
+    def __init__(self, reporter: ConsoleReporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._name = ""
+        self._done = 0
+
+    def update(self, name: str, done: int, total: int) -> None:
+        """Shows that ``done`` of ``total`` steps are done in the stage ``name``."""
+        if name != self._name:
+            self.close()
+            self._name, self._done = name, 0
+            self._advance = self.enter_context(self._reporter.stage(name, total))
+        self._advance(done - self._done)
+        self._done = done
+
+
 def _told(title: str, total: int | None, seconds: float) -> str:
     """Returns such as "Computing features: 752 in 4.2 s (179/s)"."""
     if total is None:
         return f"{title}: {seconds:.1f} s"
-    rate = f" ({total / seconds:,.0f}/s)" if seconds > _SECONDS_TO_RATE else ""
+    told = seconds > _SECONDS_TO_RATE and total > seconds
+    rate = f" ({total / seconds:,.0f}/s)" if told else ""
     return f"{title}: {total:,} in {seconds:.1f} s{rate}"
 
 

@@ -1,6 +1,5 @@
 """``bricksight check``: look at a folder of photos before training on it."""
 
-import contextlib
 import json as json_format
 from functools import partial
 from itertools import groupby
@@ -13,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bricksight._text import counted
-from bricksight.cli._console import ConsoleReporter
+from bricksight.cli._console import ConsoleReporter, Stages
 from bricksight.cli._help import panel
 from bricksight.config import SplitConfig
 
@@ -64,7 +63,7 @@ def check(
         sheets = Path(f"{image_dir.resolve().name}-check")
     if no_contact_sheets:
         sheets = None
-    with _Stages(ConsoleReporter(quiet=quiet)) as progress:
+    with Stages(ConsoleReporter(quiet=quiet)) as progress:
         report = checking.check(image_dir, split=split, progress=progress.update)
         if sheets is not None:
             update = partial(progress.update, "Writing contact sheets")
@@ -75,25 +74,6 @@ def check(
     elif not quiet:
         _show(report, sheets, Console())
     return 1 if strict and report.faults else 0
-
-
-class _Stages(contextlib.ExitStack):
-    """Shows one stage after the other, each beginning where its name is first heard."""
-
-    def __init__(self, reporter: ConsoleReporter) -> None:
-        super().__init__()
-        self._reporter = reporter
-        self._name = ""
-        self._done = 0
-
-    def update(self, name: str, done: int, total: int) -> None:
-        """Shows that ``done`` of ``total`` photos are done in the stage ``name``."""
-        if name != self._name:
-            self.close()
-            self._name, self._done = name, 0
-            self._advance = self.enter_context(self._reporter.stage(name, total))
-        self._advance(done - self._done)
-        self._done = done
 
 
 def _show(report: "CheckReport", sheets: Path | None, console: Console) -> None:

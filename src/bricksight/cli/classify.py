@@ -26,14 +26,15 @@ class Answering:
         top_k: How many classes to name for each photo.
         json: Print a JSON object a line: photo, label, is_unknown, predictions.
         csv: Print a CSV table: photo, rank, label, probability, is_unknown.
-        runtime: What runs the model: "litert", "tensorflow", "saved_model" or "onnxruntime".
+        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime or
+            openvino; by default litert for a model folder, and what a single file is for.
         threads: Cores to use; all of them by default.
     """
 
     top_k: int = 5
     json: bool = False
     csv: bool = False
-    runtime: str = "litert"
+    runtime: str | None = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -84,9 +85,9 @@ def classify(
 ) -> int:
     """Says what is on photos.
 
-    The first path is the model folder, unless --graph names a frozen graph of retrain.py's. The
-    others are photos, folders of photos, or patterns such as 'photos/*.jpg'; "-" reads paths from
-    standard input, one a line.
+    The first path is the model folder, or a file that export wrote, unless --graph names a frozen
+    graph of retrain.py's. The others are photos, folders of photos, or patterns such as
+    'photos/*.jpg'; "-" reads paths from standard input, one a line.
 
     Args:
         paths: BUNDLE PHOTO...; with --graph only PHOTO...

@@ -26,14 +26,15 @@ class Measuring:
 
     Attributes:
         bucket: "all" photos, or one side of the split.
-        runtime: What runs the model: "litert", "tensorflow", "saved_model" or "onnxruntime".
+        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime or
+            openvino; litert by default.
         report: Also write the report to this HTML file.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
     """
 
     bucket: Literal["all", "training", "validation", "testing"] = "all"
-    runtime: str = "litert"
+    runtime: str | None = None
     report: Path | None = None
     json: bool = False
     quiet: bool = False
@@ -85,7 +86,7 @@ def evaluate(
 
     opened = open_bundle(bundle)
     predictor = Predictor(bundle, runtime=measuring.runtime)
-    data = scan(image_dir, split=_split(opened, measuring.bucket, split or {}))
+    data = scan(image_dir, split=split_of(opened, measuring.bucket, split or {}))
     _require_known(data, predictor)
     records = data.records if measuring.bucket == "all" else data.bucket(measuring.bucket)
     reporter = ConsoleReporter(quiet=measuring.quiet or measuring.json)
@@ -110,10 +111,10 @@ def evaluate(
     return 0
 
 
-def _split(bundle: "Bundle", bucket: str, named: SplitAsNamed) -> SplitConfig:
+def split_of(bundle: "Bundle | None", bucket: str, named: SplitAsNamed) -> SplitConfig:
     """Returns the split that the user has named; for one side of it, the rest is the training's."""
     known = asdict(SplitConfig())
-    trained = {} if bucket == "all" else bundle.manifest.settings.get("split", {})
+    trained = {} if bundle is None or bucket == "all" else bundle.manifest.settings.get("split", {})
     kept = {name: value for name, value in trained.items() if name in known}
     return SplitConfig(**{**kept, **named})
 

@@ -1,15 +1,25 @@
 """One file a format, each proved on real photos before anyone sees it."""
 
-from bricksight.export._formats import FORMATS, ExportedFile, Format, export
-from bricksight.export._proof import Proof
-from bricksight.export.classifier import Classifier, build_classifier
+from bricksight.export._bundle import Choices, Exporter, export_bundle
+from bricksight.export._formats import FORMATS, ExportedFile, Format, export, require_choice
+from bricksight.export._proof import Accuracy, Agreement, Proof
+from bricksight.export._request import Request
+from bricksight.export.classifier import Classifier, build_classifier, load_classifier
 
 __all__ = [
     "FORMATS",
+    "Accuracy",
+    "Agreement",
+    "Choices",
     "Classifier",
     "ExportedFile",
+    "Exporter",
     "Format",
     "Proof",
+    "Request",
     "build_classifier",
     "export",
+    "export_bundle",
+    "load_classifier",
+    "require_choice",
 ]

@@ -1,6 +1,6 @@
 """Whether a file gives the answers that the trained model gave, from photo to probability."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,14 @@ class Proof:
         probabilities: float32 (num_photos, num_classes), the reference.
         labels: In the order of the outputs.
         spec: How the photos are prepared.
+        truth: Row of a photo that the training has not seen → index of its label.
     """
 
     photos: Sequence[Path]
     probabilities: np.ndarray
     labels: Sequence[str]
     spec: InputSpec
+    truth: Mapping[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,24 @@ class Agreement:
     top1_agreement: float
 
 
-def agreement(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]) -> Agreement:
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Share of right first answers on photos that the training has not seen.
+
+    Attributes:
+        num_photos: On how many photos.
+        reference: Of the reference.
+        file: Of the file.
+    """
+
+    num_photos: int
+    reference: float
+    file: float
+
+
+def measured(
+    path: Path, *, runtime: str, proof: Proof, options: dict[str, str]
+) -> tuple[Agreement, Accuracy | None]:
     """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
 
     Raises:
@@ -58,9 +77,17 @@ def agreement(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]
             raise ExportError(f"{photo} cannot be read any more: {row}") from row
         rows.append(row)
     found = np.stack(rows)
-    same = found.argmax(axis=1) == proof.probabilities.argmax(axis=1)
-    return Agreement(
+    answers, expected = found.argmax(axis=1), proof.probabilities.argmax(axis=1)
+    agreement = Agreement(
         num_photos=len(rows),
         largest_difference=float(np.abs(found - proof.probabilities).max()),
-        top1_agreement=float(same.mean()),
+        top1_agreement=float((answers == expected).mean()),
+    )
+    if not proof.truth:
+        return agreement, None
+    seen, labels = list(proof.truth), np.array(list(proof.truth.values()))
+    return agreement, Accuracy(
+        num_photos=len(seen),
+        reference=float((expected[seen] == labels).mean()),
+        file=float((answers[seen] == labels).mean()),
     )

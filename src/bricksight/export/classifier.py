@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bricksight._optional import require_tensorflow
-from bricksight.bundle import Head
+from bricksight.bundle import Bundle, Head
 from bricksight.config import require_tensor_name
 from bricksight.modules import FrozenModule
 from bricksight.modules.frozen import without_defaults
@@ -38,6 +38,19 @@ class Classifier:
         wrapped = tf.compat.v1.wrap_function(load, [])
         tensors = wrapped.graph.get_tensor_by_name
         return wrapped.prune(tensors(f"{self.input_layer}:0"), tensors(f"{self.output_layer}:0"))
+
+
+def load_classifier(bundle: Bundle) -> Classifier:
+    """Returns the network of a bundle, which needs nothing of what it was trained with.
+
+    Raises:
+        BundleError: its frozen graph is missing, or not the one that was written.
+    """
+    return Classifier(
+        graph_def_bytes=bundle.file("output_graph.pb").read_bytes(),
+        input_layer=INPUT_LAYER,
+        output_layer=bundle.manifest.output_layer,
+    )
 
 
 def build_classifier(

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from bricksight.export._request import Request
 from bricksight.export.classifier import Classifier
 
 
-def write(classifier: Classifier, path: Path) -> None:
+def write(classifier: Classifier, path: Path, request: Request) -> None:
     """Writes the graph to the file ``path``."""
     path.write_bytes(classifier.graph_def_bytes)

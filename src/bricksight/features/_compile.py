@@ -16,7 +16,7 @@ from bricksight._native_log import without_native_notices
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.modules import FrozenModule, Module, frozen_graph
-from bricksight.predict.runtimes import LiteRT
+from bricksight.predict.runtimes.litert import LiteRT
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -1,18 +1,22 @@
 """Photos in, labels out."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bricksight import images
 from bricksight._threads import num_cores
-from bricksight.bundle import open_bundle, read_labels
+from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ImageError
-from bricksight.predict.runtimes import FrozenGraph, Runtime, runtime_class
+from bricksight.predict._sidecar import read_sidecar
+from bricksight.predict.runtimes import Runtime, runtime_class, runtime_of
+from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 Photo = str | Path | bytes | np.ndarray
 """A file, the bytes of one, or its pixels: uint8 (height, width, 3), RGB."""
@@ -54,28 +58,35 @@ class Predictor:
     """
 
     def __init__(
-        self, bundle: str | Path, *, runtime: str = "litert", threads: int | None = None
+        self, model: str | Path, *, runtime: str | None = None, threads: int | None = None
     ) -> None:
-        """Opens the folder ``bundle``.
+        """Opens ``model``.
 
         Args:
-            bundle: what ``retrain`` wrote.
-            runtime: "litert", "tensorflow", "saved_model" or "onnxruntime".
+            model: what ``retrain`` wrote, or a file that ``export`` wrote.
+            runtime: one of ``RUNTIMES``; by default "litert" for a bundle, and what a file is for.
             threads: how many cores one photo may use; all of them by default.
 
         Raises:
-            BundleError: the bundle or the file for this runtime cannot be used.
+            BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
             ConfigError: there is no such runtime.
             MissingPackageError: the runtime is not installed.
         """
-        kind = runtime_class(runtime)
-        opened = open_bundle(bundle)
-        options = {"output_layer": opened.manifest.output_layer} if kind is FrozenGraph else {}
+        path = Path(model)
+        if path.is_dir() and not (path / "saved_model.pb").is_file():
+            kind = runtime_class(runtime or "litert")
+            bundle = open_bundle(path)
+            file = _file_of(bundle, kind)
+            described = read_sidecar(file)
+        else:
+            described = read_sidecar(path)
+            kind, file = runtime_class(runtime or runtime_of(path)), path
+        options = described.layers if kind is FrozenGraph else {}
         self._set_up(
-            kind(opened.file(kind.file_name), threads=threads, **options),
-            labels=opened.labels,
-            spec=opened.manifest.input,
-            unknown_threshold=opened.manifest.unknown_threshold,
+            kind(file, threads=threads, **options),
+            labels=described.labels,
+            spec=described.input,
+            unknown_threshold=described.unknown_threshold,
         )
 
     @classmethod
@@ -126,6 +137,10 @@ class Predictor:
         self.input_spec = spec
         self.unknown_threshold = unknown_threshold
 
+    def warm_up(self) -> None:
+        """Classifies one blank picture; what a runtime puts off until then is done."""
+        self.probabilities(np.zeros((1, self.input_spec.height, self.input_spec.width, 3), "f4"))
+
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """Returns the probability of each class, float32 (num_images, num_classes).
 
@@ -135,6 +150,8 @@ class Predictor:
         Raises:
             BundleError: the model's outputs are not as many as the labels.
         """
+        if not len(inputs):  # not every runtime takes none
+            return np.empty((0, len(self.labels)), np.float32)
         outputs = self._runtime.run(inputs)
         if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
             raise BundleError(
@@ -193,3 +210,14 @@ class Predictor:
         )
         threshold = self.unknown_threshold
         return Answer(predictions, threshold is not None and predictions[0].probability < threshold)
+
+
+def _file_of(bundle: Bundle, kind: Any) -> Path:
+    """Returns the file of the bundle that a runtime executes."""
+    if kind.file_name not in bundle.manifest.files and kind.file_name.startswith("exports/"):
+        command = f"bricksight export {shlex.quote(str(bundle.path))} --format {kind.format_name}"
+        raise BundleError(
+            f"The bundle {bundle.path} holds no {kind.file_name}, which this runtime executes. "
+            f"Write it: {command}"
+        )
+    return bundle.file(kind.file_name)

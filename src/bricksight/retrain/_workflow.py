@@ -19,7 +19,7 @@ from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitCon
 from bricksight.dataset import Problem, scan
 from bricksight.errors import BundleError, CacheError
 from bricksight.evaluation import ENOUGH_RIGHT, Evaluation, unknown_threshold
-from bricksight.export import ExportedFile, Proof, build_classifier, export
+from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
 from bricksight.features import default_cache_path
 from bricksight.modules import Module, frozen_graph
 from bricksight.retrain._findings import (
@@ -265,7 +265,7 @@ def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) ->
     )
     head.save(folder / bundles.HEAD)
     return [
-        export(classifier, format_name, folder / name, proof=proof)
+        export(classifier, format_name, folder / name, Request(proof=proof))
         for format_name, name in BUNDLE_FILES.items()
     ]
 

@@ -1,0 +1,143 @@
+"""``bricksight export``: a model as the files that other programs and boards run."""
+
+import json as json_format
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from bricksight.cli._help import panel
+from bricksight.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bricksight.export import Choices, ExportedFile
+
+ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """What is written, and where.
+
+    Attributes:
+        format: One or several with commas between, or "all": frozen_graph, saved_model, keras,
+            tflite, onnx, openvino.
+        out: The file to write, a folder for saved_model; of several formats the folder
+            for all of them. By default the folder "exports" of the bundle.
+        image_dir: Photos to prove the files on, one sub-folder a class; by default those that the
+            bundle was trained on.
+        json: Print one JSON object instead of a table.
+        quiet: Show no progress.
+    """
+
+    format: str
+    out: Path | None = None
+    image_dir: Path | None = None
+    json: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choosing:
+    """How a file is written, where its format has a choice.
+
+    Attributes:
+        precision: Of the weights, and with int8 of all arithmetic (tflite, openvino).
+        batch: Photos that a file takes at a time (tflite, onnx, openvino); 1 by default.
+        layout: Order of the input's dimensions (onnx); nchw by default.
+        io: Type of input and output of an int8 file (tflite); float32 by default.
+    """
+
+    precision: Literal["float32", "float16", "dynamic", "int8"] | None = None
+    batch: Literal["1", "dynamic"] | None = None
+    layout: Literal["nchw", "nhwc"] | None = None
+    io: Literal["float32", "uint8", "int8"] | None = None
+
+
+def export(
+    bundle: Path,
+    /,
+    *,
+    writing: Annotated[Writing, panel("Files")],
+    choosing: Annotated[Choosing, panel("Choices")] = Choosing(),
+) -> int:
+    """Writes a model in other formats, each proved on photos before it is handed out.
+
+    Every file is run on up to 200 photos and compared with the bundle's LiteRT file; one that gives
+    other answers is not kept. Its labels lie beside it in a JSON file.
+
+    Args:
+        bundle: The model folder.
+        writing: What is written, and where.
+        choosing: How a file is written, where its format has a choice.
+    """
+    from bricksight.bundle import open_bundle
+    from bricksight.cli._console import ConsoleReporter
+    from bricksight.export import FORMATS, Choices, Exporter
+
+    names = list(FORMATS) if writing.format == ALL else writing.format.split(",")
+    choices = Choices(**vars(choosing))
+    if writing.format == ALL and choices.given():
+        given = ", ".join(f"--{name}" for name in choices.given())
+        raise ConfigError(f"{given} is not of all formats; name those that it is for by --format.")
+    _require_known(names, choices)
+    exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir)
+    reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
+    files = []
+    for name in names:
+        out = writing.out
+        if out is not None and len(names) > 1:
+            out = out / FORMATS[name].file_name
+        with reporter.stage(f"Writing {name}", None):
+            files.append(exporter.export(name, out=out, choices=choices))
+    if writing.json:
+        print(json_format.dumps({"files": [_content(file) for file in files]}, ensure_ascii=False))
+    else:
+        _print(files)
+    return 0
+
+
+def _require_known(names: list[str], choices: "Choices") -> None:
+    """Refuses what cannot be done before the first file is written."""
+    from bricksight.export import require_choice
+
+    for name in names:
+        require_choice(name, choices.given())
+
+
+def _content(file: "ExportedFile") -> dict[str, object]:
+    return {
+        "format": file.format,
+        "file": str(file.path),
+        "precision": file.precision,
+        "size_bytes": file.size_bytes,
+        **asdict(file.agreement),
+        "accuracy": file.accuracy and asdict(file.accuracy),
+    }
+
+
+def _print(files: "list[ExportedFile]") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from bricksight.cli._console import stdout_console
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("File", overflow="fold")
+    for title in ("Size", "Largest difference", "Same first answer", "Accuracy", "Reference"):
+        table.add_column(title, justify="right")
+    for file in files:
+        accuracy = file.accuracy
+        table.add_row(
+            str(file.path),
+            f"{file.size_bytes / 1e6:,.2f} MB",
+            f"{file.agreement.largest_difference:.1e}",
+            f"{file.agreement.top1_agreement:.1%}",
+            f"{accuracy.file:.1%}" if accuracy else "-",
+            f"{accuracy.reference:.1%}" if accuracy else "-",
+        )
+    console = stdout_console()
+    console.print(table)
+    told = f"Compared on {files[0].agreement.num_photos} photos"
+    if (accuracy := files[0].accuracy) is not None:
+        told += f"; accuracy on the {accuracy.num_photos} of them that training has not seen"
+    console.print(f"{told}.")

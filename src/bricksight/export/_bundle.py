@@ -1,0 +1,271 @@
+"""From a bundle to further files: nothing of what it was trained with is needed but photos."""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from bricksight._files import sha256_of
+from bricksight._threads import in_threads, num_cores
+from bricksight.bundle import Bundle, add_export
+from bricksight.config import PHOTO_EXTENSIONS
+from bricksight.errors import ConfigError, ExportError, ImageError
+from bricksight.export._formats import (
+    ExportedFile,
+    export,
+    format_named,
+    layers_of,
+    require_choice,
+)
+from bricksight.export._proof import Proof
+from bricksight.export._request import InputOutput, Layout, Precision, Request
+from bricksight.export.classifier import Classifier, load_classifier
+from bricksight.images import load_input
+from bricksight.predict import Predictor
+from bricksight.predict._sidecar import Sidecar, sidecar_path, write_sidecar
+
+EXPORTS = "exports"
+"""The folder of a bundle in which exported files lie."""
+
+MAX_PHOTOS = 200
+"""As many prove a file, and as many give an int8 file its ranges."""
+
+_BUCKETS = ("testing", "validation", "training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """How a file is to be written; ``None`` is what the format does by itself.
+
+    Attributes:
+        precision: Of the weights, and with "int8" of all arithmetic.
+        batch: Photos that the file takes at a time.
+        layout: Order of the input's dimensions.
+        io: Type of input and output of an int8 file.
+    """
+
+    precision: Precision | None = None
+    batch: Literal["1", "dynamic"] | None = None
+    layout: Layout | None = None
+    io: InputOutput | None = None
+
+    def given(self) -> dict[str, str]:
+        """Returns what was chosen."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class Exporter:
+    """Writes files from one bundle; photos and the reference's answers are shared by all of them.
+
+    Args:
+        bundle: What ``retrain`` wrote; its LiteRT file gives the reference.
+        photos_dir: Photos, one sub-folder a class; by default those of the training.
+    """
+
+    def __init__(self, bundle: Bundle, *, photos_dir: Path | None = None) -> None:
+        self._bundle = bundle
+        named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
+        self._photos_dir = photos_dir or (Path(named) if named else None)
+
+    def export(
+        self, format_name: str, *, out: Path | None = None, choices: Choices | None = None
+    ) -> ExportedFile:
+        """Writes a file with its description beside it; see ``export_bundle``."""
+        chosen = choices or Choices()
+        require_choice(format_name, chosen.given())
+        request = self._request(format_name, chosen)
+        path = out or self._bundle.path / EXPORTS / _file_name(format_name, chosen)
+        self._require_free(path)
+        exported = export(self._classifier, format_name, path, request)
+        figures: dict[str, Any] = {
+            "precision": exported.precision,
+            "size_bytes": exported.size_bytes,
+            **asdict(exported.agreement),
+            "accuracy": exported.accuracy and asdict(exported.accuracy),
+        }
+        write_sidecar(path, self._sidecar(exported, figures))
+        if _is_below(path, self._bundle.path):
+            entry = {"format": format_name, "file": path.name, **figures}
+            add_export(self._bundle, path, exported.files, entry)
+        return exported
+
+    def _require_free(self, path: Path) -> None:
+        """Refuses what would take the place of something that export has not written."""
+        if path.is_dir() and any(path.iterdir()) and not sidecar_path(path).is_file():
+            raise ConfigError(
+                f"--out {path} is a folder that is not empty, and not one that bricksight export "
+                "has written. Name another, or remove it first."
+            )
+        if _is_below(path, self._bundle.path) and not _is_below(path, self._bundle.path / EXPORTS):
+            raise ConfigError(
+                f"--out {path} lies among the bundle's own files. Name a place below "
+                f"{self._bundle.path / EXPORTS}, or outside the bundle."
+            )
+
+    def _request(self, format_name: str, chosen: Choices) -> Request:
+        return Request(
+            proof=self._proof,
+            calibration=lambda: self._calibration,
+            precision=chosen.precision or format_named(format_name).precisions[0],
+            batch=None if chosen.batch == "dynamic" else 1,
+            layout=chosen.layout or "nchw",
+            io=chosen.io or "float32",
+            unknown_threshold=self._bundle.manifest.unknown_threshold,
+        )
+
+    def _sidecar(self, exported: ExportedFile, agreement: Mapping[str, Any]) -> Sidecar:
+        manifest = self._bundle.manifest
+        return Sidecar(
+            labels=manifest.labels,
+            input=manifest.input,
+            unknown_threshold=manifest.unknown_threshold,
+            format=exported.format,
+            precision=exported.precision,
+            layers=layers_of(self._classifier, exported.format),
+            agreement=agreement,
+            origin={
+                "bundle": self._bundle.path.resolve().name,
+                "created": manifest.created,
+                "module": dict(manifest.module),
+            },
+        )
+
+    @functools.cached_property
+    def _classifier(self) -> Classifier:
+        return load_classifier(self._bundle)
+
+    @functools.cached_property
+    def _photos(self) -> dict[str, list[Path]]:
+        """Side of the split → photos that are there; photos of no known side are "testing"."""
+        folder = self._photos_dir
+        found: dict[str, list[Path]] = {bucket: [] for bucket in _BUCKETS}
+        if folder is not None and folder.is_dir():
+            for one in self._bundle.photos():
+                if (path := folder / one.path).is_file():
+                    found[one.bucket].append(path)
+            if not any(found.values()):
+                files = (path for path in folder.rglob("*") if path.is_file())
+                found["testing"] = sorted(
+                    path for path in files if path.suffix.lower() in PHOTO_EXTENSIONS
+                )
+        if not any(found.values()):
+            where = "names no folder of photos" if folder is None else f"names {folder}"
+            raise ExportError(
+                f"A file is only handed out once it has been proved on photos, and there are none: "
+                f"the bundle {self._bundle.path} {where}, where no photo lies. Name some with "
+                "--image_dir, one sub-folder a class."
+            )
+        return found
+
+    @functools.cached_property
+    def _proof(self) -> Proof:
+        photos: list[Path] = []
+        for bucket in _BUCKETS:
+            photos += _spread(self._photos[bucket], MAX_PHOTOS - len(photos))
+        rows = list(Predictor(self._bundle.path).probabilities_of(photos))
+        readable = [
+            (photo, row)
+            for photo, row in zip(photos, rows, strict=True)
+            if not isinstance(row, ImageError)
+        ]
+        if not readable:
+            raise ExportError(
+                f"None of the {len(photos)} photos below {self._photos_dir} can be read; "
+                f"{photos[0]}: {rows[0]} Name others with --image_dir."
+            )
+        photos = [photo for photo, _ in readable]
+        return Proof(
+            photos=photos,
+            probabilities=np.stack([row for _, row in readable]),
+            labels=self._bundle.labels,
+            spec=self._bundle.manifest.input,
+            truth=self._truth(photos),
+        )
+
+    def _truth(self, photos: Sequence[Path]) -> dict[int, int]:
+        """Returns the labels of those photos that the training is known not to have seen."""
+        if not self._bundle.photos():
+            return {}
+        trained_on = self._bundle.trained_on()
+        index_of = {label: index for index, label in enumerate(self._bundle.labels)}
+        return {
+            row: index_of[photo.parent.name]
+            for row, photo in enumerate(photos)
+            if photo.parent.name in index_of and sha256_of(photo) not in trained_on
+        }
+
+    @functools.cached_property
+    def _calibration(self) -> np.ndarray:
+        """Float32 (num_photos, height, width, 3) in [0, 1]; of training photos where known."""
+        photos = self._photos["training"] or [
+            photo for bucket in _BUCKETS for photo in self._photos[bucket]
+        ]
+        spec = self._bundle.manifest.input
+
+        def load(photo: Path) -> np.ndarray | None:
+            try:
+                return load_input(photo, spec)
+            except ImageError:
+                return None
+
+        with in_threads(load, _spread(photos, MAX_PHOTOS), num_threads=num_cores()) as loaded:
+            readable = [one for one in loaded if one is not None]
+        return np.stack(readable) if readable else np.empty((0, spec.height, spec.width, 3), "f4")
+
+
+def export_bundle(
+    bundle: Bundle,
+    format_name: str,
+    *,
+    out: Path | None = None,
+    photos_dir: Path | None = None,
+    choices: Choices | None = None,
+) -> ExportedFile:
+    """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
+
+    Beside it lies its description, ``<file>.json``, by which a ``Predictor`` knows its labels. A
+    file within the bundle is also recorded in its manifest.
+
+    Args:
+        bundle: what ``retrain`` wrote.
+        format_name: one of ``FORMATS``.
+        out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
+        photos_dir: photos, one sub-folder a class; by default those of the training.
+        choices: precision and the like.
+
+    Raises:
+        ConfigError: there is no such format, or it is not to be had as chosen.
+        ExportError: there are no photos, or the file gives other answers; nothing is left of it.
+        MissingPackageError: what writes or runs the format is not installed.
+    """
+    return Exporter(bundle, photos_dir=photos_dir).export(format_name, out=out, choices=choices)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return folder.resolve() in path.resolve().parents
+
+
+def _file_name(format_name: str, chosen: Choices) -> str:
+    """Returns such as "model-int8-uint8.tflite"; what is the default is not named."""
+    described = format_named(format_name)
+    defaults: dict[str, str] = {"precision": described.precisions[0]}
+    defaults |= {name: values[0] for name, values in described.options.items()}
+    parts = [
+        # "dynamic" alone is a precision.
+        f"{value}-batch" if name == "batch" else value
+        for name, value in chosen.given().items()
+        if value != defaults[name]
+    ]
+    name = Path(described.file_name)
+    return "-".join([name.stem, *parts]) + name.suffix
+
+
+def _spread(photos: Sequence[Path], count: int) -> list[Path]:
+    """Returns at most ``count`` of them, from all classes alike."""
+    rows: Iterable[int] = np.unique(
+        np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int)
+    )
+    return [photos[row] for row in rows]

@@ -1,0 +1,166 @@
+"""A ``.keras`` file of standard layers, batch normalisations folded into the convolutions."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bricksight._optional import require, require_tensorflow
+from bricksight.errors import ExportError
+from bricksight.export import onnx as onnx_export
+from bricksight.export._request import Request
+from bricksight.export.classifier import Classifier
+
+
+def write(classifier: Classifier, path: Path, request: Request) -> None:
+    """Writes the model to the file ``path``, which any Keras 3 loads without our code.
+
+    The network is rebuilt layer by layer from the ONNX file: a bundle from TensorFlow Hub has no
+    Keras layers, and a layer that wraps its graph would only point to a folder.
+
+    Raises:
+        ExportError: the network has an operation for which no layer is known here.
+        MissingPackageError: tf2onnx or onnx is not installed.
+    """
+    onnx = require("onnx", extra="onnx", feature="Writing a .keras file")
+    content = onnx_export.convert(
+        classifier, replace(request, batch=1, layout="nchw", precision="float32")
+    )
+    model = _rebuilt(onnx.load_from_string(content).graph)
+    with warnings.catch_warnings():
+        # Keras reads its weights in a way that NumPy 2 warns of.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model.save(path)
+
+
+def _rebuilt(graph: Any) -> Any:
+    """Returns a ``keras.Model`` that does what a ``GraphProto`` of channels-first images does."""
+    onnx = require("onnx", extra="onnx", feature="Writing a .keras file")
+    keras = require_tensorflow().keras
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    _, channels, height, width = (
+        size.dim_value for size in graph.input[0].type.tensor_type.shape.dim
+    )
+    images = keras.Input((height, width, channels), name="image")
+    tensors = {graph.input[0].name: images}
+    for node in graph.node:
+        step = _Node(
+            name=node.name.lower(),
+            operation=node.op_type,
+            settings={one.name: onnx.helper.get_attribute_value(one) for one in node.attribute},
+            inputs=[tensors[name] for name in node.input if name in tensors],
+            constants=[constants[name] for name in node.input if name in constants],
+        )
+        if step.operation not in _LAYERS:
+            raise _no_layer(step)
+        tensors[node.output[0]] = _LAYERS[step.operation](keras.layers, step)
+    return keras.Model(images, tensors[graph.output[0].name], name="classifier")
+
+
+@dataclass(frozen=True)
+class _Node:
+    """An operation of the ONNX graph.
+
+    Attributes:
+        name: Of the layer that it becomes.
+        operation: ONNX's word for it.
+        settings: Its attributes.
+        inputs: Keras tensors, channels last.
+        constants: Its weights.
+    """
+
+    name: str
+    operation: str
+    settings: dict[str, Any]
+    inputs: list[Any]
+    constants: list[np.ndarray]
+
+
+def _no_layer(node: _Node) -> ExportError:
+    return ExportError(
+        f"The network's operation {node.operation} ({node.name}) has no counterpart among the "
+        "Keras layers that a .keras file is built of here; nothing was written. Export it as "
+        "saved_model."
+    )
+
+
+def _convolution(layers: Any, node: _Node) -> Any:
+    kernel, bias = node.constants[0], node.constants[1] if len(node.constants) > 1 else None
+    top, left, bottom, right = node.settings.get("pads", (0, 0, 0, 0))
+    (images,) = node.inputs
+    if top or left or bottom or right:
+        padding = ((top, bottom), (left, right))
+        images = layers.ZeroPadding2D(padding, name=f"{node.name}_pad")(images)
+    shared: dict[str, Any] = {
+        "strides": tuple(node.settings.get("strides", (1, 1))),
+        "dilation_rate": tuple(node.settings.get("dilations", (1, 1))),
+        "use_bias": bias is not None,
+        "name": node.name,
+    }
+    groups = node.settings.get("group", 1)
+    if groups == 1:
+        layer = layers.Conv2D(kernel.shape[0], kernel.shape[2:], **shared)
+        weights = [kernel.transpose(2, 3, 1, 0)]
+    elif groups == kernel.shape[0] and kernel.shape[1] == 1:
+        layer = layers.DepthwiseConv2D(kernel.shape[2:], **shared)
+        weights = [kernel.transpose(2, 3, 0, 1)]
+    else:
+        raise _no_layer(node)
+    outputs = layer(images)
+    layer.set_weights(weights if bias is None else [*weights, bias])
+    return outputs
+
+
+def _clip(layers: Any, node: _Node) -> Any:
+    low, high = node.constants
+    if low != 0:
+        raise _no_layer(node)
+    return layers.ReLU(max_value=float(high), name=node.name)(node.inputs[0])
+
+
+def _scaled(layers: Any, node: _Node) -> Any:
+    """Returns the layer of ``Add``, ``Mul`` or ``Sub``, with a constant or without one."""
+    if not node.constants:
+        if node.operation != "Add":
+            raise _no_layer(node)
+        return layers.Add(name=node.name)(node.inputs)
+    (constant,) = node.constants
+    values = constant.reshape(-1).tolist()
+    if node.operation == "Sub":
+        values = [-value for value in values]
+    value = values if len(values) > 1 else values[0]
+    if node.operation == "Mul":
+        layer = layers.Rescaling(value, name=node.name)
+    else:
+        layer = layers.Rescaling(1.0, offset=value, name=node.name)
+    return layer(node.inputs[0])
+
+
+def _dense(layers: Any, node: _Node) -> Any:
+    kernel = node.constants[0].T if node.settings.get("transB") else node.constants[0]
+    bias = node.constants[1:]
+    layer = layers.Dense(kernel.shape[1], use_bias=bool(bias), name=node.name)
+    outputs = layer(node.inputs[0])
+    layer.set_weights([kernel, *bias])
+    return outputs
+
+
+_LAYERS: dict[str, Callable[[Any, _Node], Any]] = {
+    "Add": _scaled,
+    "Clip": _clip,
+    "Conv": _convolution,
+    "Gemm": _dense,
+    "GlobalAveragePool": lambda layers, node: layers.GlobalAveragePooling2D(name=node.name)(
+        node.inputs[0]
+    ),
+    "MatMul": _dense,
+    "Mul": _scaled,
+    "Relu": lambda layers, node: layers.ReLU(name=node.name)(node.inputs[0]),
+    "Softmax": lambda layers, node: layers.Softmax(name=node.name)(node.inputs[0]),
+    "Squeeze": lambda _, node: node.inputs[0],  # GlobalAveragePooling2D has dropped them already
+    "Sub": _scaled,
+}
+"""ONNX operation → the layer that does it."""

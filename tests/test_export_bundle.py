@@ -1,0 +1,223 @@
+"""Further files from a bundle: options, photos, records, and the command."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.bundle import Bundle, open_bundle
+from bricksight.cli import main
+from bricksight.errors import BundleError, ConfigError, ExportError
+from bricksight.export import FORMATS, Choices, export_bundle
+from bricksight.predict import Predictor
+from bricksight.retrain import RetrainResult
+
+pytestmark = pytest.mark.tf
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def bundle(tiny_run: RetrainResult, tmp_path: Path) -> Bundle:
+    """A bundle that a test may write to."""
+    return open_bundle(shutil.copytree(tiny_run.bundle.path, tmp_path / "bundle"))
+
+
+def held_out(run: RetrainResult) -> list[Path]:
+    return [record.path for record in run.findings.data.bucket("testing")]
+
+
+def test_export_bundle__the_file_is_described_and_recorded(
+    bundle: Bundle, tiny_run: RetrainResult
+) -> None:
+    exported = export_bundle(bundle, "onnx")
+    assert exported.path == bundle.path / "exports" / "model.onnx"
+    assert exported.agreement.num_photos == 36
+    assert exported.agreement.top1_agreement == 1
+    assert exported.accuracy is not None
+    assert exported.accuracy.num_photos == len(held_out(tiny_run))
+    assert exported.accuracy.file == exported.accuracy.reference == tiny_run.findings.test.accuracy
+    recorded = open_bundle(bundle.path)
+    assert recorded.file("exports/model.onnx") == exported.path
+    entry = recorded.manifest.exports["exports/model.onnx"]
+    assert entry["format"] == "onnx"
+    assert entry["largest_difference"] == exported.agreement.largest_difference
+    assert recorded.manifest.exports["tflite"] == bundle.manifest.exports["tflite"]
+    described = json.loads((bundle.path / "exports" / "model.onnx.json").read_text())
+    assert described["labels"] == list(bundle.labels)
+    assert described["unknown_threshold"] == bundle.manifest.unknown_threshold
+    assert described["agreement"]["accuracy"]["num_photos"] == exported.accuracy.num_photos
+
+
+def test_export_bundle__a_file_that_was_altered_is_refused(bundle: Bundle) -> None:
+    path = export_bundle(bundle, "onnx").path
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(BundleError, match=r"model\.onnx is not the file that was written"):
+        Predictor(bundle.path, runtime="onnxruntime")
+
+
+def test_export_bundle__a_lone_file_still_knows_its_labels(
+    bundle: Bundle, tiny_run: RetrainResult, tmp_path: Path
+) -> None:
+    before = bundle.path.joinpath("manifest.json").read_bytes()
+    for name in FORMATS:
+        path = tmp_path / "elsewhere" / FORMATS[name].file_name
+        export_bundle(bundle, name, out=path)
+    assert bundle.path.joinpath("manifest.json").read_bytes() == before
+    photo = held_out(tiny_run)[0]
+    expected = Predictor(bundle.path).predict(photo)
+    shutil.rmtree(bundle.path)
+    for name in set(FORMATS) - {"jetson"}:
+        predictor = Predictor(tmp_path / "elsewhere" / FORMATS[name].file_name)
+        answer = predictor.predict(photo)
+        assert [one.label for one in answer.predictions] == [
+            one.label for one in expected.predictions
+        ], name
+        assert answer.predictions[0].probability == pytest.approx(
+            expected.predictions[0].probability, abs=1e-4
+        ), name
+
+
+def test_predictor__a_file_without_labels_says_what_is_missing(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "alone.tflite"
+    shutil.copyfile(bundle.path / "model.tflite", path)
+    with pytest.raises(BundleError, match=r"there is no alone\.tflite\.json beside it"):
+        Predictor(path)
+
+
+def test_predictor__a_file_within_its_bundle_needs_no_description(bundle: Bundle) -> None:
+    assert Predictor(bundle.path / "model.tflite").labels == bundle.labels
+    assert Predictor(bundle.path / "output_graph.pb").labels == bundle.labels
+
+
+def test_predictor__a_file_that_is_not_there_names_the_command(bundle: Bundle) -> None:
+    with pytest.raises(BundleError, match=rf"bricksight export {bundle.path} --format openvino"):
+        Predictor(bundle.path, runtime="openvino")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "choices", "name"),
+    [
+        ("tflite", Choices(precision="float16"), "model-float16.tflite"),
+        ("tflite", Choices(precision="int8", io="uint8"), "model-int8-uint8.tflite"),
+        ("onnx", Choices(batch="dynamic", layout="nhwc"), "model-dynamic-batch-nhwc.onnx"),
+        ("openvino", Choices(precision="float16", batch="1"), "model-float16.xml"),
+        ("openvino", Choices(batch="dynamic"), "model-dynamic-batch.xml"),
+        ("tflite", Choices(batch="dynamic"), "model-dynamic-batch.tflite"),
+        ("tflite", Choices(precision="dynamic"), "model-dynamic.tflite"),
+    ],
+)
+def test_export_bundle__choices_are_proved_and_named(
+    bundle: Bundle, format_name: str, choices: Choices, name: str
+) -> None:
+    exported = export_bundle(bundle, format_name, choices=choices)
+    assert exported.path == bundle.path / "exports" / name
+    assert exported.agreement.top1_agreement >= 0.7
+    inputs = np.random.default_rng(0).random((3, 32, 32, 3), dtype=np.float32)
+    one_by_one = Predictor(exported.path)
+    together = one_by_one.probabilities(inputs)
+    assert together.shape == (3, 3)
+    rows = [one_by_one.probabilities(one[None])[0] for one in inputs]
+    np.testing.assert_allclose(together, np.stack(rows), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "choices", "message"),
+    [
+        ("onnx", Choices(precision="int8"), r"--precision is 'int8' for .* onnx; .*be float32"),
+        ("keras", Choices(batch="dynamic"), r"--batch is 'dynamic' for .* keras; .*no such choice"),
+        ("openvino", Choices(precision="dynamic"), r"float32 or float16 or int8"),
+        ("tflite", Choices(layout="nchw"), r"--layout .* tflite; it has no such choice"),
+    ],
+)
+def test_export_bundle__an_option_that_a_format_lacks(
+    bundle: Bundle, format_name: str, choices: Choices, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export_bundle(bundle, format_name, choices=choices)
+
+
+def test_export_bundle__without_photos_it_says_where_to_name_some(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ExportError, match=r"Name some with --image_dir"):
+        export_bundle(bundle, "onnx", photos_dir=empty)
+    gone = replace(bundle.manifest, settings={"retrain": {"image_dir": "/nowhere"}})
+    with pytest.raises(ExportError, match=r"names /nowhere, where no photo lies"):
+        export_bundle(Bundle(bundle.path, gone), "onnx")
+    assert not (bundle.path / "exports").exists()
+
+
+def test_export_bundle__photos_that_cannot_be_read_are_passed_over(
+    bundle: Bundle, tiny_run: RetrainResult, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    (folder / "red").mkdir(parents=True)
+    (folder / "red" / "bad.jpg").write_text("no photo")
+    with pytest.raises(ExportError, match=r"None of the 1 photos .* can be read"):
+        export_bundle(bundle, "frozen_graph", photos_dir=folder)
+    shutil.copy(held_out(tiny_run)[0], folder / "red" / "good.jpg")
+    exported = export_bundle(bundle, "frozen_graph", photos_dir=folder)
+    assert exported.agreement.num_photos == 1
+
+
+def test_export_bundle__other_peoples_folders_are_left_alone(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    (folder / "diary.txt").write_text("dear diary")
+    with pytest.raises(ConfigError, match=r"holiday is a folder that is not empty"):
+        export_bundle(bundle, "saved_model", out=folder)
+    assert (folder / "diary.txt").read_text() == "dear diary"
+    with pytest.raises(ConfigError, match=r"lies among the bundle's own files"):
+        export_bundle(bundle, "tflite", out=bundle.path / "model.tflite")
+    with pytest.raises(ConfigError, match=r"its name must end in \.onnx"):
+        export_bundle(bundle, "onnx", out=tmp_path / "model.pb")
+
+
+def test_export_bundle__a_second_time_replaces_the_first(bundle: Bundle) -> None:
+    for name in ("saved_model", "openvino"):
+        export_bundle(bundle, name)
+        again = export_bundle(bundle, name)
+        assert again.path.exists()
+    assert Predictor(bundle.path, runtime="openvino").labels == bundle.labels
+
+
+def test_command__several_formats_as_json(bundle: Bundle, capsys: Captured) -> None:
+    assert main(["export", str(bundle.path), "--format", "onnx,frozen_graph", "--json"]) == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert [one["format"] for one in files] == ["onnx", "frozen_graph"]
+    assert all(Path(one["file"]).is_file() and one["top1_agreement"] == 1 for one in files)
+
+
+def test_command__a_table(bundle: Bundle, tmp_path: Path, capsys: Captured) -> None:
+    out = tmp_path / "bricks.onnx"
+    assert main(["export", str(bundle.path), "--format", "onnx", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert str(out) in printed
+    assert "Compared on 36 photos" in printed
+    assert "100.0%" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--format", "onyx"), "--format is 'onyx'; it must be one of frozen_graph"),
+        (("--format", "all", "--layout", "nhwc"), "--layout is not of all formats"),
+        (("--format", "tflite,onnx", "--io", "int8"), "--io is 'int8' for the format onnx"),
+    ],
+)
+def test_command__what_cannot_be_is_said_before_any_work(
+    bundle: Bundle, capsys: Captured, words: tuple[str, ...], message: str
+) -> None:
+    assert main(["export", str(bundle.path), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert not (bundle.path / "exports").exists()
