@@ -20,8 +20,8 @@ class Writing:
 
     Attributes:
         format: One or several with commas between, or "all": frozen_graph, saved_model, keras,
-            tflite, onnx, openvino.
-        out: The file to write, a folder for saved_model; of several formats the folder
+            tflite, onnx, openvino, jetson.
+        out: The file to write, a folder for saved_model and jetson; of several formats the folder
             for all of them. By default the folder "exports" of the bundle.
         image_dir: Photos to prove the files on, one sub-folder a class; by default those that the
             bundle was trained on.

@@ -79,6 +79,12 @@ FORMATS = {
         options={"batch": _BATCH},
         companions=(".bin",),
     ),
+    "jetson": Format(
+        writer="bricksight.export.jetson:write",
+        runtime="onnxruntime",
+        file_name="jetson",
+        proved="model.onnx",
+    ),
 }
 """Format name → how it is written and proved."""
 

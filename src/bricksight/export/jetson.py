@@ -1,0 +1,128 @@
+"""A folder for NVIDIA's Jetson boards: model, photos to prove it by, and what runs there."""
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from PIL import Image
+
+from bricksight._optional import require_tensorflow
+from bricksight.config import InputSpec
+from bricksight.errors import ConfigError, ExportError, ImageError
+from bricksight.export import onnx
+from bricksight.export._request import Request
+from bricksight.export.classifier import Classifier
+from bricksight.images import decode, load_input
+from bricksight.images.preprocessing import LETTERBOX_GREY
+
+NUM_GOLDEN = 4
+GOLDEN_PIXELS = 640
+_JPEG_QUALITY = 95
+
+
+def write(classifier: Classifier, path: Path, request: Request) -> None:
+    """Writes the folder ``path``.
+
+    Raises:
+        ConfigError: something is asked for that TensorRT does not take, or a label has a line end.
+        ExportError: there is no photo to prove the folder by.
+        MissingPackageError: tf2onnx or onnx is not installed.
+    """
+    if (request.precision, request.batch, request.layout) != ("float32", 1, "nchw"):
+        raise ConfigError(
+            f"A Jetson folder holds float32 for one photo at a time, nchw; it was asked for as "
+            f"{request.precision}, batch {request.batch or 'dynamic'}, {request.layout}. "
+            "classify.py makes fp16 of it on the board."
+        )
+    labels, spec = request.proof.labels, request.proof.spec
+    for label in labels:
+        if label.splitlines() != [label]:
+            raise ConfigError(f"The label {label!r} cannot be one line of labels.txt; rename it.")
+    path.mkdir()
+    (path / "model.onnx").write_bytes(onnx.convert(classifier, request))
+    adapted = onnx.convert(classifier, request, undo_imagenet=True)
+    (path / "model.jetson_inference.onnx").write_bytes(adapted)
+    # jetson-inference keeps a carriage return as a part of the label.
+    text = "".join(f"{label}\n" for label in labels)
+    (path / "labels.txt").write_text(text, encoding="utf-8", newline="\n")
+    threshold: float | None = getattr(request, "unknown_threshold", None)
+    _write_json(path / "preprocess.json", _preparation(spec, threshold))
+    _write_golden(path / "golden", classifier, request)
+    _copy_programs(
+        path,
+        num_classes=len(labels),
+        width=spec.width,
+        height=spec.height,
+        unknown_threshold=threshold,
+    )
+
+
+def _preparation(spec: InputSpec, unknown_threshold: float | None) -> dict[str, Any]:
+    return {
+        "height": spec.height,
+        "width": spec.width,
+        "resize": spec.resize,
+        "letterbox_grey": LETTERBOX_GREY,
+        "channels": "RGB",
+        "range": [0.0, 1.0],
+        "layout": "nchw",
+        "input": onnx.INPUT,
+        "output": onnx.OUTPUT,
+        "unknown_threshold": unknown_threshold,
+    }
+
+
+def _write_golden(folder: Path, classifier: Classifier, request: Request) -> None:
+    """Saves photos anew, without place, time and owner, with the answers to these very files."""
+    folder.mkdir()
+    tf = require_tensorflow()
+    function = classifier.concrete_function()
+    said = []
+    for number, photo in enumerate(_golden_photos(request), 1):
+        path = folder / f"photo_{number}.jpg"
+        image = Image.fromarray(decode(photo))
+        image.thumbnail((GOLDEN_PIXELS, GOLDEN_PIXELS))
+        image.save(path, quality=_JPEG_QUALITY)
+        inputs = tf.constant(load_input(path, request.proof.spec)[None])
+        (probabilities,) = np.asarray(function(inputs))
+        said.append({"file": path.name, "probabilities": [float(value) for value in probabilities]})
+    _write_json(folder / "golden.json", {"photos": said})
+
+
+def _golden_photos(request: Request) -> list[Path]:
+    """Returns a few photos, of as many first answers as there are, so that no one is constant."""
+    proof = request.proof
+    first: dict[int, Path] = {}
+    for photo, row in zip(proof.photos, proof.probabilities, strict=True):
+        try:
+            if int(row.argmax()) not in first:
+                decode(photo)
+                first[int(row.argmax())] = photo
+        except ImageError:
+            continue
+        if len(first) == NUM_GOLDEN:
+            break
+    if not first:
+        raise ExportError("No photo can be read that could prove the folder on the board.")
+    return list(first.values())
+
+
+def _copy_programs(path: Path, **facts: object) -> None:
+    source = resources.files("bricksight") / "jetson"
+    for name in ("classify.py", "build.sh"):
+        (path / name).write_bytes((source / name).read_bytes())
+        (path / name).chmod(0o755)
+    template = (source / "README.md").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    text = environment.from_string(template).render(facts)
+    (path / "README.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_json(path: Path, content: object) -> None:
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")

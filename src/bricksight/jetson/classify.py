@@ -1,0 +1,978 @@
+#!/usr/bin/env python3
+"""Classifies photos, camera pictures and videos on a Jetson with the model of this folder.
+
+Python 3.6 or newer, NumPy, OpenCV, and the TensorRT of the JetPack; nothing has to be installed.
+The first run builds the TensorRT engine, which takes minutes; later runs load it.
+
+    python3 classify.py photo.jpg folder/
+    python3 classify.py --camera 0              python3 classify.py --csi 0 --headless
+    python3 classify.py --video clip.mp4        python3 classify.py --selftest
+"""
+
+import argparse
+import collections
+import ctypes
+import functools
+import hashlib
+import json
+import os
+import platform
+import re
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Callable, ClassVar, Dict, Iterator, List, Optional, Sequence, Tuple
+
+if platform.machine() == "aarch64":
+    # NumPy's OpenBLAS may take the Nano's processor for another one: "Illegal instruction".
+    os.environ.setdefault("OPENBLAS_CORETYPE", "ARMV8")
+import cv2  # before NumPy and TensorRT: its libgomp needs a place that the others may take
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+TOLERANCE = {"fp16": 0.03, "fp32": 0.005}
+SILENCE_S = 10.0
+MIB = 1 << 20
+_BITS = 22  # of the weights' fractions, as Pillow has them
+
+Frame = Tuple[float, Any]
+Box = Tuple[int, int, int, int]
+
+
+class BoardError(Exception):
+    """What the user can do something about; the message says what."""
+
+
+# ----------------------------------------------------------------------------------------------
+# The folder
+
+
+class Settings:
+    """What preprocess.json and labels.txt say of the model."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads the two files.
+
+        Raises:
+            BoardError: one is missing or damaged.
+        """
+        self.folder = folder
+        self.model = folder / "model.onnx"
+        self.golden = folder / "golden"
+        try:
+            said = _read_json(folder / "preprocess.json")
+            self.height, self.width = int(said["height"]), int(said["width"])
+            self.letterbox = said["resize"] == "letterbox"
+            self.grey = int(said["letterbox_grey"])
+            self.low, self.high = [float(value) for value in said["range"]]
+            self.input, self.output = said["input"], said["output"]
+            self.unknown_threshold: Optional[float] = said["unknown_threshold"]
+            self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BoardError(
+                f"{folder} is not a folder of `bricksight export --format jetson`, or a file of it "
+                f"is missing or damaged ({type(error).__name__}: {error}). Copy all of it again."
+            ) from error
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# ----------------------------------------------------------------------------------------------
+# Photos to the network's input: Pillow's bilinear resize, which the training used, in NumPy.
+# cv2.resize passes over pixels (INTER_LINEAR) or filters otherwise (INTER_AREA).
+
+
+def read_photo(path: Path, settings: Settings) -> Any:
+    """Returns a photo as uint8 (height, width, 3), RGB, upright, on white where transparent.
+
+    Raises:
+        BoardError: it cannot be read.
+    """
+    try:
+        size = jpeg_size(path.read_bytes())
+        flags = cv2.IMREAD_COLOR
+        if size is not None:
+            flags = _jpeg_flags(min(size) // (2 * max(settings.height, settings.width)))
+        elif path.suffix.lower() in (".png", ".webp"):
+            flags = cv2.IMREAD_UNCHANGED
+        picture = cv2.imread(str(path), flags)
+    except OSError as error:
+        raise BoardError(f"{path} cannot be read: {error.strerror}") from error
+    except (cv2.error, UnicodeError, SystemError, TypeError) as error:
+        raise BoardError(f"{path} cannot be read by OpenCV: {error}") from error
+    if picture is None:
+        raise BoardError(f"{path} is damaged, or no picture that this OpenCV reads")
+    return np.ascontiguousarray(_on_white(picture)[..., ::-1])
+
+
+def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
+    """Returns (width, height) as stored in a JPEG's header, None if it is no JPEG."""
+    if content[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while at + 9 <= len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", content[at + 5 : at + 9])
+            return width, height
+        at += 1 if marker == 0xFF else 2 + struct.unpack(">H", content[at + 2 : at + 4])[0]
+    return None
+
+
+def _jpeg_flags(times: int) -> int:
+    """Decodes at 1/2, 1/4 or 1/8 what is that much larger than twice the network's size."""
+    for factor, flags in ((8, "8"), (4, "4"), (2, "2")):
+        if times >= factor:
+            return int(getattr(cv2, "IMREAD_REDUCED_COLOR_" + flags))
+    return int(cv2.IMREAD_COLOR)
+
+
+def _on_white(picture: Any) -> Any:
+    if picture.dtype == np.uint16:
+        picture = (picture >> 8).astype(np.uint8)
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    if picture.shape[2] == 4:
+        alpha = picture[..., 3:].astype(np.uint32)
+        return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return picture if picture.shape[2] == 3 else np.repeat(picture[..., :1], 3, axis=2)
+
+
+def to_input(image: Any, settings: Settings) -> Any:
+    """Returns float32 (1, 3, height, width) for uint8 (height, width, 3), RGB."""
+    height, width = settings.height, settings.width
+    rows, columns = height, width
+    if settings.letterbox:
+        scale = min(width / image.shape[1], height / image.shape[0])
+        rows = max(1, round(image.shape[0] * scale))
+        columns = max(1, round(image.shape[1] * scale))
+    pixels = np.full((height, width, 3), settings.grey, np.float32)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    pixels[top : top + rows, left : left + columns] = resize(image, rows, columns)
+    scaled = pixels / np.float32(255) * np.float32(settings.high - settings.low)
+    return np.ascontiguousarray((scaled + np.float32(settings.low)).transpose(2, 0, 1)[None])
+
+
+def resize(image: Any, rows: int, columns: int) -> Any:
+    """Returns the picture at this size, uint8: bilinear, antialiased.
+
+    The steps and their roundings are Pillow's: blocks are averaged while three times the size is
+    left, then a triangle as wide as the reduction filters the columns, then the rows. (Pillow takes
+    the rows of some tall pictures first, which rounds some values the other way.)
+    """
+    height, width = image.shape[:2]
+    by_rows, by_columns = int(height / rows / 3.0) or 1, int(width / columns / 3.0) or 1
+    if by_rows > 1 or by_columns > 1:
+        image = _average_blocks(image, by_rows, by_columns)
+    across = _filter(image.transpose(1, 0, 2), width / by_columns, columns)
+    return _filter(across.transpose(1, 0, 2), height / by_rows, rows)
+
+
+def _average_blocks(image: Any, by_rows: int, by_columns: int) -> Any:
+    starts = [np.arange(0, image.shape[0], by_rows), np.arange(0, image.shape[1], by_columns)]
+    counts = [np.diff(np.append(starts[axis], image.shape[axis])) for axis in (0, 1)]
+    sums = np.add.reduceat(image, starts[0], axis=0, dtype=np.uint32)
+    sums = np.add.reduceat(sums, starts[1], axis=1)
+    areas = (counts[0][:, None] * counts[1])[..., None].astype(np.uint32)
+    return (((sums + areas // 2) * ((1 << 24) // areas)) >> 24).astype(np.uint8)
+
+
+def _filter(image: Any, span: float, size: int) -> Any:
+    """Returns ``size`` rows, each the weighted sum of those near it, rounded."""
+    lines = np.ascontiguousarray(image).reshape(len(image), -1)
+    taps, weights = _triangle(len(lines), span, size)
+    total = np.full((size, lines.shape[1]), 1 << (_BITS - 1), np.int32)
+    for tap, weight in zip(taps.T, weights.T):
+        total += weight[:, None] * lines[tap]
+    return (total >> _BITS).astype(np.uint8).reshape((size, *image.shape[1:]))
+
+
+@functools.lru_cache(maxsize=8)
+def _triangle(num_lines: int, span: float, size: int) -> Tuple[Any, Any]:
+    """Returns which lines make each new line, and with what weights: (size, num_taps) each."""
+    scale = span / size
+    support = max(scale, 1.0)
+    centres = (np.arange(size) + 0.5) * scale
+    first = np.maximum(np.floor(centres - support + 0.5), 0).astype(int)
+    end = np.minimum(np.floor(centres + support + 0.5), num_lines).astype(int)
+    taps = first[:, None] + np.arange((end - first).max())
+    weights = np.maximum(1 - np.abs(taps - centres[:, None] + 0.5) / support, 0)
+    weights[taps >= end[:, None]] = 0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.minimum(taps, num_lines - 1), np.floor(weights * (1 << _BITS) + 0.5).astype(np.int32)
+
+
+# ----------------------------------------------------------------------------------------------
+# CUDA's memory and streams, without pycuda, which would have to be compiled on the board
+
+
+class Cuda:
+    """The functions of libcudart that are needed; one that fails raises ``BoardError``."""
+
+    _pointer = ctypes.c_void_p
+    SIGNATURES: ClassVar[Dict[str, Tuple[Any, List[Any]]]] = {
+        "cudaGetErrorString": (ctypes.c_char_p, [ctypes.c_int]),
+        "cudaDeviceGetAttribute": (
+            ctypes.c_int,
+            [ctypes.POINTER(ctypes.c_int), ctypes.c_int, ctypes.c_int],
+        ),
+        "cudaMalloc": (ctypes.c_int, [ctypes.POINTER(_pointer), ctypes.c_size_t]),
+        "cudaFree": (ctypes.c_int, [_pointer]),
+        "cudaStreamCreate": (ctypes.c_int, [ctypes.POINTER(_pointer)]),
+        "cudaStreamDestroy": (ctypes.c_int, [_pointer]),
+        "cudaStreamSynchronize": (ctypes.c_int, [_pointer]),
+        "cudaMemcpyAsync": (
+            ctypes.c_int,
+            [_pointer, _pointer, ctypes.c_size_t, ctypes.c_int, _pointer],
+        ),
+    }
+    TO_DEVICE, TO_HOST = 1, 2
+    _MULTIPROCESSORS, _MAJOR, _MINOR = 16, 75, 76
+
+    def __init__(self) -> None:
+        """Loads the library.
+
+        Raises:
+            BoardError: it is not found.
+        """
+        self._library = self._load()
+        for name, (restype, argtypes) in self.SIGNATURES.items():
+            function = getattr(self._library, name)
+            function.restype, function.argtypes = restype, argtypes
+
+    @staticmethod
+    def _load() -> Any:
+        names = ["/usr/local/cuda/lib64/libcudart.so"]
+        board = Path("/usr/local/cuda/targets").glob("*/lib/libcudart.so*")
+        names += sorted(str(one) for one in board)
+        names += ["libcudart.so" + end for end in ("", ".13", ".12", ".11.0", ".10.2")]
+        for name in names:
+            try:
+                return ctypes.CDLL(name)
+            except OSError:
+                continue
+        raise BoardError(
+            "CUDA's library libcudart was not found (tried {}). It comes with the JetPack: "
+            "sudo apt-get install nvidia-jetpack".format(", ".join(names))
+        )
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Calls a function of the library.
+
+        Raises:
+            BoardError: it returns an error.
+        """
+        code = getattr(self._library, name)(*arguments)
+        if code != 0:
+            text = self._library.cudaGetErrorString(code) or b"no text"
+            raise BoardError(
+                f"CUDA: {name} failed with error {code} ({text.decode('ascii', 'replace')}). "
+                'If memory is short, see README.md, "Memory".'
+            )
+
+    def gpu(self) -> str:
+        """Returns what an engine is tied to: compute capability and number of multiprocessors."""
+        values = []
+        for attribute in (self._MAJOR, self._MINOR, self._MULTIPROCESSORS):
+            value = ctypes.c_int()
+            self.call("cudaDeviceGetAttribute", ctypes.byref(value), attribute, 0)
+            values.append(value.value)
+        return "sm{}{}x{}".format(*values)
+
+    def allocate(self, num_bytes: int) -> int:
+        """Returns the address of new memory on the GPU."""
+        pointer = ctypes.c_void_p()
+        self.call("cudaMalloc", ctypes.byref(pointer), num_bytes)
+        return pointer.value or 0
+
+    def new_stream(self) -> int:
+        """Returns the handle of a new stream."""
+        stream = ctypes.c_void_p()
+        self.call("cudaStreamCreate", ctypes.byref(stream))
+        return stream.value or 0
+
+    def copy(self, destination: int, source: int, num_bytes: int, kind: int, stream: int) -> None:
+        """Queues a copy between the memories."""
+        self.call("cudaMemcpyAsync", destination, source, num_bytes, kind, stream)
+
+
+# ----------------------------------------------------------------------------------------------
+# TensorRT: 7.1 to 10.x, told apart by what the objects have, never by the version's number
+
+
+def import_tensorrt() -> Any:
+    """Returns the module ``tensorrt``.
+
+    Raises:
+        BoardError: it is not there.
+    """
+    try:
+        import tensorrt
+    except ImportError as error:
+        raise BoardError(
+            f"TensorRT cannot be imported ({error}). It comes with the JetPack, for the system's "
+            "python3 only: leave virtual environments and conda, and install no tensorrt by pip. "
+            "To run without it: --runtime onnxruntime"
+        ) from error
+    return tensorrt
+
+
+class TensorRT:
+    """model.onnx as an engine of this board's; built when there is none for it yet."""
+
+    name = "tensorrt"
+
+    def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
+        """Loads the engine, or builds it.
+
+        Raises:
+            BoardError: TensorRT or CUDA refuses something.
+        """
+        self.precision: str = options.precision
+        self._trt = import_tensorrt()
+        self._cuda = Cuda()
+        self._options = options
+        level = self._trt.Logger.INFO if options.verbose else self._trt.Logger.WARNING
+        self._logger = self._trt.Logger(level)
+        self._onnx = settings.model.read_bytes()
+        self.engine_file = self._name(settings, ".engine")
+        self._timing_file = self._name(settings, ".timing")
+        self._engine = self._open()
+        self._buffers: List[int] = []
+        self._stream = 0
+        self._prepare(settings)
+
+    def _name(self, settings: Settings, ending: str) -> Path:
+        parts = [self._cuda.gpu(), "trt" + self._trt.__version__]
+        if ending == ".engine":
+            parts += [hashlib.sha256(self._onnx).hexdigest()[:12], self.precision]
+        folder: Path = self._options.engines or settings.folder
+        return folder / ("model." + ".".join(parts) + ending)
+
+    def _open(self) -> Any:
+        self._runtime = self._trt.Runtime(self._logger)
+        if self.engine_file.is_file() and not self._options.rebuild:
+            engine = self._runtime.deserialize_cuda_engine(self.engine_file.read_bytes())
+            if engine is not None:
+                return engine
+            tell(f"{self.engine_file} cannot be loaded; it is built again.")
+        tell(f"Building {self.engine_file}; this takes minutes, and only once.")
+        started = time.time()
+        plan = self._build()
+        _write(self.engine_file, plan)
+        tell("Built in %.0f s." % (time.time() - started))
+        engine = self._runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise BoardError("TensorRT cannot load the engine that it has just built; see above.")
+        return engine
+
+    def _build(self) -> bytes:
+        trt = self._trt
+        builder = trt.Builder(self._logger)
+        explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+        network = builder.create_network(0 if explicit is None else 1 << int(explicit))
+        parser = trt.OnnxParser(network, self._logger)
+        if not parser.parse(self._onnx):
+            errors = [str(parser.get_error(index)) for index in range(parser.num_errors)]
+            raise BoardError(
+                "TensorRT {} does not take model.onnx:\n  {}".format(
+                    trt.__version__, "\n  ".join(errors)
+                )
+            )
+        config = self._config(builder)
+        if hasattr(builder, "build_serialized_network"):
+            plan = builder.build_serialized_network(network, config)
+        else:
+            engine = builder.build_engine(network, config)
+            plan = None if engine is None else engine.serialize()
+        if plan is None:
+            raise BoardError(
+                "TensorRT could not build the engine; its own messages are above. Mostly memory "
+                'is short: README.md, "Memory", or a smaller --workspace.'
+            )
+        self._keep_timing(config)
+        return bytes(plan)
+
+    def _config(self, builder: Any) -> Any:
+        trt = self._trt
+        config = builder.create_builder_config()
+        workspace = self._options.workspace * MIB
+        if hasattr(config, "set_memory_pool_limit"):
+            config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
+        else:
+            config.max_workspace_size = workspace
+        if self.precision == "fp16":
+            if not hasattr(trt.BuilderFlag, "FP16"):
+                raise BoardError(
+                    f"TensorRT {trt.__version__} has no switch for fp16 any more; "
+                    "use --precision fp32."
+                )
+            config.set_flag(trt.BuilderFlag.FP16)
+        if hasattr(config, "create_timing_cache"):
+            there = self._timing_file.is_file()
+            cache = config.create_timing_cache(self._timing_file.read_bytes() if there else b"")
+            if cache is None or not config.set_timing_cache(cache, False):
+                config.set_timing_cache(config.create_timing_cache(b""), False)
+        return config
+
+    def _keep_timing(self, config: Any) -> None:
+        if hasattr(config, "get_timing_cache"):
+            cache = config.get_timing_cache()
+            if cache is not None:
+                _write(self._timing_file, bytes(cache.serialize()))
+
+    def _tensors(self) -> List[Tuple[str, bool, Any, Any]]:
+        """Returns (name, is input, type, shape) of the engine's tensors, in its order."""
+        engine = self._engine
+        if hasattr(engine, "num_io_tensors"):
+            names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+            return [
+                (
+                    name,
+                    engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT,
+                    engine.get_tensor_dtype(name),
+                    tuple(engine.get_tensor_shape(name)),
+                )
+                for name in names
+            ]
+        return [
+            (
+                engine.get_binding_name(index),
+                engine.binding_is_input(index),
+                engine.get_binding_dtype(index),
+                tuple(engine.get_binding_shape(index)),
+            )
+            for index in range(engine.num_bindings)
+        ]
+
+    def _prepare(self, settings: Settings) -> None:
+        tensors = self._tensors()
+        expected = {
+            settings.input: (True, (1, 3, settings.height, settings.width)),
+            settings.output: (False, (1, len(settings.labels))),
+        }
+        found = {name: (is_input, shape) for name, is_input, _, shape in tensors}
+        if found != expected or any(kind != self._trt.float32 for _, _, kind, _ in tensors):
+            raise BoardError(
+                f"The engine's tensors are {tensors}; preprocess.json and labels.txt expect "
+                f"float32 {expected}. These files do not belong together: copy all again."
+            )
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise BoardError('TensorRT found no memory to run the engine; see README.md, "Memory".')
+        self._result = np.empty((1, len(settings.labels)), np.float32)
+        self._stream = self._cuda.new_stream()
+        for _, _, _, shape in tensors:
+            self._buffers.append(self._cuda.allocate(4 * int(np.prod(shape))))
+        is_input = [tensor[1] for tensor in tensors]
+        self._source = self._buffers[is_input.index(True)]
+        self._target = self._buffers[is_input.index(False)]
+        self._by_name = hasattr(self._engine, "num_io_tensors")
+        if self._by_name:
+            for tensor, address in zip(tensors, self._buffers):
+                if self._context.set_tensor_address(tensor[0], address) is False:
+                    raise BoardError(f"TensorRT: set_tensor_address({tensor[0]!r}) failed.")
+
+    def run(self, inputs: Any) -> Any:
+        """Returns the probabilities, float32 (num_classes,).
+
+        Raises:
+            BoardError: TensorRT or CUDA refuses something.
+        """
+        copy, stream = self._cuda.copy, self._stream
+        copy(self._source, inputs.ctypes.data, inputs.nbytes, Cuda.TO_DEVICE, stream)
+        if self._by_name:
+            name, done = "execute_async_v3", self._context.execute_async_v3(stream)
+        else:
+            name, done = "execute_async_v2", self._context.execute_async_v2(self._buffers, stream)
+        if not done:
+            raise BoardError(f"TensorRT: {name} failed; its own messages are above.")
+        result = self._result
+        copy(result.ctypes.data, self._target, result.nbytes, Cuda.TO_HOST, stream)
+        self._cuda.call("cudaStreamSynchronize", stream)
+        return result[0].copy()
+
+    def about(self) -> str:
+        """Returns what runs, for people."""
+        return f"TensorRT {self._trt.__version__} {self.precision}, GPU {self._cuda.gpu()}"
+
+    def close(self) -> None:
+        """Gives memory and stream back; the engine goes after them."""
+        if self._stream:
+            self._cuda.call("cudaStreamSynchronize", self._stream)
+        while self._buffers:
+            self._cuda.call("cudaFree", self._buffers.pop())
+        if self._stream:
+            stream, self._stream = self._stream, 0
+            self._cuda.call("cudaStreamDestroy", stream)
+        self._context = self._engine = None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all: a power cut leaves no half engine behind."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise BoardError(
+            f"{path} cannot be written ({error.strerror}). Name a folder that can be: "
+            "--engines FOLDER"
+        ) from error
+
+
+class OnnxRuntime:
+    """model.onnx in ONNX Runtime: only when asked for."""
+
+    name = "onnxruntime"
+    precision = "fp32"
+
+    def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
+        """Loads the model.
+
+        Raises:
+            BoardError: ONNX Runtime is not installed.
+        """
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise BoardError(
+                f"ONNX Runtime cannot be imported ({error}); see README.md."
+            ) from error
+        wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
+        there = onnxruntime.get_available_providers()
+        self._session = onnxruntime.InferenceSession(
+            str(settings.model), providers=[name for name in wanted if name in there]
+        )
+        self._names = settings.input, settings.output
+        self._version = onnxruntime.__version__
+
+    def run(self, inputs: Any) -> Any:
+        """Returns the probabilities, float32 (num_classes,)."""
+        return self._session.run([self._names[1]], {self._names[0]: inputs})[0][0]
+
+    def about(self) -> str:
+        """Returns what runs, for people."""
+        return f"ONNX Runtime {self._version}, {self._session.get_providers()[0]}"
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
+RUNTIMES: Dict[str, Any] = {"tensorrt": TensorRT, "onnxruntime": OnnxRuntime}
+
+
+# ----------------------------------------------------------------------------------------------
+# Frames
+
+
+class Newest:
+    """Reads a live camera all the time and hands out its newest frame: none is ever stale."""
+
+    def __init__(self, capture: Any) -> None:
+        self._capture = capture
+        self._changed = threading.Condition()
+        self._frame: Optional[Any] = None
+        self._ended = False
+        self._thread = threading.Thread(target=self._read)
+        self._thread.daemon = True
+        self._thread.start()
+
+    def _read(self) -> None:
+        while not self._ended:
+            there, frame = self._capture.read()
+            with self._changed:
+                self._frame = frame if there else None
+                self._ended = self._ended or not there
+                self._changed.notify()
+
+    def take(self) -> Optional[Any]:
+        """Returns a frame that was not taken yet, None if the camera is silent or has gone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._frame is not None or self._ended, SILENCE_S)
+            frame, self._frame = self._frame, None
+            return frame
+
+    def stop(self) -> bool:
+        """Returns whether the camera is not being read any more."""
+        self._ended = True
+        self._thread.join(SILENCE_S)
+        return not self._thread.is_alive()
+
+
+def csi_pipeline(options: argparse.Namespace) -> str:
+    """Returns the GStreamer pipeline of a CSI camera: shrunk by hardware, old frames dropped."""
+    width, height = options.width, options.height
+    return (
+        f"nvarguscamerasrc sensor-id={options.csi} ! video/x-raw(memory:NVMM), width=(int){width}, "
+        f"height=(int){height}, format=(string)NV12, framerate=(fraction){options.fps}/1 ! "
+        f"nvvidconv flip-method={options.flip} ! video/x-raw, width=(int){width // 2}, "
+        f"height=(int){height // 2}, format=(string)BGRx ! videoconvert ! "
+        "video/x-raw, format=(string)BGR ! appsink drop=true max-buffers=1 sync=false"
+    )
+
+
+def open_capture(options: argparse.Namespace) -> Any:
+    """Returns the opened ``cv2.VideoCapture``.
+
+    Raises:
+        BoardError: it cannot be opened.
+    """
+    if options.csi is not None:
+        if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
+            raise BoardError(
+                f"This OpenCV ({cv2.__version__}) has no GStreamer, which a CSI camera needs. Use "
+                "the JetPack's: pip3 uninstall opencv-python, then "
+                "sudo apt-get install python3-opencv"
+            )
+        capture = cv2.VideoCapture(csi_pipeline(options), cv2.CAP_GSTREAMER)
+        cure = "Once a program has crashed: sudo systemctl restart nvargus-daemon"
+        what = f"The CSI camera {options.csi}"
+    elif options.camera is not None:
+        capture = cv2.VideoCapture(options.camera, cv2.CAP_V4L2)
+        # In this order: with YUYV, the default, USB carries a third of the frames or less.
+        capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(b"MJPG", "little"))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.height)
+        capture.set(cv2.CAP_PROP_FPS, options.fps)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        cure = "List the cameras: ls /dev/video*; beside a CSI camera the USB one is mostly 1"
+        what = f"The USB camera {options.camera}"
+    else:
+        capture = cv2.VideoCapture(options.video)
+        cure = "Check the path; this OpenCV may lack its codec"
+        what = f"The video {options.video}"
+    if not capture.isOpened():
+        capture.release()
+        raise BoardError(f"{what} cannot be opened. {cure}.")
+    return capture
+
+
+def frames(options: argparse.Namespace) -> Iterator[Frame]:
+    """Yields (seconds, picture): BGR; a video's every frame, a camera's newest.
+
+    Raises:
+        BoardError: there is nothing to open, or a camera breaks off.
+    """
+    capture = open_capture(options)
+    newest = None if options.video else Newest(capture)
+    started = time.time()
+    count = 0
+    try:
+        while newest is None:
+            there, picture = capture.read()
+            if not there:
+                break
+            yield count / (capture.get(cv2.CAP_PROP_FPS) or 30.0), picture
+            count += 1
+        while newest is not None:
+            picture = newest.take()
+            if picture is None:
+                raise BoardError(f"The camera gave no frame for {SILENCE_S:.0f} s, or has gone.")
+            yield time.time() - started, picture
+    finally:
+        if newest is None or newest.stop():
+            capture.release()
+    if not count:
+        raise BoardError(f"The video {options.video} has no frame that can be read.")
+
+
+def central_box(picture: Any, settings: Settings, share: float) -> Box:
+    """Returns (left, top, right, bottom) of the middle, in the network's proportions."""
+    height, width = picture.shape[:2]
+    scale = share * min(height / settings.height, width / settings.width)
+    rows = max(1, round(scale * settings.height))
+    columns = max(1, round(scale * settings.width))
+    left, top = (width - columns) // 2, (height - rows) // 2
+    return left, top, left + columns, top + rows
+
+
+# ----------------------------------------------------------------------------------------------
+# Answers
+
+
+def answer(probabilities: Any, settings: Settings, options: argparse.Namespace) -> Dict[str, Any]:
+    """Returns what is printed of one photo or frame; keys as of `bricksight classify --json`."""
+    order = np.argsort(-probabilities, kind="mergesort")[: options.top]
+    threshold = settings.unknown_threshold if options.threshold is None else options.threshold
+    best = [
+        {"label": settings.labels[index], "probability": round(float(probabilities[index]), 6)}
+        for index in order
+    ]
+    is_unknown = threshold is not None and float(probabilities[order[0]]) < threshold
+    return {
+        "label": None if is_unknown else best[0]["label"],
+        "is_unknown": is_unknown,
+        "predictions": best,
+    }
+
+
+def as_text(said: Dict[str, Any]) -> str:
+    """Returns an answer for people."""
+    best = ", ".join(
+        "{} {:.1f} %".format(one["label"], 100 * one["probability"]) for one in said["predictions"]
+    )
+    return f"unknown ({best})" if said["is_unknown"] else best
+
+
+def tell(text: str) -> None:
+    """Writes a line to stderr, whatever the terminal's alphabet."""
+    _print(text, sys.stderr)
+
+
+def _print(text: str, stream: Any) -> None:
+    encoding = stream.encoding or "ascii"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def say(said: Dict[str, Any], text: str, options: argparse.Namespace) -> None:
+    """Writes an answer to stdout: a JSON line when headless, else the text."""
+    _print(json.dumps(said) if options.headless else text, sys.stdout)
+
+
+def photos_in(paths: Sequence[Path]) -> List[Path]:
+    """Returns the files, and of the folders the photos below them, sorted."""
+    found: List[Path] = []
+    for path in paths:
+        below = [one for one in path.rglob("*") if one.suffix.lower() in PHOTO_EXTENSIONS]
+        found += sorted(below) if path.is_dir() else [path]
+    if not found:
+        raise BoardError(f"No photo ({' '.join(PHOTO_EXTENSIONS)}) lies below {paths[0]}.")
+    return found
+
+
+def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
+    """Answers each photo; one that cannot be read is named and makes the exit code 1."""
+    code = 0
+    for path in photos_in(options.photos):
+        try:
+            image = read_photo(path, settings)
+        except BoardError as error:
+            tell(f"set aside: {error}")
+            code = 1
+            continue
+        said = answer(runtime.run(to_input(image, settings)), settings, options)
+        said["photo"] = str(path)
+        say(said, f"{path}: {as_text(said)}", options)
+    return code
+
+
+def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
+    """Answers frame by frame, in a window or as lines."""
+    rows: Any = collections.deque(maxlen=options.smooth)
+    times: Any = collections.deque(maxlen=31)
+    show = _no_window if options.headless else _window()
+    source = frames(options)
+    try:
+        for index, (time_s, picture) in enumerate(source):
+            left, top, right, bottom = box = central_box(picture, settings, options.region)
+            image = np.ascontiguousarray(picture[top:bottom, left:right, ::-1])
+            rows.append(runtime.run(to_input(image, settings)))
+            said = answer(np.mean(rows, axis=0), settings, options)
+            times.append(time.time())
+            rate = (len(times) - 1) / max(times[-1] - times[0], 1e-9)
+            said.update(frame=index, time_s=round(time_s, 3), fps=round(rate, 1))
+            if options.headless:
+                say(said, "", options)
+            if not show(picture, box, said) or index + 1 == options.limit:
+                break
+    finally:
+        source.close()  # type: ignore[attr-defined]
+    return 0
+
+
+def _no_window(picture: Any, box: Box, said: Dict[str, Any]) -> bool:
+    return True
+
+
+def _window() -> Callable[[Any, Box, Dict[str, Any]], bool]:
+    """Returns what shows a frame, and says whether to go on: until q, Escape, or the cross."""
+    title = "classify.py: q ends"
+    try:
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise BoardError("There is no display for a window. Use --headless, or set DISPLAY.")
+        cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
+    except cv2.error as error:
+        raise BoardError(f"OpenCV cannot open a window; use --headless. ({error})") from error
+
+    def show(picture: Any, box: Box, said: Dict[str, Any]) -> bool:
+        colour = (40, 170, 255) if said["is_unknown"] else (90, 220, 90)
+        cv2.rectangle(picture, box[:2], box[2:], colour, 2)
+        for row, text in enumerate([as_text(said), "{:.1f} frames/s".format(said["fps"])]):
+            place = (10, 28 + 28 * row)
+            for ink, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+                cv2.putText(
+                    picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.7, ink, thickness, cv2.LINE_AA
+                )
+        cv2.imshow(title, picture)
+        return cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
+
+    return show
+
+
+# ----------------------------------------------------------------------------------------------
+# Is it right, and how fast
+
+
+def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
+    """Compares the answers to the golden photos with those of the PC; 0 if they agree."""
+    allowed = TOLERANCE[runtime.precision]
+    wrong = 0
+    for one in _read_json(settings.golden / "golden.json")["photos"]:
+        expected = np.array(one["probabilities"], np.float32)
+        image = read_photo(settings.golden / one["file"], settings)
+        found = runtime.run(to_input(image, settings))
+        difference = float(np.abs(found - expected).max())
+        is_wrong = not difference <= allowed  # also for NaN
+        wrong += is_wrong
+        said = {"photo": one["file"], "difference": round(difference, 6), "passed": not is_wrong}
+        text = "{}: {} instead of {}, probabilities differ by up to {:.4f}, {} allowed: {}".format(
+            one["file"],
+            settings.labels[int(found.argmax())],
+            settings.labels[int(expected.argmax())],
+            difference,
+            allowed,
+            "WRONG" if is_wrong else "right",
+        )
+        say(said, text, options)
+    if wrong:
+        raise BoardError(
+            f"{wrong} golden photos are answered otherwise than on the PC by {runtime.about()}. "
+            "Try --precision fp32 --rebuild; if that is wrong, too, do not use the answers."
+        )
+    tell(f"Selftest passed: {runtime.about()}")
+    return 0
+
+
+def benchmark(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
+    """Measures preparation and network apart, on a golden photo."""
+    name = _read_json(settings.golden / "golden.json")["photos"][0]["file"]
+    image = read_photo(settings.golden / name, settings)
+    inputs = to_input(image, settings)
+    for _ in range(10):
+        runtime.run(inputs)
+    said: Dict[str, Any] = {"runtime": runtime.about(), "photo_size": list(image.shape[1::-1])}
+    steps: Dict[str, Callable[[], Any]] = {
+        "prepare": lambda: to_input(image, settings),
+        "network": lambda: runtime.run(inputs),
+    }
+    for step, function in sorted(steps.items()):
+        times = []
+        for _ in range(options.iterations):
+            started = time.perf_counter()
+            function()
+            times.append(1000 * (time.perf_counter() - started))
+        for percentile in (50, 95):
+            said[f"{step}_ms_p{percentile}"] = round(float(np.percentile(times, percentile)), 3)
+    say(said, "\n".join(f"{key:16} {value}" for key, value in sorted(said.items())), options)
+    return 0
+
+
+def build_only(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
+    """The runtime has done it all by now."""
+    tell(f"Ready: {runtime.about()}")
+    return 0
+
+
+# ----------------------------------------------------------------------------------------------
+# Command line
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Classify with the model of this folder.")
+    add = parser.add_argument
+    add("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of them")
+    add("--camera", type=int, metavar="N", help="USB camera /dev/videoN")
+    add("--csi", type=int, metavar="N", help="CSI camera, sensor N")
+    add("--video", metavar="FILE", help="video file")
+    add("--selftest", action="store_true", help="compare with the golden photos")
+    add("--benchmark", action="store_true", help="measure preparation and network")
+    add("--build", action="store_true", help="build the engine and end")
+    add("--runtime", choices=sorted(RUNTIMES), default="tensorrt")
+    add("--precision", choices=["fp16", "fp32"], default="fp16", help="of the TensorRT engine")
+    add("--workspace", type=_at_least(1), default=256, metavar="MIB", help="memory for building")
+    add(
+        "--engines",
+        type=Path,
+        metavar="FOLDER",
+        help="where engines lie; default: beside model.onnx",
+    )
+    add("--rebuild", action="store_true", help="build the engine though there is one")
+    add("--headless", action="store_true", help="no window; one JSON object a line")
+    add("--smooth", type=_at_least(1), default=5, metavar="N", help="mean over N frames; 1: none")
+    add("--region", type=_share, default=0.6, help="part of a frame that is classified, by sides")
+    add("--threshold", type=_share, help="less probable answers are unknown")
+    add("--top", type=_at_least(1), default=3, metavar="N", help="how many classes to name")
+    add("--limit", type=_at_least(1), metavar="N", help="end after N frames")
+    add("--width", type=_at_least(16), default=1280, help="of the camera's picture")
+    add("--height", type=_at_least(16), default=720, help="of the camera's picture")
+    add("--fps", type=_at_least(1), default=30, help="of the camera")
+    add("--flip", type=int, choices=range(8), default=0, help="CSI: nvvidconv's flip-method")
+    add("--iterations", type=_at_least(1), default=200, metavar="N", help="of --benchmark")
+    add("--verbose", action="store_true", help="more messages of TensorRT's")
+    add("--folder", type=Path, default=HERE, help="of the model; default: where this file lies")
+    return parser
+
+
+def _at_least(low: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text} is under {low}")
+        return int(text)
+
+    return number
+
+
+def _share(text: str) -> float:
+    if not 0 < float(text) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not over 0 and at most 1")
+    return float(text)
+
+
+def _task(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Callable[..., int]:
+    live = [options.camera is not None, options.csi is not None, options.video is not None]
+    asked = [
+        (bool(options.photos), classify_photos),
+        *[(one, classify_frames) for one in live],
+        (options.selftest, selftest),
+        (options.benchmark, benchmark),
+        (options.build, build_only),
+    ]
+    chosen = [task for is_asked, task in asked if is_asked]
+    if len(chosen) != 1:
+        parser.error(
+            "name photos, or exactly one of --camera, --csi, --video, --selftest, --benchmark, "
+            "--build"
+        )
+    return chosen[0]
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Returns the exit code: 0 done, 1 something failed or was set aside, 2 wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    task = _task(parser, options)
+    try:
+        settings = Settings(options.folder)
+        runtime = RUNTIMES[options.runtime](settings, options)
+        code = task(runtime, settings, options)
+        runtime.close()  # not after an error, which it would hide by one of its own
+        return code
+    except BoardError as error:
+        tell(f"classify.py: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

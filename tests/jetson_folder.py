@@ -1,0 +1,45 @@
+"""A Jetson folder of the tiny bundle, made once for all tests."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from bricksight.export import Proof, build_classifier
+from bricksight.export import jetson as writer
+from bricksight.export._request import Request
+from bricksight.modules import frozen_graph
+from bricksight.predict import Predictor
+from bricksight.retrain import RetrainResult
+
+
+def request_of(run: RetrainResult) -> Request:
+    photos = [record.path for record in run.findings.data.records[::3]]
+    rows = np.stack(list(Predictor(run.bundle.path).probabilities_of(photos)))
+    spec = run.bundle.manifest.input
+    return Request(
+        proof=Proof(photos=photos, probabilities=rows, labels=run.bundle.labels, spec=spec)
+    )
+
+
+@pytest.fixture(scope="session")
+def jetson_folder(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
+    folder = tmp_path_factory.mktemp("jetson") / "board"
+    classifier = build_classifier(
+        frozen_graph(tiny_run.findings.compiled.module), tiny_run.findings.trained.head
+    )
+    writer.write(classifier, folder, request_of(tiny_run))
+    return folder
+
+
+def load_program(folder: Path) -> ModuleType:
+    """Returns the folder's classify.py as a module."""
+    spec = importlib.util.spec_from_file_location("classify", folder / "classify.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,340 @@
+"""classify.py as users run it, through ONNX Runtime: photos, video, selftest; Python 3.6 too."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bricksight.config import InputSpec
+from bricksight.images import load_input, to_input
+from jetson_folder import jetson_folder as jetson_folder
+from jetson_folder import load_program
+from photos import COLOURS, draw
+
+pytestmark = pytest.mark.tf
+
+ORT = ["--runtime", "onnxruntime"]
+JSON = [*ORT, "--headless"]
+PACKAGES = ["numpy==1.19.5", "onnxruntime==1.10.0", "opencv-python-headless==4.5.5.64"]
+
+
+@pytest.fixture
+def folder(jetson_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(jetson_folder, tmp_path / "board"))
+
+
+@pytest.fixture
+def program(folder: Path) -> ModuleType:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    return load_program(folder)
+
+
+def settings_of(spec: InputSpec) -> argparse.Namespace:
+    return argparse.Namespace(
+        height=spec.height,
+        width=spec.width,
+        letterbox=spec.resize == "letterbox",
+        grey=128,
+        low=0.0,
+        high=1.0,
+    )
+
+
+def difference_from_training(
+    program: ModuleType, shape: tuple[int, int], spec: InputSpec
+) -> np.ndarray:
+    """Steps of 255 between the two preparations of a picture of noise."""
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    found = program.to_input(pixels, settings_of(spec))
+    assert found.shape == (1, 3, spec.height, spec.width)
+    difference: np.ndarray = np.abs(found[0].transpose(1, 2, 0) - to_input(pixels, spec)) * 255
+    return difference
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+@pytest.mark.parametrize("shape", [(480, 640), (37, 41), (96, 96), (600, 601), (8, 900)])
+def test_to_input__is_the_training_s(
+    program: ModuleType, shape: tuple[int, int], resize: str
+) -> None:
+    spec = InputSpec(height=96, width=96, resize=resize)  # type: ignore[arg-type]
+    assert difference_from_training(program, shape, spec).max() < 1e-3
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+@pytest.mark.parametrize("shape", [(224, 96), (1345, 500), (2000, 900)])
+def test_to_input__tall_pictures_differ_by_a_rounding_at_most(
+    program: ModuleType, shape: tuple[int, int], resize: str
+) -> None:
+    spec = InputSpec(height=96, width=128, resize=resize)  # type: ignore[arg-type]
+    assert difference_from_training(program, shape, spec).max() < 1.01
+
+
+def _turned(image: Image.Image, path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(path, quality=95, exif=exif)
+
+
+@pytest.mark.parametrize("kind", ["large.jpg", "turned.jpg", "grey.jpg", "clear.png", "16.png"])
+def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind: str) -> None:
+    ramp = np.add.outer(np.arange(900), np.arange(1300)) // 10
+    image = Image.fromarray(np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=2).astype(np.uint8))
+    path = tmp_path / kind
+    if kind == "turned.jpg":
+        _turned(image, path)
+    elif kind == "clear.png":
+        image.putalpha(Image.fromarray((ramp % 256).astype(np.uint8)))
+        image.save(path)
+    elif kind == "16.png":
+        Image.fromarray((ramp * 256).astype(np.uint16)).save(path)
+    else:
+        (image.convert("L") if kind == "grey.jpg" else image).save(path, quality=95)
+    spec = InputSpec(height=96, width=96)
+    settings = settings_of(spec)
+    found = program.to_input(program.read_photo(path, settings), settings)
+    difference = np.abs(found[0].transpose(1, 2, 0) - load_input(path, spec)) * 255
+    assert difference.max() < 3.01
+
+
+def test_selftest__passes_and_fails_for_another_model(
+    folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(["--selftest", *JSON]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) > 1
+    assert all(line["passed"] and line["difference"] < 1e-3 for line in lines)
+    shutil.copy(folder / "model.jetson_inference.onnx", folder / "model.onnx")
+    assert program.main(["--selftest", *ORT]) == 1
+    said = capsys.readouterr()
+    assert "WRONG" in said.out
+    assert "golden photos are answered otherwise than on the PC" in said.err
+
+
+def test_photos__a_broken_one_is_set_aside(
+    program: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    for label in COLOURS:
+        draw(label, 1).save(tmp_path / "photos" / "deep" / f"{label}.jpg", quality=95)
+    (tmp_path / "photos" / "broken.jpg").write_text("no photo")
+    assert program.main([str(tmp_path / "photos"), *JSON]) == 1
+    said = capsys.readouterr()
+    assert [json.loads(line)["label"] for line in said.out.splitlines()] == sorted(COLOURS)
+    assert "set aside" in said.err and "broken.jpg" in said.err
+
+
+def test_threshold__less_probable_answers_are_unknown(
+    folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(folder / "golden" / "photo_1.jpg")
+    assert program.main([photo, *JSON, "--threshold", "1", "--top", "2"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["label"], said["is_unknown"], len(said["predictions"])) == (None, True, 2)
+    assert program.main([photo, *ORT, "--threshold", "1"]) == 0
+    assert ": unknown (" in capsys.readouterr().out
+
+
+def test_video__every_frame_is_answered_and_smoothed(
+    program: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), int.from_bytes(b"MJPG", "little"), 10, (64, 48))
+    for label in ["red"] * 6 + ["blue"] * 6:
+        writer.write(np.full((48, 64, 3), COLOURS[label][::-1], np.uint8))
+    writer.release()
+
+    def run(*options: str) -> list[dict[str, object]]:
+        assert program.main(["--video", str(path), *JSON, *options]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    plain = run("--smooth", "1")
+    assert [one["label"] for one in plain] == ["red"] * 6 + ["blue"] * 6
+    assert [one["time_s"] for one in plain] == pytest.approx([n / 10 for n in range(12)])
+    smooth = run("--smooth", "5")
+    assert [one["label"] for one in smooth[6:8]] == ["red", "red"]
+    assert smooth[-1]["label"] == "blue"
+    assert len(run("--limit", "3")) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--video", "gone.avi"], "The video gone.avi cannot be opened"),
+        (["--camera", "97"], "The USB camera 97 cannot be opened"),
+        (["--csi", "0"], "has no GStreamer, which a CSI camera needs"),
+    ],
+)
+def test_frames__what_cannot_be_opened_is_said(
+    program: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    if "--csi" in arguments and "GStreamer:                   YES" in _build_information():
+        pytest.skip("this OpenCV has GStreamer")
+    assert program.main([*arguments, *JSON]) == 1
+    assert message in capsys.readouterr().err
+
+
+def _build_information() -> str:
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    text: str = cv2.getBuildInformation()
+    return text
+
+
+def test_csi_pipeline__shrinks_in_hardware_and_drops_old_frames(program: ModuleType) -> None:
+    options = program._parser().parse_args(["--csi", "1", "--flip", "2"])
+    text = program.csi_pipeline(options)
+    assert text.startswith(
+        "nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM), width=(int)1280"
+    )
+    assert "nvvidconv flip-method=2 ! video/x-raw, width=(int)640, height=(int)360" in text
+    assert text.endswith("appsink drop=true max-buffers=1 sync=false")
+
+
+class Camera:
+    """A camera that counts its frames and waits for ``go`` before each but the first three."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self.count = 0
+        self.go = threading.Semaphore(3)
+        self.waits = threading.Event()
+
+    def read(self) -> tuple[bool, object]:
+        if not self.go.acquire(blocking=False):
+            self.waits.set()
+            self.go.acquire()
+        self.count += 1
+        return self.count < 5, self.count
+
+
+def test_newest__a_slow_reader_gets_the_last_frame_and_no_stale_one(program: ModuleType) -> None:
+    camera = Camera()
+    newest = program.Newest(camera)
+    assert camera.waits.wait(10)  # three frames have come, none was taken
+    assert newest.take() == 3
+    camera.go.release()
+    assert newest.take() == 4
+    camera.go.release()
+    assert newest.take() is None
+    assert newest.stop()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--selftest", "--build"], ["a.jpg", "--camera", "0"], ["--video", "v", "--smooth", "0"]],
+)
+def test_usage__wrong_use_exits_with_2(
+    program: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        program.main(arguments)
+    assert stopped.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_folder__one_without_its_files_is_named(
+    program: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert program.main(["--selftest", *ORT, "--folder", str(tmp_path / "empty")]) == 1
+    assert "is not a folder of `bricksight export --format jetson`" in capsys.readouterr().err
+
+
+def test_benchmark__tells_preparation_and_network_apart(
+    program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(["--benchmark", "--iterations", "5", *JSON]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["prepare_ms_p50"] > 0 and said["network_ms_p95"] >= said["network_ms_p50"] > 0
+    assert said["runtime"].startswith("ONNX Runtime")
+
+
+def test_build_script__proves_the_folder(folder: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    if shutil.which("sh") is None:
+        pytest.skip("there is no sh")
+    bin_dir = folder.parent / "bin"
+    bin_dir.mkdir()
+    (bin_dir / "python3").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (bin_dir / "python3").chmod(0o755)
+    run = subprocess.run(
+        ["sh", str(folder / "build.sh"), *ORT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"PATH": f"{bin_dir}{os.pathsep}{os.environ['PATH']}"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert "Ready: ONNX Runtime" in run.stderr
+    assert "Selftest passed" in run.stderr
+
+
+def test_program__has_nothing_newer_than_python_3_6(folder: Path) -> None:
+    pytest.importorskip("vermin", reason="vermin is not installed")
+    code = "import sys; from vermin import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "-t=3.6-", "--violations", "--no-tips"]
+    run = subprocess.run(
+        [*command, str(folder / "classify.py")], capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.fixture(scope="session")
+def python36(pytestconfig: pytest.Config) -> Path:
+    """The interpreter of an environment with what the Nano has, made once."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = sorted((root / "versions").glob("3.6.*/bin/python3.6"))
+    if not found:
+        pytest.skip(f"no Python 3.6 of pyenv's lies below {root / 'versions'}")
+    folder = Path(pytestconfig.cache.mkdir("jetson-python36"))  # type: ignore[union-attr]
+    python, done = folder / "bin" / "python", folder / "done"
+    if not done.is_file():
+        subprocess.run([found[-1], "-m", "venv", "--clear", folder], check=True, timeout=60)
+        for packages in (["--upgrade", "pip<22"], PACKAGES):
+            command = [python, "-m", "pip", "install", "--quiet", *packages]
+            run = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            if run.returncode:
+                pytest.skip(f"pip cannot install {packages}: {run.stderr.strip()[-300:]}")
+        done.touch()
+    return python
+
+
+@pytest.mark.slow
+def test_python_3_6__answers_as_the_present_python_does(
+    folder: Path,
+    program: ModuleType,
+    python36: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(*arguments: str) -> str:
+        finished = subprocess.run(
+            [str(python36), str(folder / "classify.py"), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={key: value for key, value in os.environ.items() if not key.startswith("PYTHON")},
+        )
+        assert finished.returncode == 0, finished.stderr
+        return finished.stdout
+
+    golden = str(folder / "golden")
+    there = [json.loads(line) for line in run(golden, *JSON).splitlines()]
+    assert program.main([golden, *JSON]) == 0
+    here = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["label"] for one in there] == [one["label"] for one in here]
+    for old, new in zip(there, here, strict=True):
+        for one, other in zip(old["predictions"], new["predictions"], strict=True):
+            assert one["probability"] == pytest.approx(other["probability"], abs=1e-3)
+    assert '"passed": true' in run("--selftest", *JSON)
