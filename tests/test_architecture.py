@@ -38,6 +38,7 @@ LIGHT = (
     "predict",
     "check",
     "camera",
+    "benchmark",
     "cli",
 )
 ROOMS = sorted(

@@ -24,6 +24,10 @@ COMMANDS = {
     "classify": ("bricksight.cli.classify:classify", "Say what is on photos."),
     "evaluate": ("bricksight.cli.evaluate:evaluate", "Measure a model on a folder of photos."),
     "export": ("bricksight.cli.export:export", "Write a model in other formats."),
+    "benchmark": (
+        "bricksight.cli.benchmark:benchmark",
+        "Compare speed, size and accuracy of model files.",
+    ),
     "camera": ("bricksight.cli.camera:camera", "Say what a camera or a video shows, live."),
     "modules": ("bricksight.cli.modules:app", "List and describe pretrained networks."),
     "cache": ("bricksight.cli.cache:app", "Show and prune what is kept between runs."),

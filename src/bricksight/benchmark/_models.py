@@ -1,0 +1,121 @@
+"""Which files there are to measure, and what executes each of them."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bricksight.bundle import MANIFEST, open_bundle
+from bricksight.errors import BundleError
+from bricksight.predict.runtimes import RUNTIMES, runtime_class, runtime_of
+
+EXPORTS = "exports"
+"""The folder of a bundle in which exported files lie."""
+
+_SAVED_MODEL = "saved_model.pb"
+# They belong to the file beside them: descriptions, labels, OpenVINO's weights.
+_COMPANIONS = frozenset({".bin", ".csv", ".html", ".json", ".md", ".txt"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """A model file and what is to execute it.
+
+    Attributes:
+        name: Its path below the folder that all files of the run share.
+        path: The file, or the folder of a SavedModel.
+        runtime: One of ``RUNTIMES``.
+        source: What a ``Predictor`` is given: the bundle, or the file itself.
+        bundle: The bundle that it belongs to, ``None`` if it lies alone.
+    """
+
+    name: str
+    path: Path
+    runtime: str
+    source: Path
+    bundle: Path | None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file with what belongs to it: the folder, or OpenVINO's weights."""
+        if self.path.is_dir():
+            return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+        files = [self.path]
+        if self.path.suffix == ".xml":
+            files.append(self.path.with_suffix(".bin"))
+        return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def find_models(
+    paths: Sequence[Path], *, runtimes: Sequence[str] = ()
+) -> tuple[tuple[ModelFile, ...], dict[str, str]]:
+    """Returns the model files that ``paths`` stand for, and name → reason of what is left out.
+
+    A bundle stands for all files in it and in its folder ``exports``. Whether a runtime is
+    installed is not looked at.
+
+    Args:
+        paths: bundles and model files.
+        runtimes: only what these execute; where a file can be read by several of them, each counts.
+            Empty for the runtime that a file is for.
+
+    Raises:
+        BundleError: a path is not there, or is a bundle that cannot be read.
+    """
+    paths = [path.absolute() for path in paths]
+    root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    found: dict[tuple[Path, str], ModelFile] = {}
+    left_out: dict[str, str] = {}
+    for path in paths:
+        for file, source, bundle in _files(path):
+            name = file.relative_to(root).as_posix()
+            chosen = _runtimes(file, runtimes)
+            if not chosen:
+                left_out[name] = _why_none(file, runtimes)
+            for runtime in chosen:
+                model = ModelFile(
+                    name=name, path=file, runtime=runtime, source=source, bundle=bundle
+                )
+                found.setdefault((file, runtime), model)
+    return tuple(found.values()), left_out
+
+
+def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
+    """Returns (file, what a predictor is given, bundle) of all that ``path`` stands for."""
+    if not path.exists():
+        raise BundleError(f"{path} does not exist. Name a bundle or a model file.")
+    if not (path / MANIFEST).is_file():
+        if path.is_dir() and not (path / _SAVED_MODEL).is_file():
+            open_bundle(path)  # raises: it says what is missing
+        return [(path, path, _bundle_of(path))]
+    manifest = open_bundle(path).manifest
+    names = {runtime_class(runtime).file_name for runtime in RUNTIMES}
+    own = [path / name for name in sorted(names & set(manifest.files))]
+    own = [file.parent if file.name == _SAVED_MODEL else file for file in own]
+    folder = path / EXPORTS
+    exported = [
+        file
+        for file in (sorted(folder.iterdir()) if folder.is_dir() else ())
+        if file.suffix not in _COMPANIONS and not file.name.startswith(".")
+    ]
+    return [*((file, path, path) for file in own), *((file, file, path) for file in exported)]
+
+
+def _bundle_of(path: Path) -> Path | None:
+    return next((folder for folder in path.parents if (folder / MANIFEST).is_file()), None)
+
+
+def _runtimes(file: Path, wanted: Sequence[str]) -> list[str]:
+    try:
+        own = runtime_of(file)
+    except BundleError:
+        return []
+    # OpenVINO reads ONNX files too, but only where it is asked to.
+    able = [own, "openvino"] if own == "onnxruntime" else [own]
+    return [runtime for runtime in able if runtime in wanted] if wanted else [own]
+
+
+def _why_none(file: Path, wanted: Sequence[str]) -> str:
+    if wanted and _runtimes(file, ()):
+        return f"--runtime is {','.join(wanted)}, which does not execute it"
+    return "no runtime of bricksight executes it"

@@ -1,0 +1,76 @@
+"""Accuracy against latency, one point a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bricksight.benchmark._result import Measurement
+
+# The Okabe-Ito palette, which the colour-blind can tell apart; markers tell the threads.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_MARKERS = "osD^vP*X"
+_FAINT = "#8a8f98"
+
+_STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": _FAINT,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 10,
+    "grid.color": "#e6e8eb",
+    "legend.edgecolor": "none",
+}
+
+
+def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
+    """Writes accuracy against latency, with the 95 % intervals of the accuracy, to a PNG file.
+
+    Args:
+        measurements: those without accuracy are left out.
+        path: where to; an existing file is replaced.
+    """
+    import matplotlib  # noqa: PLC0415  (half a second)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    shown = [(one, one.accuracy) for one in measurements if one.accuracy is not None]
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(9, 5), layout="constrained")
+        axes = figure.subplots()
+        files = list(dict.fromkeys((one.name, one.runtime) for one, _ in shown))
+        threads = sorted({one.threads for one, _ in shown})
+        for one, accuracy in shown:
+            index = files.index((one.name, one.runtime))
+            label = f"{one.name}, {one.runtime}"
+            if len(threads) > 1:
+                label += f", {one.threads} thread{'s' * (one.threads > 1)}"
+            axes.errorbar(
+                one.latency_p50_ms,
+                accuracy,
+                yerr=_distances(one),
+                color=_COLOURS[index % len(_COLOURS)],
+                marker=_MARKERS[
+                    (threads.index(one.threads) + index // len(_COLOURS)) % len(_MARKERS)
+                ],
+                markersize=8,
+                linestyle="none",
+                elinewidth=1,
+                alpha=0.9,
+                label=label,
+            )
+        axes.set(
+            xlabel="latency of one photo, median, ms (decoded photo to labels)",
+            ylabel="accuracy, with 95 % interval",
+            xlim=(0, 1.1 * max(one.latency_p50_ms for one, _ in shown)),
+        )
+        axes.yaxis.set_major_formatter("{x:.0%}")
+        figure.legend(loc="outside lower center", ncols=1 if len(shown) < 4 else 2, fontsize=9)
+        figure.savefig(path, format="png", dpi=150)
+
+
+def _distances(one: Measurement) -> list[list[float]] | None:
+    found = one.evaluation
+    if found is None or found.accuracy is None or found.accuracy_interval is None:
+        return None
+    interval = found.accuracy_interval
+    return [[max(0.0, found.accuracy - interval.low)], [max(0.0, interval.high - found.accuracy)]]

@@ -1,0 +1,219 @@
+"""What a benchmark found, as values, as JSON, and as Markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bricksight._text import counted, percent
+from bricksight.evaluation import Evaluation
+
+_MEGA = 1e6
+_NONE = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One file, in one runtime, on one number of threads.
+
+    Attributes:
+        name: The file's path below the folder that all files of the run share.
+        path: The file, or the folder of a SavedModel.
+        runtime: What executed it.
+        threads: How many threads it was given.
+        size_bytes: Of the file with what belongs to it.
+        cold_start_s: Seconds from the start of a fresh process to its first answer, median.
+        load_s: Of these, loading runtime and file, median.
+        first_answer_s: Of these, the first answer after that, median.
+        peak_memory_bytes: Most memory of such a process, median; ``None`` where the system does not
+            tell.
+        latency_p50_ms: Milliseconds from a decoded photo to its labels, median.
+        latency_p95_ms: The same, of which only one in twenty takes longer.
+        preprocessing_p50_ms: Milliseconds from a decoded photo to the network's input, median.
+        inference_p50_ms: Milliseconds from the network's input to probabilities, median.
+        inference_p95_ms: The same, of which only one in twenty takes longer.
+        images_per_second: Batch size → images a second from network input to probabilities, median
+            of the rounds.
+        evaluation: Figures on the photos; ``None`` without photos.
+        num_trained_on: How many of these photos took part in the training, which flatters the
+            figures; ``None`` where no bundle tells.
+    """
+
+    name: str
+    path: Path
+    runtime: str
+    threads: int
+    size_bytes: int
+    cold_start_s: float
+    load_s: float
+    first_answer_s: float
+    peak_memory_bytes: int | None
+    latency_p50_ms: float
+    latency_p95_ms: float
+    preprocessing_p50_ms: float
+    inference_p50_ms: float
+    inference_p95_ms: float
+    images_per_second: Mapping[int, float]
+    evaluation: Evaluation | None = None
+    num_trained_on: int | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the photos whose most probable class is the true one."""
+        return None if self.evaluation is None else self.evaluation.accuracy
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values; ``docs/benchmark.md`` lists the keys."""
+        found = self.evaluation
+        own = {name: value for name, value in vars(self).items() if name != "evaluation"}
+        return own | {
+            "path": str(self.path),
+            "images_per_second": {str(size): rate for size, rate in self.images_per_second.items()},
+            "num_photos": 0 if found is None else found.num_images,
+            "accuracy": self.accuracy,
+            "accuracy_interval": found
+            and found.accuracy_interval
+            and [found.accuracy_interval.low, found.accuracy_interval.high],
+            "group_accuracy": found and found.groups and found.groups.accuracy,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkResult:
+    """Everything that one run has measured.
+
+    Attributes:
+        measurements: By file, then by threads.
+        left_out: File → why it was not measured.
+        set_aside: Photo → why it could not be read.
+        machine: Processor, cores, memory, system, versions.
+        settings: How it was measured.
+    """
+
+    measurements: tuple[Measurement, ...]
+    left_out: Mapping[str, str]
+    set_aside: Mapping[str, str]
+    machine: Mapping[str, Any]
+    settings: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values; ``docs/benchmark.md`` lists the keys."""
+        return {
+            "machine": dict(self.machine),
+            "settings": dict(self.settings),
+            "measurements": [one.to_json() for one in self.measurements],
+            "left_out": dict(self.left_out),
+            "set_aside": dict(self.set_aside),
+        }
+
+    def to_markdown(self) -> str:
+        """Returns tables, the machine, the settings, and what was left out."""
+        parts = [
+            _table(_one_photo(self.measurements)),
+            "Images a second, from network input to probabilities:",
+            _table(_throughput(self.measurements)),
+            _machine_text(self.machine, self.settings),
+        ]
+        notes = [f"- {name} was left out: {reason}" for name, reason in self.left_out.items()]
+        notes += [f"- {photo} was set aside: {reason}" for photo, reason in self.set_aside.items()]
+        notes += _warnings(self.measurements)
+        if notes:
+            parts.append("\n".join(notes))
+        return "\n\n".join(parts) + "\n"
+
+
+def _one_photo(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
+    """Returns a row a measurement: heading → text."""
+    rows = []
+    for one in measurements:
+        row = _head(one) | {
+            "latency ms, p50": f"{one.latency_p50_ms:.2f}",
+            "p95": f"{one.latency_p95_ms:.2f}",
+            "preprocessing ms": f"{one.preprocessing_p50_ms:.2f}",
+            "inference ms": f"{one.inference_p50_ms:.2f}",
+            "cold start s": f"{one.cold_start_s:.2f}",
+            "peak memory MB": _mega(one.peak_memory_bytes, 0),
+            "size MB": _mega(one.size_bytes, 2),
+        }
+        if one.evaluation is not None:
+            row["accuracy"] = _accuracy_text(one.evaluation)
+        rows.append(row)
+    return rows
+
+
+def _throughput(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
+    return [
+        _head(one)
+        | {f"batch {size}": f"{rate:,.0f}" for size, rate in one.images_per_second.items()}
+        for one in measurements
+    ]
+
+
+def _head(one: Measurement) -> dict[str, str]:
+    return {"file": one.name, "runtime": one.runtime, "threads": str(one.threads)}
+
+
+def _accuracy_text(found: Evaluation) -> str:
+    if found.accuracy is None or found.accuracy_interval is None:
+        return _NONE
+    interval = found.accuracy_interval
+    text = f"{percent(found.accuracy)} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    if found.groups is not None and found.groups.accuracy is not None:
+        text += f", by group {percent(found.groups.accuracy)}"
+    return text
+
+
+def _mega(number: int | None, digits: int) -> str:
+    return _NONE if number is None else f"{number / _MEGA:,.{digits}f}"
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Returns a Markdown table whose columns are as wide as they need to be; text is left."""
+    headings = list(rows[0])
+    lines = [headings, *(list(row.values()) for row in rows)]
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    texts = headings.index("runtime") + 1  # file and runtime; the rest are numbers
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if index < texts else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        "-" * width if index < texts else "-" * (width - 1) + ":"
+        for index, width in enumerate(widths)
+    ]
+    return "\n".join([line(headings), line(rule), *map(line, lines[1:])])
+
+
+def _machine_text(machine: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    board = f"{machine['board']}, " if machine["board"] else ""
+    memory = machine["memory_bytes"]
+    memory_text = f", {memory / 1e9:.1f} GB of memory" if memory else ""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    photos = ", ".join(settings["photo_sizes"])
+    data = f"{settings['data']}: {counted(settings['num_photos'], 'photo')}. " * bool(
+        settings["num_photos"]
+    )
+    return (
+        f"{board}{machine['processor']}, {counted(machine['cores'], 'core')}{memory_text}, "
+        f"{machine['system']}; {versions}. {data}Each file in a process of its own, in turn: "
+        f"{counted(settings['rounds'], 'round')} of {counted(settings['calls'], 'photo')}, "
+        f"timed on {photos} pixels; {counted(settings['cold_starts'], 'cold start')}. "
+        "MB are 10^6 bytes."
+    )
+
+
+def _warnings(measurements: Sequence[Measurement]) -> list[str]:
+    return list(
+        dict.fromkeys(
+            f"- {one.num_trained_on:,} of the {one.evaluation.num_images:,} photos took part in "
+            f"the training of {one.name}, so its accuracy is too good. Name other photos, or "
+            "--bucket testing."
+            for one in measurements
+            if one.evaluation is not None and one.num_trained_on
+        )
+    )

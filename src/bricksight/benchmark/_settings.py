@@ -1,0 +1,46 @@
+"""What a benchmark is asked for."""
+
+from dataclasses import dataclass, field
+
+from bricksight._threads import num_cores
+from bricksight.errors import ConfigError
+from bricksight.predict.runtimes import runtime_class
+
+
+def _all_cores() -> tuple[int, ...]:
+    return (num_cores(),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How files are measured.
+
+    Attributes:
+        runtimes: Only what these execute; empty for whatever runtime a file is for.
+        threads: Numbers of threads; every file is measured with each of them.
+        batch: Numbers of photos handed over at a time when throughput is measured.
+        rounds: How many times each file gets its turn.
+        calls: Single photos a turn; also the least number of photos a batch size gets a turn.
+        cold_starts: How many fresh processes each file is started in.
+    """
+
+    runtimes: tuple[str, ...] = ()
+    threads: tuple[int, ...] = field(default_factory=_all_cores)
+    batch: tuple[int, ...] = (1, 8)
+    rounds: int = 5
+    calls: int = 20
+    cold_starts: int = 3
+
+    def __post_init__(self) -> None:
+        for name in self.runtimes:
+            runtime_class(name)
+        for name in ("threads", "batch"):
+            values = getattr(self, name)
+            if not values or min(values) < 1 or len(set(values)) < len(values):
+                raise ConfigError(
+                    f"--{name} is {','.join(map(str, values))}; it must be one or more different "
+                    "whole numbers from 1, such as 1,2."
+                )
+        for name in ("rounds", "calls", "cold_starts"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name} is {getattr(self, name)}; it must be at least 1.")

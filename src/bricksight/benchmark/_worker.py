@@ -1,0 +1,126 @@
+"""The process that measures one model file; it is run as a script, and asked in lines of JSON.
+
+A script and not ``-m``: that would load the whole room first, and a cold start is to hold nothing
+but what a user's own program needs. The first line says what to load, ``_Session`` what can be
+asked after that. Standard output is kept for answers; what libraries print goes to standard error.
+"""
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bricksight import images
+from bricksight.errors import BricksightError, ImageError
+from bricksight.predict import Predictor
+
+_GENERATED = (480, 640, 3)
+_KIB = 1024
+
+
+def main() -> None:
+    """Answers until standard input ends; the answer to a problem is its message, and the end."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    session = None
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            if session is None:
+                session = _Session(**asked)
+                answer = session.opened
+            else:
+                answer = getattr(session, asked.pop("ask"))(**asked)
+        except BricksightError as error:
+            answer = {"error": str(error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+        if "error" in answer:
+            return
+
+
+class _Session:
+    """A loaded model and photos to time it on."""
+
+    def __init__(self, source: str, runtime: str, threads: int, photos: list[str]) -> None:
+        start = time.perf_counter()
+        self._predictor = Predictor(Path(source), runtime=runtime, threads=threads)
+        loaded = time.perf_counter()
+        self._photos = [images.decode(Path(photo)) for photo in photos] or [_generated()]
+        decoded = time.perf_counter()
+        self._predictor.predict(self._photos[0])
+        self.opened = {
+            "load_s": loaded - start,
+            "first_answer_s": time.perf_counter() - decoded,
+            "labels": self._predictor.labels,
+            "photo_sizes": [f"{one.shape[1]}x{one.shape[0]}" for one in self._photos],
+        }
+        self._inputs = np.stack([self._to_input(photo) for photo in self._photos])
+
+    def _to_input(self, photo: np.ndarray) -> np.ndarray:
+        return images.to_input(photo, self._predictor.input_spec)
+
+    def times(self, calls: int, batch: list[int]) -> dict[str, Any]:
+        """Returns seconds of each call on single photos, and images a second by batch size."""
+        photos = [self._photos[index % len(self._photos)] for index in range(calls)]
+        inputs = [self._inputs[index % len(self._inputs)][None] for index in range(calls)]
+        return {
+            "latency_s": _seconds(self._predictor.predict, photos),
+            "preprocessing_s": _seconds(self._to_input, photos),
+            "inference_s": _seconds(self._predictor.probabilities, inputs),
+            "images_per_second": [self._rate(size, calls) for size in batch],
+        }
+
+    def _rate(self, size: int, least: int) -> float:
+        indices = np.arange(size) % len(self._inputs)
+        repeats = -(-least // size)
+        seconds = _seconds(self._predictor.probabilities, [self._inputs[indices]] * repeats)
+        return repeats * size / sum(seconds)
+
+    def answers(self, photos: list[str]) -> dict[str, Any]:
+        """Returns each photo's probabilities, or why it cannot be read."""
+        rows = self._predictor.probabilities_of(photos)
+        return {"rows": [str(row) if isinstance(row, ImageError) else row.tolist() for row in rows]}
+
+    def memory(self) -> dict[str, int | None]:
+        """Returns the most memory that the process has held so far."""
+        return {"peak_bytes": _peak_bytes()}
+
+
+def _seconds(call: Callable[[np.ndarray], object], arrays: list[np.ndarray]) -> list[float]:
+    """Returns the seconds of each call, after one that does not count."""
+    call(arrays[0])
+    taken = []
+    for array in arrays:
+        start = time.perf_counter()
+        call(array)
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def _generated() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, _GENERATED, dtype=np.uint8)
+
+
+def _peak_bytes() -> int | None:
+    # getrusage would do on Linux too, but there a process begins with its parent's peak.
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)
+        return int(peak[1]) * _KIB if peak else None
+    if sys.platform == "win32":
+        return None
+    import resource  # noqa: PLC0415  (not on Windows)
+
+    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_rss if sys.platform == "darwin" else peak_rss * _KIB
+
+
+if __name__ == "__main__":
+    main()

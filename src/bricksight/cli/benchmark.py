@@ -1,0 +1,141 @@
+"""``bricksight benchmark``: how fast, how large and how good is each file of a model?"""
+
+import json as json_format
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from bricksight.cli._help import panel
+from bricksight.cli.evaluate import SplitAsNamed, split_of
+from bricksight.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from bricksight.benchmark import BenchmarkResult, Settings
+    from bricksight.dataset import Record
+
+NAMES = "benchmark.md", "benchmark.json", "benchmark.png"
+"""What ``--out`` holds; the last only where there is accuracy to show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparing:
+    """What is compared, and how it is told.
+
+    Attributes:
+        data: Also measure accuracy on these photos, one sub-folder a class.
+        bucket: "all" of these photos, or one side of the split.
+        runtime: Only files that these run, such as litert,onnxruntime.
+        threads: Cores a file may use, such as 1,2 to measure both; all of them by default.
+        batch: Photos at a time when throughput is measured.
+        rounds: How many times each file gets its turn.
+        out: Also write benchmark.md, benchmark.json and, with data, benchmark.png to this folder.
+        json: Print all figures as one JSON object.
+        quiet: Show no progress.
+    """
+
+    data: Path | None = None
+    bucket: Literal["all", "training", "validation", "testing"] = "all"
+    runtime: str | None = None
+    threads: str | None = None
+    batch: str = "1,8"
+    rounds: int = 5
+    out: Path | None = None
+    json: bool = False
+    quiet: bool = False
+
+    def settings(self) -> "Settings":
+        """Returns what the library is asked for."""
+        from bricksight.benchmark import Settings
+
+        default = Settings()
+        return Settings(
+            threads=default.threads if self.threads is None else _numbers("threads", self.threads),
+            runtimes=tuple(self.runtime.split(",")) if self.runtime else (),
+            batch=_numbers("batch", self.batch),
+            rounds=self.rounds,
+        )
+
+
+def _numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--{name} is {text!r}; it must be whole numbers with commas between, such as 1,2."
+        ) from None
+
+
+def benchmark(
+    *models: Path,
+    comparing: Annotated[Comparing, panel("Comparing")] = Comparing(),
+    split: Annotated[
+        SplitAsNamed | None, panel("Split (with --bucket, by default that of the training)")
+    ] = None,
+) -> int:
+    """Compares the files of a model: cold start, latency, throughput, memory, size, accuracy.
+
+    A bundle stands for each of its files that an installed runtime executes. Each file is measured
+    in a process of its own, all in turn. Have nothing else running.
+
+    Args:
+        models: Bundles and model files.
+        comparing: What is compared, and how it is told.
+        split: How the photos are dealt, and which belong together.
+    """
+    from bricksight import benchmark as benchmarking
+    from bricksight.cli._console import ConsoleReporter, Stages
+
+    if not models:
+        raise ConfigError("No model is named: benchmark BUNDLE_OR_FILE...")
+    settings = comparing.settings()
+    if comparing.data is None and (split or comparing.bucket != "all"):
+        raise ConfigError("--bucket and the split are of photos, and --data names none.")
+    photos = _photos(models, comparing, split or {})
+    if comparing.out is not None:
+        comparing.out.mkdir(parents=True, exist_ok=True)  # before the long run, in case it fails
+    with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
+        found = benchmarking.benchmark(
+            models, photos=photos, settings=settings, progress=stages.update
+        )
+    if comparing.out is not None:
+        _write(found, comparing.out)
+    print(_json(found) if comparing.json else found.to_markdown(), end="")
+    return 0
+
+
+def _photos(
+    models: Sequence[Path], comparing: Comparing, split: SplitAsNamed
+) -> "Sequence[Record]":
+    """Returns the photos for accuracy; several bundles are measured on the first one's side."""
+    from bricksight.benchmark import find_models
+    from bricksight.bundle import open_bundle
+    from bricksight.dataset import scan
+
+    found, _ = find_models(models)
+    if comparing.data is None:
+        return ()
+    bundle = next((one.bundle for one in found if one.bundle is not None), None)
+    opened = None if bundle is None else open_bundle(bundle)
+    data = scan(comparing.data, split=split_of(opened, comparing.bucket, split))
+    photos = data.records if comparing.bucket == "all" else data.bucket(comparing.bucket)
+    if not photos:
+        raise DataError(f"{comparing.data} has no photos on the side {comparing.bucket}.")
+    return photos
+
+
+def _write(found: "BenchmarkResult", out: Path) -> None:
+    from bricksight.benchmark import accuracy_plot
+
+    text, figures, plot = (out / name for name in NAMES)
+    markdown = found.to_markdown()
+    plot.unlink(missing_ok=True)  # one of an earlier run would not belong to these figures
+    if any(one.accuracy is not None for one in found.measurements):
+        accuracy_plot(found.measurements, plot)
+        markdown += f"\n![Accuracy against latency]({plot.name})\n"
+    text.write_text(markdown, encoding="utf-8")
+    figures.write_text(_json(found), encoding="utf-8")
+
+
+def _json(found: "BenchmarkResult") -> str:
+    return json_format.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n"
