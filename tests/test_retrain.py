@@ -246,7 +246,7 @@ def test_output_files__are_those_of_the_bundle(flag_run: FlagRun) -> None:
     assert (folder / "deep" / "labels.txt").read_text() == "blue\ngreen\nred\n"
     assert sorted(path.name for path in (folder / "deep").iterdir()) == ["graph.pb", "labels.txt"]
     model = require_tensorflow().saved_model.load(str(folder / "saved"))
-    assert sorted(model.signatures) == ["serving_bytes", "serving_default"]
+    assert sorted(model.signatures) == ["serving_array", "serving_bytes", "serving_default"]
 
 
 def test_summaries_dir__gets_a_folder_of_the_run_and_keeps_the_others(flag_run: FlagRun) -> None:

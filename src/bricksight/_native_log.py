@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 # absl and TFLite begin their lines so: "INFO: ...", "I0000 00:00:1700000000.000000 ...",
-# "2026-01-01 00:00:00.000000: I external/...", "WARNING: All log messages before absl::...".
+# "2026-01-01 00:00:00.000000: I external/...", "WARNING: All log messages before absl::...",
+# "fully_quantize: 0, inference_type: 6, input_inference_type: ...".
 _NOTICE = re.compile(
-    rb"^(INFO: |[IW]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [IW] |WARNING: All log messages before absl)"
+    rb"^(INFO: |[IW]\d{4} |\d{4}-\d\d-\d\d [\d:.]+: [IW] |WARNING: All log messages before absl"
+    rb"|fully_quantize: )"
 )
 
 

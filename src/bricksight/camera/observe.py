@@ -11,7 +11,7 @@ import numpy as np
 from bricksight.camera.region import Region, central_region, whole_region
 from bricksight.errors import ConfigError
 from bricksight.images import to_input
-from bricksight.predict import Answer, Prediction, Predictor
+from bricksight.predict import Answer, Predictor
 
 _FPS_FRAMES = 30
 
@@ -110,17 +110,10 @@ def observe(
         )
         inputs = to_input(to_rgb(part.crop(frame.picture)), predictor.input_spec)
         probabilities = smoother.add(predictor.probabilities(inputs[None])[0])
-        answer = _answer(predictor, probabilities, top_k)
+        answer = predictor.answer(probabilities, top_k=top_k)
         yield Observation(index, frame, part, answer, meter.tick(time.perf_counter()))
 
 
 def to_rgb(picture: np.ndarray) -> np.ndarray:
     """Returns BGR pixels as RGB, or the other way round, in a memory block of their own."""
     return np.ascontiguousarray(picture[..., ::-1])
-
-
-def _answer(predictor: Predictor, probabilities: np.ndarray, top_k: int) -> Answer:
-    order = np.argsort(-probabilities, kind="stable")[:top_k]
-    best = tuple(Prediction(predictor.labels[one], float(probabilities[one])) for one in order)
-    threshold = predictor.unknown_threshold
-    return Answer(best, threshold is not None and best[0].probability < threshold)

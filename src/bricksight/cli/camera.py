@@ -27,7 +27,8 @@ class Seeing:
         smooth: Average the probabilities of this many frames; 1 for none.
         top_k: How many classes to name.
         max_frames: Stop after this many frames.
-        runtime: What runs the model; "litert" is on every machine.
+        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime or
+            openvino; by default litert for a folder, and what a file is for.
         threads: Cores to use; all of them by default.
     """
 
@@ -37,7 +38,7 @@ class Seeing:
     smooth: int = 5
     top_k: int = 3
     max_frames: int | None = None
-    runtime: str = "litert"
+    runtime: str | None = None
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ def camera(
     1 to 9 under the class of that rank in the list. Train again on what was saved.
 
     Args:
-        bundle: The model folder.
+        bundle: The model folder, or a file that export wrote.
         seeing: Where frames come from, and how they are answered.
         keeping: What is shown and kept.
     """

@@ -44,13 +44,15 @@ class Choosing:
         precision: Of the weights, and with int8 of all arithmetic (tflite, openvino).
         batch: Photos that a file takes at a time (tflite, onnx, openvino); 1 by default.
         layout: Order of the input's dimensions (onnx); nchw by default.
-        io: Type of input and output of an int8 file (tflite); float32 by default.
+        io: Type of input and output of an int8 file (tflite), float32 by default; what
+            serving_default takes (saved_model), bytes of photos by default, or float32 as with
+            retrain.py.
     """
 
     precision: Literal["float32", "float16", "dynamic", "int8"] | None = None
     batch: Literal["1", "dynamic"] | None = None
     layout: Literal["nchw", "nhwc"] | None = None
-    io: Literal["float32", "uint8", "int8"] | None = None
+    io: Literal["float32", "uint8", "int8", "bytes"] | None = None
 
 
 def export(

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Choices:
         precision: Of the weights, and with "int8" of all arithmetic.
         batch: Photos that the file takes at a time.
         layout: Order of the input's dimensions.
-        io: Type of input and output of an int8 file.
+        io: Type of input and output.
     """
 
     precision: Precision | None = None
@@ -106,13 +106,15 @@ class Exporter:
             )
 
     def _request(self, format_name: str, chosen: Choices) -> Request:
+        described = format_named(format_name)
+        default_io = cast(InputOutput, described.options.get("io", ("float32",))[0])
         return Request(
             proof=self._proof,
             calibration=lambda: self._calibration,
-            precision=chosen.precision or format_named(format_name).precisions[0],
+            precision=chosen.precision or described.precisions[0],
             batch=None if chosen.batch == "dynamic" else 1,
             layout=chosen.layout or "nchw",
-            io=chosen.io or "float32",
+            io=chosen.io or default_io,
             unknown_threshold=self._bundle.manifest.unknown_threshold,
         )
 

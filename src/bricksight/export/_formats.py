@@ -53,7 +53,10 @@ FORMATS = {
         writer="bricksight.export.frozen_graph:write", runtime="tensorflow", file_name="model.pb"
     ),
     "saved_model": Format(
-        writer="bricksight.export.saved_model:write", runtime="saved_model", file_name="saved_model"
+        writer="bricksight.export.saved_model:write",
+        runtime="saved_model",
+        file_name="saved_model",
+        options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
         writer="bricksight.export.keras:write", runtime="keras", file_name="model.keras"

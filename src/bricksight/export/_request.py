@@ -10,7 +10,7 @@ from bricksight.export._proof import Proof
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 Layout = Literal["nchw", "nhwc"]
-InputOutput = Literal["float32", "uint8", "int8"]
+InputOutput = Literal["float32", "uint8", "int8", "bytes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Request:
         precision: Of the weights, and with "int8" of all arithmetic.
         batch: Photos that the file takes at a time, ``None`` for any number.
         layout: Order of the input's dimensions, where the format has a choice.
-        io: Type of input and output of an int8 file.
+        io: Type of input and output of an int8 file; "bytes" are photos as files.
         unknown_threshold: See ``bricksight.bundle.Manifest``; for what answers by itself.
     """
 

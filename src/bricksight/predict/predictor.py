@@ -166,7 +166,7 @@ class Predictor:
         Raises:
             ImageError: the photo cannot be read.
         """
-        return self._answer(self.probabilities(self._load(photo)[None])[0], top_k)
+        return self.answer(self.probabilities(self._load(photo)[None])[0], top_k=top_k)
 
     def predict_many(
         self, photos: Iterable[Photo], *, top_k: int = 5
@@ -176,7 +176,7 @@ class Predictor:
         The next photos are decoded on the other cores while one is classified.
         """
         for row in self.probabilities_of(photos):
-            yield row if isinstance(row, ImageError) else self._answer(row, top_k)
+            yield row if isinstance(row, ImageError) else self.answer(row, top_k=top_k)
 
     def probabilities_of(self, photos: Iterable[Photo]) -> Iterator[np.ndarray | ImageError]:
         """Yields float32 (num_classes,) a photo, in order, or why the photo cannot be read."""
@@ -203,7 +203,13 @@ class Predictor:
         source = photo if isinstance(photo, bytes) else Path(photo)
         return images.load_input(source, self.input_spec)
 
-    def _answer(self, probabilities: np.ndarray, top_k: int) -> Answer:
+    def answer(self, probabilities: np.ndarray, *, top_k: int = 5) -> Answer:
+        """Returns the ``top_k`` most probable classes by one row of probabilities.
+
+        Args:
+            probabilities: float32 (num_classes,), such as the mean over several photos.
+            top_k: how many classes to name; all if there are fewer.
+        """
         order = np.argsort(-probabilities, kind="stable")[:top_k]
         predictions = tuple(
             Prediction(self.labels[index], float(probabilities[index])) for index in order

@@ -74,7 +74,7 @@ def _tensor_name(layer: str) -> str:
 
 
 class SavedModel:
-    """A TensorFlow SavedModel with one input and one output in ``serving_default``."""
+    """A TensorFlow SavedModel: its signature ``serving_array``, or else ``serving_default``."""
 
     file_name = "saved_model/saved_model.pb"
     format_name = "saved_model"
@@ -96,7 +96,9 @@ class SavedModel:
             # Kept: the signature does not hold the model that owns its variables.
             with without_wildcards(folder) as readable:
                 self._model = tf.saved_model.load(str(readable))
-            self._function = self._model.signatures["serving_default"]
+            signatures = self._model.signatures
+            array = "serving_array" if "serving_array" in signatures else "serving_default"
+            self._function = signatures[array]
         except (OSError, KeyError, ValueError) as error:
             raise BundleError(
                 f"{folder} is not a SavedModel with the signature serving_default: {error}"
