@@ -23,6 +23,7 @@ from bricksight.errors import ConfigError, ExportError
 from bricksight.export import Classifier, Proof, build_classifier
 from bricksight.export._request import Request
 from bricksight.export._tflite_bias import corrected
+from bricksight.export._tflite_float16 import LARGEST_KEPT
 from bricksight.export._tflite_metadata import with_metadata
 from bricksight.export.tflite import convert, write
 from bricksight.modules import frozen_graph, resolve
@@ -31,6 +32,7 @@ from tiny_modules import as_module
 pytestmark = pytest.mark.tf
 
 SIZE = 24
+FEATURES = 640  # so many that the weights of the layer before are not among the small ones
 LABELS = ("blue", "größe", "red")
 KINDS = [
     ("float32", "float32", 1e-5),
@@ -43,14 +45,15 @@ KINDS = [
 
 
 def network() -> Any:
-    """Returns a ``keras.Model`` to 160 features, of convolutions with each common activation."""
+    """Returns a ``keras.Model`` of convolutions with each common activation."""
     keras = require_tensorflow().keras
     keras.utils.set_random_seed(3)
     layers = keras.layers
     images = keras.Input((SIZE, SIZE, 3))
     x = layers.Conv2D(8, 3, strides=2, activation="relu6", bias_initializer="normal")(images)
     x = layers.DepthwiseConv2D(3, activation="relu", bias_initializer="normal")(x)
-    x = layers.Conv2D(160, 1, bias_initializer="normal")(x)  # smaller ones stay float in "dynamic"
+    wide = layers.Conv2D(FEATURES, 1, kernel_initializer="he_normal", bias_initializer="normal")
+    x = wide(x)
     return keras.Model(images, layers.GlobalAveragePooling2D()(x))
 
 
@@ -58,7 +61,7 @@ def network() -> Any:
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     rng = np.random.default_rng(2)
     head = Head(
-        kernel=rng.normal(scale=1, size=(160, 3)).astype(np.float32),
+        kernel=rng.normal(scale=0.5, size=(FEATURES, 3)).astype(np.float32),
         bias=rng.normal(scale=0.1, size=3).astype(np.float32),
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -147,7 +150,7 @@ def test_convert__int8_holds_int8_weights_with_a_scale_a_channel(classifier: Cla
         for tensor in details
         if len(tensor["shape"]) == 4 and tensor["dtype"] == np.int8
     ]
-    assert {8, 160} <= set(scales)
+    assert {8, FEATURES} <= set(scales)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
@@ -171,6 +174,21 @@ def test_convert__smaller_weights_make_a_smaller_file(
 ) -> None:
     whole, smaller = (convert(classifier, request(precision=one)) for one in ("float32", precision))
     assert len(smaller) < 0.9 * len(whole)
+
+
+def test_convert__float16_narrows_large_constants_alone(classifier: Classifier) -> None:
+    model = schema.ModelT.InitFromPackedBuf(convert(classifier, request(precision="float16")), 0)
+    (graph,) = model.subgraphs
+    constants = {
+        (tensor.type, int(np.prod(tensor.shape)))
+        for tensor in graph.tensors
+        if model.buffers[tensor.buffer].data is not None
+    }
+    halves = {size for kind, size in constants if kind == schema.TensorType.FLOAT16}
+    singles = {size for kind, size in constants if kind == schema.TensorType.FLOAT32}
+    assert halves == {8 * FEATURES}
+    assert {3 * 3 * 3 * 8, 3 * 3 * 8, FEATURES, 3 * FEATURES, 3} <= singles
+    assert max(singles) <= LARGEST_KEPT < min(halves)
 
 
 def test_convert__the_same_model_is_the_same_file(classifier: Classifier) -> None:
@@ -360,12 +378,29 @@ def test_corrected__brings_the_mean_of_every_layer_nearer(
         mended = corrected(spoilt, reference=float32, batches=photos()[:, None])
     assert "Biases of 4 of 4 layers corrected on 24 photos." in caplog.text
     wanted, before, after = (channel_means(content) for content in (float32, spoilt, mended))
-    layers = [name for name in wanted if name in before and len(wanted[name]) in (8, 160)]
+    layers = [name for name in wanted if name in before and len(wanted[name]) in (8, FEATURES)]
     assert len(layers) >= 3
     for name in layers:
         error_before = np.abs(before[name] - wanted[name]).mean()
         error_after = np.abs(after[name] - wanted[name]).mean()
         assert error_after < error_before / 4, name
+
+
+def test_convert__float16_brings_the_mean_of_the_rounded_layer_back(
+    classifier: Classifier,
+) -> None:
+    wanted, before, after = (
+        channel_means(convert(classifier, asked))
+        for asked in (
+            request(),
+            request(precision="float16", calibration=None),
+            request(precision="float16"),
+        )
+    )
+    (name,) = [name for name, mean in wanted.items() if len(mean) == FEATURES]
+    error_before = np.abs(before[name] - wanted[name]).mean()
+    error_after = np.abs(after[name] - wanted[name]).mean()
+    assert 0 < error_after < error_before / 10
 
 
 def test_corrected__a_layer_without_a_counterpart_is_left_and_named(

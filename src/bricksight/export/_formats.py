@@ -15,9 +15,8 @@ from bricksight.export.classifier import Classifier
 
 _BATCH = ("1", "dynamic")
 
-TOLERANCES: Mapping[Precision, float] = {"float32": 1e-4, "float16": 1e-2}
-"""Largest difference of a probability that is let through. Rounding the weights of a MobileNetV2 to
-float16 moved one by 7.4e-3, in LiteRT and in OpenVINO alike. Of 8-bit files see below."""
+TOLERANCES: Mapping[Precision, float] = {"float32": 1e-4, "float16": 5e-3}
+"""Largest difference of a probability that is let through. Of 8-bit files see below."""
 
 LEAST_AGREEMENT = 0.7
 """Share of the photos that an 8-bit file must answer as the reference does. On hard photos

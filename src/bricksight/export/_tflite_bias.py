@@ -1,4 +1,4 @@
-"""Biases of an int8 file, corrected for what rounding the weights has shifted."""
+"""Biases of a file, corrected for what rounding the weights has shifted."""
 
 import copy
 import logging
@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from bricksight._native_log import without_native_notices
 from bricksight._threads import num_cores
+from bricksight.export._tflite_model import packed, unpacked
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,31 +33,39 @@ _STRAIGHT = {
 }
 """Fused activation → the outputs between which it passes its input on as it is."""
 
+_MAX_BATCHES = 32
+"""More than 16 photos changed nothing that could be measured; each costs a run a layer."""
+
+_BIAS_TYPES = {schema.TensorType.INT32: np.int32, schema.TensorType.FLOAT32: np.float32}
+
 _LEAST_SHARE = 0.2
 """A channel that is clipped on most photos hardly follows its bias; its steps stay bounded."""
 
 
-def corrected(quantised: bytes, *, reference: bytes, batches: np.ndarray) -> bytes:
-    """Returns the int8 file with biases that give each channel its float mean back.
+def corrected(rounded: bytes, *, reference: bytes, batches: np.ndarray) -> bytes:
+    """Returns the file with biases that give each channel its float mean back.
 
-    Rounding weights to 8 bits shifts the mean of a channel's outputs, and the shifts of many layers
-    add up to other answers. So, layer by layer from the input on, the mean over photos and pixels
-    is taken in both files, the int8 one as corrected so far, and the difference is taken off the
-    int32 bias. Size and speed stay as they are. This is the empirical bias correction of Nagel et
+    Rounding weights shifts the mean of a channel's outputs, and the shifts of many layers add up to
+    other answers. So, layer by layer from the input on, the mean over photos and pixels is taken in
+    both files, the rounded one as corrected so far, and the difference is taken off the bias. Size
+    and speed stay as they are. This is the empirical bias correction of Nagel et
     al., "Data-free quantization through weight equalization and bias correction", 2019,
     arXiv:1906.04721, with one addition: where the activation clips a part of the outputs, the bias
     moves further, as only the rest follows it.
 
-    Left as they are, and named in the log: layers without an int32 bias of their own, with an
+    Left as they are, and named in the log: layers without a bias of their own, with an
     activation that is nowhere straight, or without a counterpart in ``reference``.
 
     Args:
-        quantised: an int8 ``.tflite`` file; input and output may be float32, uint8 or int8.
+        rounded: a ``.tflite`` file, int8, where input and output may be float32, uint8 or int8, or
+            float32 with rounded weights.
         reference: the same network in float32, from the same converter.
         batches: photos, float32 (num_batches, batch, height, width, 3) in [0, 1].
+            The first 32 batches are used.
     """
+    batches = batches[:_MAX_BATCHES]
     wanted = _float_statistics(reference, batches)
-    walk = _Walk(quantised, batches)
+    walk = _Walk(rounded, batches)
     num_layers = num_corrected = 0
     for operator in walk:
         if not walk.has_bias(operator):
@@ -78,7 +86,7 @@ def corrected(quantised: bytes, *, reference: bytes, batches: np.ndarray) -> byt
     _LOGGER.info(
         "Biases of %d of %d layers corrected on %d photos.", num_corrected, num_layers, num_photos
     )
-    return _packed(walk.model)
+    return packed(walk.model)
 
 
 def _float_statistics(
@@ -106,7 +114,7 @@ class _Walk:
     """
 
     def __init__(self, content: bytes, batches: np.ndarray) -> None:
-        self.model = schema.ModelT.InitFromPackedBuf(content, 0)
+        self.model = unpacked(content)
         (self._graph,) = self.model.subgraphs
         (entrance,) = self._graph.inputs
         self._held = {
@@ -134,7 +142,7 @@ class _Walk:
         inputs = [tensor for tensor in dict.fromkeys(operator.inputs) if tensor in self._held]
         with without_native_notices():
             interpreter = Interpreter(
-                model_content=_packed(self._alone(operator, inputs)), num_threads=num_cores()
+                model_content=packed(self._alone(operator, inputs)), num_threads=num_cores()
             )
             interpreter.allocate_tensors()
         entrances = [detail["index"] for detail in interpreter.get_input_details()]
@@ -188,9 +196,9 @@ class _Walk:
             yield values.reshape(-1, values.shape[-1])
 
     def own_bias(self, operator: Any) -> Any:
-        """Returns the tensor of its int32 bias, ``None`` if it has none or shares it."""
+        """Returns the tensor of its bias, ``None`` if it has none or shares it."""
         number = operator.inputs[2] if len(operator.inputs) > 2 else -1
-        if number < 0 or self._graph.tensors[number].type != schema.TensorType.INT32:
+        if number < 0 or self._graph.tensors[number].type not in _BIAS_TYPES:
             return None
         tensor = self._graph.tensors[number]
         readers = Counter(
@@ -204,15 +212,10 @@ class _Walk:
     def shift(self, bias: Any, change: np.ndarray) -> None:
         """Adds ``change``, float (num_channels,), to the bias ``bias``."""
         buffer = self.model.buffers[bias.buffer]
-        steps = np.rint(change / np.asarray(bias.quantization.scale)).astype(np.int32)
-        values = np.asarray(buffer.data, np.uint8).view(np.int32) + steps
-        buffer.data = values.view(np.uint8)
-
-
-def _packed(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+        values = np.asarray(buffer.data, np.uint8).view(_BIAS_TYPES[bias.type])
+        if bias.type == schema.TensorType.INT32:
+            change = np.rint(change / np.asarray(bias.quantization.scale))
+        buffer.data = (values + change.astype(values.dtype)).view(np.uint8)
 
 
 _TYPES = {schema.TensorType.UINT8: np.uint8, schema.TensorType.INT8: np.int8}

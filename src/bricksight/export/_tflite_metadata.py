@@ -13,6 +13,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from bricksight.export._tflite_model import packed, unpacked
+
 METADATA = "TFLITE_METADATA"
 """Name of the model's metadata entry, fixed by TFLite."""
 
@@ -38,7 +40,7 @@ def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
         content: a file of one input, RGB images in [0, 1], and one output, the probabilities.
         labels: in the order of the outputs.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = unpacked(content)
     (graph,) = model.subgraphs
     graph.tensors[graph.inputs[0]].name = "image"
     graph.tensors[graph.outputs[0]].name = "prediction"
@@ -47,9 +49,7 @@ def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
     entry.name, entry.buffer = METADATA, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return _with_file(bytes(builder.Output()), LABELS, "\n".join(labels))
+    return _with_file(packed(model), LABELS, "\n".join(labels))
 
 
 def _with_file(content: bytes, name: str, text: str) -> bytes:

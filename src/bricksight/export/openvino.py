@@ -12,7 +12,7 @@ from bricksight._native_log import without_native_notices
 from bricksight._optional import require
 from bricksight.errors import ConfigError
 from bricksight.export import tflite
-from bricksight.export._request import Request
+from bricksight.export._request import Precision, Request
 from bricksight.export.classifier import Classifier
 
 _FEATURE = "Writing an OpenVINO file"
@@ -26,14 +26,16 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
         MissingPackageError: OpenVINO, or NNCF for int8, is not installed.
     """
     openvino = require("openvino", extra="openvino", feature=_FEATURE)
-    content = tflite.convert(classifier, replace(request, precision="float32", io="float32"))
+    precision: Precision = "float16" if request.precision == "float16" else "float32"
+    content = tflite.convert(classifier, replace(request, precision=precision, io="float32"))
     with tempfile.TemporaryDirectory(prefix="bricksight-") as folder, without_native_notices():
         file = Path(folder) / "model.tflite"
         file.write_bytes(content)
         model = openvino.convert_model(str(file))
         if request.precision == "int8":
             model = _int8(model, request)
-        openvino.save_model(model, str(path), compress_to_fp16=request.precision == "float16")
+        # Its own rounding to float16 would not spare the small tensors.
+        openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
 def _int8(model: Any, request: Request) -> Any:

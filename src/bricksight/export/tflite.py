@@ -10,11 +10,9 @@ from bricksight._optional import require_tensorflow
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export._request import Request
 from bricksight.export._tflite_bias import corrected
+from bricksight.export._tflite_float16 import with_float16
 from bricksight.export._tflite_metadata import with_metadata
 from bricksight.export.classifier import Classifier
-
-_PHOTOS_FOR_BIASES = 32
-"""More than 16 photos changed nothing that could be measured; each costs a run a layer."""
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
@@ -35,10 +33,14 @@ def convert(classifier: Classifier, request: Request) -> bytes:
     """
     _require_possible(request)
     model = _with_batch(classifier, request.batch)
-    if request.precision == "int8":
-        content = _int8(model, request)
-    else:
-        content = _converted(model, precision=request.precision)
+    match request.precision:
+        case "int8":
+            content = _int8(model, request)
+        case "float16":
+            batches = _batches(request)
+            content = with_float16(_converted(model), batches)
+        case precision:
+            content = _converted(model, dynamic=precision == "dynamic")
     return with_metadata(content, request.proof.labels)
 
 
@@ -80,46 +82,48 @@ def _with_batch(classifier: Classifier, batch: int | None) -> Any:
 
 
 def _int8(model: Any, request: Request) -> bytes:
-    photos = request.calibration() if request.calibration is not None else np.empty(0)
-    if not len(photos):
+    batches = _batches(request)
+    if batches is None:
         raise ConfigError(
             "None of the training photos could be read, but precision int8 reads the ranges of its "
             "values from them. Check that their folder is still there, or choose another precision."
         )
-    content = _converted(
-        model, precision="int8", io=request.io, batches=_in_batches(photos, request.batch or 1)
-    )
-    return corrected(
-        content,
-        reference=_converted(model, precision="float32"),
-        batches=_in_batches(photos[:_PHOTOS_FOR_BIASES], request.batch or 1),
-    )
+    content = _converted(model, io=request.io, batches=batches)
+    return corrected(content, reference=_converted(model), batches=batches)
 
 
-def _in_batches(photos: np.ndarray, size: int) -> np.ndarray:
-    """Returns (num_batches, size, height, width, 3), the last one filled up from the first."""
-    return np.resize(photos, (-(-len(photos) // size), size, *photos.shape[1:]))
+def _batches(request: Request) -> np.ndarray | None:
+    """Returns training photos as float32 (num_batches, batch, height, width, 3), if there are any.
+
+    The last batch is filled up from the first photos.
+    """
+    photos = request.calibration() if request.calibration is not None else np.empty(0)
+    size = request.batch or 1
+    shape = (-(-len(photos) // size), size, *photos.shape[1:])
+    return np.resize(photos, shape) if len(photos) else None
 
 
 def _converted(
-    model: Any, *, precision: str, io: str = "float32", batches: np.ndarray | None = None
+    model: Any,
+    *,
+    dynamic: bool = False,
+    io: str = "float32",
+    batches: np.ndarray | None = None,
 ) -> bytes:
     """Returns what TensorFlow's converter makes of ``model.serve``.
 
     Args:
         model: a ``tf.Module``.
-        precision: see ``Request``.
-        io: see ``Request``.
-        batches: for int8, float32 (num_batches, batch, height, width, 3).
+        dynamic: whether weights are to be int8 and arithmetic float32.
+        io: type of input and output of an int8 file.
+        batches: for int8 arithmetic, photos, float32 (num_batches, batch, height, width, 3).
     """
     tf = require_tensorflow()
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [model.serve.get_concrete_function()], model
     )
-    if precision != "float32":
+    if dynamic or batches is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
     if batches is not None:
         converter.representative_dataset = lambda: ([batch] for batch in batches)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
