@@ -1,141 +1,179 @@
-"""What each precision of the .tflite file costs: size, answers, accuracy, time.
+"""What smaller weights cost, by group: five folds, so that every photo is tested on once a seed.
 
-    python benchmarks/quantisation.py BUNDLE IMAGE_DIR [--rounds 7]
+Ranges and biases are read from training photos of the fold alone. The head is the recipe's, with
+fixed views. Run:
 
-BUNDLE was trained on IMAGE_DIR. Ranges and biases are read from its training photos, answers are
-compared on its testing and validation photos, and accuracy is that on the testing photos alone: the
-last fit of the default recipe includes the validation photos.
+    python benchmarks/quantisation.py IMAGE_DIR --group_by REGEX [--module REF] [--seeds 3]
 """
 
 import argparse
-import csv
+import importlib.util
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _machine import describe_machine, in_turn
+from _machine import describe_machine
+from head_accuracy import NUM_FOLDS, mixture, sample, split_folds
 
 from bricksight import images
-from bricksight._threads import num_cores
-from bricksight.bundle import PHOTOS, Bundle, open_bundle
-from bricksight.export import Classifier, Proof, tflite
-from bricksight.export._request import Request
-from bricksight.predict.runtimes.litert import LiteRT
-from bricksight.predict.runtimes.tensorflow import FrozenGraph
+from bricksight.config import InputSpec, SplitConfig
+from bricksight.dataset import Dataset, scan
+from bricksight.export import Classifier, Proof, build_classifier, openvino, tflite
+from bricksight.export._request import Precision, Request
+from bricksight.features import CompiledModule, compile_module
+from bricksight.modules import frozen_graph, resolve
+from bricksight.predict.runtimes import runtime_class
+from bricksight.training import POLICIES, Examples, choose_l2, train_by_recipe
 
-NUM_CALIBRATION = 100
-RUNS_A_ROUND = 30
+POLICY = "any angle"
+NUM_VIEWS = 24
+MAX_CALIBRATION = 200
+
+Writer = Callable[[Classifier, Path, Request], None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundle", type=Path)
     parser.add_argument("image_dir", type=Path)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--group_by", required=True)
+    parser.add_argument(
+        "--module",
+        default="https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3",
+    )
+    parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    bundle = open_bundle(options.bundle)
-    photos = {
-        bucket: load(bundle, options.image_dir, bucket)
-        for bucket in ("training", "validation", "testing")
-    }
-    tested, truth = photos["testing"]
-    inputs = np.concatenate([tested, photos["validation"][0]])
-    graph = FrozenGraph(
-        bundle.file(FrozenGraph.file_name), output_layer=bundle.manifest.output_layer
+    data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
+    compiled = compile_module(resolve(options.module), images=lambda spec: sample(data, spec))
+    inputs = np.stack(
+        [images.load_input(one.path, compiled.module.input_spec) for one in data.records]
     )
-    reference = np.concatenate([graph.run(block) for block in np.array_split(inputs, 20)])
-    with tempfile.TemporaryDirectory() as folder:
-        files = write(bundle, calibration(photos["training"][0]), Path(folder))
-        runtimes = {name: LiteRT(path) for name, path in files.items()}
-        answers = {name: runtime.run(inputs) for name, runtime in runtimes.items()}
-        timers = {name: timer(runtime, inputs) for name, runtime in runtimes.items()}
-        times = in_turn(timers, rounds=options.rounds)
-        sizes = {name: path.stat().st_size for name, path in files.items()}
+    views = mixture(data, compiled, POLICIES[POLICY], NUM_VIEWS)
+    rows = []
+    for seed in range(options.seeds):
+        for fold in split_folds(data, seed):
+            classifier = trained(data, compiled, views, fold)
+            rows.append(dict(outcomes(data, classifier, inputs, fold)))
+            print(f"{len(rows)} of {options.seeds * NUM_FOLDS} folds", flush=True)
     print(describe_machine())
-    print(
-        f"{len(truth)} testing and {len(inputs) - len(truth)} validation photos of "
-        f"{options.image_dir.name}, {len(bundle.labels)} classes, {num_cores()} threads, "
-        f"{options.rounds} rounds in turn of {RUNS_A_ROUND} single photos\n"
+    summarise(rows, options.seeds)
+
+
+def trained(
+    data: Dataset,
+    compiled: CompiledModule,
+    views: np.ndarray,
+    fold: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Classifier:
+    labels = data.label_indices(data.records)
+    _, groups = np.unique([record.group for record in data.records], return_inverse=True)
+    train, validation = (
+        Examples(features=views[part], labels=labels[part], groups=groups[part])
+        for part in fold[:2]
     )
-    right = reference[: len(truth)].argmax(axis=1) == truth
-    print(f"accuracy of the frozen graph in TensorFlow: {right.mean():.1%}\n")
-    print("| file | bytes | largest difference | same first answer | accuracy", end="")
-    print(" | right before, wrong now | wrong before, right now | ms, median | lowest | highest |")
-    print("|---" * 10 + "|")
-    for name, found in answers.items():
-        now = found[: len(truth)].argmax(axis=1) == truth
-        low, median, high = times[name]
-        cells = [
-            f"{sizes[name]:,}",
-            f"{np.abs(found - reference).max():.2g}",
-            f"{(found.argmax(axis=1) == reference.argmax(axis=1)).mean():.1%}",
-            f"{now.mean():.1%}",
-            f"{(right & ~now).sum()}",
-            f"{(~right & now).sum()}",
-            f"{median:.2f} | {low:.2f} | {high:.2f}",
-        ]
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    l2, _ = choose_l2(train, num_classes=len(data.labels), seed=0)
+    found = train_by_recipe(train, validation, num_classes=len(data.labels), l2=l2)
+    return build_classifier(frozen_graph(compiled.module), found.head)
 
 
-def load(bundle: Bundle, image_dir: Path, bucket: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the prepared photos of a bucket, and the rows of their labels."""
-    with bundle.file(PHOTOS).open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["bucket"] == bucket]
-    spec = bundle.manifest.input
-    inputs = np.stack([images.load_input(image_dir / row["path"], spec) for row in rows])
-    return inputs, np.array([bundle.labels.index(row["label"]) for row in rows])
+def outcomes(
+    data: Dataset,
+    classifier: Classifier,
+    inputs: np.ndarray,
+    fold: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yields, a file, bytes, difference, agreement and accuracy on the test photos."""
+    train, _, test = fold
+    chosen = train[np.unique(np.linspace(0, len(train) - 1, MAX_CALIBRATION).astype(int))]
+    labels = data.label_indices(data.records)[test]
+    reference: np.ndarray | None = None
+    for name, (runtime, suffix, write, precision) in files().items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{suffix}"
+            write(classifier, path, request(data, inputs[chosen], precision))
+            size = sum(file.stat().st_size for file in Path(folder).iterdir())
+            answers = runtime_class(runtime)(path).run(inputs[test])
+        reference = answers if reference is None else reference
+        yield (
+            name,
+            {
+                "MB": size / 1e6,
+                "difference": float(np.abs(answers - reference).max()),
+                "agreement": float((answers.argmax(1) == reference.argmax(1)).mean()),
+                "accuracy": float((answers.argmax(1) == labels).mean()),
+            },
+        )
 
 
-def calibration(training: np.ndarray) -> np.ndarray:
-    """Returns photos of all classes; the list is in the order of classes."""
-    count = min(NUM_CALIBRATION, len(training))
-    rows = np.linspace(0, len(training) - 1, count).astype(int)
-    return training[np.random.default_rng(0).permutation(rows)]
-
-
-def write(bundle: Bundle, photos: np.ndarray, folder: Path) -> dict[str, Path]:
-    """Returns name → file, each for one photo at a time."""
-    classifier = Classifier(
-        graph_def_bytes=bundle.file(FrozenGraph.file_name).read_bytes(),
-        input_layer="Placeholder",
-        output_layer=bundle.manifest.output_layer,
-    )
-    proof = Proof(
-        photos=[], probabilities=np.empty(0), labels=bundle.labels, spec=bundle.manifest.input
-    )
-
-    def request(precision: str, io: str = "float32") -> Request:
-        return Request(proof=proof, calibration=lambda: photos, precision=precision, io=io)  # type: ignore[arg-type]
-
-    contents = {
-        precision: tflite.convert(classifier, request(precision))
-        for precision in ("float32", "float16", "dynamic")
+def files() -> dict[str, tuple[str, str, Writer, Precision]]:
+    """Returns name → runtime, suffix, writer and precision; the first is the reference."""
+    return {
+        "tflite float32": ("litert", ".tflite", tflite.write, "float32"),
+        "tflite float16": ("litert", ".tflite", tflite.write, "float16"),
+        "tflite dynamic": ("litert", ".tflite", tflite.write, "dynamic"),
+        "tflite int8": ("litert", ".tflite", tflite.write, "int8"),
+        "tflite int8, biases as converted": ("litert", ".tflite", write_uncorrected, "int8"),
+        "openvino float16": ("openvino", ".xml", openvino.write, "float16"),
+        "openvino int8": ("openvino", ".xml", openvino.write, "int8"),
+        **(
+            {"openvino int8 by NNCF": ("openvino", ".xml", write_by_nncf, "int8")}
+            if importlib.util.find_spec("nncf")
+            else {}
+        ),
     }
-    contents["int8, biases as converted"] = tflite._converted(
-        tflite._with_batch(classifier, 1), precision="int8", batches=photos[:, None]
+
+
+def write_by_nncf(classifier: Classifier, path: Path, request: Request) -> None:
+    """Writes OpenVINO's own 8 bits, the slow and better of its two ways (``pip install nncf``)."""
+    import nncf
+    from openvino import Core, save_model
+
+    calibration = request.calibration() if request.calibration else np.empty(0)
+    with tempfile.TemporaryDirectory() as folder:
+        openvino.write(
+            classifier, Path(folder) / "model.xml", replace(request, precision="float32")
+        )
+        model = Core().read_model(str(Path(folder) / "model.xml"))
+        model = nncf.quantize(
+            model,
+            nncf.Dataset(list(calibration), lambda photo: photo[None]),
+            subset_size=len(calibration),
+            fast_bias_correction=False,
+        )
+        save_model(model, str(path), compress_to_fp16=False)
+
+
+def write_uncorrected(classifier: Classifier, path: Path, request: Request) -> None:
+    """Writes what TensorFlow's converter makes of it, to see what the correction brings."""
+    photos = tflite._batches(request)
+    path.write_bytes(tflite._converted(tflite._with_batch(classifier, 1), batches=photos))
+
+
+def request(data: Dataset, calibration: np.ndarray, precision: Precision) -> Request:
+    height, width = calibration.shape[1:3]
+    proof = Proof(
+        photos=[],
+        probabilities=np.empty(0),
+        labels=data.labels,
+        spec=InputSpec(height=height, width=width),
     )
-    for io in ("float32", "uint8", "int8"):
-        contents[f"int8, {io} in and out"] = tflite.convert(classifier, request("int8", io))
-    files = {name: folder / f"{number}.tflite" for number, name in enumerate(contents)}
-    for name, path in files.items():
-        path.write_bytes(contents[name])
-    return files
+    return Request(proof=proof, calibration=lambda: calibration, precision=precision)
 
 
-def timer(runtime: LiteRT, inputs: np.ndarray) -> Callable[[], float]:
-    """Returns a function that gives the median milliseconds of one photo."""
-
-    def run() -> float:
-        found = []
-        for row in range(RUNS_A_ROUND):
-            start = time.perf_counter()
-            runtime.run(inputs[row : row + 1])
-            found.append(time.perf_counter() - start)
-        return 1000 * float(np.median(found))
-
-    return run
+def summarise(rows: list[dict[str, dict[str, float]]], num_seeds: int) -> None:
+    """Prints, a file, means over all folds, and of the accuracy also the mean of each seed."""
+    print("| file | MB | largest difference | same first answer | accuracy | mean of each seed |")
+    print("|---" * 6 + "|")
+    for name in rows[0]:
+        accuracy = np.array([row[name]["accuracy"] for row in rows]).reshape(num_seeds, -1)
+        seeds = ", ".join(f"{100 * value:.1f}" for value in accuracy.mean(axis=1))
+        print(
+            f"| {name} | {rows[0][name]['MB']:.2f} "
+            f"| {max(row[name]['difference'] for row in rows):.2g} "
+            f"| {100 * np.mean([row[name]['agreement'] for row in rows]):.1f} % "
+            f"| {100 * accuracy.mean():.1f} % | {seeds} |"
+        )
 
 
 if __name__ == "__main__":
