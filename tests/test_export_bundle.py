@@ -107,6 +107,7 @@ def test_predictor__a_file_that_is_not_there_names_the_command(bundle: Bundle) -
         ("tflite", Choices(precision="int8", io="uint8"), "model-int8-uint8.tflite"),
         ("onnx", Choices(batch="dynamic", layout="nhwc"), "model-dynamic-batch-nhwc.onnx"),
         ("openvino", Choices(precision="float16", batch="1"), "model-float16.xml"),
+        ("openvino", Choices(precision="int8"), "model-int8.xml"),
         ("openvino", Choices(batch="dynamic"), "model-dynamic-batch.xml"),
         ("tflite", Choices(batch="dynamic"), "model-dynamic-batch.tflite"),
         ("tflite", Choices(precision="dynamic"), "model-dynamic.tflite"),

@@ -35,6 +35,7 @@ MANIFEST = "manifest.json"
 LABELS = "output_labels.txt"
 HEAD = "head.npz"
 PHOTOS = "photos.csv"
+EXPORTS = "exports"  # the folder of what export adds
 
 
 @dataclass(frozen=True, kw_only=True)

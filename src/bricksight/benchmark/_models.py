@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bricksight.bundle import MANIFEST, open_bundle
+from bricksight.bundle import EXPORTS, MANIFEST, open_bundle
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes import RUNTIMES, runtime_class, runtime_of
-
-EXPORTS = "exports"
-"""The folder of a bundle in which exported files lie."""
 
 _SAVED_MODEL = "saved_model.pb"
 # They belong to the file beside them: descriptions, labels, OpenVINO's weights.

@@ -2,25 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from bricksight._plotting import COLOURS, new_figure
 from bricksight.benchmark._result import Measurement
 
-# The Okabe-Ito palette, which the colour-blind can tell apart; markers tell the threads.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = "osD^vP*X"
-_FAINT = "#8a8f98"
-
-_STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": _FAINT,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "font.size": 10,
-    "grid.color": "#e6e8eb",
-    "legend.edgecolor": "none",
-}
+_MARKERS = "osD^vP*X"  # they tell the threads
 
 
 def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
@@ -30,12 +16,8 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
         measurements: those without accuracy are left out.
         path: where to; an existing file is replaced.
     """
-    import matplotlib  # noqa: PLC0415  (half a second)
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
     shown = [(one, one.accuracy) for one in measurements if one.accuracy is not None]
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 5), layout="constrained")
+    with new_figure(9, 5, layout="constrained") as figure:
         axes = figure.subplots()
         files = list(dict.fromkeys((one.name, one.runtime) for one, _ in shown))
         threads = sorted({one.threads for one, _ in shown})
@@ -48,9 +30,9 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
                 one.latency_p50_ms,
                 accuracy,
                 yerr=_distances(one),
-                color=_COLOURS[index % len(_COLOURS)],
+                color=COLOURS[index % len(COLOURS)],
                 marker=_MARKERS[
-                    (threads.index(one.threads) + index // len(_COLOURS)) % len(_MARKERS)
+                    (threads.index(one.threads) + index // len(COLOURS)) % len(_MARKERS)
                 ],
                 markersize=8,
                 linestyle="none",

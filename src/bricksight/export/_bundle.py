@@ -10,7 +10,7 @@ import numpy as np
 
 from bricksight._files import sha256_of
 from bricksight._threads import in_threads, num_cores
-from bricksight.bundle import Bundle, add_export
+from bricksight.bundle import EXPORTS, Bundle, add_export
 from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
@@ -26,9 +26,6 @@ from bricksight.export.classifier import Classifier, load_classifier
 from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import Sidecar, sidecar_path, write_sidecar
-
-EXPORTS = "exports"
-"""The folder of a bundle in which exported files lie."""
 
 MAX_PHOTOS = 200
 """As many prove a file, and as many give an int8 file its ranges."""

@@ -14,9 +14,9 @@ from bricksight.export.classifier import Classifier
 def write(classifier: Classifier, path: Path, request: Request) -> None:
     """Writes the ``.xml`` file ``path`` and, beside it, the ``.bin`` file with the weights.
 
-    It is the LiteRT file of the same precision, and answers as that does. OpenVINO's own way to int8
-    (NNCF) kept fewer answers of the float32 file, its own rounding to float16 does not spare the
-    small tensors; see ``benchmarks/README.md``.
+    It is the LiteRT file of the same precision, and answers as that does. OpenVINO's own way to
+    int8 (NNCF) kept fewer answers of the float32 file, its own rounding to float16 does not spare
+    the small tensors; see ``benchmarks/README.md``.
 
     Raises:
         ConfigError: precision int8 is asked for, and there are no photos for it.

@@ -7,8 +7,9 @@ every script and wraps, searches and escapes the names, which matplotlib's one f
 import base64
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bricksight._plotting import COLOURS, FAINT, new_figure
 from bricksight.evaluation import ReliabilityBin
 from bricksight.report._content import TrainingHistory
 
@@ -16,32 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Blue and orange of the Okabe-Ito palette, which the colour-blind can tell apart.
-_TRAIN = "#0072b2"
-_VALIDATION = "#d55e00"
-_FAINT = "#8a8f98"
-
-_STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": _FAINT,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 11,
-    "font.size": 10,
-    "grid.color": "#e6e8eb",
-    "legend.edgecolor": "none",
-    "svg.hashsalt": "bricksight",  # the same figures give the same bytes
-}
+_TRAIN, _VALIDATION = COLOURS[:2]
 
 
 def history_plot(history: TrainingHistory) -> str:
     """Returns accuracy and cross entropy over the steps as a data URI."""
-    import matplotlib  # noqa: PLC0415  (half a second)
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(9, 3.3))
+    with new_figure(9, 3.3) as figure:
         figure.subplots_adjust(left=0.07, right=0.99, bottom=0.16, top=0.9, wspace=0.18)
         accuracy, cross_entropy = figure.subplots(1, 2)
         _draw_curves(
@@ -75,18 +56,14 @@ def _draw_curves(
         axes.plot(history.steps, validation, color=_VALIDATION, marker=marker, label="validation")
     if history.best_step is not None:
         axes.axvline(
-            history.best_step, color=_FAINT, linestyle="--", label=f"kept: {history.best_step}"
+            history.best_step, color=FAINT, linestyle="--", label=f"kept: {history.best_step}"
         )
     axes.set_xlabel(history.unit)
 
 
 def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
     """Returns accuracy over probability, with the number of answers below, as a data URI."""
-    import matplotlib  # noqa: PLC0415  (half a second)
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5, 5))
+    with new_figure(5, 5) as figure:
         figure.subplots_adjust(left=0.16, right=0.94, bottom=0.1, top=0.97, hspace=0.08)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         left = [one.low for one in bins]
@@ -106,7 +83,7 @@ def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
         upper.set(ylabel="share that is right", ylim=(0, 1), xlim=(0, 1))
         upper.legend(loc="upper left")
         lower.bar(
-            left, [one.count for one in bins], width, align="edge", color=_FAINT, edgecolor="white"
+            left, [one.count for one in bins], width, align="edge", color=FAINT, edgecolor="white"
         )
         lower.set(xlabel="probability of the answer", ylabel="answers")
         for axis in (upper.xaxis, upper.yaxis):
