@@ -5,6 +5,7 @@ engine reads its input and writes its output through the addresses that it was g
 """
 
 import ctypes
+import enum
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -122,7 +123,8 @@ class Board:
         version: As ``tensorrt.__version__``.
         network: float32 (1, 3, h, w) to float32 (1, num_classes).
         tensors: Name → shape, the input first.
-        failing: What is to fail: "parse", "build", "deserialize", "context", "execute".
+        failing: What is to fail: "Runtime", "Builder", "parse", "build", "deserialize",
+            "context", "address", "execute".
         builds: For each build, what it was given.
     """
 
@@ -143,29 +145,47 @@ class Board:
         return _Maker(self).module()
 
 
+Severity = enum.IntEnum("Severity", "INTERNAL_ERROR ERROR WARNING INFO VERBOSE", start=0)
+DataType = enum.Enum("DataType", "FLOAT HALF INT8 INT32 BOOL")
+TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
+MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE DLA_MANAGED_SRAM")
+CreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", "EXPLICIT_BATCH", start=0)
+StrongFlag = enum.IntEnum("NetworkDefinitionCreationFlag", {"STRONGLY_TYPED": 1})
+BuilderFlag = enum.Enum("BuilderFlag", "FP16 INT8 DEBUG REFIT TF32")
+StrongBuilderFlag = enum.Enum("BuilderFlag", "DEBUG REFIT TF32")
+
+
 class _Config:
     """All that ``IBuilderConfig`` ever had; a version takes its own part."""
 
     asked: dict[str, Any]
     version: str
+    flag_type: type[enum.Enum]
 
-    def begin(self, version: str) -> None:
-        self.asked, self.version = {"flags": []}, version
+    def begin(self, version: str, flag_type: type[enum.Enum]) -> None:
+        self.asked, self.version, self.flag_type = {"flags": {"TF32"}}, version, flag_type
 
-    def set_flag(self, flag: str) -> None:
-        self.asked["flags"].append(flag)
+    def set_flag(self, flag: enum.Enum) -> None:
+        assert isinstance(flag, self.flag_type)
+        self.asked["flags"].add(flag.name)
+
+    def clear_flag(self, flag: enum.Enum) -> None:
+        assert isinstance(flag, self.flag_type)
+        self.asked["flags"].discard(flag.name)
 
     def set_workspace(self, value: int) -> None:
-        assert isinstance(value, int)
+        assert type(value) is int
         self.asked["max_workspace_size"] = value
 
-    def set_memory_pool_limit(self, pool: str, pool_size: int) -> None:
-        assert pool == "WORKSPACE"
-        assert isinstance(pool_size, int)
+    def set_memory_pool_limit(self, pool: enum.Enum, pool_size: int) -> None:
+        assert pool is MemoryPoolType.WORKSPACE
+        assert type(pool_size) is int
         self.asked["pool"] = pool_size
 
     def create_timing_cache(self, serialized_timing_cache: bytes) -> Any:
         assert isinstance(serialized_timing_cache, bytes)
+        if serialized_timing_cache and not serialized_timing_cache.startswith(b"TIMES "):
+            return None
         return types.SimpleNamespace(known=serialized_timing_cache)
 
     def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
@@ -180,6 +200,17 @@ class _Config:
         return types.SimpleNamespace(serialize=lambda: times)
 
 
+class _Logger:
+    """``trt.Logger``, which takes a severity and has all of them as members."""
+
+    def __init__(self, min_severity: Severity = Severity.WARNING) -> None:
+        assert isinstance(min_severity, Severity)
+
+
+for _severity in Severity:
+    setattr(_Logger, _severity.name, _severity)
+
+
 class _Maker:
     """Makes the classes of one version; methods that it lacks are left out."""
 
@@ -189,38 +220,41 @@ class _Maker:
         self.has_names = board.number >= (8, 5)
         self.has_timing = self.has_serialized = board.number >= (8, 0)
         self.has_pool = board.number >= (8, 4)
+        self.is_strong = board.number >= (11, 0)
+        self.flag_type = StrongBuilderFlag if self.is_strong else BuilderFlag
 
     def module(self) -> types.ModuleType:
         trt = self.trt = types.ModuleType("tensorrt")
         trt.__version__ = self.board.version  # type: ignore[attr-defined]
         members = {
-            "float32": "FLOAT",
-            "Logger": type("Logger", (), {"INFO": 3, "WARNING": 2, "__init__": _takes_int}),
-            "NetworkDefinitionCreationFlag": types.SimpleNamespace(EXPLICIT_BATCH=0),
-            "BuilderFlag": types.SimpleNamespace(FP16="FP16"),
+            "float32": DataType.FLOAT,
+            "Logger": _Logger,
+            "NetworkDefinitionCreationFlag": StrongFlag if self.is_strong else CreationFlag,
+            "BuilderFlag": self.flag_type,
             "Builder": self.builder(),
             "OnnxParser": self.parser(),
             "Runtime": self.runtime(),
         }
         if self.has_names:
-            members["TensorIOMode"] = types.SimpleNamespace(INPUT="IN", OUTPUT="OUT")
+            members["TensorIOMode"] = TensorIOMode
         if self.has_pool:
-            members["MemoryPoolType"] = types.SimpleNamespace(WORKSPACE="WORKSPACE")
+            members["MemoryPoolType"] = MemoryPoolType
         for name, value in members.items():
             setattr(trt, name, value)
         return trt
 
     def builder(self) -> type:
         board, maker = self.board, self
-        named: dict[str, Any] = {}
+        named: dict[str, Any] = {"__slots__": ()}
 
         def __init__(self: Any, logger: Any) -> None:  # noqa: N807
-            assert isinstance(logger, maker.trt.Logger)
+            maker.start("Builder", logger)
 
         def create_network(self: Any, flags: int = 0) -> Any:
-            assert isinstance(flags, int)
-            # Without the flag the old versions count the batch apart, and no ONNX file fits.
-            assert flags == 1 or board.number >= (10, 0)
+            assert type(flags) is int
+            # Without the flag the old versions count the batch apart, and no ONNX file fits; of
+            # version 10 it is ignored, of 11 unknown.
+            assert flags == 1 if board.number < (10, 0) else flags == 0 or not maker.is_strong
             return types.SimpleNamespace(parsed=None)
 
         def build(self: Any, network: Any, config: Any) -> Any:
@@ -242,12 +276,19 @@ class _Maker:
             named["build_serialized_network"] = build
         return type("Builder", (), named)
 
+    def start(self, kind: str, logger: Any) -> None:
+        """What pybind11 says where CUDA or memory is missing."""
+        assert isinstance(logger, self.trt.Logger)
+        if kind in self.board.failing:
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+
     def config(self) -> type:
         named: dict[str, Any] = {
-            "__slots__": ("asked", "version"),
-            "__init__": lambda one: one.begin(self.board.version),
+            "__slots__": ("asked", "version", "flag_type"),
+            "__init__": lambda one: one.begin(self.board.version, self.flag_type),
             "begin": _Config.begin,
             "set_flag": _Config.set_flag,
+            "clear_flag": _Config.clear_flag,
         }
         if self.has_bindings:  # gone in 10, as the bindings
             named["max_workspace_size"] = property(lambda _: 0, _Config.set_workspace)
@@ -266,9 +307,10 @@ class _Maker:
             num_errors = 1
 
             def __init__(self, network: Any, logger: Any) -> None:
+                assert isinstance(logger, _Logger)
                 self._network = network
 
-            def parse(self, model: bytes) -> bool:
+            def parse(self, model: bytes, path: str | None = None) -> bool:
                 assert isinstance(model, bytes)
                 self._network.parsed = model
                 return "parse" not in board.failing
@@ -284,7 +326,7 @@ class _Maker:
 
         class Runtime:
             def __init__(self, logger: Any) -> None:
-                assert isinstance(logger, maker.trt.Logger)
+                maker.start("Runtime", logger)
 
             def deserialize_cuda_engine(self, serialized_engine: bytes) -> Any:
                 assert isinstance(serialized_engine, bytes)
@@ -296,18 +338,20 @@ class _Maker:
     def engine(self) -> Any:
         names = list(self.board.tensors)
         shapes = self.board.tensors
-        named: dict[str, Any] = {}
+        named: dict[str, Any] = {"__slots__": ()}
         if self.has_bindings:
             named["num_bindings"] = property(lambda _: 2)
             named["get_binding_name"] = lambda _, index: names[index]
             named["binding_is_input"] = lambda _, index: index == 0
-            named["get_binding_dtype"] = lambda _, index: "FLOAT"
+            named["get_binding_dtype"] = lambda _, index: DataType.FLOAT
             named["get_binding_shape"] = lambda _, index: shapes[names[index]]
         if self.has_names:
             named["num_io_tensors"] = property(lambda _: 2)
             named["get_tensor_name"] = lambda _, index: names[index]
-            named["get_tensor_mode"] = lambda _, name: "IN" if name == names[0] else "OUT"
-            named["get_tensor_dtype"] = lambda _, name: dict.fromkeys(names, "FLOAT")[name]
+            named["get_tensor_mode"] = lambda _, name: (
+                TensorIOMode.INPUT if name == names[0] else TensorIOMode.OUTPUT
+            )
+            named["get_tensor_dtype"] = lambda _, name: dict.fromkeys(names, DataType.FLOAT)[name]
             named["get_tensor_shape"] = lambda _, name: shapes[name]
         context = None if "context" in self.board.failing else self.context()
         named["create_execution_context"] = lambda _: context
@@ -325,7 +369,9 @@ class _Maker:
             np.frombuffer(target, np.float32)[:] = board.network(inputs)[0]
             return "execute" not in board.failing
 
-        def execute_async_v2(_: Any, bindings: list[int], stream_handle: int) -> bool:
+        def execute_async_v2(
+            _: Any, bindings: list[int], stream_handle: int, input_consumed: None = None
+        ) -> bool:
             assert type(bindings) is list
             assert all(type(one) is int for one in bindings)
             return execute(dict(zip(names, bindings, strict=True)), stream_handle)
@@ -333,16 +379,12 @@ class _Maker:
         def set_tensor_address(_: Any, name: str, memory: int) -> bool:
             assert type(memory) is int
             addresses[name] = memory
-            return name in names
+            return name in names and "address" not in board.failing
 
-        named: dict[str, Any] = {}
+        named: dict[str, Any] = {"__slots__": ()}
         if self.has_bindings:
             named["execute_async_v2"] = execute_async_v2
         if self.has_names:
             named["set_tensor_address"] = set_tensor_address
             named["execute_async_v3"] = lambda _, stream_handle: execute(addresses, stream_handle)
         return type("IExecutionContext", (), named)()
-
-
-def _takes_int(self: Any, min_severity: int) -> None:
-    assert isinstance(min_severity, int)

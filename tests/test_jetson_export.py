@@ -129,3 +129,12 @@ def test_golden_photos__one_of_each_answer_and_none_that_cannot_be_read(
         jetson._golden_photos(replace(request, proof=gone))
     found = jetson._golden_photos(request)
     assert {path.parent.name for path in found} == {"blue", "green", "red"}
+
+
+def test_golden_photos__are_those_where_a_change_shows_most(tiny_run: RetrainResult) -> None:
+    request = request_of(tiny_run)
+    photos = request.proof.photos[:4]
+    rows = np.array([[0.99, 0.01, 0], [0.4, 0.6, 0], [0.7, 0.3, 0], [0.05, 0.95, 0]])
+    proof = replace(request.proof, photos=photos, probabilities=rows)
+    found = jetson._golden_photos(replace(request, proof=proof))
+    assert found == [photos[1], photos[2]]

@@ -1,8 +1,7 @@
 #!/bin/sh
-# Builds the TensorRT engine on this board and proves it on the golden photos.
+# Builds the TensorRT engine on this board, if there is none yet, and proves it on golden photos.
 # Options are passed on to classify.py: sh build.sh --workspace 128
 set -eu
-cd "$(dirname "$0")"
 
 if [ -r /proc/meminfo ]; then
     awk '/^MemAvailable/ { ram = $2 } /^SwapFree/ { swap = $2 }
@@ -11,5 +10,4 @@ if [ -r /proc/meminfo ]; then
                    print "That is little for building; see README.md, \"Memory\"." }' \
         /proc/meminfo >&2
 fi
-python3 classify.py --build "$@"
-exec python3 classify.py --selftest "$@"
+exec python3 "$(dirname "$0")/classify.py" --selftest "$@"

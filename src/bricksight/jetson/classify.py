@@ -11,6 +11,7 @@ The first run builds the TensorRT engine, which takes minutes; later runs load i
 
 import argparse
 import collections
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -18,18 +19,26 @@ import json
 import os
 import platform
 import re
+import signal
 import struct
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Sequence, Tuple
 
 if platform.machine() == "aarch64":
     # NumPy's OpenBLAS may take the Nano's processor for another one: "Illegal instruction".
     os.environ.setdefault("OPENBLAS_CORETYPE", "ARMV8")
-import cv2  # before NumPy and TensorRT: its libgomp needs a place that the others may take
-import numpy as np
+try:
+    import cv2  # before NumPy and TensorRT: its libgomp needs a place that the others may take
+    import numpy as np
+except ImportError as error:
+    sys.exit(
+        f"classify.py: OpenCV or NumPy cannot be imported ({error}). Both come with the JetPack, "
+        "for the system's python3 only: leave virtual environments and conda. README.md, "
+        '"When something fails", has the cures for "static TLS block" and NumPy 2.'
+    )
 
 HERE = Path(__file__).resolve().parent
 PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -38,7 +47,10 @@ SILENCE_S = 10.0
 MIB = 1 << 20
 _BITS = 22  # of the weights' fractions, as Pillow has them
 
-Frame = Tuple[float, Any]
+CSI_CURE = "Once a program has crashed: sudo systemctl restart nvargus-daemon"
+USB_CURE = "List the cameras: ls /dev/video*; beside a CSI camera the USB one is mostly 1"
+
+Frames = Generator[Tuple[float, Any], None, None]
 Box = Tuple[int, int, int, int]
 
 
@@ -51,7 +63,7 @@ class BoardError(Exception):
 
 
 class Settings:
-    """What preprocess.json and labels.txt say of the model."""
+    """What preprocess.json and labels.txt say of the model, and where its other files lie."""
 
     def __init__(self, folder: Path) -> None:
         """Reads the two files.
@@ -61,9 +73,8 @@ class Settings:
         """
         self.folder = folder
         self.model = folder / "model.onnx"
-        self.golden = folder / "golden"
-        try:
-            said = _read_json(folder / "preprocess.json")
+        with self._whole():
+            said = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
             self.height, self.width = int(said["height"]), int(said["width"])
             self.letterbox = said["resize"] == "letterbox"
             self.grey = int(said["letterbox_grey"])
@@ -71,15 +82,49 @@ class Settings:
             self.input, self.output = said["input"], said["output"]
             self.unknown_threshold: Optional[float] = said["unknown_threshold"]
             self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Makes one message of all that can be wrong with the folder's files."""
+        try:
+            yield
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BoardError(
-                f"{folder} is not a folder of `bricksight export --format jetson`, or a file of it "
-                f"is missing or damaged ({type(error).__name__}: {error}). Copy all of it again."
+                f"{self.folder} is not a folder of `bricksight export --format jetson`, or a file "
+                f"of it is missing or damaged ({type(error).__name__}: {error}). Copy all of it "
+                "again."
             ) from error
 
+    def model_bytes(self) -> bytes:
+        """Returns model.onnx."""
+        with self._whole():
+            return self.model.read_bytes()
 
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    def golden(self) -> List[Tuple[Path, Any]]:
+        """Returns photos, and the probabilities that the PC gave for them."""
+        folder = self.folder / "golden"
+        with self._whole():
+            said = json.loads((folder / "golden.json").read_text(encoding="utf-8"))["photos"]
+            rows = [np.float32(one["probabilities"]).reshape(len(self.labels)) for one in said]
+            if not rows:
+                raise ValueError("golden.json names no photo")
+            return [(folder / one["file"], row) for one, row in zip(said, rows)]
+
+    def require_tensors(self, found: Any) -> None:
+        """Compares the model's tensors, name to (is input, shape), with what the files say.
+
+        Raises:
+            BoardError: they differ.
+        """
+        expected = {
+            self.input: (True, (1, 3, self.height, self.width)),
+            self.output: (False, (1, len(self.labels))),
+        }
+        if found != expected:
+            raise BoardError(
+                f"The model's float32 tensors are {found}; preprocess.json and labels.txt expect "
+                f"{expected}. These files do not belong together: copy all again."
+            )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -100,14 +145,19 @@ def read_photo(path: Path, settings: Settings) -> Any:
             flags = _jpeg_flags(min(size) // (2 * max(settings.height, settings.width)))
         elif path.suffix.lower() in (".png", ".webp"):
             flags = cv2.IMREAD_UNCHANGED
-        picture = cv2.imread(str(path), flags)
+        picture = cv2.imread(name_of(path), flags)
     except OSError as error:
         raise BoardError(f"{path} cannot be read: {error.strerror}") from error
-    except (cv2.error, UnicodeError, SystemError, TypeError) as error:
+    except cv2.error as error:
         raise BoardError(f"{path} cannot be read by OpenCV: {error}") from error
     if picture is None:
         raise BoardError(f"{path} is damaged, or no picture that this OpenCV reads")
     return np.ascontiguousarray(_on_white(picture)[..., ::-1])
+
+
+def name_of(path: Any) -> str:
+    """Returns a file's name as text in UTF-8 whatever the locale is; OpenCV 4.1 crashes else."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
@@ -211,45 +261,44 @@ def _triangle(num_lines: int, span: float, size: int) -> Tuple[Any, Any]:
 # CUDA's memory and streams, without pycuda, which would have to be compiled on the board
 
 
+_INT, _POINTER = ctypes.c_int, ctypes.c_void_p
+_OUT_INT, _OUT_POINTER = ctypes.POINTER(_INT), ctypes.POINTER(_POINTER)
+SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
+    "cudaGetErrorString": (ctypes.c_char_p, [_INT]),
+    "cudaDeviceGetAttribute": (_INT, [_OUT_INT, _INT, _INT]),
+    "cudaMalloc": (_INT, [_OUT_POINTER, ctypes.c_size_t]),
+    "cudaFree": (_INT, [_POINTER]),
+    "cudaStreamCreate": (_INT, [_OUT_POINTER]),
+    "cudaStreamDestroy": (_INT, [_POINTER]),
+    "cudaStreamSynchronize": (_INT, [_POINTER]),
+    "cudaMemcpyAsync": (_INT, [_POINTER, _POINTER, ctypes.c_size_t, _INT, _POINTER]),
+}
+
+
 class Cuda:
     """The functions of libcudart that are needed; one that fails raises ``BoardError``."""
 
-    _pointer = ctypes.c_void_p
-    SIGNATURES: ClassVar[Dict[str, Tuple[Any, List[Any]]]] = {
-        "cudaGetErrorString": (ctypes.c_char_p, [ctypes.c_int]),
-        "cudaDeviceGetAttribute": (
-            ctypes.c_int,
-            [ctypes.POINTER(ctypes.c_int), ctypes.c_int, ctypes.c_int],
-        ),
-        "cudaMalloc": (ctypes.c_int, [ctypes.POINTER(_pointer), ctypes.c_size_t]),
-        "cudaFree": (ctypes.c_int, [_pointer]),
-        "cudaStreamCreate": (ctypes.c_int, [ctypes.POINTER(_pointer)]),
-        "cudaStreamDestroy": (ctypes.c_int, [_pointer]),
-        "cudaStreamSynchronize": (ctypes.c_int, [_pointer]),
-        "cudaMemcpyAsync": (
-            ctypes.c_int,
-            [_pointer, _pointer, ctypes.c_size_t, ctypes.c_int, _pointer],
-        ),
-    }
     TO_DEVICE, TO_HOST = 1, 2
     _MULTIPROCESSORS, _MAJOR, _MINOR = 16, 75, 76
+    _NO_MEMORY = 2
 
     def __init__(self) -> None:
         """Loads the library.
 
         Raises:
-            BoardError: it is not found.
+            BoardError: it is not found, or the GPU cannot be asked.
         """
         self._library = self._load()
-        for name, (restype, argtypes) in self.SIGNATURES.items():
+        for name, (restype, argtypes) in SIGNATURES.items():
             function = getattr(self._library, name)
             function.restype, function.argtypes = restype, argtypes
+        self.gpu = self._gpu()
 
     @staticmethod
     def _load() -> Any:
         names = ["/usr/local/cuda/lib64/libcudart.so"]
-        board = Path("/usr/local/cuda/targets").glob("*/lib/libcudart.so*")
-        names += sorted(str(one) for one in board)
+        installed = Path("/usr/local").glob("cuda*/targets/*/lib/libcudart.so*")
+        names += sorted((str(one) for one in installed), reverse=True)
         names += ["libcudart.so" + end for end in ("", ".13", ".12", ".11.0", ".10.2")]
         for name in names:
             try:
@@ -257,8 +306,8 @@ class Cuda:
             except OSError:
                 continue
         raise BoardError(
-            "CUDA's library libcudart was not found (tried {}). It comes with the JetPack: "
-            "sudo apt-get install nvidia-jetpack".format(", ".join(names))
+            "CUDA's library libcudart was not found, neither below /usr/local/cuda* nor by name. "
+            "It comes with the JetPack: sudo apt-get install nvidia-jetpack"
         )
 
     def call(self, name: str, *arguments: Any) -> None:
@@ -269,13 +318,13 @@ class Cuda:
         """
         code = getattr(self._library, name)(*arguments)
         if code != 0:
-            text = self._library.cudaGetErrorString(code) or b"no text"
+            text = (self._library.cudaGetErrorString(code) or b"no text").decode("ascii", "replace")
+            place = "Memory" if code == self._NO_MEMORY else "When something fails"
             raise BoardError(
-                f"CUDA: {name} failed with error {code} ({text.decode('ascii', 'replace')}). "
-                'If memory is short, see README.md, "Memory".'
+                f'CUDA: {name} failed with error {code} ({text}); see README.md, "{place}".'
             )
 
-    def gpu(self) -> str:
+    def _gpu(self) -> str:
         """Returns what an engine is tied to: compute capability and number of multiprocessors."""
         values = []
         for attribute in (self._MAJOR, self._MINOR, self._MULTIPROCESSORS):
@@ -315,17 +364,114 @@ def import_tensorrt() -> Any:
         import tensorrt
     except ImportError as error:
         raise BoardError(
-            f"TensorRT cannot be imported ({error}). It comes with the JetPack, for the system's "
-            "python3 only: leave virtual environments and conda, and install no tensorrt by pip. "
-            "To run without it: --runtime onnxruntime"
+            f"TensorRT cannot be imported ({error}). It comes with the JetPack (sudo apt-get "
+            "install nvidia-jetpack), for the system's python3 only: leave virtual environments "
+            "and conda, and install no tensorrt by pip. To run without it: --runtime onnxruntime"
         ) from error
     return tensorrt
 
 
+def _made(kind: Callable[..., Any], logger: Any) -> Any:
+    """Returns a new object of TensorRT's; where memory is short or CUDA is dead it has none."""
+    try:
+        return kind(logger)
+    except (TypeError, RuntimeError) as error:
+        raise BoardError(
+            f'TensorRT cannot start ({error}). Mostly memory is short; see README.md, "Memory".'
+        ) from error
+
+
+@contextlib.contextmanager
+def _signals_end_at_once() -> Iterator[None]:
+    """Lets Ctrl-C end the process within a call of minutes; Python would wait for its return."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+class EngineBuilder:
+    """Makes engines of ONNX files; remembers how fast the GPU's kernels were."""
+
+    def __init__(self, trt: Any, logger: Any, options: argparse.Namespace) -> None:
+        """Takes TensorRT's module; of the options, precision and workspace."""
+        self._trt, self._logger = trt, logger
+        self._precision: str = options.precision
+        self._workspace: int = options.workspace * MIB
+
+    def build(self, onnx: bytes, timing_file: Path) -> bytes:
+        """Returns the engine as it is stored.
+
+        Raises:
+            BoardError: TensorRT refuses the file, or memory is short.
+        """
+        builder = _made(self._trt.Builder, self._logger)
+        explicit = getattr(self._trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+        network = builder.create_network(0 if explicit is None else 1 << int(explicit))
+        parser = self._trt.OnnxParser(network, self._logger)
+        if not parser.parse(onnx):
+            errors = [str(parser.get_error(index)) for index in range(parser.num_errors)]
+            raise BoardError(
+                "TensorRT {} does not take model.onnx:\n  {}".format(
+                    self._trt.__version__, "\n  ".join(errors)
+                )
+            )
+        config = builder.create_builder_config()
+        self._set_up(config)
+        self._take_timing(config, timing_file)
+        with _signals_end_at_once():
+            plan = self._plan(builder, network, config)
+        if plan is None:
+            raise BoardError(
+                "TensorRT could not build the engine; its own messages are above. Mostly memory "
+                'is short: README.md, "Memory", or a smaller --workspace.'
+            )
+        self._keep_timing(config, timing_file)
+        return bytes(plan)
+
+    @staticmethod
+    def _plan(builder: Any, network: Any, config: Any) -> Any:
+        if hasattr(builder, "build_serialized_network"):
+            return builder.build_serialized_network(network, config)
+        engine = builder.build_engine(network, config)
+        return None if engine is None else engine.serialize()
+
+    def _set_up(self, config: Any) -> None:
+        flags = self._trt.BuilderFlag
+        if hasattr(config, "set_memory_pool_limit"):
+            config.set_memory_pool_limit(self._trt.MemoryPoolType.WORKSPACE, self._workspace)
+        else:
+            config.max_workspace_size = self._workspace
+        if self._precision == "fp32":
+            if hasattr(flags, "TF32"):  # on by default; on an Orin no more exact than fp16
+                config.clear_flag(flags.TF32)
+        elif hasattr(flags, "FP16"):
+            config.set_flag(flags.FP16)
+        else:
+            raise BoardError(
+                f"TensorRT {self._trt.__version__} has no switch for fp16 any more; "
+                "use --precision fp32."
+            )
+
+    @staticmethod
+    def _take_timing(config: Any, file: Path) -> None:
+        if hasattr(config, "create_timing_cache"):
+            cache = config.create_timing_cache(file.read_bytes() if file.is_file() else b"")
+            if cache is None or not config.set_timing_cache(cache, False):
+                config.set_timing_cache(config.create_timing_cache(b""), False)
+
+    @staticmethod
+    def _keep_timing(config: Any, file: Path) -> None:
+        cache = config.get_timing_cache() if hasattr(config, "get_timing_cache") else None
+        if cache is not None:
+            _write(file, bytes(cache.serialize()))
+
+
 class TensorRT:
     """model.onnx as an engine of this board's; built when there is none for it yet."""
-
-    name = "tensorrt"
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
         """Loads the engine, or builds it.
@@ -336,100 +482,43 @@ class TensorRT:
         self.precision: str = options.precision
         self._trt = import_tensorrt()
         self._cuda = Cuda()
-        self._options = options
-        level = self._trt.Logger.INFO if options.verbose else self._trt.Logger.WARNING
-        self._logger = self._trt.Logger(level)
-        self._onnx = settings.model.read_bytes()
-        self.engine_file = self._name(settings, ".engine")
-        self._timing_file = self._name(settings, ".timing")
-        self._engine = self._open()
+        levels = self._trt.Logger
+        self._logger = levels(levels.INFO if options.verbose else levels.WARNING)
+        # In this order they go: a context before its engine, an engine before its runtime.
+        self._context: Any = None
+        self._engine: Any = None
+        self._runtime = _made(self._trt.Runtime, self._logger)
         self._buffers: List[int] = []
-        self._stream = 0
+        self._engine = self._open(settings, options)
         self._prepare(settings)
 
-    def _name(self, settings: Settings, ending: str) -> Path:
-        parts = [self._cuda.gpu(), "trt" + self._trt.__version__]
-        if ending == ".engine":
-            parts += [hashlib.sha256(self._onnx).hexdigest()[:12], self.precision]
-        folder: Path = self._options.engines or settings.folder
-        return folder / ("model." + ".".join(parts) + ending)
-
-    def _open(self) -> Any:
-        self._runtime = self._trt.Runtime(self._logger)
-        if self.engine_file.is_file() and not self._options.rebuild:
-            engine = self._runtime.deserialize_cuda_engine(self.engine_file.read_bytes())
+    def _open(self, settings: Settings, options: argparse.Namespace) -> Any:
+        onnx = settings.model_bytes()
+        board = f"{self._cuda.gpu}.trt{self._trt.__version__}"
+        content = hashlib.sha256(onnx).hexdigest()[:12]
+        folder: Path = options.engines or settings.folder
+        file = folder / f"model.{board}.{content}.{self.precision}.engine"
+        if file.is_file() and not options.rebuild:
+            engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
             if engine is not None:
                 return engine
-            tell(f"{self.engine_file} cannot be loaded; it is built again.")
-        tell(f"Building {self.engine_file}; this takes minutes, and only once.")
+            tell(f"{file} cannot be loaded; it is built again.")
+        _require_writable(folder)
+        tell(f"Building {file}; this takes minutes, and only once.")
         started = time.time()
-        plan = self._build()
-        _write(self.engine_file, plan)
-        tell("Built in %.0f s." % (time.time() - started))
+        builder = EngineBuilder(self._trt, self._logger, options)
+        plan = builder.build(onnx, folder / f"model.{board}.timing")
+        _write(file, plan)
+        tell(f"Built in {time.time() - started:.0f} s.")
         engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise BoardError("TensorRT cannot load the engine that it has just built; see above.")
         return engine
 
-    def _build(self) -> bytes:
-        trt = self._trt
-        builder = trt.Builder(self._logger)
-        explicit = getattr(trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
-        network = builder.create_network(0 if explicit is None else 1 << int(explicit))
-        parser = trt.OnnxParser(network, self._logger)
-        if not parser.parse(self._onnx):
-            errors = [str(parser.get_error(index)) for index in range(parser.num_errors)]
-            raise BoardError(
-                "TensorRT {} does not take model.onnx:\n  {}".format(
-                    trt.__version__, "\n  ".join(errors)
-                )
-            )
-        config = self._config(builder)
-        if hasattr(builder, "build_serialized_network"):
-            plan = builder.build_serialized_network(network, config)
-        else:
-            engine = builder.build_engine(network, config)
-            plan = None if engine is None else engine.serialize()
-        if plan is None:
-            raise BoardError(
-                "TensorRT could not build the engine; its own messages are above. Mostly memory "
-                'is short: README.md, "Memory", or a smaller --workspace.'
-            )
-        self._keep_timing(config)
-        return bytes(plan)
-
-    def _config(self, builder: Any) -> Any:
-        trt = self._trt
-        config = builder.create_builder_config()
-        workspace = self._options.workspace * MIB
-        if hasattr(config, "set_memory_pool_limit"):
-            config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, workspace)
-        else:
-            config.max_workspace_size = workspace
-        if self.precision == "fp16":
-            if not hasattr(trt.BuilderFlag, "FP16"):
-                raise BoardError(
-                    f"TensorRT {trt.__version__} has no switch for fp16 any more; "
-                    "use --precision fp32."
-                )
-            config.set_flag(trt.BuilderFlag.FP16)
-        if hasattr(config, "create_timing_cache"):
-            there = self._timing_file.is_file()
-            cache = config.create_timing_cache(self._timing_file.read_bytes() if there else b"")
-            if cache is None or not config.set_timing_cache(cache, False):
-                config.set_timing_cache(config.create_timing_cache(b""), False)
-        return config
-
-    def _keep_timing(self, config: Any) -> None:
-        if hasattr(config, "get_timing_cache"):
-            cache = config.get_timing_cache()
-            if cache is not None:
-                _write(self._timing_file, bytes(cache.serialize()))
-
     def _tensors(self) -> List[Tuple[str, bool, Any, Any]]:
         """Returns (name, is input, type, shape) of the engine's tensors, in its order."""
         engine = self._engine
-        if hasattr(engine, "num_io_tensors"):
+        if self._by_name:
             names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
             return [
                 (
@@ -451,32 +540,29 @@ class TensorRT:
         ]
 
     def _prepare(self, settings: Settings) -> None:
+        self._by_name = hasattr(self._engine, "num_io_tensors")
         tensors = self._tensors()
-        expected = {
-            settings.input: (True, (1, 3, settings.height, settings.width)),
-            settings.output: (False, (1, len(settings.labels))),
-        }
-        found = {name: (is_input, shape) for name, is_input, _, shape in tensors}
-        if found != expected or any(kind != self._trt.float32 for _, _, kind, _ in tensors):
-            raise BoardError(
-                f"The engine's tensors are {tensors}; preprocess.json and labels.txt expect "
-                f"float32 {expected}. These files do not belong together: copy all again."
-            )
+        settings.require_tensors(
+            {
+                name: (is_input, shape)
+                for name, is_input, kind, shape in tensors
+                if kind == self._trt.float32
+            }
+        )
         self._context = self._engine.create_execution_context()
         if self._context is None:
             raise BoardError('TensorRT found no memory to run the engine; see README.md, "Memory".')
         self._result = np.empty((1, len(settings.labels)), np.float32)
         self._stream = self._cuda.new_stream()
-        for _, _, _, shape in tensors:
-            self._buffers.append(self._cuda.allocate(4 * int(np.prod(shape))))
-        is_input = [tensor[1] for tensor in tensors]
-        self._source = self._buffers[is_input.index(True)]
-        self._target = self._buffers[is_input.index(False)]
-        self._by_name = hasattr(self._engine, "num_io_tensors")
-        if self._by_name:
-            for tensor, address in zip(tensors, self._buffers):
-                if self._context.set_tensor_address(tensor[0], address) is False:
-                    raise BoardError(f"TensorRT: set_tensor_address({tensor[0]!r}) failed.")
+        for name, is_input, _, shape in tensors:
+            address = self._cuda.allocate(4 * int(np.prod(shape)))
+            self._buffers.append(address)
+            if is_input:
+                self._source = address
+            else:
+                self._target = address
+            if self._by_name and not self._context.set_tensor_address(name, address):
+                raise BoardError(f"TensorRT: set_tensor_address({name!r}) failed; see above.")
 
     def run(self, inputs: Any) -> Any:
         """Returns the probabilities, float32 (num_classes,).
@@ -499,18 +585,31 @@ class TensorRT:
 
     def about(self) -> str:
         """Returns what runs, for people."""
-        return f"TensorRT {self._trt.__version__} {self.precision}, GPU {self._cuda.gpu()}"
+        return f"TensorRT {self._trt.__version__} {self.precision}, GPU {self._cuda.gpu}"
 
     def close(self) -> None:
-        """Gives memory and stream back; the engine goes after them."""
-        if self._stream:
-            self._cuda.call("cudaStreamSynchronize", self._stream)
+        """Gives memory and stream back; then context, engine and runtime go, in this order."""
+        self._cuda.call("cudaStreamSynchronize", self._stream)
         while self._buffers:
             self._cuda.call("cudaFree", self._buffers.pop())
-        if self._stream:
-            stream, self._stream = self._stream, 0
-            self._cuda.call("cudaStreamDestroy", stream)
-        self._context = self._engine = None
+        self._cuda.call("cudaStreamDestroy", self._stream)
+        self._context = self._engine = self._runtime = None
+
+
+def _require_writable(folder: Path) -> None:
+    """Finds out before the minutes of building."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(folder, str(error.strerror)) from error
+    if not os.access(str(folder), os.W_OK):
+        raise _not_written(folder, "Permission denied")
+
+
+def _not_written(path: Path, reason: str) -> BoardError:
+    return BoardError(
+        f"{path} cannot be written ({reason}). Name a folder that can be: --engines FOLDER"
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -523,34 +622,41 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise BoardError(
-            f"{path} cannot be written ({error.strerror}). Name a folder that can be: "
-            "--engines FOLDER"
-        ) from error
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise _not_written(path, str(error.strerror)) from error
 
 
 class OnnxRuntime:
     """model.onnx in ONNX Runtime: only when asked for."""
 
-    name = "onnxruntime"
     precision = "fp32"
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
         """Loads the model.
 
         Raises:
-            BoardError: ONNX Runtime is not installed.
+            BoardError: ONNX Runtime is not installed, or does not take the model.
         """
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # on an Orin no more exact than fp16
         try:
             import onnxruntime
         except ImportError as error:
             raise BoardError(
-                f"ONNX Runtime cannot be imported ({error}); see README.md."
+                f"ONNX Runtime cannot be imported ({error}); see README.md, its end."
             ) from error
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         there = onnxruntime.get_available_providers()
-        self._session = onnxruntime.InferenceSession(
-            str(settings.model), providers=[name for name in wanted if name in there]
+        providers = [name for name in wanted if name in there]
+        model = settings.model_bytes()
+        try:
+            self._session = onnxruntime.InferenceSession(model, providers=providers)
+        except Exception as error:  # its errors have no class of their own
+            raise BoardError(f"ONNX Runtime does not take {settings.model}: {error}") from error
+        tensors = [(True, one) for one in self._session.get_inputs()]
+        tensors += [(False, one) for one in self._session.get_outputs()]
+        settings.require_tensors(
+            {one.name: (is_input, tuple(one.shape)) for is_input, one in tensors}
         )
         self._names = settings.input, settings.output
         self._version = onnxruntime.__version__
@@ -614,8 +720,9 @@ def csi_pipeline(options: argparse.Namespace) -> str:
     return (
         f"nvarguscamerasrc sensor-id={options.csi} ! video/x-raw(memory:NVMM), width=(int){width}, "
         f"height=(int){height}, format=(string)NV12, framerate=(fraction){options.fps}/1 ! "
-        f"nvvidconv flip-method={options.flip} ! video/x-raw, width=(int){width // 2}, "
-        f"height=(int){height // 2}, format=(string)BGRx ! videoconvert ! "
+        # Bilinear: half of the pixels would else be passed over.
+        f"nvvidconv flip-method={options.flip} interpolation-method=1 ! video/x-raw, "
+        f"width=(int){width // 2}, height=(int){height // 2}, format=(string)BGRx ! videoconvert ! "
         "video/x-raw, format=(string)BGR ! appsink drop=true max-buffers=1 sync=false"
     )
 
@@ -627,62 +734,82 @@ def open_capture(options: argparse.Namespace) -> Any:
         BoardError: it cannot be opened.
     """
     if options.csi is not None:
-        if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
-            raise BoardError(
-                f"This OpenCV ({cv2.__version__}) has no GStreamer, which a CSI camera needs. Use "
-                "the JetPack's: pip3 uninstall opencv-python, then "
-                "sudo apt-get install python3-opencv"
-            )
-        capture = cv2.VideoCapture(csi_pipeline(options), cv2.CAP_GSTREAMER)
-        cure = "Once a program has crashed: sudo systemctl restart nvargus-daemon"
-        what = f"The CSI camera {options.csi}"
+        capture, what, cure = _open_csi(options), f"The CSI camera {options.csi}", CSI_CURE
     elif options.camera is not None:
-        capture = cv2.VideoCapture(options.camera, cv2.CAP_V4L2)
-        # In this order: with YUYV, the default, USB carries a third of the frames or less.
-        capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(b"MJPG", "little"))
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.height)
-        capture.set(cv2.CAP_PROP_FPS, options.fps)
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        cure = "List the cameras: ls /dev/video*; beside a CSI camera the USB one is mostly 1"
-        what = f"The USB camera {options.camera}"
+        capture, what, cure = _open_usb(options), f"The USB camera {options.camera}", USB_CURE
     else:
-        capture = cv2.VideoCapture(options.video)
-        cure = "Check the path; this OpenCV may lack its codec"
-        what = f"The video {options.video}"
+        capture, what = (
+            cv2.VideoCapture(name_of(options.video)),
+            f"The video {name_of(options.video)}",
+        )
+        cure = "Is it there? This OpenCV may lack its codec"
     if not capture.isOpened():
         capture.release()
         raise BoardError(f"{what} cannot be opened. {cure}.")
     return capture
 
 
-def frames(options: argparse.Namespace) -> Iterator[Frame]:
-    """Yields (seconds, picture): BGR; a video's every frame, a camera's newest.
+def _open_csi(options: argparse.Namespace) -> Any:
+    if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
+        raise BoardError(
+            f"This OpenCV ({cv2.__version__}) has no GStreamer, which a CSI camera needs; the "
+            "JetPack's has. Take others away (pip3 uninstall opencv-python; on a Nano sudo apt-get "
+            "remove python3-opencv), then: sudo apt-get install --reinstall libopencv-python"
+        )
+    return cv2.VideoCapture(csi_pipeline(options), cv2.CAP_GSTREAMER)
+
+
+def _open_usb(options: argparse.Namespace) -> Any:
+    capture = cv2.VideoCapture(options.camera, cv2.CAP_V4L2)
+    # In this order: with YUYV, the default, USB carries a third of the frames or less.
+    capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(b"MJPG", "little"))
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.height)
+    capture.set(cv2.CAP_PROP_FPS, options.fps)
+    return capture
+
+
+def frames(options: argparse.Namespace) -> Frames:
+    """Returns (seconds, picture), BGR, one by one: a video's every frame, a camera's newest.
 
     Raises:
         BoardError: there is nothing to open, or a camera breaks off.
     """
     capture = open_capture(options)
-    newest = None if options.video else Newest(capture)
-    started = time.time()
+    if options.video is not None:
+        return _every_frame(capture, options.video)
+    return _newest_frames(capture, USB_CURE if options.csi is None else CSI_CURE)
+
+
+def _every_frame(capture: Any, name: str) -> Frames:
     count = 0
     try:
-        while newest is None:
-            there, picture = capture.read()
-            if not there:
-                break
-            yield count / (capture.get(cv2.CAP_PROP_FPS) or 30.0), picture
+        rate = capture.get(cv2.CAP_PROP_FPS) or 30.0
+        there, picture = capture.read()
+        while there:
+            yield count / rate, picture
             count += 1
-        while newest is not None:
+            there, picture = capture.read()
+    finally:
+        capture.release()
+    if not count:
+        raise BoardError(f"The video {name} has no frame that can be read.")
+
+
+def _newest_frames(capture: Any, cure: str) -> Frames:
+    newest = Newest(capture)
+    started = time.time()
+    try:
+        while True:
             picture = newest.take()
             if picture is None:
-                raise BoardError(f"The camera gave no frame for {SILENCE_S:.0f} s, or has gone.")
+                raise BoardError(
+                    f"The camera gave no frame for {SILENCE_S:.0f} s, or has gone. {cure}."
+                )
             yield time.time() - started, picture
     finally:
-        if newest is None or newest.stop():
+        if newest.stop():  # released while it is read, it would crash
             capture.release()
-    if not count:
-        raise BoardError(f"The video {options.video} has no frame that can be read.")
 
 
 def central_box(picture: Any, settings: Settings, share: float) -> Box:
@@ -725,10 +852,10 @@ def as_text(said: Dict[str, Any]) -> str:
 
 def tell(text: str) -> None:
     """Writes a line to stderr, whatever the terminal's alphabet."""
-    _print(text, sys.stderr)
+    _write_line(text, sys.stderr)
 
 
-def _print(text: str, stream: Any) -> None:
+def _write_line(text: str, stream: Any) -> None:
     encoding = stream.encoding or "ascii"
     stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
     stream.flush()
@@ -736,7 +863,7 @@ def _print(text: str, stream: Any) -> None:
 
 def say(said: Dict[str, Any], text: str, options: argparse.Namespace) -> None:
     """Writes an answer to stdout: a JSON line when headless, else the text."""
-    _print(json.dumps(said) if options.headless else text, sys.stdout)
+    _write_line(json.dumps(said) if options.headless else text, sys.stdout)
 
 
 def photos_in(paths: Sequence[Path]) -> List[Path]:
@@ -761,8 +888,8 @@ def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespac
             code = 1
             continue
         said = answer(runtime.run(to_input(image, settings)), settings, options)
-        said["photo"] = str(path)
-        say(said, f"{path}: {as_text(said)}", options)
+        said["photo"] = name_of(path)
+        say(said, f"{name_of(path)}: {as_text(said)}", options)
     return code
 
 
@@ -770,9 +897,8 @@ def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespac
     """Answers frame by frame, in a window or as lines."""
     rows: Any = collections.deque(maxlen=options.smooth)
     times: Any = collections.deque(maxlen=31)
-    show = _no_window if options.headless else _window()
-    source = frames(options)
-    try:
+    show = None if options.headless else _window()
+    with contextlib.closing(frames(options)) as source:
         for index, (time_s, picture) in enumerate(source):
             left, top, right, bottom = box = central_box(picture, settings, options.region)
             image = np.ascontiguousarray(picture[top:bottom, left:right, ::-1])
@@ -781,42 +907,52 @@ def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespac
             times.append(time.time())
             rate = (len(times) - 1) / max(times[-1] - times[0], 1e-9)
             said.update(frame=index, time_s=round(time_s, 3), fps=round(rate, 1))
-            if options.headless:
+            if show is None:
                 say(said, "", options)
-            if not show(picture, box, said) or index + 1 == options.limit:
+            elif not show(picture, box, said):
                 break
-    finally:
-        source.close()  # type: ignore[attr-defined]
+            if index + 1 == options.limit:
+                break
     return 0
 
 
-def _no_window(picture: Any, box: Box, said: Dict[str, Any]) -> bool:
-    return True
+def _require_display() -> None:
+    """Finds out before an engine is built."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise BoardError(
+            "There is no display for a window. Use --headless; or, with a monitor at the board: "
+            "export DISPLAY=:0"
+        )
 
 
 def _window() -> Callable[[Any, Box, Dict[str, Any]], bool]:
     """Returns what shows a frame, and says whether to go on: until q, Escape, or the cross."""
     title = "classify.py: q ends"
     try:
-        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise BoardError("There is no display for a window. Use --headless, or set DISPLAY.")
         cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
     except cv2.error as error:
         raise BoardError(f"OpenCV cannot open a window; use --headless. ({error})") from error
 
     def show(picture: Any, box: Box, said: Dict[str, Any]) -> bool:
-        colour = (40, 170, 255) if said["is_unknown"] else (90, 220, 90)
-        cv2.rectangle(picture, box[:2], box[2:], colour, 2)
-        for row, text in enumerate([as_text(said), "{:.1f} frames/s".format(said["fps"])]):
-            place = (10, 28 + 28 * row)
-            for ink, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-                cv2.putText(
-                    picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.7, ink, thickness, cv2.LINE_AA
-                )
+        # Negative once the window is closed; WND_PROP_VISIBLE does not work with GTK.
+        if cv2.getWindowProperty(title, cv2.WND_PROP_AUTOSIZE) < 0:
+            return False
+        _draw(picture, box, said)
         cv2.imshow(title, picture)
         return cv2.waitKey(1) & 0xFF not in (ord("q"), 27)
 
     return show
+
+
+def _draw(picture: Any, box: Box, said: Dict[str, Any]) -> None:
+    colour = (40, 170, 255) if said["is_unknown"] else (90, 220, 90)
+    cv2.rectangle(picture, box[:2], box[2:], colour, 2)
+    for row, text in enumerate([as_text(said), "{:.1f} frames/s".format(said["fps"])]):
+        place = (10, 28 + 28 * row)
+        for ink, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+            cv2.putText(
+                picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.7, ink, thickness, cv2.LINE_AA
+            )
 
 
 # ----------------------------------------------------------------------------------------------
@@ -827,16 +963,14 @@ def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> i
     """Compares the answers to the golden photos with those of the PC; 0 if they agree."""
     allowed = TOLERANCE[runtime.precision]
     wrong = 0
-    for one in _read_json(settings.golden / "golden.json")["photos"]:
-        expected = np.array(one["probabilities"], np.float32)
-        image = read_photo(settings.golden / one["file"], settings)
-        found = runtime.run(to_input(image, settings))
+    for path, expected in settings.golden():
+        found = runtime.run(to_input(read_photo(path, settings), settings))
         difference = float(np.abs(found - expected).max())
         is_wrong = not difference <= allowed  # also for NaN
         wrong += is_wrong
-        said = {"photo": one["file"], "difference": round(difference, 6), "passed": not is_wrong}
-        text = "{}: {} instead of {}, probabilities differ by up to {:.4f}, {} allowed: {}".format(
-            one["file"],
+        said = {"photo": path.name, "difference": round(difference, 6), "passed": not is_wrong}
+        text = "{}: {}, on the PC {}; probabilities differ by {:.4f}, {} is allowed: {}".format(
+            path.name,
             settings.labels[int(found.argmax())],
             settings.labels[int(expected.argmax())],
             difference,
@@ -845,9 +979,12 @@ def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> i
         )
         say(said, text, options)
     if wrong:
+        cure = "Do not use its answers; copy the folder again."
+        if runtime.precision == "fp16":
+            cure = "Try --precision fp32; if that is wrong, too, do not use the answers."
         raise BoardError(
             f"{wrong} golden photos are answered otherwise than on the PC by {runtime.about()}. "
-            "Try --precision fp32 --rebuild; if that is wrong, too, do not use the answers."
+            + cure
         )
     tell(f"Selftest passed: {runtime.about()}")
     return 0
@@ -855,8 +992,7 @@ def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> i
 
 def benchmark(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
     """Measures preparation and network apart, on a golden photo."""
-    name = _read_json(settings.golden / "golden.json")["photos"][0]["file"]
-    image = read_photo(settings.golden / name, settings)
+    image = read_photo(settings.golden()[0][0], settings)
     inputs = to_input(image, settings)
     for _ in range(10):
         runtime.run(inputs)
@@ -888,8 +1024,12 @@ def build_only(runtime: Any, settings: Settings, options: argparse.Namespace) ->
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Classify with the model of this folder.")
-    add = parser.add_argument
+    parser = argparse.ArgumentParser(
+        usage="python3 classify.py PHOTO... | --camera N | --csi N | --video FILE | --selftest | "
+        "--benchmark | --build [options]",
+        description="Classifies with the model of this folder.",
+    )
+    add = parser.add_argument_group("what to do").add_argument
     add("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of them")
     add("--camera", type=int, metavar="N", help="USB camera /dev/videoN")
     add("--csi", type=int, metavar="N", help="CSI camera, sensor N")
@@ -897,45 +1037,53 @@ def _parser() -> argparse.ArgumentParser:
     add("--selftest", action="store_true", help="compare with the golden photos")
     add("--benchmark", action="store_true", help="measure preparation and network")
     add("--build", action="store_true", help="build the engine and end")
-    add("--runtime", choices=sorted(RUNTIMES), default="tensorrt")
-    add("--precision", choices=["fp16", "fp32"], default="fp16", help="of the TensorRT engine")
-    add("--workspace", type=_at_least(1), default=256, metavar="MIB", help="memory for building")
-    add(
-        "--engines",
-        type=Path,
-        metavar="FOLDER",
-        help="where engines lie; default: beside model.onnx",
-    )
-    add("--rebuild", action="store_true", help="build the engine though there is one")
+    add = parser.add_argument_group("answers").add_argument
     add("--headless", action="store_true", help="no window; one JSON object a line")
-    add("--smooth", type=_at_least(1), default=5, metavar="N", help="mean over N frames; 1: none")
-    add("--region", type=_share, default=0.6, help="part of a frame that is classified, by sides")
-    add("--threshold", type=_share, help="less probable answers are unknown")
-    add("--top", type=_at_least(1), default=3, metavar="N", help="how many classes to name")
+    add("--smooth", type=_at_least(1), default=5, metavar="N", help="mean over N frames (5)")
+    add("--region", type=_over_0, default=0.6, help="part of a frame to classify, by sides (0.6)")
+    add("--threshold", type=_share, help="less probable answers are unknown; 0: none is")
+    add("--top", type=_at_least(1), default=3, metavar="N", help="how many classes to name (3)")
     add("--limit", type=_at_least(1), metavar="N", help="end after N frames")
-    add("--width", type=_at_least(16), default=1280, help="of the camera's picture")
-    add("--height", type=_at_least(16), default=720, help="of the camera's picture")
-    add("--fps", type=_at_least(1), default=30, help="of the camera")
-    add("--flip", type=int, choices=range(8), default=0, help="CSI: nvvidconv's flip-method")
-    add("--iterations", type=_at_least(1), default=200, metavar="N", help="of --benchmark")
+    add = parser.add_argument_group("cameras").add_argument
+    add("--width", type=_at_least(16), default=1280, metavar="N", help="1280; CSI: halved later")
+    add("--height", type=_at_least(16), default=720, metavar="N", help="720; CSI: halved later")
+    add("--fps", type=_at_least(1), default=30, metavar="N", help="frames a second (30)")
+    add("--flip", type=int, choices=range(8), default=0, help="CSI: nvvidconv's flip-method (0)")
+    add = parser.add_argument_group("network").add_argument
+    add("--runtime", choices=list(RUNTIMES), default="tensorrt", help="(tensorrt)")
+    add("--precision", choices=["fp16", "fp32"], default="fp16", help="of TensorRT's engine (fp16)")
+    add("--workspace", type=_at_least(1), default=256, metavar="MIB", help="for building (256)")
+    add("--rebuild", action="store_true", help="build the engine though there is one")
+    add("--engines", type=Path, metavar="FOLDER", help="where engines lie; else beside model.onnx")
+    add("--iterations", type=_at_least(1), default=200, metavar="N", help="of --benchmark (200)")
     add("--verbose", action="store_true", help="more messages of TensorRT's")
-    add("--folder", type=Path, default=HERE, help="of the model; default: where this file lies")
+    add("--folder", type=Path, default=HERE, help="of the model; else that of this file")
     return parser
 
 
 def _at_least(low: int) -> Callable[[str], int]:
     def number(text: str) -> int:
-        if int(text) < low:
-            raise argparse.ArgumentTypeError(f"{text} is under {low}")
+        if not (text.isdigit() and int(text) >= low):
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {low} or more")
         return int(text)
 
     return number
 
 
 def _share(text: str) -> float:
-    if not 0 < float(text) <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not over 0 and at most 1")
-    return float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+    return share
+
+
+def _over_0(text: str) -> float:
+    if _share(text) == 0:
+        raise argparse.ArgumentTypeError("0 would be no picture")
+    return _share(text)
 
 
 def _task(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Callable[..., int]:
@@ -963,6 +1111,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     task = _task(parser, options)
     try:
         settings = Settings(options.folder)
+        if task is classify_frames and not options.headless:
+            _require_display()
         runtime = RUNTIMES[options.runtime](settings, options)
         code = task(runtime, settings, options)
         runtime.close()  # not after an error, which it would hide by one of its own
@@ -974,5 +1124,20 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 130
 
 
+def run() -> int:
+    """Returns ``main()``'s exit code; keeps stdout for the answers, and ends softly."""
+    # TensorRT's messages and the CSI camera's go to descriptor 1, into the midst of JSON lines.
+    sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding)
+    os.dup2(2, 1)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # so that a camera is given back
+            signal.signal(number, signal.default_int_handler)
+    try:
+        return main()
+    except BrokenPipeError:  # who read the answers has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())
