@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +207,40 @@ def test_command__a_table(bundle: Bundle, tmp_path: Path, capsys: Captured) -> N
     assert str(out) in printed
     assert "Compared on 36 photos" in printed
     assert "100.0%" in printed
+
+
+def test_command__all_leaves_out_what_is_not_installed(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    for package in ("openvino", "tensorflowjs", "tf2onnx"):
+        monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    words = [
+        "export",
+        str(bundle.path),
+        "--format",
+        "all",
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+    ]
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    written = {one["format"] for one in json.loads(printed.out)["files"]}
+    assert written == {"frozen_graph", "saved_model", "tflite"}
+    told = dict(line.split(" is left out. ") for line in printed.err.splitlines())
+    assert set(told) == set(FORMATS) - written
+    assert told["keras"].endswith("Install it: pip install 'bricksight[onnx]'")
+    assert told["openvino"].endswith("Install it: pip install 'bricksight[openvino]'")
+    assert told["tfjs"].endswith("Install it: pip install --no-deps tensorflowjs==4.22.0")
+
+
+def test_command__a_format_that_is_named_must_be_installed(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflowjs", None)  # type: ignore[arg-type]
+    assert main(["export", str(bundle.path), "--format", "frozen_graph,tfjs"]) == 1
+    assert "pip install --no-deps tensorflowjs==4.22.0" in capsys.readouterr().err
+    assert not (bundle.path / "exports").exists()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ from typing import Any
 from bricksight._native_log import without_native_notices
 from bricksight.errors import MissingPackageError
 
+_COMMANDS = {"tensorflowjs": "pip install --no-deps tensorflowjs==4.22.0"}
+"""What installs a package that no extra can name, as what it depends on excludes a current
+TensorFlow."""
+
 
 def require(package: str, *, extra: str | None, feature: str) -> Any:
     """Returns the imported module ``package``.
@@ -42,8 +46,9 @@ def require_installed(package: str, *, extra: str | None, feature: str) -> None:
 
 def _missing(package: str, extra: str | None, feature: str, why: str) -> MissingPackageError:
     what = f"bricksight[{extra}]" if extra else package.split(".")[0]
+    command = _COMMANDS.get(package, f"pip install '{what}'")
     return MissingPackageError(
-        f"{feature} needs the package {package!r}, which {why}. Install it: pip install '{what}'"
+        f"{feature} needs the package {package!r}, which {why}. Install it: {command}"
     )
 
 

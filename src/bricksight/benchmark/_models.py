@@ -7,9 +7,14 @@ from pathlib import Path
 
 from bricksight.bundle import EXPORTS, MANIFEST, open_bundle
 from bricksight.errors import BundleError
-from bricksight.predict.runtimes import RUNTIMES, runtime_class, runtime_of
+from bricksight.predict.runtimes import (
+    FOLDERS,
+    RUNTIMES,
+    is_model_folder,
+    runtime_class,
+    runtime_of,
+)
 
-_SAVED_MODEL = "saved_model.pb"
 # They belong to the file beside them: descriptions, labels, OpenVINO's weights.
 _COMPANIONS = frozenset({".bin", ".csv", ".html", ".json", ".md", ".txt"})
 
@@ -20,7 +25,7 @@ class ModelFile:
 
     Attributes:
         name: Its path below the folder that all files of the run share.
-        path: The file, or the folder of a SavedModel.
+        path: The file, or the folder.
         runtime: One of ``RUNTIMES``.
         source: What a ``Predictor`` is given: the bundle, or the file itself.
         bundle: The bundle that it belongs to, ``None`` if it lies alone.
@@ -82,13 +87,13 @@ def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
     if not path.exists():
         raise BundleError(f"{path} does not exist. Name a bundle or a model file.")
     if not (path / MANIFEST).is_file():
-        if path.is_dir() and not (path / _SAVED_MODEL).is_file():
+        if path.is_dir() and not is_model_folder(path):
             open_bundle(path)  # raises: it says what is missing
         return [(path, path, _bundle_of(path))]
     manifest = open_bundle(path).manifest
     names = {runtime_class(runtime).file_name for runtime in RUNTIMES}
     own = [path / name for name in sorted(names & set(manifest.files))]
-    own = [file.parent if file.name == _SAVED_MODEL else file for file in own]
+    own = [file.parent if file.name in FOLDERS else file for file in own]
     folder = path / EXPORTS
     exported = [
         file

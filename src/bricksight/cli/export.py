@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from bricksight.cli._help import panel
-from bricksight.errors import ConfigError
+from bricksight.errors import ConfigError, MissingPackageError
 
 if TYPE_CHECKING:
     from bricksight.export import Choices, ExportedFile
@@ -20,9 +20,10 @@ class Writing:
 
     Attributes:
         format: One or several with commas between, or "all": frozen_graph, saved_model, keras,
-            tflite, onnx, openvino, jetson.
-        out: The file to write, a folder for saved_model and jetson; of several formats the folder
-            for all of them. By default the folder "exports" of the bundle.
+            tflite, onnx, openvino, jetson, tfjs. "all" leaves out those whose packages are not
+            installed, and says which.
+        out: The file to write, a folder for saved_model, jetson and tfjs; of several formats the
+            folder for all of them. By default the folder "exports" of the bundle.
         image_dir: Photos to prove the files on, one sub-folder a class; by default those that the
             bundle was trained on.
         json: Print one JSON object instead of a table.
@@ -76,12 +77,12 @@ def export(
     from bricksight.cli._console import ConsoleReporter
     from bricksight.export import FORMATS, Choices, Exporter
 
-    names = list(FORMATS) if writing.format == ALL else writing.format.split(",")
     choices = Choices(**vars(choosing))
-    if writing.format == ALL and choices.given():
-        given = ", ".join(f"--{name}" for name in choices.given())
-        raise ConfigError(f"{given} is not of all formats; name those that it is for by --format.")
-    _require_known(names, choices)
+    if writing.format == ALL:
+        names = _all_possible(choices)
+    else:
+        names = writing.format.split(",")
+        _require_possible(names, choices)
     exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir)
     reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
     files = []
@@ -98,12 +99,33 @@ def export(
     return 0
 
 
-def _require_known(names: list[str], choices: "Choices") -> None:
+def _all_possible(choices: "Choices") -> list[str]:
+    """Returns the formats whose packages are installed, and tells of the others."""
+    from bricksight.cli._console import stderr_console
+    from bricksight.export import FORMATS, require_packages
+
+    if choices.given():
+        given = ", ".join(f"--{name}" for name in choices.given())
+        raise ConfigError(f"{given} is not of all formats; name those that it is for by --format.")
+    names = []
+    for name in FORMATS:
+        try:
+            require_packages(name)
+        except MissingPackageError as error:
+            stderr_console().print(f"{name} is left out. {error}", soft_wrap=True)
+        else:
+            names.append(name)
+    return names
+
+
+def _require_possible(names: list[str], choices: "Choices") -> None:
     """Refuses what cannot be done before the first file is written."""
-    from bricksight.export import require_choice
+    from bricksight.export import require_choice, require_packages
 
     for name in names:
         require_choice(name, choices.given())
+    for name in names:
+        require_packages(name)
 
 
 def _content(file: "ExportedFile") -> dict[str, object]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight._files import replacing
+from bricksight._optional import require_installed
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export._proof import Accuracy, Agreement, measured
 from bricksight.export._request import Precision, Request
 from bricksight.export.classifier import Classifier
 
 _BATCH = ("1", "dynamic")
+_WRITING_ONNX = {"onnx": "onnx", "tf2onnx": "onnx"}
+_PROVING_ONNX = {**_WRITING_ONNX, "onnxruntime": "onnx"}
 
 TOLERANCES: Mapping[Precision, float] = {"float32": 1e-4, "float16": 5e-3}
 """Largest difference of a probability that is let through. Of 8-bit files see below."""
@@ -36,6 +39,7 @@ class Format:
         options: What else may be chosen: name → values, the default first.
         companions: Suffixes of the files that are written beside the one.
         proved: The file in the folder, where it is a folder, that is run.
+        packages: What has to be installed beyond plain dependencies → the extra that installs it.
     """
 
     writer: str
@@ -45,6 +49,7 @@ class Format:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     companions: tuple[str, ...] = ()
     proved: str = ""
+    packages: Mapping[str, str | None] = field(default_factory=dict)
 
 
 FORMATS = {
@@ -58,7 +63,10 @@ FORMATS = {
         options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
-        writer="bricksight.export.keras:write", runtime="keras", file_name="model.keras"
+        writer="bricksight.export.keras:write",
+        runtime="keras",
+        file_name="model.keras",
+        packages=_WRITING_ONNX,
     ),
     "tflite": Format(
         writer="bricksight.export.tflite:write",
@@ -72,6 +80,7 @@ FORMATS = {
         runtime="onnxruntime",
         file_name="model.onnx",
         options={"batch": _BATCH, "layout": ("nchw", "nhwc")},
+        packages=_PROVING_ONNX,
     ),
     "openvino": Format(
         writer="bricksight.export.openvino:write",
@@ -80,12 +89,20 @@ FORMATS = {
         precisions=("float32", "float16", "int8"),
         options={"batch": _BATCH},
         companions=(".bin",),
+        packages={"openvino": "openvino"},
     ),
     "jetson": Format(
         writer="bricksight.export.jetson:write",
         runtime="onnxruntime",
         file_name="jetson",
         proved="model.onnx",
+        packages=_PROVING_ONNX,
+    ),
+    "tfjs": Format(
+        writer="bricksight.export.tfjs:write",
+        runtime="tfjs",
+        file_name="tfjs",
+        packages={"tensorflowjs": None},
     ),
 }
 """Format name → how it is written and proved."""
@@ -186,6 +203,17 @@ def require_choice(format_name: str, chosen: Mapping[str, str]) -> None:
         if value not in known:
             choice = f"it must be {' or '.join(known)}" if known else "it has no such choice"
             raise ConfigError(f"--{name} is {value!r} for the format {format_name}; {choice}.")
+
+
+def require_packages(format_name: str) -> None:
+    """Checks, without loading them, that the packages are there which the format needs.
+
+    Raises:
+        ConfigError: there is no such format.
+        MissingPackageError: one of them is not installed.
+    """
+    for package, extra in format_named(format_name).packages.items():
+        require_installed(package, extra=extra, feature=f"Writing the format {format_name}")
 
 
 def layers_of(classifier: Classifier, format_name: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ImageError
 from bricksight.predict._sidecar import read_sidecar
-from bricksight.predict.runtimes import Runtime, runtime_class, runtime_of
+from bricksight.predict.runtimes import Runtime, is_model_folder, runtime_class, runtime_of
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 Photo = str | Path | bytes | np.ndarray
@@ -73,7 +73,7 @@ class Predictor:
             MissingPackageError: the runtime is not installed.
         """
         path = Path(model)
-        if path.is_dir() and not (path / "saved_model.pb").is_file():
+        if path.is_dir() and not is_model_folder(path):
             kind = runtime_class(runtime or "litert")
             bundle = open_bundle(path)
             file = _file_of(bundle, kind)

@@ -15,6 +15,7 @@ RUNTIMES = {
     "keras": "bricksight.predict.runtimes.tensorflow:Keras",
     "onnxruntime": "bricksight.predict.runtimes.onnx:OnnxRuntime",
     "openvino": "bricksight.predict.runtimes.openvino:OpenVINO",
+    "tfjs": "bricksight.predict.runtimes.tfjs:TensorFlowJs",
 }
 """Runtime name → the class that runs it, imported on first use.
 
@@ -29,6 +30,9 @@ _OF_SUFFIX = {
     ".tflite": "litert",
     ".xml": "openvino",
 }
+
+FOLDERS = {"saved_model.pb": "saved_model", "model.json": "tfjs"}
+"""File by which a folder is known as a model → name of the runtime."""
 
 
 class Runtime(Protocol):
@@ -57,17 +61,23 @@ def runtime_class(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def is_model_folder(path: Path) -> bool:
+    """Returns whether ``path`` is a folder that as a whole is one model."""
+    return any((path / name).is_file() for name in FOLDERS)
+
+
 def runtime_of(path: Path) -> str:
-    """Returns the name of the runtime that the file, or the folder of a SavedModel, is for.
+    """Returns the name of the runtime that the file, or the folder of a model, is for.
 
     Raises:
         BundleError: it is for none.
     """
-    if (path / "saved_model.pb").is_file():
-        return "saved_model"
+    for name, runtime in FOLDERS.items():
+        if (path / name).is_file():
+            return runtime
     if path.suffix not in _OF_SUFFIX:
         raise BundleError(
-            f"{path} is no model file that bricksight runs; it runs bundles, SavedModels and files "
-            f"that end in {', '.join(_OF_SUFFIX)}."
+            f"{path} is no model file that bricksight runs; it runs bundles, folders with "
+            f"{' or '.join(FOLDERS)}, and files that end in {', '.join(_OF_SUFFIX)}."
         )
     return _OF_SUFFIX[path.suffix]

@@ -1,6 +1,9 @@
 """What runs in TensorFlow: frozen graphs, SavedModels, Keras files."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,8 +12,37 @@ from bricksight._optional import require_tensorflow
 from bricksight.errors import BundleError
 
 
-class FrozenGraph:
-    """A frozen TensorFlow graph, such as retrain.py wrote, run through ``tf.compat.v1``."""
+class Graph:
+    """A graph without variables, run through ``tf.compat.v1``."""
+
+    def _open(self, graph_def: Any, *, images: str, answers: str, threads: int | None) -> None:
+        """Takes the graph, a ``GraphDef``, and the names of its input and output tensors.
+
+        Raises:
+            KeyError: it has no such tensors.
+            ValueError: it is no graph that TensorFlow knows.
+        """
+        tf = require_tensorflow()
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+        self._input = graph.get_tensor_by_name(images)
+        self._output = graph.get_tensor_by_name(answers)
+        shape = self._input.shape
+        self.input_size = _input_size(shape.as_list() if shape.rank == 4 else [None] * 4)
+        self._session = tf.compat.v1.Session(
+            graph=graph,
+            config=tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads or 0),
+        )
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        """Returns the network's output, float32 (num_images, num_outputs)."""
+        output: np.ndarray = self._session.run(self._output, {self._input: images})
+        return output
+
+
+class FrozenGraph(Graph):
+    """A frozen TensorFlow graph, such as retrain.py wrote."""
 
     file_name = "output_graph.pb"
     format_name = "frozen_graph"
@@ -35,15 +67,11 @@ class FrozenGraph:
             BundleError: it is not a graph, or has no such nodes.
             MissingPackageError: TensorFlow is not installed.
         """
-        tf = require_tensorflow()
-        graph = tf.Graph()
-        graph_def = tf.compat.v1.GraphDef()
+        graph_def = require_tensorflow().compat.v1.GraphDef()
+        images, answers = _tensor_name(input_layer), _tensor_name(output_layer)
         try:
             graph_def.ParseFromString(path.read_bytes())
-            with graph.as_default():
-                tf.import_graph_def(graph_def, name="")
-            self._input = graph.get_tensor_by_name(_tensor_name(input_layer))
-            self._output = graph.get_tensor_by_name(_tensor_name(output_layer))
+            self._open(graph_def, images=images, answers=answers, threads=threads)
         except OSError as error:
             raise BundleError(f"{path} cannot be read: {error.strerror}") from error
         except KeyError as error:
@@ -56,40 +84,50 @@ class FrozenGraph:
             if type(error).__name__ not in ("DecodeError", "ValueError"):
                 raise
             raise BundleError(f"{path} is not a frozen TensorFlow graph: {error}") from error
-        shape = self._input.shape.as_list() if self._input.shape.rank == 4 else [None] * 4
-        self.input_size = (shape[1], shape[2]) if shape[1] and shape[2] else None
-        self._session = tf.compat.v1.Session(
-            graph=graph,
-            config=tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads or 0),
-        )
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
-        output: np.ndarray = self._session.run(self._output, {self._input: images})
-        return output
 
 
 def _tensor_name(layer: str) -> str:
     return layer if ":" in layer else f"{layer}:0"
 
 
-class SavedModel:
+def _input_size(shape: Sequence[int | None]) -> tuple[int, int] | None:
+    _, height, width, _ = shape
+    return (height, width) if height and width else None
+
+
+class _Function(ABC):
+    """A function of TensorFlow, which shares its threads between all models of a process."""
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        """Loads ``path``.
+
+        Args:
+            path: the file; of a SavedModel the folder, or a file in it.
+            threads: not used, as all models of a process share TensorFlow's.
+
+        Raises:
+            BundleError: it is not such a model.
+            MissingPackageError: TensorFlow is not installed.
+        """
+        self._function, shape = self._load(path)
+        self.input_size = _input_size(shape)
+
+    @abstractmethod
+    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
+        """Returns what goes from images to probabilities, and the shape of its input."""
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        """Returns the network's output, float32 (num_images, num_outputs)."""
+        return np.asarray(self._function(images))
+
+
+class SavedModel(_Function):
     """A TensorFlow SavedModel: its signature ``serving_array``, or else ``serving_default``."""
 
     file_name = "saved_model/saved_model.pb"
     format_name = "saved_model"
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Loads the folder ``path``, or the folder in which the file ``path`` lies.
-
-        Args:
-            path: the SavedModel.
-            threads: not used; TensorFlow shares its threads between all models of a process.
-
-        Raises:
-            BundleError: it is not a SavedModel with such a signature.
-            MissingPackageError: TensorFlow is not installed.
-        """
+    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
         tf = require_tensorflow()
         folder = path if path.is_dir() else path.parent
         try:
@@ -98,48 +136,28 @@ class SavedModel:
                 self._model = tf.saved_model.load(str(readable))
             signatures = self._model.signatures
             array = "serving_array" if "serving_array" in signatures else "serving_default"
-            self._function = signatures[array]
+            function = signatures[array]
         except (OSError, KeyError, ValueError) as error:
             raise BundleError(
                 f"{folder} is not a SavedModel with the signature serving_default: {error}"
             ) from error
-        (self._input,) = self._function.structured_input_signature[1]
-        (self._output,) = self._function.structured_outputs
-        shape = self._function.structured_input_signature[1][self._input].shape.as_list()
-        self.input_size = (shape[1], shape[2]) if shape[1] and shape[2] else None
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
-        return np.asarray(self._function(**{self._input: images})[self._output])
+        _, inputs = function.structured_input_signature
+        ((name, spec),) = inputs.items()
+        (output,) = function.structured_outputs
+        return lambda images: function(**{name: images})[output], spec.shape.as_list()
 
 
-class Keras:
+class Keras(_Function):
     """A ``.keras`` file of standard layers."""
 
     file_name = "exports/model.keras"
     format_name = "keras"
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Loads ``path``.
-
-        Args:
-            path: the file.
-            threads: not used; TensorFlow shares its threads between all models of a process.
-
-        Raises:
-            BundleError: it is not a file that Keras can load.
-            MissingPackageError: TensorFlow is not installed.
-        """
+    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
         tf = require_tensorflow()
         try:
-            self._model = tf.keras.models.load_model(path, compile=False)
+            model = tf.keras.models.load_model(path, compile=False)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise BundleError(f"{path} is not a model that Keras can load: {error}") from error
         # As one graph: `predict` costs milliseconds a call, and a call layer by layer more.
-        self._function = tf.function(self._model, reduce_retracing=True)
-        shape = self._model.input_shape
-        self.input_size = (shape[1], shape[2]) if shape[1] and shape[2] else None
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
-        return np.asarray(self._function(images))
+        return tf.function(model, reduce_retracing=True), model.input_shape

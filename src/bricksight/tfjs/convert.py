@@ -1,0 +1,42 @@
+"""Runs TensorFlow.js's converter, in a process of its own: what it imports is replaced in part.
+
+It depends on packages that exclude a current TensorFlow, and which only other conversions need.
+Without those, and without its own ``__init__``, which asks for them, it works beside one.
+"""
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+_UNUSED = ("tensorflow_decision_forests", "tensorflow_hub")
+
+
+def main() -> None:
+    """Converts: frozen graph, name of its output node, folder to write."""
+    graph, output, folder = sys.argv[1:]
+    try:
+        _converter().convert_tf_frozen_model(graph, output, folder)
+    except ValueError as error:
+        sys.exit(" ".join(str(error).split()))  # as one line, without a traceback
+
+
+def _converter() -> Any:
+    spec = find_spec("tensorflowjs")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("tensorflowjs is not installed")
+    (root,) = spec.submodule_search_locations
+    for name, folder in (("tensorflowjs", root), ("tensorflowjs.converters", f"{root}/converters")):
+        package = ModuleType(name)
+        package.__path__ = [folder]
+        package.__spec__ = ModuleSpec(name, None, is_package=True)
+        sys.modules[name] = package
+    for name in _UNUSED:
+        sys.modules[name] = ModuleType(name)
+    return importlib.import_module("tensorflowjs.converters.tf_saved_model_conversion_v2")
+
+
+if __name__ == "__main__":
+    main()
