@@ -40,5 +40,9 @@ class CameraError(BricksightError):
     """A camera, a video, a window or a photo of the camera's cannot be opened, or broke off."""
 
 
+class LDrawError(BricksightError):
+    """A library of LDraw parts was not found, or a file of it cannot be read as it should."""
+
+
 class MissingPackageError(BricksightError, ImportError):
     """An optional package is not installed; the message is the command that installs it."""

@@ -1,0 +1,154 @@
+"""The files of a library: a folder or an archive, found whatever their case."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from bricksight.errors import LDrawError
+
+MAX_FILE_BYTES = 64 << 20
+"""A file of this size has about a million lines, as many as a part may."""
+
+_FOLDERS = ("parts", "p", "models", "unofficial")
+_SUFFIXES = (".dat", ".ldr", ".mpd")
+_MAX_FOLDERS = 4
+
+
+class StoredFile(NamedTuple):
+    """One file: where it is, and what reads it."""
+
+    path: str
+    read: Callable[[], bytes]
+
+
+class Storage:
+    """Files by their path below the library, in lower case with forward slashes."""
+
+    def __init__(self, root: Path, files: dict[str, StoredFile]) -> None:
+        self.root = root
+        self._files = files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def path(self, key: str) -> str | None:
+        """Returns the path as it is spelt, or ``None`` if there is no such file."""
+        file = self._files.get(key)
+        return None if file is None else file.path
+
+    def read(self, key: str) -> bytes:
+        """Returns the content of a file that exists.
+
+        Raises:
+            LDrawError: it cannot be read, or is far too large.
+        """
+        return self._files[key].read()
+
+
+def open_storage(root: Path) -> Storage:
+    """Returns the files of a library, whose names are read now and whose content is not.
+
+    Args:
+        root: A folder with ``parts`` and ``p``, or one with the folder ``ldraw`` or the file
+            ``complete.zip`` in it, or such an archive.
+
+    Raises:
+        LDrawError: it is none of these.
+    """
+    for candidate in (root, root / "ldraw", root / "complete.zip"):
+        if candidate.is_file():
+            files = _list_archive(candidate)
+        elif candidate.is_dir():
+            files = _list_folder(candidate)
+        else:
+            continue
+        if any(key.startswith("parts/") for key in files):
+            return Storage(candidate, files)
+    what = "holds no file parts/….dat" if root.exists() else "does not exist"
+    raise LDrawError(
+        f"{root} {what}; expected is a library of LDraw parts, a folder with 'parts' and 'p' or "
+        "complete.zip. Get it from https://library.ldraw.org/library/updates/complete.zip."
+    )
+
+
+def _list_folder(root: Path) -> dict[str, StoredFile]:
+    files: dict[str, StoredFile] = {}
+
+    def walk(folder: str, prefix: str) -> None:
+        with os.scandir(folder) as entries:
+            # In order, so that of two names that differ by case it is always the same that counts.
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                name = entry.name.lower()
+                if entry.is_dir():
+                    if (prefix or name in _FOLDERS) and prefix.count("/") < _MAX_FOLDERS:
+                        walk(entry.path, f"{prefix}{name}/")
+                elif name.endswith(_SUFFIXES):
+                    read = partial(read_limited, Path(entry.path))
+                    files.setdefault(prefix + name, StoredFile(entry.path, read))
+
+    try:
+        walk(str(root), "")
+    except OSError as error:
+        raise _unreadable(str(error.filename or root), error) from error
+    return files
+
+
+def _list_archive(root: Path) -> dict[str, StoredFile]:
+    try:
+        archive = zipfile.ZipFile(root)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(str(root), error) from error
+    files: dict[str, StoredFile] = {}
+    for info in archive.infolist():
+        key = info.filename.lower().replace("\\", "/").removeprefix("ldraw/")
+        if key.endswith(_SUFFIXES):
+            path = f"{root}/{info.filename}"
+            files.setdefault(key, StoredFile(path, partial(_read_packed, archive, info, path)))
+    return files
+
+
+def _read_packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
+    _check_size(path, info.file_size)
+    try:
+        return archive.read(info)
+    # RuntimeError: the archive has a password, or a way of packing that we do not know.
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_limited(path: Path) -> bytes:
+    """Returns the content of a file.
+
+    Raises:
+        LDrawError: it cannot be read, or is far too large.
+    """
+    try:
+        _check_size(str(path), path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+
+
+def decode(content: bytes) -> str:
+    """Returns the text of a file: UTF-8, or Latin-1 where it is not that."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _check_size(path: str, size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise LDrawError(
+            f"{path} has {size:,} bytes; an LDraw file may have {MAX_FILE_BYTES:,}. "
+            "Check whether it is one."
+        )
+
+
+def _unreadable(path: str, error: Exception) -> LDrawError:
+    reason = getattr(error, "strerror", None) or error
+    return LDrawError(f"{path} cannot be read ({reason}). Check the file, or fetch it again.")
