@@ -77,7 +77,7 @@ def test_write_sample__names_a_folder_that_cannot_be_made(tmp_path: Path) -> Non
 
 
 def test_contact_sheet__has_a_row_a_class(sample: Path) -> None:
-    sheet = synth.contact_sheet(sample, columns=3, cell=20)
+    sheet = synth.contact_sheet(sample, synth.SAMPLE_LABELS, columns=3, cell=20)
 
     assert sheet.size == (60, 20 * len(synth.SAMPLE_LABELS))
     assert sheet.getpixel((59, 20 * len(synth.SAMPLE_LABELS) - 1)) != (255, 255, 255)

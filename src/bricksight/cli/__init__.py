@@ -28,6 +28,7 @@ COMMANDS = {
         "bricksight.cli.benchmark:benchmark",
         "Compare speed, size and accuracy of model files.",
     ),
+    "synth": ("bricksight.cli.synth:synth", "Render training photos of parts."),
     "camera": ("bricksight.cli.camera:camera", "Say what a camera or a video shows, live."),
     "modules": ("bricksight.cli.modules:app", "List and describe pretrained networks."),
     "cache": ("bricksight.cli.cache:app", "Show and prune what is kept between runs."),
@@ -65,7 +66,7 @@ def make_app(command: str = "") -> cyclopts.App:
 
 
 def _as_typed(name: str) -> str:
-    return name
+    return name.removesuffix("_")  # of a field that would be a word of Python's, such as for_
 
 
 def _refuse_fractions(

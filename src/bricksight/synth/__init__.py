@@ -1,27 +1,36 @@
-"""Rendered photos of LEGO-style bricks: parametric parts, random scenes, and a ready sample.
+"""Rendered photos of LEGO-style bricks: parts, random scenes, folders of photos, a ready sample.
 
 The parts and scenes need NumPy only; rendering needs the extra ``synth``, which installs Mitsuba 3.
 """
 
 from bricksight.synth.mesh import Mesh, Solid
+from bricksight.synth.models import Body, Model, find_models
 from bricksight.synth.parts import PARTS, Part
 from bricksight.synth.poses import Pose, stable_poses
-from bricksight.synth.sample import SAMPLE_LABELS, contact_sheet, write_sample
+from bricksight.synth.render import SynthConfig, render_folder
+from bricksight.synth.sample import SAMPLE_LABELS, write_sample
 from bricksight.synth.sampling import photo_rng, sample_scene
-from bricksight.synth.scenes import Scene, SceneConfig
+from bricksight.synth.scenes import Scene, SceneConfig, scene_config
+from bricksight.synth.sheet import contact_sheet
 
 __all__ = [
     "PARTS",
     "SAMPLE_LABELS",
+    "Body",
     "Mesh",
+    "Model",
     "Part",
     "Pose",
     "Scene",
     "SceneConfig",
     "Solid",
+    "SynthConfig",
     "contact_sheet",
+    "find_models",
     "photo_rng",
+    "render_folder",
     "sample_scene",
+    "scene_config",
     "stable_poses",
     "write_sample",
 ]

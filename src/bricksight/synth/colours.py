@@ -1,23 +1,28 @@
 """Colours of bricks, and of light."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+
+Surface = Literal["solid", "transparent", "rubber", "pearl", "metal", "chrome", "speckle"]
 
 
 @dataclass(frozen=True)
 class Colour:
-    """A solid colour of plastic.
+    """A colour of plastic.
 
     Attributes:
         name: LEGO colour name as used by LDraw and by sorters.
         hex: sRGB, "#rrggbb".
         weight: How common it is among loose bricks, relative to the others.
+        surface: What the plastic is, or is coated with.
     """
 
     name: str
     hex: str
     weight: float
+    surface: Surface = "solid"
 
     @property
     def linear(self) -> np.ndarray:
@@ -50,8 +55,19 @@ COLOURS = (
     Colour("Bright Pink", "#f0a3c6", 1),
     Colour("Magenta", "#97236f", 1),
     Colour("Lavender", "#c2aade", 1),
+    Colour("Trans Clear", "#f2f4f4", 1.5, "transparent"),
+    Colour("Trans Red", "#d5201c", 1, "transparent"),
+    Colour("Trans Light Blue", "#a9dceb", 1, "transparent"),
+    Colour("Trans Yellow", "#f2dd2a", 0.7, "transparent"),
+    Colour("Trans Dark Blue", "#1f4fc4", 0.7, "transparent"),
+    Colour("Trans Black", "#655f54", 0.7, "transparent"),
+    Colour("Trans Green", "#3fae57", 0.5, "transparent"),
+    Colour("Trans Orange", "#f0822c", 0.7, "transparent"),
+    Colour("Pearl Gold", "#b9842f", 1, "pearl"),
+    Colour("Flat Silver", "#8c9194", 0.7, "pearl"),
+    Colour("Pearl Dark Grey", "#5a5e61", 0.5, "pearl"),
 )
-"""Current solid colours; our own approximations of the moulded plastic."""
+"""Current colours; our own approximations of the moulded plastic."""
 
 
 def srgb_to_linear(values: np.ndarray) -> np.ndarray:

@@ -10,61 +10,36 @@ _MIDDLE_GREY = 0.36
 """Mean linear value that the light meter aims at."""
 _METERING = 0.6
 """How far the meter evens out dark and bright scenes: 0 not at all, 1 altogether."""
+_SHARPENED_AT = 160
+"""Unsharpness and motion are given in pixels of a photo of so many rows."""
 
 
 def develop(
-    radiance: np.ndarray, *, finish: Finish, lights: Lights, rng: np.random.Generator
+    light: np.ndarray, *, finish: Finish, lights: Lights, rng: np.random.Generator
 ) -> Image.Image:
     """Returns the photo of a rendered scene.
 
     Args:
-        radiance: float32, (height, width, 3), linear RGB; white paper is about 1.
-        finish: Exposure, unsharpness and noise.
+        light: float32, (height, width, 4), linear RGB without grain, where white paper is about 1,
+            and the share of each pixel that is covered by something.
+        finish: Exposure, unsharpness, noise and glass.
         lights: What the camera's white balance aims at.
         rng: Source of the noise.
     """
-    neutral = light_colour((lights.kelvin + lights.room_kelvin) / 2)
+    neutral = light_colour(lights.kelvin)
     error = np.array([finish.white_balance, 1.0, 1 / finish.white_balance])
-    pixels = _smoothed(_without_fireflies(radiance.astype(np.float64))) / neutral * error
+    pixels = light[..., :3].astype(np.float64) / neutral * error
+    if finish.haze is not None:
+        pixels += (1 - light[..., 3:]) * finish.veil
+        pixels += finish.haze * (finish.veil - pixels)
     pixels *= finish.exposure * (pixels.mean() / _MIDDLE_GREY) ** -_METERING
-    pixels = _blurred(pixels * _vignette(*pixels.shape[:2]), finish.blur * len(pixels) / 160)
+    scale = len(pixels) / _SHARPENED_AT
+    pixels = _smeared(pixels * _vignette(*pixels.shape[:2]), np.array(finish.motion) * scale)
+    pixels = _blurred(pixels, finish.blur * scale)
     grain = rng.standard_normal(pixels.shape) * finish.noise
     pixels += grain * np.sqrt(np.maximum(pixels, 0.0) + 0.01)
     encoded = linear_to_srgb(_shoulder(np.maximum(pixels, 0.0)))
     return Image.fromarray(np.round(encoded * 255).astype(np.uint8))
-
-
-def _without_fireflies(pixels: np.ndarray) -> np.ndarray:
-    """Returns the image with lone bright pixels, which rare light paths leave, cut off.
-
-    No pixel is brighter than the third brightest of the nine around it, which keeps lines.
-    """
-    from scipy.ndimage import rank_filter  # noqa: PLC0415  (slow to load)
-
-    capped: np.ndarray = np.minimum(pixels, rank_filter(pixels, -3, size=(3, 3, 1), mode="nearest"))
-    return capped
-
-
-def _smoothed(pixels: np.ndarray) -> np.ndarray:
-    """Returns the image with the grain of the renderer averaged out and its edges kept.
-
-    A bilateral filter (Tomasi and Manduchi, 1998) over 5 x 5 pixels. It works on square roots, in
-    which the grain is about equally strong everywhere.
-    """
-    radius, spatial, tonal = 2, 1.2, 0.06
-    roots = np.sqrt(np.maximum(pixels, 0.0))
-    height, width = roots.shape[:2]
-    padded = np.pad(roots, ((radius, radius), (radius, radius), (0, 0)), mode="edge")
-    total, weights = np.zeros_like(roots), np.zeros((height, width, 1))
-    for row, column in np.ndindex(2 * radius + 1, 2 * radius + 1):
-        shifted = padded[row : row + height, column : column + width]
-        distance = ((row - radius) ** 2 + (column - radius) ** 2) / spatial**2
-        difference = ((shifted - roots) ** 2).sum(axis=2, keepdims=True) / tonal**2
-        weight = np.exp(-(distance + difference) / 2)
-        total += weight * shifted
-        weights += weight
-    smoothed: np.ndarray = (total / weights) ** 2
-    return smoothed
 
 
 def _shoulder(values: np.ndarray) -> np.ndarray:
@@ -79,6 +54,19 @@ def _vignette(height: int, width: int) -> np.ndarray:
     rows, columns = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None, :]
     falloff: np.ndarray = 1 - 0.05 * (rows**2 + columns**2)
     return falloff[..., None]
+
+
+def _smeared(pixels: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Returns the mean of the image along ``way``, pixels to the right and down."""
+    steps = int(np.ceil(np.abs(way).max()))
+    if steps < 1:
+        return pixels
+    from scipy.ndimage import shift  # noqa: PLC0415  (slow to load)
+
+    shares = np.linspace(-0.5, 0.5, 2 * steps + 1)
+    moved = (shift(pixels, (way[1] * s, way[0] * s, 0), order=1, mode="nearest") for s in shares)
+    smeared: np.ndarray = sum(moved) / len(shares)
+    return smeared
 
 
 def _blurred(pixels: np.ndarray, deviation: float) -> np.ndarray:

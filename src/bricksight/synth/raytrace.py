@@ -1,21 +1,68 @@
-"""One photo, drawn by Mitsuba 3 (W. Jakob et al., mitsuba-renderer.org).
+"""Photos of a scene, drawn by Mitsuba 3 (W. Jakob et al., mitsuba-renderer.org).
 
 The variant ``scalar_rgb`` runs from the wheel on any machine, without LLVM or a GPU.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from bricksight._optional import require
-from bricksight.synth.colours import light_colour
-from bricksight.synth.mesh import Mesh
+from bricksight.synth.backgrounds import composed, load_background, mean_colour
+from bricksight.synth.colours import Colour, light_colour
+from bricksight.synth.denoising import denoised
+from bricksight.synth.materials import surface
+from bricksight.synth.models import Body, Model
 from bricksight.synth.photo import develop
-from bricksight.synth.scenes import Camera, Lights, Scene
+from bricksight.synth.scenes import Brick, Camera, Ground, Lamp, Lights, Scene, View
 from bricksight.synth.surroundings import FLOOR_PIXELS, FLOORS, room
 
-_MAX_BOUNCES = 6
+_CLEAR_BOUNCES = 6
+"""Further bounces that light needs to come out of a transparent part."""
+
+_FLOOR_REPEATS = 5
+"""The floor's picture and its mirror images, side by side."""
+
+_FEW_SAMPLES = 4
+"""Of what has no details: an empty floor, or how far a pixel is covered."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """How long the renderer works on a photo.
+
+    Attributes:
+        samples: Light paths a pixel; noise falls with the square root.
+        bounces: How often a path may be scattered.
+    """
+
+    samples: int
+    bounces: int
+
+
+QUALITIES = {
+    "draft": Quality(samples=4, bounces=3),
+    "normal": Quality(samples=12, bounces=5),
+    "fine": Quality(samples=64, bounces=8),
+}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A photo as rendered.
+
+    Attributes:
+        view: What it shows.
+        photo: RGB.
+        mask: Where the part is, 0 or 255; ``None`` if it was not asked for.
+    """
+
+    view: View
+    photo: Image.Image
+    mask: Image.Image | None
 
 
 def require_mitsuba() -> Any:
@@ -31,35 +78,108 @@ def require_mitsuba() -> Any:
     return mitsuba
 
 
-def render_photo(mesh: Mesh, scene: Scene, *, size: int, samples: int) -> Image.Image:
-    """Returns the photo of a scene, RGB, ``size`` x ``size``; equal scenes give equal photos.
+def render_scene(
+    scene: Scene,
+    models: Mapping[str, Model],
+    *,
+    size: int,
+    quality: Quality,
+    masks: bool = False,
+) -> Iterator[Shot]:
+    """Yields a photo a view; equal scenes give equal photos.
 
     To be called in a process of its own; see :func:`require_mitsuba`.
 
     Args:
-        mesh: The part, in LDU.
-        scene: As :func:`bricksight.synth.scenes.sample_scene` returns it.
+        scene: As :func:`bricksight.synth.sampling.sample_scene` returns it.
+        models: Label → part, of all bricks in the scene.
         size: Rows and columns.
-        samples: Light paths a pixel; noise falls with the square root.
+        quality: How long to work on it.
+        masks: Whether to draw masks too.
 
     Raises:
         MissingPackageError: Mitsuba is not installed.
     """
     mitsuba = require_mitsuba()
-    rng = np.random.default_rng(scene.seed)
-    loaded = mitsuba.load_dict(
-        {
-            "type": "scene",
-            "integrator": {"type": "path", "max_depth": _MAX_BOUNCES, "hide_emitters": True},
-            "sensor": _sensor(mitsuba, scene.camera, size=size, samples=samples),
-            "part": _plastic(mitsuba, mesh, scene),
-            "floor": _floor(mitsuba, scene, rng),
-            "lamp": _lamp(mitsuba, scene.lights),
-            "room": _room(mitsuba, scene.lights, rng),
+    stage = _Stage(mitsuba, scene, models, size=size, quality=quality)
+    for number, view in enumerate(scene.views):
+        rng = np.random.default_rng([scene.seed, number])
+        light = stage.light(view, rng)
+        photo = develop(light, finish=view.finish, lights=scene.lights, rng=rng)
+        yield Shot(view, photo, stage.mask(view) if masks else None)
+
+
+class _Stage:
+    """A scene whose bricks have been handed to Mitsuba."""
+
+    def __init__(
+        self,
+        mitsuba: Any,
+        scene: Scene,
+        models: Mapping[str, Model],
+        *,
+        size: int,
+        quality: Quality,
+    ) -> None:
+        self._mitsuba, self._scene, self._size, self._quality = mitsuba, scene, size, quality
+        self._bricks = {
+            f"brick_{number}_{part}": _shape(mitsuba, body, brick)
+            for number, brick in enumerate(scene.bricks)
+            for part, body in enumerate(models[brick.label].bodies)
         }
-    )
-    radiance = np.array(mitsuba.render(loaded, seed=scene.seed))
-    return develop(radiance, finish=scene.finish, lights=scene.lights, rng=rng)
+        clear = any(brick.colour.surface == "transparent" for brick in scene.bricks)
+        depth = quality.bounces + 1 + clear * _CLEAR_BOUNCES
+        self._integrator = {
+            "type": "aov",
+            "aovs": "albedo:albedo,normal:sh_normal",
+            "light": {"type": "path", "max_depth": depth, "hide_emitters": True},
+        }
+
+    def light(self, view: View, rng: np.random.Generator) -> np.ndarray:
+        """Returns float32 (size, size, 4): linear RGB, and the share that is covered."""
+        scene = self._scene
+        lighting = _lighting(self._mitsuba, scene.lights, rng, glass=view.finish.haze is not None)
+        if view.finish.haze is not None:  # the table is glass, and seen through
+            return self._render({**self._bricks, **lighting}, view, self._quality.samples)
+        if scene.ground.photo is None:
+            floor = _floor(self._mitsuba, scene.ground, np.random.default_rng(scene.seed))
+            return self._render(
+                {**self._bricks, **lighting, "floor": floor}, view, self._quality.samples
+            )
+        background = load_background(scene.ground.photo, self._size)
+        floor = _even_floor(self._mitsuba, scene.ground, mean_colour(background))
+        full = self._render(
+            {**self._bricks, **lighting, "floor": floor}, view, self._quality.samples
+        )
+        empty = self._render({**lighting, "floor": floor}, view, _FEW_SAMPLES)
+        cover = self._render({**self._bricks, **lighting}, view, _FEW_SAMPLES)[..., 3:]
+        pixels = composed(background, full[..., :3], empty[..., :3], cover)
+        return np.concatenate([pixels, np.ones_like(cover)], axis=2)
+
+    def _render(self, contents: dict[str, Any], view: View, samples: int) -> np.ndarray:
+        sensor = _sensor(self._mitsuba, view.camera, size=self._size, samples=samples)
+        scene = {"type": "scene", "integrator": self._integrator, "sensor": sensor, **contents}
+        loaded = self._mitsuba.load_dict(scene)
+        layers = np.array(self._mitsuba.render(loaded, seed=self._scene.seed))
+        radiance, cover, albedo, normals = np.split(layers, [3, 4, 7], axis=2)
+        return np.concatenate([denoised(radiance, albedo, normals), cover], axis=2)
+
+    def mask(self, view: View) -> Image.Image:
+        """Returns where the first brick is seen, by what each pixel's middle shows."""
+        camera = replace(view.camera, aperture=0.0)
+        sensor = _sensor(self._mitsuba, camera, size=self._size, samples=1)
+        integrator = {"type": "aov", "aovs": "shape:shape_index"}
+        loaded = self._mitsuba.load_dict(
+            {"type": "scene", "integrator": integrator, "sensor": sensor, **self._bricks}
+        )
+        seen = np.rint(np.array(self._mitsuba.render(loaded))[..., -1])
+        # They are numbered from 1; 0 is nothing.
+        own = [
+            number
+            for number, shape in enumerate(loaded.shapes(), start=1)
+            if shape.id().startswith("brick_0_")
+        ]
+        return Image.fromarray(np.isin(seen, own).astype(np.uint8) * 255)
 
 
 def _sensor(mitsuba: Any, camera: Camera, *, size: int, samples: int) -> dict[str, Any]:
@@ -76,7 +196,7 @@ def _sensor(mitsuba: Any, camera: Camera, *, size: int, samples: int) -> dict[st
             "type": "hdrfilm",
             "width": size,
             "height": size,
-            "pixel_format": "rgb",
+            "pixel_format": "rgba",
             "component_format": "float32",
             "rfilter": {"type": "box"},
         },
@@ -84,18 +204,11 @@ def _sensor(mitsuba: Any, camera: Camera, *, size: int, samples: int) -> dict[st
     }
 
 
-def _plastic(mitsuba: Any, mesh: Mesh, scene: Scene) -> Any:
+def _shape(mitsuba: Any, body: Body, brick: Brick) -> Any:
+    colour: Colour = body.colour or brick.colour
     properties = mitsuba.Properties()
-    properties["mesh_bsdf"] = mitsuba.load_dict(
-        {
-            "type": "roughplastic",
-            "distribution": "ggx",
-            "alpha": scene.roughness,
-            "int_ior": 1.53,
-            "nonlinear": True,
-            "diffuse_reflectance": _rgb(scene.colour.linear),
-        }
-    )
+    properties["mesh_bsdf"] = mitsuba.load_dict(surface(colour, brick.roughness))
+    mesh = body.mesh
     shape = mitsuba.Mesh(
         "part",
         vertex_count=len(mesh.vertices),
@@ -104,58 +217,70 @@ def _plastic(mitsuba: Any, mesh: Mesh, scene: Scene) -> Any:
         props=properties,
     )
     parameters = mitsuba.traverse(shape)
-    parameters["vertex_positions"] = scene.placement.apply(mesh.vertices).ravel()
-    parameters["vertex_normals"] = (mesh.normals @ scene.placement.rotation.T).ravel()
+    parameters["vertex_positions"] = brick.placement.apply(mesh.vertices).ravel()
+    parameters["vertex_normals"] = (mesh.normals @ brick.placement.rotation.T).ravel()
     parameters["faces"] = mesh.triangles.ravel()
     parameters.update()
     return shape
 
 
-def _floor(mitsuba: Any, scene: Scene, rng: np.random.Generator) -> dict[str, Any]:
-    picture = FLOORS[scene.floor].paint(rng, scene.floor_span / FLOOR_PIXELS)
+def _lighting(
+    mitsuba: Any, lights: Lights, rng: np.random.Generator, *, glass: bool
+) -> dict[str, Any]:
+    found = {f"lamp_{number}": _lamp(mitsuba, lamp) for number, lamp in enumerate(lights.lamps)}
+    # Through a table of glass, light comes from below too.
+    picture = room(rng, below=(0.8, 2.0)) if glass else room(rng)
+    picture *= lights.room_share * light_colour(lights.room_kelvin)
+    found["room"] = {
+        "type": "envmap",
+        "bitmap": mitsuba.Bitmap(picture.astype(np.float32)),
+        "to_world": mitsuba.ScalarTransform4f().rotate([1, 0, 0], 90),
+    }
+    return found
+
+
+def _floor(mitsuba: Any, ground: Ground, rng: np.random.Generator) -> dict[str, Any]:
+    picture = FLOORS[ground.floor].paint(rng, ground.span / FLOOR_PIXELS)
     texture = {
         "type": "bitmap",
         "bitmap": mitsuba.Bitmap(picture.astype(np.float32)),
         "raw": True,
         "wrap_mode": "mirror",
-        "to_uv": mitsuba.ScalarTransform4f().scale([5, 5, 1]),
+        "to_uv": mitsuba.ScalarTransform4f().scale([_FLOOR_REPEATS, _FLOOR_REPEATS, 1]),
     }
-    surface: dict[str, Any] = {"type": "diffuse", "reflectance": texture}
-    if scene.floor_roughness is not None:
-        surface = {
+    material: dict[str, Any] = {"type": "diffuse", "reflectance": texture}
+    if ground.roughness is not None:
+        material = {
             "type": "roughplastic",
             "distribution": "ggx",
-            "alpha": scene.floor_roughness,
+            "alpha": ground.roughness,
             "diffuse_reflectance": texture,
         }
-    transform = mitsuba.ScalarTransform4f
-    half = scene.floor_span * 2.5
-    return {"type": "rectangle", "to_world": transform().scale([half, half, 1]), "bsdf": surface}
+    return _table(mitsuba, ground, material)
 
 
-def _lamp(mitsuba: Any, lights: Lights) -> dict[str, Any]:
-    distance = float(np.linalg.norm(lights.position))
-    slant = lights.position[2] / distance
-    radiance = (1 - lights.room_share) * np.pi * distance**2 / (lights.size**2 * slant)
+def _even_floor(mitsuba: Any, ground: Ground, colour: np.ndarray) -> dict[str, Any]:
+    reflectance = {"type": "rgb", "value": np.clip(colour, 0.02, 0.9).tolist()}
+    return _table(mitsuba, ground, {"type": "diffuse", "reflectance": reflectance})
+
+
+def _table(mitsuba: Any, ground: Ground, material: dict[str, Any]) -> dict[str, Any]:
+    half = ground.span * _FLOOR_REPEATS / 2
+    to_world = mitsuba.ScalarTransform4f().scale([half, half, 1])
+    return {"type": "rectangle", "to_world": to_world, "bsdf": material}
+
+
+def _lamp(mitsuba: Any, lamp: Lamp) -> dict[str, Any]:
+    distance = float(np.linalg.norm(lamp.position))
+    slant = lamp.position[2] / distance
+    radiance = lamp.share * np.pi * distance**2 / (lamp.size**2 * slant)
     transform = mitsuba.ScalarTransform4f
     facing = transform().look_at(
-        origin=lights.position.tolist(), target=[0, 0, 0], up=[0.6, 0.8, 0.0]
+        origin=lamp.position.tolist(), target=[0, 0, 0], up=[0.6, 0.8, 0.0]
     )
+    emitted = radiance * light_colour(lamp.kelvin)
     return {
         "type": "rectangle",
-        "to_world": facing @ transform().scale([lights.size / 2, lights.size / 2, 1]),
-        "emitter": {"type": "area", "radiance": _rgb(radiance * light_colour(lights.kelvin))},
+        "to_world": facing @ transform().scale([lamp.size / 2, lamp.size / 2, 1]),
+        "emitter": {"type": "area", "radiance": {"type": "rgb", "value": emitted.tolist()}},
     }
-
-
-def _room(mitsuba: Any, lights: Lights, rng: np.random.Generator) -> dict[str, Any]:
-    picture = room(rng) * (lights.room_share * light_colour(lights.room_kelvin))
-    return {
-        "type": "envmap",
-        "bitmap": mitsuba.Bitmap(picture.astype(np.float32)),
-        "to_world": mitsuba.ScalarTransform4f().rotate([1, 0, 0], 90),
-    }
-
-
-def _rgb(colour: np.ndarray) -> dict[str, Any]:
-    return {"type": "rgb", "value": colour.tolist()}

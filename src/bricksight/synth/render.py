@@ -1,148 +1,190 @@
-"""Renders the sample: ``python -m bricksight.synth.render OUT --num 40 --size 160 --seed 1``."""
+"""Folders of rendered photos: jobs for all cores, resumed where they stopped."""
 
-import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-
-import cyclopts
-from rich.console import Console
-from rich.progress import track
+from typing import Any
 
 from bricksight._files import replacing
 from bricksight._optional import require, require_installed
 from bricksight._threads import num_cores
-from bricksight.errors import BricksightError, ConfigError
-from bricksight.synth.parts import PARTS
-from bricksight.synth.poses import stable_poses
-from bricksight.synth.raytrace import render_photo
-from bricksight.synth.sample import contact_sheet
+from bricksight.errors import ConfigError
+from bricksight.synth.models import Model, find_models
+from bricksight.synth.raytrace import QUALITIES, render_scene
+from bricksight.synth.records import (
+    RECORDS,
+    add_records,
+    begin_records,
+    read_records,
+    record,
+    require_same_settings,
+)
 from bricksight.synth.sampling import photo_rng, sample_scene
 from bricksight.synth.scenes import SceneConfig
 
-_PHOTOS_A_JOB = 5
+_SCENES_A_JOB = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderConfig:
+class SynthConfig:
     """How a folder of photos is rendered.
 
     Attributes:
-        labels: Keys of ``PARTS``.
-        num: Photos a part.
+        labels: Classes; each begins with a part number.
+        ldraw: The LDraw library, a folder or ``complete.zip``; ``None`` for our own parts alone.
+        num: Photos of each part; with a rig rounded up to whole scenes.
         size: Rows and columns of a photo.
-        seed: Equal seeds give equal photos on one machine, whatever ``num`` and ``workers`` are.
-        samples: Light paths a pixel.
+        quality: One of ``QUALITIES``.
+        seed: Equal seeds give equal photos on one machine, whatever ``num`` and the processes are.
+        masks: Whether to write where the part is, into the folder ``OUT_masks``.
         scenes: What varies from photo to photo.
     """
 
-    labels: tuple[str, ...] = tuple(PARTS)
-    num: int = 40
-    size: int = 160
+    labels: tuple[str, ...]
+    ldraw: Path | None = None
+    num: int = 60
+    size: int = 144
+    quality: str = "normal"
     seed: int = 1
-    samples: int = 36
+    masks: bool = False
     scenes: SceneConfig = field(default_factory=SceneConfig)
 
     def __post_init__(self) -> None:
-        for label in self.labels:
-            if label not in PARTS:
-                raise ConfigError(f"No part is called {label!r}. Known are {', '.join(PARTS)}.")
-        for name in ("num", "size", "samples"):
+        if not self.labels:
+            raise ConfigError("No parts are named; --parts must name at least one.")
+        for name in ("num", "size"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+                raise ConfigError(f"--{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.quality not in QUALITIES:
+            raise ConfigError(
+                f"--quality is {self.quality!r}; it must be one of {', '.join(QUALITIES)}."
+            )
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Names of the cameras; one without a name where there is no rig."""
+        return self.scenes.rig or ("",)
+
+    @property
+    def num_scenes(self) -> int:
+        """Scenes of each part."""
+        return -(-self.num // len(self.views))
+
+    def settings(self) -> dict[str, Any]:
+        """Returns what photos of one folder must share."""
+        scenes = hashlib.sha256(repr(asdict(self.scenes)).encode()).hexdigest()[:12]
+        return {
+            "size": self.size,
+            "quality": self.quality,
+            "seed": self.seed,
+            "scenes": scenes,
+        }
 
 
-def render_folder(out: Path, config: RenderConfig, *, workers: int | None = None) -> Iterator[int]:
-    """Yields the number of photos as they are finished, a few at a time.
+def render_folder(out: Path, config: SynthConfig, *, processes: int | None = None) -> Iterator[int]:
+    """Yields how many photos there are more, as they are finished.
 
-    One folder a part, named by its label, is written into ``out``. Photos that are there already
-    stay, so an interrupted run goes on where it stopped.
+    One folder a class, named by its label, is written into ``out``, and a line a photo into
+    ``synth.jsonl``. What is there already stays, so an interrupted run goes on where it stopped;
+    its photos are yielded first.
 
     Args:
         out: Made if need be.
         config: What is rendered.
-        workers: Processes; by default one a core.
+        processes: By default one a core.
 
     Raises:
+        ConfigError: a part is not known, or ``out`` holds something else.
         MissingPackageError: Mitsuba is not installed.
     """
     require_installed("mitsuba", extra="synth", feature="Rendering")
-    jobs = [
-        (out, label, range(start, min(start + _PHOTOS_A_JOB, config.num)), config)
-        for start in range(0, config.num, _PHOTOS_A_JOB)
-        for label in config.labels
-    ]
+    find_models(config.labels, config.ldraw)  # before anything is written
+    records = read_records(out)
+    require_same_settings(out, records, config.settings())
+    done = {name for name in records if (out / name).is_file()}
+    jobs = list(_jobs(config, done))
+    wanted = {_file(label, i, view) for label, i in _all_scenes(config) for view in config.views}
+    yield len(done & wanted)
+    begin_records(out, records.values())
     # Never in this process: Mitsuba and TensorFlow bring an LLVM each, and what has loaded both
     # aborts when it ends. A forked process would inherit threads in an unknown state.
-    with ProcessPoolExecutor(workers or num_cores(), get_context("spawn"), _use_one_thread) as pool:
-        yield from pool.map(_render_some, *zip(*jobs, strict=True))
+    with ProcessPoolExecutor(
+        processes or num_cores(), get_context("spawn"), _use_one_thread
+    ) as pool:
+        futures = [pool.submit(_render_some, out, label, some, config) for label, some in jobs]
+        try:
+            for future in as_completed(futures):
+                lines = future.result()
+                add_records(out / RECORDS, lines)
+                yield len(lines)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _all_scenes(config: SynthConfig) -> Iterator[tuple[str, int]]:
+    """Yields label and number, one scene of each part after the other."""
+    for index in range(config.num_scenes):
+        for label in config.labels:
+            yield label, index
+
+
+def _jobs(config: SynthConfig, done: set[str]) -> Iterator[tuple[str, list[int]]]:
+    """Yields label and scenes that are wanted, first scenes of all parts first."""
+    for start in range(0, config.num_scenes, _SCENES_A_JOB):
+        for label in config.labels:
+            some = [
+                index
+                for index in range(start, min(start + _SCENES_A_JOB, config.num_scenes))
+                if any(_file(label, index, view) not in done for view in config.views)
+            ]
+            if some:
+                yield label, some
+
+
+def _file(label: str, index: int, view: str) -> str:
+    return f"{label}/{index:05d}_{view}.jpg" if view else f"{label}/{index:05d}.jpg"
 
 
 def _use_one_thread() -> None:
     require("drjit", extra="synth", feature="Rendering").set_thread_count(1)
 
 
-def _render_some(out: Path, label: str, indices: range, config: RenderConfig) -> int:
-    paths = {index: out / label / f"{index:04d}.jpg" for index in indices}
-    missing = {index: path for index, path in paths.items() if not path.exists()}
-    if not missing:
-        return len(paths)
-    mesh = PARTS[label].mesh()
-    poses = stable_poses(mesh)
-    for index, path in missing.items():
+@functools.lru_cache(maxsize=2)
+def _models(labels: tuple[str, ...], ldraw: Path | None) -> dict[str, Model]:
+    return find_models(labels, ldraw)
+
+
+def _render_some(
+    out: Path, label: str, indices: Sequence[int], config: SynthConfig
+) -> list[dict[str, Any]]:
+    """Returns the lines of the photos that it has written."""
+    models = _models(config.labels, config.ldraw)
+    lines = []
+    for index in indices:
         rng = photo_rng(config.seed, label, index)
-        scene = sample_scene(mesh, poses, rng, config=config.scenes)
-        photo = render_photo(mesh, scene, size=config.size, samples=config.samples)
-        with replacing(path) as part:
-            photo.save(part, quality=scene.finish.jpeg_quality, optimize=True, progressive=True)
-    return len(paths)
-
-
-def main(
-    out: Path,
-    /,
-    *,
-    num: int = RenderConfig.num,
-    size: int = RenderConfig.size,
-    seed: int = RenderConfig.seed,
-    samples: int = RenderConfig.samples,
-    workers: int | None = None,
-    sheet: Path | None = None,
-) -> None:
-    """Render photos of every part of the sample, one folder a part.
-
-    Parameters
-    ----------
-    out
-        Folder to write to; photos that are there already stay.
-    num
-        Photos a part.
-    size
-        Rows and columns of a photo.
-    seed
-        Equal seeds give equal photos.
-    samples
-        Light paths a pixel; more give less grain and take longer.
-    workers
-        Processes; by default one a core.
-    sheet
-        Also write a picture of some photos of every part to this file.
-    """
-    console = Console(stderr=True)
-    try:
-        config = RenderConfig(num=num, size=size, seed=seed, samples=samples)
-        finished = render_folder(out, config, workers=workers)
-        steps = -(-num // _PHOTOS_A_JOB) * len(PARTS)
-        for _ in track(finished, "Rendering", total=steps, console=console):
-            pass
-        if sheet is not None:
-            contact_sheet(out).save(sheet, quality=80, optimize=True)
-    except BricksightError as error:
-        sys.exit(f"Error: {error}")
-    console.print(f"{num * len(PARTS)} photos are in {out}.")
-
-
-if __name__ == "__main__":
-    cyclopts.run(main)
+        others = [models[name] for name in config.labels]
+        scene = sample_scene(models[label], rng, config=config.scenes, others=others)
+        shots = render_scene(
+            scene,
+            models,
+            size=config.size,
+            quality=QUALITIES[config.quality],
+            masks=config.masks,
+        )
+        for shot in shots:
+            file = _file(label, index, shot.view.name)
+            quality = shot.view.finish.jpeg_quality
+            with replacing(out / file) as part:
+                shot.photo.save(part, format="JPEG", quality=quality)
+            if shot.mask is not None:
+                mask = (out.with_name(f"{out.name}_masks") / file).with_suffix(".png")
+                with replacing(mask) as part:
+                    shot.mask.save(part, format="PNG")
+            settings = {"index": index, **config.settings()}
+            part_number = models[label].number
+            lines.append(record(scene, shot.view, part=part_number, file=file, settings=settings))
+    return lines

@@ -110,11 +110,15 @@ FLOORS = {
 """Every kind of floor; to add one, add a function and an entry."""
 
 
-def room(rng: np.random.Generator) -> np.ndarray:
+def room(rng: np.random.Generator, *, below: tuple[float, float] = (0.1, 0.3)) -> np.ndarray:
     """Returns the light from a room, float32, (64, 128, 3), zenith first, as neutral radiance.
 
-    A bright ceiling, dimmer walls with one to three windows or lamps, a dark lower half. The floor
-    under it receives an irradiance of pi, so white paper has radiance 1.
+    A bright ceiling, dimmer walls with one to three windows or lamps, a darker lower half. The
+    floor under it receives an irradiance of pi, so white paper has radiance 1.
+
+    Args:
+        rng: Source of randomness.
+        below: Range of the radiance from below, before that is so.
     """
     height, width = 64, 128
     polar = (np.arange(height) + 0.5) * (np.pi / height)
@@ -124,7 +128,7 @@ def room(rng: np.random.Generator) -> np.ndarray:
     image *= 1 + 0.35 * np.cos(azimuth - rng.uniform(0, 2 * np.pi))[None, :]
     for _ in range(rng.integers(1, 4)):
         image += rng.uniform(3, 9) * _window(rng, polar, azimuth)
-    image[polar > np.pi / 2] = rng.uniform(0.1, 0.3)
+    image[polar > np.pi / 2] = rng.uniform(*below)
     upper = np.cos(polar).clip(0) * np.sin(polar)
     received = (image * upper[:, None]).sum() * (np.pi / height) * (2 * np.pi / width)
     return np.repeat((image * (np.pi / received))[..., None], 3, axis=2).astype(np.float32)

@@ -1,0 +1,155 @@
+"""``bricksight synth``: training photos of parts, rendered."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from bricksight._text import counted, some
+from bricksight.cli._help import panel
+from bricksight.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from bricksight.synth import SceneConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Which parts are rendered.
+
+    Attributes:
+        parts: Part numbers or names with commas between; "all" for all of our own.
+        for_: A folder of photos whose classes begin with part numbers: these parts.
+        ldraw: The LDraw library, a folder or complete.zip; by default LDRAWDIR, and our own parts
+            where it is not set.
+    """
+
+    parts: str | None = None
+    for_: Path | None = None
+    ldraw: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photos:
+    """How the photos are made.
+
+    Attributes:
+        num: Photos of each part.
+        size: Rows and columns of a photo.
+        quality: How long the renderer works on a photo.
+        seed: Equal seeds give equal photos.
+        rig: Three cameras look at each brick, from two sides and from below through glass; the
+            photos are called NUMBER_front, _back and _bottom.
+        backgrounds: Folder with photos of your empty scene, to lie the bricks on.
+        scenes: JSON file with other ranges of what varies, such as {"fill": [0.5, 0.8]}.
+        masks: Also write where the part is, to the folder OUT_masks.
+        processes: How many work at once; by default one a core.
+        quiet: Show no progress.
+    """
+
+    num: int = 60
+    size: int = 144
+    quality: Literal["draft", "normal", "fine"] = "normal"
+    seed: int = 1
+    rig: bool = False
+    backgrounds: Path | None = None
+    scenes: Path | None = None
+    masks: bool = False
+    processes: int | None = None
+    quiet: bool = False
+
+
+def synth(
+    out: Path,
+    /,
+    *,
+    which: Annotated[Parts, panel("Parts")] = Parts(),
+    photos: Annotated[Photos, panel("Photos")] = Photos(),
+) -> int:
+    """Renders training photos of parts that nobody has photographed yet.
+
+    OUT becomes a folder like one of photos, one sub-folder a part, with synth.jsonl, which tells
+    what is on each. A run that was stopped goes on where it was. Beside it, OUT_preview.jpg shows
+    some photos of each part.
+
+    Args:
+        out: The folder, new or of an earlier run.
+        which: Which parts are rendered.
+        photos: How the photos are made.
+    """
+    from bricksight.cli._console import ConsoleReporter
+    from bricksight.synth.render import SynthConfig, render_folder
+    from bricksight.synth.sheet import contact_sheet
+
+    reporter = ConsoleReporter(quiet=photos.quiet)
+    labels = _labels(which, reporter.say)
+    config = SynthConfig(
+        labels=labels,
+        ldraw=which.ldraw,
+        num=photos.num,
+        size=photos.size,
+        quality=photos.quality,
+        seed=photos.seed,
+        masks=photos.masks,
+        scenes=_scenes(photos),
+    )
+    total = len(labels) * config.num_scenes * len(config.views)
+    with reporter.stage(f"Rendering {counted(len(labels), 'part')}", total) as advance:
+        for count in render_folder(out, config, processes=photos.processes):
+            advance(count)
+    preview = out.with_name(f"{out.name}_preview.jpg")
+    contact_sheet(out, labels).save(preview, quality=85, optimize=True)
+    print(f"{total} photos of {counted(len(labels), 'part')} are in {out}; some in {preview}.")
+    print(f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}")
+    return 0
+
+
+def _labels(which: Parts, say: Any) -> tuple[str, ...]:
+    from bricksight.synth import PARTS
+    from bricksight.synth.models import known_numbers, part_number
+
+    if (which.parts is None) == (which.for_ is None):
+        raise ConfigError("Name the parts either by --parts or by --for, a folder of photos.")
+    if which.parts == "all":
+        return tuple(PARTS)
+    if which.parts is not None:
+        return tuple(dict.fromkeys(name.strip() for name in which.parts.split(",") if name.strip()))
+    folder = which.for_
+    if folder is None or not folder.is_dir():
+        raise DataError(f"--for {folder} is not a folder. Name one of photos, a sub-folder a part.")
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    known = known_numbers(classes, which.ldraw)
+    left_out = [name for name in classes if name not in known]
+    if not known:
+        raise DataError(
+            f"No class of --for {folder} begins with the number of a part that is known; it has "
+            f"{some(classes)}. Name an LDraw library by --ldraw, or parts by --parts."
+        )
+    for label, number in known.items():
+        if number != part_number(label):
+            say(f"! {label} is rendered as {number}, the only variant that the library has.")
+    if left_out:
+        say(f"! No part is known for {some(left_out)}; left out.")
+    return tuple(known)
+
+
+def _scenes(photos: Photos) -> "SceneConfig":
+    from bricksight.synth import scene_config
+    from bricksight.synth.backgrounds import find_backgrounds
+    from bricksight.synth.scenes import RIG
+
+    given: dict[str, Any] = {}
+    if photos.scenes is not None:
+        try:
+            given = dict(json.loads(photos.scenes.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"--scenes {photos.scenes} cannot be read as a JSON object ({error}). Write one "
+                'such as {"fill": [0.5, 0.8]}.'
+            ) from error
+    if photos.rig:
+        given["rig"] = RIG
+    if photos.backgrounds is not None:
+        given["backgrounds"] = find_backgrounds(photos.backgrounds)
+    return scene_config(given)

@@ -1,0 +1,155 @@
+"""A part ready for a scene: its bodies, and how it may lie; found by its number."""
+
+import functools
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight._text import some
+from bricksight.errors import ConfigError
+from bricksight.synth.colours import Colour, Surface
+from bricksight.synth.ldraw import LDrawColour, Library, find_library
+from bricksight.synth.ldraw.library import ENVIRONMENT_VARIABLE
+from bricksight.synth.ldraw.parser import OWN_COLOUR
+from bricksight.synth.mesh import Mesh
+from bricksight.synth.parts import PARTS
+from bricksight.synth.poses import Pose, stable_poses
+
+_NUMBER = re.compile(r"[a-z]?[0-9]+[a-z0-9]*", re.IGNORECASE)
+_SURFACES: dict[str, Surface] = {
+    "chrome": "chrome",
+    "pearlescent": "pearl",
+    "rubber": "rubber",
+    "metal": "metal",
+    "matte_metallic": "metal",
+}
+
+
+@dataclass(frozen=True)
+class Body:
+    """Triangles of one colour; ``None`` is the colour that the part is moulded in."""
+
+    mesh: Mesh
+    colour: Colour | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A part.
+
+    Attributes:
+        label: The class, and its folder of photos.
+        number: The part's number.
+        title: What it is.
+        bodies: What it is made of; printed parts have several.
+        mesh: All of it, for its shape.
+    """
+
+    label: str
+    number: str
+    title: str
+    bodies: tuple[Body, ...]
+    mesh: Mesh
+
+    @property
+    def vertices(self) -> np.ndarray:
+        """float64, (num_vertices, 3), LDU, y down."""
+        return self.mesh.vertices
+
+    @functools.cached_property
+    def size(self) -> float:
+        """Its diagonal, LDU."""
+        lowest, highest = self.mesh.extent
+        return float(np.linalg.norm(highest - lowest))
+
+    @functools.cached_property
+    def poses(self) -> list[Pose]:
+        """As :func:`bricksight.synth.poses.stable_poses` returns them."""
+        return stable_poses(self.mesh)
+
+
+_OWN = {label.partition("_")[0]: label for label in PARTS}
+
+
+def part_number(label: str) -> str | None:
+    """Returns the part number that a class begins with, as "3001" of "3001_brick_2x4"."""
+    found = _NUMBER.match(label)
+    return found.group().lower() if found else None
+
+
+def find_models(labels: Sequence[str], ldraw: Path | None) -> dict[str, Model]:
+    """Returns the part of each class, by the number that the class begins with.
+
+    Where there is an LDraw library that has it, its part is taken, otherwise our own. A number that
+    the library has in one other variant alone, as 30237 for 30237a, stands for that; the model's
+    ``number`` tells.
+
+    Args:
+        labels: Classes.
+        ldraw: The library, a folder or ``complete.zip``; ``None`` for what LDRAWDIR names, if it
+            names one.
+
+    Raises:
+        ConfigError: a class begins with no part number, or there is no such part.
+        LDrawError: the library cannot be read.
+    """
+    numbers = known_numbers(labels, ldraw)
+    strangers = [label for label in labels if label not in numbers]
+    library = _library(ldraw)
+    if strangers:
+        where = f"in {library.root}" if library else "elsewhere, as --ldraw names no library"
+        raise ConfigError(
+            f"No part is known for {some(strangers)}. Classes begin with a part number, such as "
+            f"3001 or 3001_brick_2x4; there is no such number among our own {len(PARTS)} parts, "
+            f"nor {where}."
+        )
+    return {label: _model(label, number, library) for label, number in numbers.items()}
+
+
+def known_numbers(labels: Sequence[str], ldraw: Path | None) -> dict[str, str]:
+    """Returns class → number of the part that is taken, of those whose part is known.
+
+    Raises:
+        LDrawError: the library cannot be read.
+    """
+    library = _library(ldraw)
+    found = {label: _known(part_number(label), library) for label in labels}
+    return {label: number for label, number in found.items() if number is not None}
+
+
+def _known(number: str | None, library: Library | None) -> str | None:
+    if number is None:
+        return None
+    if number in _OWN or (library is not None and number in library):
+        return number
+    variants = library.nearest(number) if library is not None else ()
+    return variants[0] if len(variants) == 1 else None
+
+
+def _library(path: Path | None) -> Library | None:
+    return find_library(path) if path or os.environ.get(ENVIRONMENT_VARIABLE) else None
+
+
+def _model(label: str, number: str, library: Library | None) -> Model:
+    if library is None or number not in library:
+        own = PARTS[_OWN[number]]
+        mesh, title = own.mesh(), own.label.partition("_")[2].replace("_", " ")
+        return Model(label, number, title, bodies=(Body(mesh, None),), mesh=mesh)
+    part = library.part(number)
+    bodies = tuple(
+        Body(mesh, None if code == OWN_COLOUR else _fixed(library.colour(code)))
+        for code, mesh in part.by_colour().items()
+    )
+    return Model(label, number, part.title, bodies=bodies, mesh=part.mesh)
+
+
+def _fixed(colour: LDrawColour) -> Colour:
+    """Returns what a print, or a second material, is of."""
+    code = "#{:02x}{:02x}{:02x}".format(*colour.rgb)
+    transparent = colour.alpha < 1
+    surface: Surface = "transparent" if transparent else _SURFACES.get(colour.finish, "solid")
+    return Colour(colour.name, code, weight=0, surface=surface)

@@ -1,0 +1,111 @@
+"""``synth.jsonl``: what is on each rendered photo, a line a photo."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bricksight._files import replacing
+from bricksight.errors import ConfigError, DataError
+from bricksight.synth.scenes import Scene, View
+
+RECORDS = "synth.jsonl"
+"""The file's name, in the folder that holds the folders of the classes."""
+
+
+def record(
+    scene: Scene, view: View, *, part: str, file: str, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns the line of a photo.
+
+    Args:
+        scene: What was rendered.
+        view: The camera.
+        part: Number of the part.
+        file: Path of the photo below the folder.
+        settings: What all photos of a run share, and the scene's number.
+    """
+    brick, camera = scene.bricks[0], view.camera
+    return {
+        "file": file,
+        "label": brick.label,
+        "part": part,
+        "colour": brick.colour.name,
+        "surface": brick.colour.surface,
+        "rotation": brick.placement.rotation.round(6).tolist(),
+        "view": view.name,
+        "camera": {
+            "position": camera.position.round(3).tolist(),
+            "target": camera.target.round(3).tolist(),
+            "up": camera.up.round(6).tolist(),
+            "field_of_view_degrees": round(camera.field_of_view_degrees, 4),
+        },
+        "num_neighbours": len(scene.bricks) - 1,
+        "floor": scene.ground.photo.name if scene.ground.photo else scene.ground.floor,
+        **settings,
+    }
+
+
+def read_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Returns path below the folder → line; none where there is no such file.
+
+    A last line that was cut off when a run was stopped is left out.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = folder / RECORDS
+    if not path.exists():
+        return {}
+    found = {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            one = json.loads(line)
+            found[one["file"]] = one
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break
+            raise DataError(
+                f"{path}, line {number}, describes no photo ({error}). Mend the line, or remove "
+                "the file and the photos, and render them again."
+            ) from error
+    return found
+
+
+def begin_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Writes the file anew, without a line that was cut off."""
+    with replacing(folder / RECORDS) as part:
+        part.write_text("", encoding="utf-8")
+        add_records(part, records)
+
+
+def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Adds lines to the file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+
+
+def require_same_settings(
+    folder: Path, records: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]
+) -> None:
+    """Checks that a run may go on in a folder.
+
+    Raises:
+        ConfigError: the folder holds other files, or photos that were rendered otherwise.
+    """
+    if not records:
+        first = next(folder.iterdir(), None) if folder.is_dir() else None
+        if first is not None and first.name != RECORDS:
+            raise ConfigError(
+                f"{folder} is not empty: it holds {first.name!r}, and no {RECORDS}. Renders go "
+                "into a folder of their own; name a new one."
+            )
+        return
+    for one in records.values():
+        for name, value in settings.items():
+            if one.get(name) != value:
+                raise ConfigError(
+                    f"{folder} holds photos with {name} {one.get(name)!r}; {value!r} was asked "
+                    "for. Ask for the same to go on there, or name another folder."
+                )
