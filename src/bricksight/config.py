@@ -213,12 +213,24 @@ class SourceConfig:
         resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
             proportions and fills the rest with grey.
         strict: Stop at the first problem with the photos instead of setting bad ones aside.
+        extra_train_dir: Folder of further photos to train on, such as renders, one sub-folder a
+            class; none of them is validated or tested on.
+        extra_share: Weight of a class's further photos in the training, as a share of the class: 0
+            to 1, without the ends.
     """
 
     image_dir: Path
     tfhub_module: str = "packaged:efficientnet_lite0"
     resize: Resize = "stretch"
     strict: bool = False
+    extra_train_dir: Path | None = None
+    extra_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.extra_share < 1:
+            raise ConfigError(
+                f"--extra_share is {self.extra_share}; it must be over 0 and under 1."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +291,7 @@ class RetrainConfig(SourceConfig, OutputConfig, FilesConfig):
     """One run from photos to a bundle; its fields are those of the three classes above."""
 
     def __post_init__(self) -> None:
+        SourceConfig.__post_init__(self)
         OutputConfig.__post_init__(self)
         FilesConfig.__post_init__(self)
 

@@ -6,7 +6,15 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 from bricksight.dataset._dataset import Dataset
 from bricksight.dataset._groups import suggest_group_by
 from bricksight.dataset._records import Problem, Record
-from bricksight.dataset._scan import scan
+from bricksight.dataset._scan import scan, scan_extra
 from bricksight.dataset._split import SPLIT_RULE_VERSION
 
-__all__ = ["SPLIT_RULE_VERSION", "Dataset", "Problem", "Record", "scan", "suggest_group_by"]
+__all__ = [
+    "SPLIT_RULE_VERSION",
+    "Dataset",
+    "Problem",
+    "Record",
+    "scan",
+    "scan_extra",
+    "suggest_group_by",
+]

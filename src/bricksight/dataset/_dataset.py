@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ class Dataset:
         records: Every photo that is used, sorted by its path below ``image_dir``.
         problems: What the owner of the photos should know, found so far.
         split: How the photos were dealt.
+        extra: Further photos to train on, from another folder; on no side of the split, their
+            bucket is "extra". Their classes are in ``labels`` too.
     """
 
     image_dir: Path
@@ -46,6 +48,7 @@ class Dataset:
     records: tuple[Record, ...]
     problems: tuple[Problem, ...]
     split: SplitConfig
+    extra: tuple[Record, ...] = ()
 
     def bucket(self, name: str) -> tuple[Record, ...]:
         """Returns the photos of one side of the split, sorted by path.
@@ -86,12 +89,28 @@ class Dataset:
             if record.relative_path not in reasons
         ]
         lasting = [problem for problem in self.problems if problem.kind not in _FROM_RECORDS]
-        return assemble(
+        left = assemble(
             self.image_dir,
             kept,
             classes=self.labels,
             split=self.split,
             problems=[*lasting, *unreadable_files(reasons)],
+        )
+        return left.with_extra(self.extra)
+
+    def with_extra(self, extra: Sequence[Record], problems: Sequence[Problem] = ()) -> "Dataset":
+        """Returns the data set with further photos to train on, and what there is to say of them.
+
+        Args:
+            extra: as ``dataset.scan_extra`` returns them.
+            problems: the same.
+        """
+        labels = {*self.labels, *(record.label for record in extra)}
+        return replace(
+            self,
+            labels=tuple(sorted(labels)),
+            extra=tuple(extra),
+            problems=(*self.problems, *problems),
         )
 
 

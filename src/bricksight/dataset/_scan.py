@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bricksight._files import sha256_of
-from bricksight._text import counted
+from bricksight._text import counted, some
 from bricksight._threads import in_threads
 from bricksight.config import SplitConfig
 from bricksight.dataset._dataset import Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder
 from bricksight.dataset._problems import listing_problems, unreadable_files
-from bricksight.dataset._records import Photo
+from bricksight.dataset._records import Photo, Problem, Record
 from bricksight.errors import DataError
 
 # Hashing waits for the disk more than it computes, and a network disk answers many at a time.
@@ -51,6 +51,49 @@ def scan(
         split=split,
         problems=[*listing_problems(listing), *unreadable_files(reasons)],
     )
+
+
+def scan_extra(
+    folder: str | os.PathLike[str], *, known: Sequence[Record]
+) -> tuple[tuple[Record, ...], list[Problem]]:
+    """Returns further photos to train on, and what is wrong with them; see ``Dataset.with_extra``.
+
+    A photo that is, byte for byte, one of the data set's is left out: it could be one to test on.
+
+    Args:
+        folder: has one sub-folder of photos a class.
+        known: the photos of the data set.
+
+    Raises:
+        DataError: there is no such folder, no photo in it, or names that cannot be labels.
+    """
+    folder = Path(folder)
+    listing = list_folder(folder)
+    if not listing.photos:
+        raise DataError(f"--extra_train_dir {folder} holds no photos in class folders. {LAYOUT}")
+    photos, reasons = _hashed(listing.photos, None)
+    own = {record.sha256 for record in known}
+    twins = [photo.relative_path for photo in photos if photo.sha256 in own]
+    problems = [*listing_problems(listing), *unreadable_files(reasons)]
+    if twins:
+        message = (
+            f"{counted(len(twins), 'photo')} of {folder} left out, as {folder.name} and the photos "
+            f"have them both: {some(twins)}."
+        )
+        problems.append(Problem("extra_twin", message, tuple(twins)))
+    records = tuple(
+        Record(
+            path=photo.path,
+            relative_path=f"{folder.name}/{photo.relative_path}",
+            label=photo.label,
+            group=f"{folder.name}/{photo.relative_path}",
+            sha256=photo.sha256,
+            bucket="extra",
+        )
+        for photo in sorted(photos, key=lambda photo: photo.relative_path)
+        if photo.sha256 not in own
+    )
+    return records, problems
 
 
 def _hashed(

@@ -9,7 +9,7 @@ import numpy as np
 
 from bricksight import images
 from bricksight._text import counted
-from bricksight.config import InputSpec, Resize
+from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Dataset, Record, suggest_group_by
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
@@ -32,6 +32,7 @@ class Photos:
         cache_path: The feature cache.
         watch: Shows and times the work.
         matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
+        extra: Features of ``data.extra``, likewise.
     """
 
     data: Dataset
@@ -39,6 +40,7 @@ class Photos:
     cache_path: Path
     watch: Stopwatch
     matrix: np.ndarray
+    extra: np.ndarray
 
     def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
@@ -50,6 +52,40 @@ class Photos:
         row_of = {record.relative_path: row for row, record in enumerate(self.data.records)}
         rows = [row_of[record.relative_path] for record in records]
         return self._examples(records, self.matrix[rows])
+
+    def further(self, num_views: int, *, share: float) -> Examples | None:
+        """Returns the extra photos, as examples beside the training photos; ``None`` without any.
+
+        They differ from each other more than views of one photo do, and are many. So those of a
+        class are taken together, ``num_views`` at a time, as if they were views of one photo.
+
+        Args:
+            num_views: of the training photos.
+            share: what they weigh of a class that has training photos too, those weighing 1 each.
+        """
+        if not self.data.extra:
+            return None
+        labels = self.data.label_indices(self.data.extra)
+        num_classes = len(self.data.labels)
+        packs, of_label = [], []
+        for label in np.unique(labels):
+            rows = np.flatnonzero(labels == label)
+            count = -(-len(rows) // num_views)
+            packs.append(np.resize(rows, (count, num_views)))
+            of_label += [label] * count
+        found = np.array(of_label)
+        counts = np.bincount(found, minlength=num_classes)
+        own = np.bincount(
+            self.data.label_indices(self.data.bucket("training")), minlength=num_classes
+        )
+        usual = max(1.0, float(own.mean()))
+        weight_of = np.where(own > 0, own * share / (1 - share), usual) / np.maximum(counts, 1)
+        return Examples(
+            features=self.extra[np.concatenate(packs), 0],
+            labels=found,
+            groups=np.arange(len(found)),
+            weights=weight_of[found].astype(np.float32),
+        )
 
     def views(self, records: Sequence[Record], views: Views) -> Examples:
         """Returns the photos with the features of ``views``.
@@ -68,13 +104,7 @@ class Photos:
 
 
 def open_photos(
-    data: Dataset,
-    reference: str,
-    *,
-    resize: Resize,
-    cache_path: Path,
-    strict: bool,
-    watch: Stopwatch,
+    data: Dataset, source: SourceConfig, *, cache_path: Path, watch: Stopwatch
 ) -> Photos:
     """Returns the photos, each read once by the network.
 
@@ -94,19 +124,30 @@ def open_photos(
             suggestion,
         )
     with watch.stage("Finding the network"):
-        module = resolve(reference)
-        module = replace(module, input_spec=replace(module.input_spec, resize=resize))
+        module = resolve(source.tfhub_module)
+        module = replace(module, input_spec=replace(module.input_spec, resize=source.resize))
     with watch.stage("Compiling the network"):
         compiled = compile_module(module, images=lambda spec: _readable(data, spec))
     found = _extract(data.records, compiled, PLAIN, cache_path, watch)
-    if found.failures and strict:
+    if found.failures and source.strict:
         raise DataError(
             _named(found.failures) + "\nRemove them, or leave out --strict to have them set aside."
         )
     # Set aside by path: the order of the other records stays that of the matrix.
     data = data.without(found.failures)
+    extra = _extract(data.extra, compiled, PLAIN, cache_path, watch) if data.extra else found
+    if data.extra and extra.failures:
+        raise DataError(
+            _named(extra.failures) + f"\nRemove them from {source.extra_train_dir}, or render them "
+            "again."
+        )
     return Photos(
-        data=data, compiled=compiled, cache_path=cache_path, watch=watch, matrix=found.matrix
+        data=data,
+        compiled=compiled,
+        cache_path=cache_path,
+        watch=watch,
+        matrix=found.matrix,
+        extra=extra.matrix,
     )
 
 

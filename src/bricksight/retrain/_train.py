@@ -59,6 +59,7 @@ class Training:
         resume: Whether to go on from there.
         observer: Told of each measurement.
         after_step: Told of every step of retrain.py's training.
+        extra_share: See ``SourceConfig``.
     """
 
     config: HeadConfig
@@ -67,6 +68,7 @@ class Training:
     resume: bool
     observer: Observer
     after_step: Callable[[int, Head], None] | None
+    extra_share: float = 0.5
 
 
 def train(photos: Photos, training: Training) -> TrainedHead:
@@ -98,7 +100,7 @@ def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
         num = _num_views_for_steps(config, len(records))
         # retrain.py showed no undistorted photo either once there was a distortion.
         views = replace(views, num_random=num, include_plain=num == 0)
-    examples = photos.views(records, views)
+    examples = _with_further(photos, photos.views(records, views), training)
     num_steps = config.how_many_training_steps or DEFAULT_STEPS
     with photos.watch.stage("Training", num_steps) as advance:
 
@@ -142,7 +144,11 @@ def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
         "module": photos.compiled.module.fingerprint,
         "input": photos.compiled.module.input_spec.key,
         "config": asdict(training.config),
-        "photos": [(record.sha256, record.label, record.bucket) for record in photos.data.records],
+        "photos": [
+            (record.sha256, record.label, record.bucket)
+            for record in (*photos.data.records, *photos.data.extra)
+        ],
+        "extra_share": training.extra_share,
         "views": views.keys,
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
@@ -172,7 +178,7 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
         l2, losses = _choose_l2(examples, num_classes=num_classes, seed=config.seed)
     with photos.watch.stage("Training"):
         trained = train_by_recipe(
-            examples,
+            _with_further(photos, examples, training),
             _with_views(photos, validation, kinds) if validation else None,
             num_classes=num_classes,
             l2=l2,
@@ -184,6 +190,7 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
         "augmentation": [asdict(views.augment) for views in kinds],
         "held_out_cross_entropy_by_views": scores,
         "held_out_cross_entropy_by_l2": losses,
+        "extra_photos": len(photos.data.extra),
     }
     return replace(trained, choices={**trained.choices, **chosen})
 
@@ -251,6 +258,12 @@ def _with_views(photos: Photos, records: Sequence[Record], kinds: Sequence[Views
     plain = photos.unchanged(records)
     parts = [plain.features, *(photos.views(records, views).features for views in kinds)]
     return replace(plain, features=np.concatenate(parts, axis=1))
+
+
+def _with_further(photos: Photos, examples: Examples, training: Training) -> Examples:
+    """Returns the training photos with the extra ones, by which nothing is chosen."""
+    further = photos.further(examples.features.shape[1], share=training.extra_share)
+    return examples if further is None else examples.joined(further)
 
 
 def _spread(records: Sequence[Record]) -> Sequence[Record]:

@@ -16,7 +16,7 @@ from bricksight._optional import require_tensorflow
 from bricksight._text import counted
 from bricksight.bundle import Bundle, Head
 from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
-from bricksight.dataset import Problem, scan
+from bricksight.dataset import Problem, scan, scan_extra
 from bricksight.errors import BundleError, CacheError
 from bricksight.evaluation import ENOUGH_RIGHT, Evaluation, unknown_threshold
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
@@ -96,18 +96,13 @@ def retrain(
     out = _new_folder(config)
     with watch.stage("Scanning photos"):
         data = scan(config.image_dir, split=split)
+        if config.extra_train_dir is not None:
+            data = data.with_extra(*scan_extra(config.extra_train_dir, known=data.records))
     # TensorFlow takes seconds to load; it does so beside the work that does not need it yet. The
     # run waits for it even where it fails: an interpreter that ends amid the loading crashes.
     with ThreadPoolExecutor(max_workers=1) as beside:
         beside.submit(require_tensorflow)
-        photos = open_photos(
-            data,
-            config.tfhub_module,
-            resize=config.resize,
-            cache_path=_cache_path(config),
-            strict=config.strict,
-            watch=watch,
-        )
+        photos = open_photos(data, config, cache_path=_cache_path(config), watch=watch)
         return _run(photos, out, configs, watch)
 
 
@@ -122,6 +117,7 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
         resume=config.resume,
         observer=snapshots.take,
         after_step=_intermediate_graphs(config, photos.compiled.module),
+        extra_share=config.extra_share,
     )
     trained = train(photos, training)
     findings = _judge(

@@ -18,11 +18,13 @@ class Examples:
         features: float32 (num_photos, num_views, num_features).
         labels: int (num_photos,), indices of the classes.
         groups: int (num_photos,); photos of one group are alike and never on two sides of a fold.
+        weights: float32 (num_photos,), how much each counts; ``None`` for 1 each.
     """
 
     features: np.ndarray
     labels: np.ndarray
     groups: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -30,7 +32,10 @@ class Examples:
     def take(self, rows: np.ndarray) -> "Examples":
         """Returns the photos of these rows."""
         return Examples(
-            features=self.features[rows], labels=self.labels[rows], groups=self.groups[rows]
+            features=self.features[rows],
+            labels=self.labels[rows],
+            groups=self.groups[rows],
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def joined(self, other: "Examples") -> "Examples":
@@ -39,7 +44,14 @@ class Examples:
             features=np.concatenate([self.features, other.features]),
             labels=np.concatenate([self.labels, other.labels]),
             groups=np.concatenate([self.groups, other.groups + self.groups.max(initial=-1) + 1]),
+            weights=None
+            if self.weights is None and other.weights is None
+            else np.concatenate([self.each_weight(), other.each_weight()]),
         )
+
+    def each_weight(self) -> np.ndarray:
+        """Returns how much each photo counts, float32 (num_photos,)."""
+        return np.ones(len(self), np.float32) if self.weights is None else self.weights
 
     def plain(self) -> np.ndarray:
         """Returns the features of the unchanged photos, float32 (num_photos, num_features)."""

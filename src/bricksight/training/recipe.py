@@ -300,7 +300,8 @@ class _Objective:
         self._rows = centred / self._scale
         labels = np.repeat(examples.labels, num_views)
         self._of_label = (np.arange(len(labels)), labels)
-        self._weights = _photo_weights(labels, num_classes, class_weight)
+        weights = np.repeat(examples.each_weight(), num_views)
+        self._weights = _photo_weights(labels, weights, num_classes, class_weight)
         self._l2 = np.float32(l2)
         self._shape = (num_features, num_classes)
         self.size = num_classes * (num_features + 1)
@@ -329,11 +330,11 @@ class _Objective:
 
 
 def _photo_weights(
-    labels: Sequence[int] | np.ndarray, num_classes: int, class_weight: ClassWeight
+    labels: np.ndarray, weights: np.ndarray, num_classes: int, class_weight: ClassWeight
 ) -> np.ndarray:
-    """Returns float32 (num_photos,) of sum 1."""
-    if class_weight == "none":
-        return np.full(len(labels), 1 / len(labels), np.float32)
-    counts = np.bincount(labels, minlength=num_classes)
-    weights: np.ndarray = 1 / (counts[labels] * np.count_nonzero(counts))
-    return weights.astype(np.float32)
+    """Returns float32 (num_photos,) of sum 1, by ``weights`` and by how the classes count."""
+    if class_weight == "balanced":
+        sums = np.bincount(labels, weights, minlength=num_classes)
+        weights = weights / sums[labels]
+    shares: np.ndarray = weights / weights.sum(dtype=np.float64)
+    return shares.astype(np.float32)

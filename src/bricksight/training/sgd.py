@@ -13,7 +13,7 @@ import json
 import logging
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -204,6 +204,7 @@ class _Sampler:
         order = np.argsort(examples.labels, kind="stable")
         _, starts = np.unique(examples.labels[order], return_index=True)
         self._by_class = np.split(order, starts[1:]) if balanced else [order]
+        self._shares = None if examples.weights is None else _shares(self._by_class, examples)
         self._sizes = np.array([len(rows) for rows in self._by_class])
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
         self._rows = np.concatenate(self._by_class)
@@ -214,10 +215,22 @@ class _Sampler:
         if size < 0:
             return examples.plain(), examples.labels
         kind = rng.integers(len(self._sizes), size=size)
-        within = (rng.random(size) * self._sizes[kind]).astype(np.int64)
-        rows = self._rows[self._starts[kind] + within]
+        if self._shares is None:
+            within = (rng.random(size) * self._sizes[kind]).astype(np.int64)
+            rows = self._rows[self._starts[kind] + within]
+        else:
+            rows = self._rows[np.searchsorted(self._shares, kind + rng.random(size), side="right")]
         views = rng.integers(examples.features.shape[1], size=size)
         return examples.features[rows, views], examples.labels[rows]
+
+
+def _shares(by_class: Sequence[np.ndarray], examples: Examples) -> np.ndarray:
+    """Returns where each photo's part of the drawing ends; those of class k are from k to k + 1."""
+    weights = examples.each_weight().astype(np.float64)
+    ends = [k + np.cumsum(weights[rows]) / weights[rows].sum() for k, rows in enumerate(by_class)]
+    found = np.concatenate(ends)
+    found[np.cumsum([len(rows) for rows in by_class]) - 1] = np.arange(1, len(by_class) + 1)
+    return found
 
 
 class _Keeper:
