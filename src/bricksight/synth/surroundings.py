@@ -7,7 +7,7 @@ import numpy as np
 
 from bricksight.synth.colours import srgb_to_linear
 
-FLOOR_PIXELS = 768
+FLOOR_PIXELS = 512
 """Rows and columns of a floor picture."""
 
 
