@@ -115,3 +115,24 @@ def test_train__weights_of_one_change_nothing_but_the_draws(train: Any) -> None:
     plain = Examples(features=weighed.features, labels=weighed.labels, groups=weighed.groups)
     found, wanted = (train(one).head.probabilities(point) for one in (weighed, plain))
     np.testing.assert_allclose(found, wanted, atol=0.06)
+
+
+def test_with_further__weighs_its_share_of_each_class() -> None:
+    own = Examples(
+        features=np.zeros((6, 4, 2), np.float32),
+        labels=np.array([0, 0, 0, 0, 1, 1]),
+        groups=np.arange(6),
+    )
+    features = np.arange(14, dtype=np.float32).reshape(7, 2)
+    labels = np.array([0, 2, 0, 0, 0, 0, 2])
+    both = own.with_further(features, labels, share=0.75)
+
+    assert both.features.shape == (6 + 2 + 1, 4, 2)
+    assert both.labels[6:].tolist() == [0, 0, 2]
+    assert {tuple(row) for row in both.features[6:8].reshape(-1, 2)} == {
+        tuple(row) for row in features[labels == 0]
+    }
+    assert len(set(both.groups.tolist())) == 9
+    of_class = np.bincount(both.labels, both.each_weight())
+    # Class 0 has four photos, so twelve of sixteen; class 2 has none, and weighs as classes do.
+    assert of_class.tolist() == pytest.approx([16, 2, 3])

@@ -32,7 +32,7 @@ class Photos:
         cache_path: The feature cache.
         watch: Shows and times the work.
         matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
-        extra: Features of ``data.extra``, likewise.
+        extra: float32 (num_extra, num_features), in the order of ``data.extra``.
     """
 
     data: Dataset
@@ -52,40 +52,6 @@ class Photos:
         row_of = {record.relative_path: row for row, record in enumerate(self.data.records)}
         rows = [row_of[record.relative_path] for record in records]
         return self._examples(records, self.matrix[rows])
-
-    def further(self, num_views: int, *, share: float) -> Examples | None:
-        """Returns the extra photos, as examples beside the training photos; ``None`` without any.
-
-        They differ from each other more than views of one photo do, and are many. So those of a
-        class are taken together, ``num_views`` at a time, as if they were views of one photo.
-
-        Args:
-            num_views: of the training photos.
-            share: what they weigh of a class that has training photos too, those weighing 1 each.
-        """
-        if not self.data.extra:
-            return None
-        labels = self.data.label_indices(self.data.extra)
-        num_classes = len(self.data.labels)
-        packs, of_label = [], []
-        for label in np.unique(labels):
-            rows = np.flatnonzero(labels == label)
-            count = -(-len(rows) // num_views)
-            packs.append(np.resize(rows, (count, num_views)))
-            of_label += [label] * count
-        found = np.array(of_label)
-        counts = np.bincount(found, minlength=num_classes)
-        own = np.bincount(
-            self.data.label_indices(self.data.bucket("training")), minlength=num_classes
-        )
-        usual = max(1.0, float(own.mean()))
-        weight_of = np.where(own > 0, own * share / (1 - share), usual) / np.maximum(counts, 1)
-        return Examples(
-            features=self.extra[np.concatenate(packs), 0],
-            labels=found,
-            groups=np.arange(len(found)),
-            weights=weight_of[found].astype(np.float32),
-        )
 
     def views(self, records: Sequence[Record], views: Views) -> Examples:
         """Returns the photos with the features of ``views``.
@@ -147,7 +113,7 @@ def open_photos(
         cache_path=cache_path,
         watch=watch,
         matrix=found.matrix,
-        extra=extra.matrix,
+        extra=extra.matrix[:, 0],
     )
 
 

@@ -262,8 +262,11 @@ def _with_views(photos: Photos, records: Sequence[Record], kinds: Sequence[Views
 
 def _with_further(photos: Photos, examples: Examples, training: Training) -> Examples:
     """Returns the training photos with the extra ones, by which nothing is chosen."""
-    further = photos.further(examples.features.shape[1], share=training.extra_share)
-    return examples if further is None else examples.joined(further)
+    extra = photos.data.extra
+    if not extra:
+        return examples
+    labels = photos.data.label_indices(extra)
+    return examples.with_further(photos.extra, labels, share=training.extra_share)
 
 
 def _spread(records: Sequence[Record]) -> Sequence[Record]:

@@ -49,6 +49,38 @@ class Examples:
             else np.concatenate([self.each_weight(), other.each_weight()]),
         )
 
+    def with_further(self, features: np.ndarray, labels: np.ndarray, *, share: float) -> "Examples":
+        """Returns these photos, and further ones of another kind, such as renders.
+
+        Those differ from each other more than views of one photo do, and are many. So the ones of a
+        class are taken together, as many at a time as a photo has views, as if they were its views.
+
+        Args:
+            features: float32 (num_further, num_features).
+            labels: int (num_further,), indices of the classes.
+            share: what the further ones weigh in a class that has both, over 0 and under 1; where a
+                class has no others they weigh what a class usually does.
+        """
+        num_views = self.features.shape[1]
+        packs = {
+            label: np.resize(rows, (-(-len(rows) // num_views), num_views))
+            for label in np.unique(labels).tolist()
+            for rows in [np.flatnonzero(labels == label)]
+        }
+        of_class = np.bincount(self.labels, self.each_weight(), minlength=max(packs) + 1)
+        usual = float(of_class[of_class > 0].mean()) if of_class.any() else 1.0
+        weights = [
+            np.full(len(pack), (of_class[label] * share / (1 - share) or usual) / len(pack))
+            for label, pack in packs.items()
+        ]
+        further = Examples(
+            features=features[np.concatenate(list(packs.values()))],
+            labels=np.repeat(list(packs), [len(pack) for pack in packs.values()]),
+            groups=np.arange(sum(map(len, packs.values()))),
+            weights=np.concatenate(weights).astype(np.float32),
+        )
+        return self.joined(further)
+
     def each_weight(self) -> np.ndarray:
         """Returns how much each photo counts, float32 (num_photos,)."""
         return np.ones(len(self), np.float32) if self.weights is None else self.weights
