@@ -4,7 +4,7 @@
 
 A head on a frozen network. First it is trained on renders alone and tested on all photos. Then five
 folds by group: photos of the training folds alone, and with the renders; the test fold plays no
-part in any choice. Views are fixed; regularisation and iteration are chosen within the training part.
+part in any choice. Views are fixed; regularisation and iteration are chosen without it.
 """
 
 import argparse
