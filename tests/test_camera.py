@@ -414,8 +414,12 @@ def test_camera__collects_photos_of_one_class_without_a_key(
 ) -> None:
     film = write_video(tmp_path / "film.avi", ["red"] * 25)
     kept = tmp_path / "kept"
+    (kept / "2x4_plate").mkdir(parents=True)
     words = f"--headless --save_dir {kept} --save_label 2x4 --save_every 1"
     assert main(["camera", bundle, "--source", film, *words.split()]) == 0
+    told = capsys.readouterr()
+    assert "! '2x4' is a new class in" in told.err
+    assert "is '2x4_plate' meant?" in told.err
     assert len(list((kept / "2x4").glob("*.jpg"))) == 3  # at 0, 1 and 2 s
 
 

@@ -308,6 +308,26 @@ def test_evaluate__measures_the_side_that_training_kept_for_it(
     assert more["num_trained_on"] == more["num_images"] - told["num_images"]
 
 
+def test_evaluate__a_single_file_of_the_bundle_and_one_without(
+    tiny_run: RetrainResult,
+    bundle: str,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = Path(bundle) / "model.tflite"
+    assert main(["evaluate", str(file), str(photos), "--bucket", "testing", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["accuracy"] == tiny_run.findings.test.accuracy
+    alone = tmp_path / "alone.tflite"
+    assert main(["export", bundle, "--format", "tflite", "--out", str(alone), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(alone), str(photos), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["num_images"] == 36
+    assert main(["evaluate", str(alone), str(photos), "--bucket", "testing"]) == 2
+    assert "needs the bundle that" in capsys.readouterr().err
+
+
 def test_evaluate__the_split_of_the_training_is_not_for_all_photos(
     bundle: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -71,7 +71,7 @@ def test_version__is_that_of_the_package(capsys: Captured) -> None:
     [
         ("retrain", "All of retrain.py's options are understood."),
         ("classify", "reads paths from standard input"),
-        ("evaluate", "Photos that the bundle was trained on give figures that are too good."),
+        ("evaluate", "Photos that the model was trained on give figures that are too good."),
         ("check", "Faults are facts about the folder"),
     ],
 )
@@ -131,7 +131,7 @@ FIXABLE = [
     ("classify empty a.jpg", "empty is no bundle"),
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "labels.txt"),
-    ("evaluate nowhere photos", "nowhere is not a folder"),
+    ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("modules describe nonsense", "'nonsense' is no module"),
     ("cache list --path labels.txt", "labels.txt is damaged"),
@@ -239,7 +239,8 @@ def test_retrain__all_of_retrains_flags_in_one_line(
     for group in ("retrain", "split", "head", "augment"):
         used |= manifest.settings[group]
     for name, value in flags.items():
-        expected = str(Path(value)) if name.endswith("_dir") else value
+        is_path = name.endswith(("_dir", "_path")) or name in ("output_graph", "output_labels")
+        expected = str(Path(value).absolute()) if is_path else value
         assert used[name] == expected, name
     assert manifest.metrics["num_images"] == 2
     metrics = json.loads(Path("bundle/metrics.json").read_text())

@@ -178,7 +178,7 @@ def test_export__a_saved_model_takes_the_place_of_an_older_one(
     with pytest.raises(ExportError, match="saved_model"):
         export(classifier, "saved_model", path, Request(proof=altered))
     assert (path / "old.txt").read_text() == "old"
-    export(classifier, "saved_model", path, Request(proof=proof))
+    export(classifier, "saved_model", path, Request(proof=proof), written_before=["old.txt"])
     assert not (path / "old.txt").exists()
     assert (path / "saved_model.pb").is_file()
 

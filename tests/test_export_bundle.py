@@ -14,6 +14,7 @@ from bricksight.cli import main
 from bricksight.errors import BundleError, ConfigError, ExportError
 from bricksight.export import FORMATS, Choices, export_bundle
 from bricksight.predict import Predictor
+from bricksight.predict._sidecar import read_sidecar
 from bricksight.retrain import RetrainResult
 
 pytestmark = pytest.mark.tf
@@ -149,10 +150,10 @@ def test_export_bundle__without_photos_it_says_where_to_name_some(
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ExportError, match=r"Name some with --image_dir"):
+    with pytest.raises(ExportError, match=r"--image_dir .*empty holds none. Name a folder"):
         export_bundle(bundle, "onnx", photos_dir=empty)
     gone = replace(bundle.manifest, settings={"retrain": {"image_dir": "/nowhere"}})
-    with pytest.raises(ExportError, match=r"names /nowhere, where no photo lies"):
+    with pytest.raises(ExportError, match=r"was trained on /nowhere, where none of its photos"):
         export_bundle(Bundle(bundle.path, gone), "onnx")
     assert not (bundle.path / "exports").exists()
 
@@ -191,6 +192,48 @@ def test_export_bundle__a_second_time_replaces_the_first(bundle: Bundle) -> None
         again = export_bundle(bundle, name)
         assert again.path.exists()
     assert Predictor(bundle.path, runtime="openvino").labels == bundle.labels
+
+
+def test_export_bundle__what_others_put_into_the_folder_stays(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    out = tmp_path / "site"
+    export_bundle(bundle, "saved_model", out=out)
+    (out / "notes.txt").write_text("mine")
+    (out / "engines").mkdir()
+    (out / "engines" / "built.engine").write_text("too")
+    written = set(read_sidecar(out).files)
+    assert "saved_model.pb" in written
+    (out / "fingerprint.pb").unlink()
+    export_bundle(bundle, "saved_model", out=out)
+    assert (out / "notes.txt").read_text() == "mine"
+    assert (out / "engines" / "built.engine").read_text() == "too"
+    assert set(read_sidecar(out).files) == written
+    assert (out / "fingerprint.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("format_name", "out", "message"),
+    [
+        ("saved_model", ".", r"--out .* cannot be replaced. Name a folder in it"),
+        ("onnx", "/", r"--out / cannot be replaced. Name a file in it"),
+        ("jetson", "a_file", r"a_file is a file, and a folder is to be written"),
+        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder, and a file is to be written"),
+    ],
+)
+def test_export_bundle__places_that_cannot_be_written_are_refused_at_once(
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_name: str,
+    out: str,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").write_text("")
+    (tmp_path / "a_folder.onnx").mkdir()
+    with pytest.raises(ConfigError, match=message):
+        export_bundle(bundle, format_name, out=Path(out))
 
 
 def test_command__several_formats_as_json(bundle: Bundle, capsys: Captured) -> None:
@@ -247,7 +290,7 @@ def test_command__a_format_that_is_named_must_be_installed(
     ("words", "message"),
     [
         (("--format", "onyx"), "--format is 'onyx'; it must be one of frozen_graph"),
-        (("--format", "all", "--layout", "nhwc"), "--layout is not of all formats"),
+        (("--format", "all", "--layout", "nhwc"), "Not all formats have --layout"),
         (("--format", "tflite,onnx", "--io", "int8"), "--io is 'int8' for the format onnx"),
     ],
 )

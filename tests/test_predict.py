@@ -189,8 +189,25 @@ def test_runtime__a_file_that_is_no_model(tmp_path: Path, runtime: str) -> None:
     file_name = Path(runtime_class(runtime).file_name).name
     path = tmp_path / file_name
     path.write_bytes(b"\x0a\x10 no model at all")
+    if path.suffix == ".xml":
+        with pytest.raises(BundleError, match=r"needs its weights, model\.bin, beside it"):
+            runtime_class(runtime)(path)
+        path.with_suffix(".bin").write_bytes(b"none either")
     with pytest.raises(BundleError, match=r" is not a "):
         runtime_class(runtime)(path)
+
+
+def test_predictor__a_file_for_another_runtime_names_the_right_one(
+    exported: Path, tiny_run: RetrainResult
+) -> None:
+    with pytest.raises(BundleError, match=r"litert does not execute .*model\.onnx; onnxruntime"):
+        Predictor(exported / "exports" / "model.onnx", runtime="litert")
+    photo = unseen(tiny_run)[0]
+    answers = {
+        runtime: Predictor(exported / "exports" / "model.onnx", runtime=runtime).predict(photo)
+        for runtime in ("onnxruntime", "openvino")
+    }
+    assert answers["openvino"].label == answers["onnxruntime"].label
 
 
 def test_predictor__an_unknown_runtime_lists_the_known(tiny_run: RetrainResult) -> None:

@@ -191,6 +191,14 @@ def _photo(row: Mapping[str, str]) -> Photo:
     return Photo(row["path"], row["label"], row["bucket"], row["sha256"])
 
 
+def bundle_around(path: Path) -> Path | None:
+    """Returns the bundle that a file lies in, ``None`` if it lies in none."""
+    # Absolute, so that a file that is named from within its bundle finds it.
+    return next(
+        (folder for folder in path.absolute().parents if (folder / MANIFEST).is_file()), None
+    )
+
+
 def open_bundle(path: str | Path) -> Bundle:
     """Returns the bundle in the folder ``path``.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bricksight.bundle import EXPORTS, MANIFEST, open_bundle
+from bricksight.bundle import EXPORTS, MANIFEST, bundle_around, open_bundle
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes import (
     FOLDERS,
@@ -65,7 +65,8 @@ def find_models(
         BundleError: a path is not there, or is a bundle that cannot be read.
     """
     paths = [path.absolute() for path in paths]
-    root = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
+    places = [path if (path / MANIFEST).is_file() else path.parent for path in paths]
+    root = Path(os.path.commonpath(places)) if paths else Path()
     found: dict[tuple[Path, str], ModelFile] = {}
     left_out: dict[str, str] = {}
     for path in paths:
@@ -89,7 +90,7 @@ def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
     if not (path / MANIFEST).is_file():
         if path.is_dir() and not is_model_folder(path):
             open_bundle(path)  # raises: it says what is missing
-        return [(path, path, _bundle_of(path))]
+        return [(path, path, bundle_around(path))]
     manifest = open_bundle(path).manifest
     names = {runtime_class(runtime).file_name for runtime in RUNTIMES}
     own = [path / name for name in sorted(names & set(manifest.files))]
@@ -101,10 +102,6 @@ def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
         if file.suffix not in _COMPANIONS and not file.name.startswith(".")
     ]
     return [*((file, path, path) for file in own), *((file, file, path) for file in exported)]
-
-
-def _bundle_of(path: Path) -> Path | None:
-    return next((folder for folder in path.parents if (folder / MANIFEST).is_file()), None)
 
 
 def _runtimes(file: Path, wanted: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from bricksight._plotting import COLOURS, new_figure
 from bricksight.benchmark._result import Measurement
 
 _MARKERS = "osD^vP*X"  # they tell the threads
+_PLOT_INCHES, _LINE_INCHES = 4.2, 0.22
+_MOST_IN_TWO_COLUMNS = 48
 
 
 def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
@@ -16,8 +18,10 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
         measurements: those without accuracy are left out.
         path: where to; an existing file is replaced.
     """
+    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415  (half a second)
+
     shown = [(one, one.accuracy) for one in measurements if one.accuracy is not None]
-    with new_figure(9, 5, layout="constrained") as figure:
+    with new_figure(9, _PLOT_INCHES, layout="constrained") as figure:
         axes = figure.subplots()
         files = list(dict.fromkeys((one.name, one.runtime) for one, _ in shown))
         threads = sorted({one.threads for one, _ in shown})
@@ -45,8 +49,11 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
             ylabel="accuracy, with 95 % interval",
             xlim=(0, 1.1 * max(one.latency_p50_ms for one, _ in shown)),
         )
-        axes.yaxis.set_major_formatter("{x:.0%}")
-        figure.legend(loc="outside lower center", ncols=1 if len(shown) < 4 else 2, fontsize=9)
+        axes.yaxis.set_major_formatter(PercentFormatter(1))  # as many digits as the ticks need
+        longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+        columns = 2 if longest <= _MOST_IN_TWO_COLUMNS else 1
+        figure.set_figheight(_PLOT_INCHES + _LINE_INCHES * -(-len(shown) // columns))
+        figure.legend(loc="outside lower center", ncols=columns, fontsize=9)
         figure.savefig(path, format="png", dpi=150)
 
 

@@ -20,6 +20,7 @@ from bricksight.bundle import open_bundle
 from bricksight.dataset import Record
 from bricksight.errors import BricksightError, BundleError, DataError
 from bricksight.evaluation import Evaluation, evaluate
+from bricksight.predict._sidecar import read_sidecar
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many of its steps are done, and how many there are."""
@@ -72,13 +73,13 @@ def benchmark(
         for model in found
         for threads in settings.threads
     ]
+    _require_known({model.name: _labels(model) for model in found}, photos)
     tell = progress or _silent
     timed = _spread(photos)
     candidates = _start_cold(candidates, left_out, timed, settings, tell)
     if not candidates:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in left_out.items())
         raise BundleError(f"None of the files can be measured:\n{reasons}")
-    _require_known(candidates, photos)
     with ExitStack() as stack:
         workers = []
         for candidate in candidates:
@@ -156,13 +157,22 @@ def _cold_start(candidate: _Candidate, timed: Sequence[Path]) -> dict[str, Any]:
     return found
 
 
-def _require_known(candidates: Sequence[_Candidate], photos: Sequence[Record]) -> None:
-    for candidate in candidates:
-        strangers = sorted({record.label for record in photos} - set(candidate.labels))
-        if strangers:
+def _labels(model: ModelFile) -> tuple[str, ...] | None:
+    """Returns the classes of a file before it is opened, ``None`` where nothing tells them."""
+    try:
+        return read_sidecar(model.path).labels
+    except BundleError:
+        return None  # told when it is started
+
+
+def _require_known(labels: Mapping[str, tuple[str, ...] | None], photos: Sequence[Record]) -> None:
+    """Refuses photos of classes that a model does not know, before hours of measuring."""
+    for name, known in labels.items():
+        strangers = sorted({record.label for record in photos} - set(known or ()))
+        if strangers and known is not None:
             raise DataError(
-                f"The photos have classes that {candidate.model.name} does not know: "
-                f"{some(strangers)}. It knows {some(candidate.labels)}."
+                f"The photos have classes that {name} does not know: {some(strangers)}. It knows "
+                f"{some(known)}."
             )
 
 

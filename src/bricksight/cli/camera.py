@@ -5,6 +5,7 @@ import json
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +28,8 @@ class Seeing:
         smooth: Average the probabilities of this many frames; 1 for none.
         top_k: How many classes to name.
         max_frames: Stop after this many frames.
-        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime or
-            openvino; by default litert for a folder, and what a file is for.
+        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
+            openvino or tfjs; by default litert for a folder, and what a file is for.
         threads: Cores to use; all of them by default.
     """
 
@@ -110,6 +111,7 @@ def camera(
     from bricksight.predict import Predictor
 
     source, keeper = parse_source(seeing.source), keeping.keeper()
+    _tell_new_class(keeping)
     with ExitStack() as opened:
         screen = None if keeping.headless else opened.enter_context(Window(f"bricksight {bundle}"))
         predictor = Predictor(bundle, runtime=seeing.runtime, threads=seeing.threads)
@@ -149,3 +151,17 @@ def _write(seen: "Observation") -> None:
     }
     print(json.dumps(content, ensure_ascii=False))
     sys.stdout.flush()  # who reads through a pipe sees each frame at once
+
+
+def _tell_new_class(keeping: Keeping) -> None:
+    """Says that --save_label begins a class; it may be a slip of the pen."""
+    folder, label = keeping.save_dir, keeping.save_label
+    if folder is None or label is None or not folder.is_dir() or (folder / label).is_dir():
+        return
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    near = get_close_matches(label, classes, n=1) or [
+        name for name in classes if name.startswith(label)
+    ]
+    hint = f"; is {near[0]!r} meant?" if near else "."
+    if classes:
+        print(f"! {label!r} is a new class in {folder}{hint}", file=sys.stderr)

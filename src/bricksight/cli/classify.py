@@ -26,8 +26,8 @@ class Answering:
         top_k: How many classes to name for each photo.
         json: Print a JSON object a line: photo, label, is_unknown, predictions.
         csv: Print a CSV table: photo, rank, label, probability, is_unknown.
-        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime or
-            openvino; by default litert for a model folder, and what a single file is for.
+        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
+            openvino or tfjs; by default litert for a model folder, and what a single file is for.
         threads: Cores to use; all of them by default.
     """
 

@@ -1,4 +1,4 @@
-"""``bricksight evaluate``: how good is a bundle on a folder of photos?"""
+"""``bricksight evaluate``: how good is a model on a folder of photos?"""
 
 import json as json_format
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 from bricksight.cli._help import panel
 from bricksight.config import SplitConfig
-from bricksight.errors import DataError, ImageError
+from bricksight.errors import ConfigError, DataError, ImageError
 
 if TYPE_CHECKING:
     from bricksight.bundle import Bundle
@@ -26,8 +26,8 @@ class Measuring:
 
     Attributes:
         bucket: "all" photos, or one side of the split.
-        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime or
-            openvino; litert by default.
+        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
+            openvino or tfjs; litert by default.
         report: Also write the report to this HTML file.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
@@ -61,40 +61,46 @@ class SplitAsNamed(TypedDict, total=False):
 
 
 def evaluate(
-    bundle: Path,
+    model: Path,
     image_dir: Path,
     /,
     *,
     measuring: Annotated[Measuring, _MEASURING] = Measuring(),
     split: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
-    """Measures a bundle on a folder of photos, one sub-folder a class.
+    """Measures a model on a folder of photos, one sub-folder a class.
 
-    Photos that the bundle was trained on give figures that are too good. Name another folder, or
+    Photos that the model was trained on give figures that are too good. Name another folder, or
     the side of the split that was kept for the test: --bucket testing.
 
     Args:
-        bundle: The model folder.
-        image_dir: The photos; their folders are named as the bundle's labels.
+        model: The model folder, or a file that export wrote.
+        image_dir: The photos; their folders are named as the model's labels.
         measuring: What is measured, and how it is told.
         split: How the photos are dealt, and which belong together.
     """
-    from bricksight.bundle import open_bundle
+    from bricksight.bundle import MANIFEST, bundle_around, open_bundle
     from bricksight.cli._console import ConsoleReporter
     from bricksight.dataset import scan
     from bricksight.predict import Predictor
 
-    opened = open_bundle(bundle)
-    predictor = Predictor(bundle, runtime=measuring.runtime)
+    predictor = Predictor(model, runtime=measuring.runtime)
+    folder = model if (model / MANIFEST).is_file() else bundle_around(model)
+    opened = None if folder is None else open_bundle(folder)
+    if opened is None and measuring.bucket != "all":
+        raise ConfigError(
+            f"--bucket {measuring.bucket} needs the bundle that {model} was exported from, which "
+            "knows how the photos were dealt. Name that, or a file within it."
+        )
     data = scan(image_dir, split=split_of(opened, measuring.bucket, split or {}))
     _require_known(data, predictor)
     records = data.records if measuring.bucket == "all" else data.bucket(measuring.bucket)
     reporter = ConsoleReporter(quiet=measuring.quiet or measuring.json)
     found, bad = _measure(predictor, records, reporter)
     if measuring.report is not None:
-        title = f"{bundle.resolve().name} on {image_dir.resolve().name}"
+        title = f"{model.resolve().name} on {image_dir.resolve().name}"
         _write_report(measuring.report, title, found, data.without(bad), predictor)
-    trained_on = opened.trained_on()
+    trained_on = frozenset() if opened is None else opened.trained_on()
     num_seen = sum(record.sha256 in trained_on for record in records)
     if measuring.json:
         told = {"set_aside": bad, "num_trained_on": num_seen}

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 
+_ENOUGH_PHOTOS = 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
@@ -81,7 +83,7 @@ def export(
     if writing.format == ALL:
         names = _all_possible(choices)
     else:
-        names = writing.format.split(",")
+        names = list(dict.fromkeys(name.strip() for name in writing.format.split(",")))
         _require_possible(names, choices)
     exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir)
     reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
@@ -90,8 +92,13 @@ def export(
         out = writing.out
         if out is not None and len(names) > 1:
             out = out / FORMATS[name].file_name
-        with reporter.stage(f"Writing {name}", None):
-            files.append(exporter.export(name, out=out, choices=choices))
+        try:
+            with reporter.stage(f"Writing {name}", None):
+                files.append(exporter.export(name, out=out, choices=choices))
+        except MissingPackageError as error:  # there, and yet not to be imported
+            if writing.format != ALL:
+                raise
+            reporter.say(f"! {name} is left out. {error}")
     if writing.json:
         print(json_format.dumps({"files": [_content(file) for file in files]}, ensure_ascii=False))
     else:
@@ -106,7 +113,10 @@ def _all_possible(choices: "Choices") -> list[str]:
 
     if choices.given():
         given = ", ".join(f"--{name}" for name in choices.given())
-        raise ConfigError(f"{given} is not of all formats; name those that it is for by --format.")
+        raise ConfigError(
+            f"Not all formats have {given}: name those that have it instead of all, such as "
+            "--format tflite."
+        )
     names = []
     for name in FORMATS:
         try:
@@ -161,7 +171,10 @@ def _print(files: "list[ExportedFile]") -> None:
         )
     console = stdout_console()
     console.print(table)
-    told = f"Compared on {files[0].agreement.num_photos} photos"
+    num_photos = files[0].agreement.num_photos
+    told = f"Compared on {num_photos} photos"
     if (accuracy := files[0].accuracy) is not None:
         told += f"; accuracy on the {accuracy.num_photos} of them that training has not seen"
     console.print(f"{told}.")
+    if num_photos < _ENOUGH_PHOTOS:
+        console.print(f"! So few photos prove little; {_ENOUGH_PHOTOS} or more are better.")

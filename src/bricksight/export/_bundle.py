@@ -25,7 +25,7 @@ from bricksight.export._request import InputOutput, Layout, Precision, Request
 from bricksight.export.classifier import Classifier, load_classifier
 from bricksight.images import load_input
 from bricksight.predict import Predictor
-from bricksight.predict._sidecar import Sidecar, sidecar_path, write_sidecar
+from bricksight.predict._sidecar import Sidecar, read_sidecar, sidecar_path, write_sidecar
 
 MAX_PHOTOS = 200
 """As many prove a file, and as many give an int8 file its ranges."""
@@ -65,6 +65,7 @@ class Exporter:
     def __init__(self, bundle: Bundle, *, photos_dir: Path | None = None) -> None:
         self._bundle = bundle
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
+        self._is_named_here = photos_dir is not None
         self._photos_dir = photos_dir or (Path(named) if named else None)
 
     def export(
@@ -73,10 +74,11 @@ class Exporter:
         """Writes a file with its description beside it; see ``export_bundle``."""
         chosen = choices or Choices()
         require_choice(format_name, chosen.given())
-        request = self._request(format_name, chosen)
         path = out or self._bundle.path / EXPORTS / _file_name(format_name, chosen)
-        self._require_free(path)
-        exported = export(self._classifier, format_name, path, request)
+        path = path.absolute()
+        before = self._require_free(path, is_folder="." not in format_named(format_name).file_name)
+        request = self._request(format_name, chosen)
+        exported = export(self._classifier, format_name, path, request, written_before=before)
         figures: dict[str, Any] = {
             "precision": exported.precision,
             "size_bytes": exported.size_bytes,
@@ -89,8 +91,19 @@ class Exporter:
             add_export(self._bundle, path, exported.files, entry)
         return exported
 
-    def _require_free(self, path: Path) -> None:
-        """Refuses what would take the place of something that export has not written."""
+    def _require_free(self, path: Path, *, is_folder: bool) -> tuple[str, ...]:
+        """Refuses what would take the place of something that export has not written.
+
+        Returns what an earlier export has written into the folder.
+        """
+        if not path.name or path == Path.cwd():
+            kind = "folder" if is_folder else "file"
+            raise ConfigError(f"--out {path} cannot be replaced. Name a {kind} in it.")
+        if path.exists() and path.is_dir() != is_folder:
+            kinds = ("a file", "a folder") if is_folder else ("a folder", "a file")
+            raise ConfigError(
+                f"--out {path} is {kinds[0]}, and {kinds[1]} is to be written. Name another."
+            )
         if path.is_dir() and any(path.iterdir()) and not sidecar_path(path).is_file():
             raise ConfigError(
                 f"--out {path} is a folder that is not empty, and not one that bricksight export "
@@ -101,6 +114,7 @@ class Exporter:
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
+        return read_sidecar(path).files if is_folder and sidecar_path(path).is_file() else ()
 
     def _request(self, format_name: str, chosen: Choices) -> Request:
         described = format_named(format_name)
@@ -125,6 +139,11 @@ class Exporter:
             precision=exported.precision,
             layers=layers_of(self._classifier, exported.format),
             agreement=agreement,
+            files=tuple(
+                file.relative_to(exported.path).as_posix()
+                for file in exported.files
+                if exported.path.is_dir()
+            ),
             origin={
                 "bundle": self._bundle.path.resolve().name,
                 "created": manifest.created,
@@ -145,17 +164,24 @@ class Exporter:
             for one in self._bundle.photos():
                 if (path := folder / one.path).is_file():
                     found[one.bucket].append(path)
-            if not any(found.values()):
+            if not any(found.values()) and (self._is_named_here or not self._bundle.photos()):
                 files = (path for path in folder.rglob("*") if path.is_file())
                 found["testing"] = sorted(
                     path for path in files if path.suffix.lower() in PHOTO_EXTENSIONS
                 )
         if not any(found.values()):
-            where = "names no folder of photos" if folder is None else f"names {folder}"
+            if self._is_named_here:
+                where = f"--image_dir {folder} holds none"
+            elif folder is None:
+                where = f"the bundle {self._bundle.path} names no folder of them"
+            else:
+                where = (
+                    f"the bundle {self._bundle.path} was trained on {folder}, where none of its "
+                    "photos lies any more"
+                )
             raise ExportError(
                 f"A file is only handed out once it has been proved on photos, and there are none: "
-                f"the bundle {self._bundle.path} {where}, where no photo lies. Name some with "
-                "--image_dir, one sub-folder a class."
+                f"{where}. Name a folder of photos with --image_dir, one sub-folder a class."
             )
         return found
 

@@ -3,7 +3,7 @@
 import gc
 import importlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,6 +117,7 @@ class ExportedFile:
         path: The file, or the folder.
         precision: Of the weights.
         size_bytes: With the files that belong to it.
+        files: The file and its companions, or what was written into the folder.
         agreement: How near it is to the reference.
         accuracy: On held-out photos, ``None`` where none of them has a known label.
     """
@@ -125,13 +126,9 @@ class ExportedFile:
     path: Path
     precision: Precision
     size_bytes: int
+    files: tuple[Path, ...]
     agreement: Agreement
     accuracy: Accuracy | None = None
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file and its companions, or all files of the folder."""
-        return _files(self.path, format_named(self.format))
 
 
 def format_named(name: str) -> Format:
@@ -141,14 +138,32 @@ def format_named(name: str) -> Format:
         ConfigError: there is no such format.
     """
     if name not in FORMATS:
-        raise ConfigError(f"--format is {name!r}; it must be one of {', '.join(FORMATS)}.")
+        raise ConfigError(
+            f"--format is {name!r}; it must be one of {', '.join(FORMATS)}, several of them with "
+            "commas between, or all."
+        )
     return FORMATS[name]
 
 
-def export(classifier: Classifier, format_name: str, path: Path, request: Request) -> ExportedFile:
+def export(
+    classifier: Classifier,
+    format_name: str,
+    path: Path,
+    request: Request,
+    *,
+    written_before: Collection[str] = (),
+) -> ExportedFile:
     """Writes ``path`` and returns how near it comes to the reference.
 
     An existing file is replaced, and only by one that has been proved.
+
+    Args:
+        classifier: the network.
+        format_name: of ``FORMATS``.
+        path: the file, or the folder.
+        request: how it is to be written.
+        written_before: in an existing folder, what an earlier export has put there and what goes
+            now; other files stay.
 
     Raises:
         ConfigError: there is no such format, or it is not to be had as requested.
@@ -175,16 +190,20 @@ def export(classifier: Classifier, format_name: str, path: Path, request: Reques
             options=layers_of(classifier, format_name),
         )
         _require_agreement(format_name, request.precision, agreement)
+        files = _files(part, described)
+        size_bytes = sum(file.stat().st_size for file in files)
         for suffix in described.companions:
             part.with_suffix(suffix).replace(path.with_suffix(suffix))
         if path.is_dir():
+            _move_others(path, part, written_before)
             shutil.rmtree(path)
     gc.collect()  # TensorFlow's graphs hold each other in circles, as large as the network
     return ExportedFile(
         format=format_name,
         path=path,
         precision=request.precision,
-        size_bytes=sum(file.stat().st_size for file in _files(path, described)),
+        size_bytes=size_bytes,
+        files=tuple(path.parent / file.relative_to(part.parent) for file in files),
         agreement=agreement,
         accuracy=accuracy,
     )
@@ -237,6 +256,15 @@ def _require_agreement(format_name: str, precision: Precision, found: Agreement)
             f"trained model on {1 - found.top1_agreement:.0%} of {found.num_photos} photos; "
             f"{1 - LEAST_AGREEMENT:.0%} is allowed. It was not kept. Choose another precision."
         )
+
+
+def _move_others(old: Path, new: Path, written_before: Collection[str]) -> None:
+    """Moves what is in the folder ``old`` by other hands to ``new``, as far as there is room."""
+    for file in sorted(old.rglob("*")):
+        name = file.relative_to(old)
+        if file.is_file() and name.as_posix() not in written_before and not (new / name).exists():
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            file.replace(new / name)
 
 
 def _files(path: Path, described: Format) -> tuple[Path, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bricksight._files import replacing
 from bricksight._version import __version__
-from bricksight.bundle import MANIFEST, open_bundle
+from bricksight.bundle import bundle_around, open_bundle
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError
 
@@ -26,6 +26,7 @@ class Sidecar:
         layers: The nodes of a frozen graph: ``input_layer``, ``output_layer``; else empty.
         agreement: How near the file's answers are to those of the bundle.
         origin: The bundle that it was made from.
+        files: What was written into a folder, by paths below it; empty for a file.
     """
 
     labels: tuple[str, ...]
@@ -36,6 +37,7 @@ class Sidecar:
     layers: Mapping[str, str] = field(default_factory=dict)
     agreement: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
 
 def sidecar_path(path: Path) -> Path:
@@ -64,17 +66,15 @@ def read_sidecar(path: Path) -> Sidecar:
     beside = sidecar_path(path)
     if beside.is_file():
         return _read(beside)
-    # Resolved, so that a file that is named from within its bundle finds it.
-    for folder in path.resolve().parents:
-        if (folder / MANIFEST).is_file():
-            manifest = open_bundle(folder).manifest
-            layers = {"output_layer": manifest.output_layer} if path.suffix == ".pb" else {}
-            return Sidecar(
-                labels=manifest.labels,
-                input=manifest.input,
-                unknown_threshold=manifest.unknown_threshold,
-                layers=layers,
-            )
+    if (folder := bundle_around(path)) is not None:
+        manifest = open_bundle(folder).manifest
+        layers = {"output_layer": manifest.output_layer} if path.suffix == ".pb" else {}
+        return Sidecar(
+            labels=manifest.labels,
+            input=manifest.input,
+            unknown_threshold=manifest.unknown_threshold,
+            layers=layers,
+        )
     raise BundleError(
         f"Nothing tells the labels of {path}: there is no {beside.name} beside it, which "
         "bricksight export writes, and it lies in no bundle. Copy the two together, or export it "
@@ -95,6 +95,7 @@ def _read(path: Path) -> Sidecar:
             layers=content["layers"],
             agreement=content["agreement"],
             origin=content["origin"],
+            files=tuple(content.get("files", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(

@@ -15,7 +15,13 @@ from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ImageError
 from bricksight.predict._sidecar import read_sidecar
-from bricksight.predict.runtimes import Runtime, is_model_folder, runtime_class, runtime_of
+from bricksight.predict.runtimes import (
+    Runtime,
+    is_model_folder,
+    require_runs,
+    runtime_class,
+    runtime_of,
+)
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 Photo = str | Path | bytes | np.ndarray
@@ -81,6 +87,8 @@ class Predictor:
         else:
             described = read_sidecar(path)
             kind, file = runtime_class(runtime or runtime_of(path)), path
+            if runtime is not None:
+                require_runs(runtime, path)
         options = described.layers if kind is FrozenGraph else {}
         self._set_up(
             kind(file, threads=threads, **options),

@@ -293,10 +293,10 @@ def _copy_outputs(config: RetrainConfig, bundle: Bundle) -> None:
 
 
 def _settings(*configs: object) -> Settings:
-    """Returns the settings by config, with plain values."""
+    """Returns the settings by config, with plain values; paths mean the same from anywhere."""
     return {
         type(config).__name__.removesuffix("Config").lower(): {
-            name: str(value) if isinstance(value, Path) else value
+            name: str(value.absolute()) if isinstance(value, Path) else value
             for name, value in asdict(config).items()  # type: ignore[call-overload]
         }
         for config in configs

@@ -66,6 +66,18 @@ def is_model_folder(path: Path) -> bool:
     return any((path / name).is_file() for name in FOLDERS)
 
 
+def require_runs(name: str, path: Path) -> None:
+    """Refuses a file that is for other runtimes.
+
+    Raises:
+        BundleError: runtime ``name`` does not execute such a file, or none does.
+    """
+    own = runtime_of(path)
+    able = (own, "openvino") if own == "onnxruntime" else (own,)
+    if name not in able:
+        raise BundleError(f"{name} does not execute {path}; {' and '.join(able)} does.")
+
+
 def runtime_of(path: Path) -> str:
     """Returns the name of the runtime that the file, or the folder of a model, is for.
 

@@ -23,6 +23,9 @@ class OpenVINO:
             BundleError: it is not a model that OpenVINO can run.
             MissingPackageError: OpenVINO is not installed.
         """
+        weights = path.with_suffix(".bin")
+        if path.suffix == ".xml" and not weights.is_file():
+            raise BundleError(f"{path} needs its weights, {weights.name}, beside it. Copy both.")
         openvino = require("openvino", extra="openvino", feature="Running an OpenVINO file")
         options = {
             "INFERENCE_NUM_THREADS": threads or num_cores(),
