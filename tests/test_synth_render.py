@@ -26,7 +26,7 @@ from bricksight.synth.scenes import RIG
 LABEL = "3005_brick_1x1"
 OTHER = "3068b_tile_2x2"
 MODELS = find_models([LABEL, OTHER], None)
-ROUGH = Quality(samples=4, bounces=3)
+ROUGH = Quality(samples=4, bounces=3, guides=4)
 Captured = pytest.CaptureFixture[str]
 
 

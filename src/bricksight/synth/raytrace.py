@@ -26,9 +26,6 @@ _CLEAR_BOUNCES = 6
 _FLOOR_REPEATS = 5
 """The floor's picture and its mirror images, side by side."""
 
-_FEW_SAMPLES = 4
-"""Of what has hardly any grain: an empty floor, how far a pixel is covered, guides."""
-
 _GUIDES = {"type": "aov", "aovs": "albedo:albedo,normal:sh_normal"}
 """What the light is smoothed along."""
 
@@ -40,16 +37,18 @@ class Quality:
     Attributes:
         samples: Light paths a pixel; noise falls with the square root.
         bounces: How often a path may be scattered.
+        guides: Samples a pixel of what has hardly any grain: albedo, normals, empty floors.
     """
 
     samples: int
     bounces: int
+    guides: int
 
 
 QUALITIES = {
-    "draft": Quality(samples=4, bounces=3),
-    "normal": Quality(samples=12, bounces=5),
-    "fine": Quality(samples=64, bounces=8),
+    "draft": Quality(samples=2, bounces=2, guides=2),
+    "normal": Quality(samples=9, bounces=5, guides=3),
+    "fine": Quality(samples=64, bounces=8, guides=9),
 }
 
 
@@ -150,8 +149,8 @@ class _Stage:
         full = self._render(
             {**self._bricks, **lighting, "floor": floor}, view, self._quality.samples
         )
-        empty = self._render({**lighting, "floor": floor}, view, _FEW_SAMPLES)
-        cover = self._render({**self._bricks, **lighting}, view, _FEW_SAMPLES)[..., 3:]
+        empty = self._render({**lighting, "floor": floor}, view, self._quality.guides)
+        cover = self._render({**self._bricks, **lighting}, view, self._quality.guides)[..., 3:]
         pixels = composed(background, full[..., :3], empty[..., :3], cover)
         return np.concatenate([pixels, np.ones_like(cover)], axis=2)
 
@@ -164,7 +163,7 @@ class _Stage:
         guides = self._mitsuba.render(
             loaded,
             sensor=self._mitsuba.load_dict(
-                _sensor(self._mitsuba, view.camera, size=self._size, samples=_FEW_SAMPLES)
+                _sensor(self._mitsuba, view.camera, size=self._size, samples=self._quality.guides)
             ),
             integrator=self._mitsuba.load_dict(_GUIDES),
             seed=self._scene.seed,
