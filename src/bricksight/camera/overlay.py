@@ -2,7 +2,7 @@
 
 import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -135,13 +135,27 @@ def _draw_text(
     colour: Colour,
     room: float,
 ) -> None:
-    """Draws one line, cut with an ellipsis where it is wider than ``room``."""
+    """Draws one line, shortened where it is wider than ``room``."""
     letters = font(round(size))
-    if letters.getlength(text) > room:
-        while text and letters.getlength(f"{text}…") > room:
-            text = text[:-1]
-        text = f"{text}…" if text else ""
-    draw.text(place, text, fill=colour, font=letters)
+    shown = shortened(text, lambda line: letters.getlength(line) <= room)
+    draw.text(place, shown, fill=colour, font=letters)
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """Returns the text, or as much of its beginning and end as fits; look-alikes differ there.
+
+    Args:
+        text: one line.
+        fits: whether a line is short enough.
+    """
+    if fits(text):
+        return text
+    for kept in range(len(text) - 1, 0, -1):
+        end = kept // 2
+        line = f"{text[: kept - end]}…{text[len(text) - end :]}"
+        if fits(line):
+            return line
+    return ""
 
 
 @functools.cache
