@@ -241,6 +241,7 @@ def test_command__several_formats_as_json(bundle: Bundle, capsys: Captured) -> N
     files = json.loads(capsys.readouterr().out)["files"]
     assert [one["format"] for one in files] == ["onnx", "frozen_graph"]
     assert all(Path(one["file"]).is_file() and one["top1_agreement"] == 1 for one in files)
+    assert all(0 < one["inference_ms"] < 1000 for one in files)
 
 
 def test_command__a_table(bundle: Bundle, tmp_path: Path, capsys: Captured) -> None:

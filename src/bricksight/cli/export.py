@@ -144,6 +144,7 @@ def _content(file: "ExportedFile") -> dict[str, object]:
         "file": str(file.path),
         "precision": file.precision,
         "size_bytes": file.size_bytes,
+        "inference_ms": round(file.inference_ms, 3),
         **asdict(file.agreement),
         "accuracy": file.accuracy and asdict(file.accuracy),
     }
@@ -157,13 +158,21 @@ def _print(files: "list[ExportedFile]") -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("File", overflow="fold")
-    for title in ("Size", "Largest difference", "Same first answer", "Accuracy", "Reference"):
+    for title in (
+        "Size",
+        "Inference",
+        "Largest difference",
+        "Same first answer",
+        "Accuracy",
+        "Reference",
+    ):
         table.add_column(title, justify="right")
     for file in files:
         accuracy = file.accuracy
         table.add_row(
             str(file.path),
             f"{file.size_bytes / 1e6:,.2f} MB",
+            f"{file.inference_ms:.2f} ms",
             f"{file.agreement.largest_difference:.1e}",
             f"{file.agreement.top1_agreement:.1%}",
             f"{accuracy.file:.1%}" if accuracy else "-",

@@ -82,6 +82,7 @@ class Exporter:
         figures: dict[str, Any] = {
             "precision": exported.precision,
             "size_bytes": exported.size_bytes,
+            "inference_ms": round(exported.inference_ms, 3),
             **asdict(exported.agreement),
             "accuracy": exported.accuracy and asdict(exported.accuracy),
         }

@@ -119,6 +119,7 @@ class ExportedFile:
         size_bytes: With the files that belong to it.
         files: The file and its companions, or what was written into the folder.
         agreement: How near it is to the reference.
+        inference_ms: Of one photo; see ``Measured``.
         accuracy: On held-out photos, ``None`` where none of them has a known label.
     """
 
@@ -128,6 +129,7 @@ class ExportedFile:
     size_bytes: int
     files: tuple[Path, ...]
     agreement: Agreement
+    inference_ms: float
     accuracy: Accuracy | None = None
 
 
@@ -183,13 +185,13 @@ def export(
     write = getattr(importlib.import_module(module), function)
     with replacing(path) as part:
         write(classifier, part, request)
-        agreement, accuracy = measured(
+        found = measured(
             part / described.proved,
             runtime=described.runtime,
             proof=request.proof,
             options=layers_of(classifier, format_name),
         )
-        _require_agreement(format_name, request.precision, agreement)
+        _require_agreement(format_name, request.precision, found.agreement)
         files = _files(part, described)
         size_bytes = sum(file.stat().st_size for file in files)
         for suffix in described.companions:
@@ -204,8 +206,9 @@ def export(
         precision=request.precision,
         size_bytes=size_bytes,
         files=tuple(path.parent / file.relative_to(part.parent) for file in files),
-        agreement=agreement,
-        accuracy=accuracy,
+        agreement=found.agreement,
+        accuracy=found.accuracy,
+        inference_ms=found.inference_ms,
     )
 
 

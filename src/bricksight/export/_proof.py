@@ -1,5 +1,7 @@
 """Whether a file gives the answers that the trained model gave, from photo to probability."""
 
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from bricksight.config import InputSpec
 from bricksight.errors import ExportError, ImageError
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes import runtime_class
+
+_TIMED_RUNS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +65,23 @@ class Accuracy:
     file: float
 
 
-def measured(
-    path: Path, *, runtime: str, proof: Proof, options: dict[str, str]
-) -> tuple[Agreement, Accuracy | None]:
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a written file turned out to be.
+
+    Attributes:
+        agreement: How near it is to the reference.
+        accuracy: On held-out photos, ``None`` where none of them has a known label.
+        inference_ms: Of one photo, from the network's input to probabilities on all cores; the
+            median of a few. ``bricksight benchmark`` compares files with more care.
+    """
+
+    agreement: Agreement
+    accuracy: Accuracy | None
+    inference_ms: float
+
+
+def measured(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]) -> Measured:
     """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
 
     Raises:
@@ -83,11 +101,28 @@ def measured(
         largest_difference=float(np.abs(found - proof.probabilities).max()),
         top1_agreement=float((answers == expected).mean()),
     )
-    if not proof.truth:
-        return agreement, None
-    seen, labels = list(proof.truth), np.array(list(proof.truth.values()))
-    return agreement, Accuracy(
+    return Measured(
+        agreement=agreement,
+        accuracy=_accuracy(answers, expected, proof.truth) if proof.truth else None,
+        inference_ms=_inference_ms(predictor),
+    )
+
+
+def _accuracy(answers: np.ndarray, expected: np.ndarray, truth: Mapping[int, int]) -> Accuracy:
+    seen, labels = list(truth), np.array(list(truth.values()))
+    return Accuracy(
         num_photos=len(seen),
         reference=float((expected[seen] == labels).mean()),
         file=float((answers[seen] == labels).mean()),
     )
+
+
+def _inference_ms(predictor: Predictor) -> float:
+    spec = predictor.input_spec
+    inputs = np.full((1, spec.height, spec.width, 3), 0.5, np.float32)
+    found = []
+    for _ in range(_TIMED_RUNS):
+        start = time.perf_counter()
+        predictor.probabilities(inputs)
+        found.append(time.perf_counter() - start)
+    return 1e3 * statistics.median(found)
