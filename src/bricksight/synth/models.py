@@ -97,17 +97,29 @@ def find_models(labels: Sequence[str], ldraw: Path | None) -> dict[str, Model]:
         ConfigError: a class begins with no part number, or there is no such part.
         LDrawError: the library cannot be read.
     """
+    numbers = require_numbers(labels, ldraw)
+    library = _library(ldraw)
+    return {label: _model(label, number, library) for label, number in numbers.items()}
+
+
+def require_numbers(labels: Sequence[str], ldraw: Path | None) -> dict[str, str]:
+    """Returns class → number of the part that is taken; no part is read.
+
+    Raises:
+        ConfigError: a class begins with no part number, or there is no such part.
+        LDrawError: the library cannot be read.
+    """
     numbers = known_numbers(labels, ldraw)
     strangers = [label for label in labels if label not in numbers]
-    library = _library(ldraw)
     if strangers:
+        library = _library(ldraw)
         where = f"in {library.root}" if library else "elsewhere, as --ldraw names no library"
         raise ConfigError(
             f"No part is known for {some(strangers)}. Classes begin with a part number, such as "
             f"3001 or 3001_brick_2x4; there is no such number among our own {len(PARTS)} parts, "
             f"nor {where}."
         )
-    return {label: _model(label, number, library) for label, number in numbers.items()}
+    return numbers
 
 
 def known_numbers(labels: Sequence[str], ldraw: Path | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from bricksight._files import replacing
 from bricksight._optional import require, require_installed
 from bricksight._threads import num_cores
 from bricksight.errors import ConfigError
-from bricksight.synth.models import Model, find_models
+from bricksight.synth.models import Model, find_models, require_numbers
 from bricksight.synth.raytrace import QUALITIES, render_scene
 from bricksight.synth.records import (
     RECORDS,
@@ -102,7 +102,7 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
         MissingPackageError: Mitsuba is not installed.
     """
     require_installed("mitsuba", extra="synth", feature="Rendering")
-    find_models(config.labels, config.ldraw)  # before anything is written
+    require_numbers(config.labels, config.ldraw)  # before anything is written
     records = read_records(out)
     require_same_settings(out, records, config.settings())
     done = {name for name in records if (out / name).is_file()}
