@@ -17,6 +17,7 @@ from bricksight.cli import COMMANDS, main
 from bricksight.config import (
     AugmentConfig,
     FilesConfig,
+    FineTuneConfig,
     HeadConfig,
     OutputConfig,
     RetrainConfig,
@@ -124,6 +125,7 @@ PANELS = {
     "Photos and network": SourceConfig,
     "Split": SplitConfig,
     "Training": HeadConfig,
+    "Fine-tuning the network": FineTuneConfig,
     "Random views": AugmentConfig,
     "Output": OutputConfig,
     "Files beside the model folder": FilesConfig,

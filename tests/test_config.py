@@ -10,10 +10,11 @@ import pytest
 
 from bricksight.cli.classify import Answering, OldGraph
 from bricksight.cli.evaluate import Measuring, SplitAsNamed
-from bricksight.cli.retrain import Telling
+from bricksight.cli.retrain import Output
 from bricksight.config import (
     AugmentConfig,
     FilesConfig,
+    FineTuneConfig,
     HeadConfig,
     InputSpec,
     OutputConfig,
@@ -23,13 +24,13 @@ from bricksight.config import (
 )
 from bricksight.errors import BricksightError, ConfigError
 
-CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, RetrainConfig)
+CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, RetrainConfig)
 PARTS = (SourceConfig, OutputConfig, FilesConfig)
 """What ``RetrainConfig`` is made of."""
 
 OPTION_GROUPS = (
-    *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, *PARTS),
-    *(Answering, OldGraph, Measuring, SplitAsNamed, Telling),
+    *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, *PARTS),
+    *(Answering, OldGraph, Measuring, SplitAsNamed, Output),
 )
 
 
@@ -80,6 +81,10 @@ RANGES = [
     (HeadConfig, "train_batch_size", 1, None),
     (HeadConfig, "eval_step_interval", 1, None),
     (HeadConfig, "views", 0, 1000),
+    (FineTuneConfig, "fine_tune_epochs", 1, None),
+    (FineTuneConfig, "fine_tune_size", 32, 4096),
+    (FineTuneConfig, "fine_tune_batch_size", 2, 4096),
+    (FineTuneConfig, "fine_tune_extra_epochs", 0, None),
     (HeadConfig, "seed", 0, None),
 ]
 
@@ -140,6 +145,8 @@ def test_split_config__a_pattern_that_is_none_is_shown_with_the_reason() -> None
 def test_head_config__learning_rate_must_be_above_0(rate: float) -> None:
     with pytest.raises(ConfigError, match=rf"--learning_rate is {rate}; it must be above 0"):
         HeadConfig(learning_rate=rate)
+    with pytest.raises(ConfigError, match="fine_tune_rate"):
+        FineTuneConfig(fine_tune_rate=rate)
 
 
 def test_head_config__a_validation_batch_of_no_photos() -> None:

@@ -120,7 +120,8 @@ def test_manifest__says_what_was_trained_and_how(tiny_run: RetrainResult) -> Non
     assert manifest.module["runtime"] == "litert"
     assert manifest.settings["head"]["how_many_training_steps"] == 300
     assert manifest.settings["split"] == dataclasses.asdict(SPLIT)
-    assert set(manifest.settings) == {"retrain", "split", "augment", "head", "chosen"}
+    groups = {"retrain", "split", "augment", "head", "finetune", "chosen"}
+    assert set(manifest.settings) == groups
     counts = manifest.data["num_photos"]
     assert [sum(of_class.values()) for of_class in counts.values()] == [12, 12, 12]
     assert all(min(of_class.values()) > 0 for of_class in counts.values())

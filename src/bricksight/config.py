@@ -19,6 +19,7 @@ PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", 
 
 Resize = Literal["stretch", "letterbox"]
 ClassWeight = Literal["balanced", "none"]
+BatchNorm = Literal["adapted", "frozen"]
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_ops")
@@ -201,6 +202,43 @@ class HeadConfig:
         """Whether retrain.py's training is asked for."""
         asked = (self.how_many_training_steps, self.learning_rate, self.train_batch_size)
         return any(value is not None for value in asked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneConfig:
+    """How the whole network is trained on, after the layer on top or instead of it.
+
+    Attributes:
+        fine_tune: Train the network's own weights too; see docs/finetune.md.
+        fine_tune_epochs: How many times each training photo is seen.
+        fine_tune_size: Rows and columns of the images at first, in pixels; the last quarter of the
+            epochs has the network's own. By default five sevenths of that: 160 for 224.
+        fine_tune_rate: Highest learning rate of the network; the layer on top learns ten times as
+            fast.
+        fine_tune_batch_size: Photos in each step.
+        fine_tune_from: Name of the first layer to train; those before it stay as they are.
+        fine_tune_extra_epochs: How many times each photo of extra_train_dir is seen before the
+            first of the others.
+        batch_norm: "adapted" takes the normalisation's statistics from these photos, "frozen"
+            leaves the pretrained ones.
+    """
+
+    fine_tune: bool = False
+    fine_tune_epochs: int = 40
+    fine_tune_size: int | None = None
+    fine_tune_rate: float = 1e-3
+    fine_tune_batch_size: int = 32
+    fine_tune_from: str | None = None
+    fine_tune_extra_epochs: int = 12
+    batch_norm: BatchNorm = "adapted"
+
+    def __post_init__(self) -> None:
+        _require_range(self, "fine_tune_epochs", 1, 10**6)
+        _require_range(self, "fine_tune_size", 32, 4096)
+        _require_range(self, "fine_tune_batch_size", 2, 4096)
+        _require_range(self, "fine_tune_extra_epochs", 0, 10**6)
+        if not 0 < self.fine_tune_rate < float("inf"):
+            raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """``bricksight retrain``: photos in, bundle out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 from bricksight.cli._help import panel
 from bricksight.config import (
     AugmentConfig,
     FilesConfig,
+    FineTuneConfig,
     HeadConfig,
     OutputConfig,
     RetrainConfig,
@@ -14,12 +15,13 @@ from bricksight.config import (
     SplitConfig,
 )
 
-_SOURCE, _SPLIT, _TRAINING, _VIEWS, _OUTPUT, _FILES = map(
+_SOURCE, _SPLIT, _TRAINING, _TUNING, _VIEWS, _OUTPUT, _FILES = map(
     panel,
     (
         "Photos and network",
         "Split",
         "Training",
+        "Fine-tuning the network",
         "Random views",
         "Output",
         "Files beside the model folder",
@@ -28,8 +30,8 @@ _SOURCE, _SPLIT, _TRAINING, _VIEWS, _OUTPUT, _FILES = map(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
-    """What is printed at the end.
+class Output(OutputConfig):
+    """The model folder, and what is told.
 
     Attributes:
         quiet: Show nothing but the model folder.
@@ -45,9 +47,9 @@ def retrain(
     source: Annotated[SourceConfig, _SOURCE],
     split: Annotated[SplitConfig, _SPLIT] = SplitConfig(),  # noqa: B008  (frozen)
     head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008
+    tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
     augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
-    output: Annotated[OutputConfig, _OUTPUT] = OutputConfig(),  # noqa: B008
-    telling: Annotated[Telling, _OUTPUT] = Telling(),
+    output: Annotated[Output, _OUTPUT] = Output(),
     files: Annotated[FilesConfig, _FILES] = FilesConfig(),  # noqa: B008
 ) -> int:
     """Trains a classifier on a folder of photos, one sub-folder a class.
@@ -59,9 +61,9 @@ def retrain(
         source: What the run starts from.
         split: How the photos are dealt.
         head: How the layer is trained.
+        tuning: How the network itself is trained on.
         augment: Random views of the training photos.
         output: The model folder, and what is told.
-        telling: What is printed at the end.
         files: What is written elsewhere.
     """
     import json as json_module
@@ -70,22 +72,25 @@ def retrain(
     from bricksight.cli._console import ConsoleReporter, own_stderr, show_log
     from bricksight.cli._result import print_misclassified, print_result, result_json
 
-    config = RetrainConfig(**vars(source), **vars(output), **vars(files))
-    show_log("ERROR" if telling.quiet else config.logging_verbosity)
+    settings = {field.name: getattr(output, field.name) for field in fields(OutputConfig)}
+    config = RetrainConfig(**vars(source), **settings, **vars(files))
+    show_log("ERROR" if output.quiet else config.logging_verbosity)
     reporter = ConsoleReporter(
-        quiet=telling.quiet or telling.json,
+        quiet=output.quiet or output.json,
         lines=config.logging_verbosity in ("DEBUG", "INFO"),
     )
     try:
-        result = room.retrain(config, split=split, augment=augment, head=head, reporter=reporter)
+        result = room.retrain(
+            config, split=split, augment=augment, head=head, fine_tune=tuning, reporter=reporter
+        )
     except KeyboardInterrupt:
         print("\nInterrupted. The same command with --resume goes on from here.", file=own_stderr())
         return 130
-    if config.print_misclassified_test_images and not telling.json:
+    if config.print_misclassified_test_images and not output.json:
         print_misclassified(result)
-    if telling.json:
+    if output.json:
         print(json_module.dumps(result_json(result), ensure_ascii=False))
-    elif telling.quiet:
+    elif output.quiet:
         print(result.bundle.path)
     else:
         print_result(result)

@@ -22,6 +22,7 @@ from bricksight.modules.frozen import (
     without_defaults,
 )
 from bricksight.modules.reference import Reference, parse_reference
+from bricksight.modules.tuned import tuned_module
 
 __all__ = [
     "SOURCES",
@@ -38,6 +39,7 @@ __all__ = [
     "frozen_graph",
     "list_modules",
     "resolve",
+    "tuned_module",
     "without_defaults",
 ]
 

@@ -13,7 +13,7 @@ from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Dataset, Record, suggest_group_by
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
-from bricksight.modules import resolve
+from bricksight.modules import Module, resolve
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import Examples
 
@@ -115,6 +115,22 @@ def open_photos(
         matrix=found.matrix,
         extra=extra.matrix[:, 0],
     )
+
+
+def through(photos: Photos, module: Module) -> Photos:
+    """Returns the same photos seen through another network of the same input size.
+
+    Raises:
+        ModuleError: the network cannot be compiled.
+        DataError: a photo that could be read before cannot be read any more.
+    """
+    data, watch = photos.data, photos.watch
+    with watch.stage("Compiling the network"):
+        compiled = compile_module(module, images=lambda spec: _readable(data, spec))
+    found = _extract(data.records, compiled, PLAIN, photos.cache_path, watch)
+    if found.failures:
+        raise DataError(_named(found.failures) + "\nThey could be read a moment ago.")
+    return replace(photos, compiled=compiled, matrix=found.matrix)
 
 
 def _extract(

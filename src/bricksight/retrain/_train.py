@@ -158,7 +158,11 @@ def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
 
 def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
     config, num_classes = training.config, len(photos.data.labels)
-    _warn_of_unused(training)
+    warn_of_unused(
+        training,
+        instead="Without --how_many_training_steps our own recipe",
+        names=("validation_batch_size", "eval_step_interval"),
+    )
 
     def observe(measurement: Measurement, head: Head) -> None:
         training.observer(measurement, head)
@@ -195,22 +199,19 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
     return replace(trained, choices={**trained.choices, **chosen})
 
 
-def _warn_of_unused(training: Training) -> None:
-    """Says which settings belong to retrain.py's training and do nothing here."""
+def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
+    """Says which settings do nothing where ``instead`` trains the layer."""
     default = HeadConfig()
-    unused = [
-        name
-        for name in ("validation_batch_size", "eval_step_interval")
-        if getattr(training.config, name) != getattr(default, name)
-    ]
+    unused = [name for name in names if getattr(training.config, name) != getattr(default, name)]
     unused += ["resume"] * training.resume
     if unused:
-        _LOGGER.warning(
-            "Without --how_many_training_steps our own recipe trains the layer, and --%s does "
-            "nothing: all validation photos are used at every step, and features come from the "
-            "cache.",
-            ", --".join(unused),
-        )
+        _LOGGER.warning("%s trains the layer, and --%s does nothing.", instead, ", --".join(unused))
+
+
+def choose_augments(photos: Photos, training: Training) -> tuple[AugmentConfig, ...]:
+    """Returns the random changes to train the network with, chosen as for the layer alone."""
+    kinds, _ = _choose_views(photos, training)
+    return tuple(views.augment for views in kinds) or (AugmentConfig(),)
 
 
 def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[str, float]]:

@@ -15,7 +15,13 @@ from bricksight._files import replacing
 from bricksight._optional import require_tensorflow
 from bricksight._text import counted
 from bricksight.bundle import Bundle, Head
-from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import (
+    AugmentConfig,
+    FineTuneConfig,
+    HeadConfig,
+    RetrainConfig,
+    SplitConfig,
+)
 from bricksight.dataset import Problem, scan, scan_extra
 from bricksight.errors import BundleError, CacheError
 from bricksight.evaluation import ENOUGH_RIGHT, Evaluation, unknown_threshold
@@ -30,6 +36,7 @@ from bricksight.retrain._findings import (
     write_page,
     write_photos,
 )
+from bricksight.retrain._finetune import fine_tune_network
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
@@ -47,7 +54,7 @@ _PHOTOS_TO_PROVE_ON = 32
 
 
 Settings = Mapping[str, Mapping[str, object]]
-Configs = tuple[RetrainConfig, SplitConfig, AugmentConfig, HeadConfig]
+Configs = tuple[RetrainConfig, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,7 @@ def retrain(
     split: SplitConfig | None = None,
     augment: AugmentConfig | None = None,
     head: HeadConfig | None = None,
+    fine_tune: FineTuneConfig | None = None,
     reporter: Reporter | None = None,
 ) -> RetrainResult:
     """Returns a bundle trained on the photos of ``config.image_dir``.
@@ -80,6 +88,7 @@ def retrain(
         split: how the photos are dealt.
         augment: random views of the training photos; without any, our own recipe chooses them.
         head: how the layer is trained.
+        fine_tune: whether and how the network's own weights are trained.
         reporter: follows the run.
 
     Raises:
@@ -90,8 +99,8 @@ def retrain(
         CacheError: the cache folder cannot be used.
     """
     split, augment = split or SplitConfig(), augment or AugmentConfig()
-    head = head or HeadConfig()
-    configs = (config, split, augment, head)
+    head, fine_tune = head or HeadConfig(), fine_tune or FineTuneConfig()
+    configs = (config, split, augment, head, fine_tune)
     watch = Stopwatch(reporter or SilentReporter())
     out = _new_folder(config)
     with watch.stage("Scanning photos"):
@@ -108,7 +117,7 @@ def retrain(
 
 def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> RetrainResult:
     """Trains, judges and writes."""
-    config, _, augment, head = configs
+    config, _, augment, head, tuning = configs
     snapshots = Snapshots()
     training = Training(
         config=head,
@@ -119,7 +128,10 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
         after_step=_intermediate_graphs(config, photos.compiled.module),
         extra_share=config.extra_share,
     )
-    trained = train(photos, training)
+    if tuning.fine_tune:
+        photos, trained = fine_tune_network(photos, training, tuning)
+    else:
+        trained = train(photos, training)
     findings = _judge(
         photos, trained, test_batch_size=config.test_batch_size, settings=_settings(*configs)
     )

@@ -1,6 +1,15 @@
-"""Features → head: retrain.py's gradient descent, and our own recipe for few photos."""
+"""Features → head, by retrain.py's gradient descent or our own recipe; photos → tuned network."""
 
-from bricksight.training._examples import Examples, History, Measurement, Observer, TrainedHead
+from bricksight.training._batches import Mixture, Pictures, read_pictures
+from bricksight.training._examples import (
+    Examples,
+    History,
+    Measurement,
+    Observer,
+    TrainedHead,
+    best_temperature,
+)
+from bricksight.training.finetune import EpochSeen, Stage, Trainer, TrainerOptions
 from bricksight.training.recipe import (
     DEFAULT_L2,
     POLICIES,
@@ -15,13 +24,21 @@ __all__ = [
     "DEFAULT_L2",
     "POLICIES",
     "Checkpoint",
+    "EpochSeen",
     "Examples",
     "History",
     "Measurement",
+    "Mixture",
     "Observer",
+    "Pictures",
+    "Stage",
     "TrainedHead",
+    "Trainer",
+    "TrainerOptions",
+    "best_temperature",
     "can_cross_validate",
     "choose_l2",
+    "read_pictures",
     "score_policy",
     "train_by_recipe",
     "train_by_sgd",

@@ -148,7 +148,9 @@ def cross_entropy_and_accuracy(
     return float(-np.log(np.maximum(of_label, 1e-30)).mean()), float(right.mean())
 
 
-def best_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+def best_temperature(
+    logits: np.ndarray, labels: np.ndarray, *, lowest: float = 1.0
+) -> tuple[float, float]:
     """Returns the temperature that makes the softmax of ``logits / temperature`` fit best.
 
     Temperature scaling changes how sure the answers are and none of the answers (Guo et al. 2017,
@@ -157,10 +159,11 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, flo
     Args:
         logits: float32 (num_photos, num_classes).
         labels: int (num_photos,).
+        lowest: the temperature is not below it: where a few photos are all right, the best fit
+            would be boundless certainty.
 
     Returns:
-        The temperature, from 1 to 20, and the mean cross entropy with it, in nats. It is never
-        below 1: where a few photos are all right, the best fit would be boundless certainty.
+        The temperature, from ``lowest`` to 20, and the mean cross entropy with it, in nats.
     """
     of_label = logits[np.arange(len(labels)), labels]
 
@@ -168,5 +171,5 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, flo
         scale = np.exp(-log_temperature)
         return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
 
-    found = minimize_scalar(loss, bounds=(0.0, 3.0), method="bounded")
+    found = minimize_scalar(loss, bounds=(np.log(lowest), 3.0), method="bounded")
     return float(np.exp(found.x)), float(found.fun)

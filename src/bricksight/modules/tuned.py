@@ -1,0 +1,37 @@
+"""A network whose weights have been trained further, as a module like any other."""
+
+import functools
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from bricksight.modules._module import Module
+from bricksight.modules.saved_model import feature_function
+
+
+def tuned_module(module: Module, network: Any) -> Module:
+    """Returns ``module`` with the weights that ``network`` has now.
+
+    Args:
+        module: what ``network`` was built from.
+        network: a ``keras.Model`` from ``module.network()``; later changes of its weights must not
+            follow, since the fingerprint is made of them here.
+    """
+    digest = hashlib.sha256(module.fingerprint.encode())
+    for variable in network.weights:
+        digest.update(variable.numpy().tobytes())
+    spec = module.input_spec
+    loader = functools.partial(
+        feature_function,
+        functools.partial(network, training=False),
+        text=module.reference,
+        height=spec.height,
+        width=spec.width,
+    )
+    return replace(
+        module,
+        title=f"{module.title}, fine-tuned",
+        fingerprint=digest.hexdigest(),
+        loader=loader,
+        network_builder=lambda: network,
+    )

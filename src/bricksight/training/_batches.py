@@ -1,0 +1,141 @@
+"""Photos in memory, and the random batches that a network is trained on."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight import images
+from bricksight._threads import in_threads, num_cores
+from bricksight.config import AugmentConfig, InputSpec
+
+_DECODING_MARGIN = 1.5
+"""How many times larger than the input photos are kept: what ``augment`` can use, and no more."""
+
+Batch = tuple[np.ndarray, np.ndarray]
+"""Images, float32 (batch_size, height, width, 3) in [0, 1], and labels, int32 (batch_size,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Decoded photos.
+
+    Attributes:
+        pixels: uint8 (height, width, 3) each, RGB.
+        labels: int (num_photos,), indices of the classes.
+    """
+
+    pixels: Sequence[np.ndarray]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> "Pictures":
+        """Returns the photos of these rows."""
+        return Pictures(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
+
+    def joined(self, other: "Pictures") -> "Pictures":
+        """Returns the photos of both."""
+        labels = np.concatenate([self.labels, other.labels])
+        return Pictures(pixels=[*self.pixels, *other.pixels], labels=labels)
+
+
+def read_pictures(paths: Sequence[Path], labels: np.ndarray, *, size: int) -> Pictures:
+    """Returns photos at about one and a half times ``size``, their proportions kept.
+
+    At 160 pixels a photo takes about 170 kB of memory.
+
+    Raises:
+        ImageError: a photo cannot be read.
+    """
+    smallest = round(size * _DECODING_MARGIN)
+
+    def read(path: Path) -> np.ndarray:
+        pixels = images.decode(path, min_size=smallest)
+        height, width = pixels.shape[:2]
+        scale = smallest / min(height, width)
+        if scale >= 1:
+            return pixels
+        spec = InputSpec(height=max(8, round(height * scale)), width=max(8, round(width * scale)))
+        return images.to_pixels(pixels, spec)
+
+    with in_threads(read, paths, num_threads=num_cores()) as found:
+        return Pictures(pixels=list(found), labels=np.asarray(labels))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixture:
+    """What batches are drawn from.
+
+    Attributes:
+        photos: Each is seen once an epoch.
+        extra: Photos of another kind, such as renders; may be none.
+        extra_share: Share of each batch that is taken from ``extra``, 0 to 1.
+        augments: Random changes; each view takes one of them.
+        batch_size: Photos of both kinds in a batch.
+        seed: The same seed gives the same batches, from whichever step on.
+    """
+
+    photos: Pictures
+    extra: Pictures | None = None
+    extra_share: float = 0.0
+    augments: Sequence[AugmentConfig]
+    batch_size: int
+    seed: int
+
+    @property
+    def num_extra(self) -> int:
+        """Photos of ``extra`` in a batch."""
+        if self.extra is None or not len(self.extra):
+            return 0
+        if not len(self.photos):
+            return self.batch_size
+        return min(self.batch_size - 1, round(self.batch_size * self.extra_share))
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches until every photo has been seen, or every extra one where there are no photos."""
+        num, each = (
+            (len(self.photos), self.batch_size - self.num_extra)
+            if len(self.photos)
+            else (len(self.extra or ()), self.batch_size)
+        )
+        return max(1, -(-num // each))
+
+    def batches(self, spec: InputSpec, *, start: int, stop: int) -> Iterator[Batch]:
+        """Yields the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
+            ahead = None
+            for step in range(start, stop):
+                batch = ahead or pool.submit(self.batch, step, spec)
+                ahead = pool.submit(self.batch, step + 1, spec) if step + 1 < stop else None
+                yield batch.result()
+
+    def batch(self, step: int, spec: InputSpec) -> Batch:
+        """Returns the batch of one step; it depends on nothing but the step and the seed."""
+        rng = np.random.default_rng([self.seed, step])
+        drawn = []
+        for source, (pictures, num) in enumerate(
+            ((self.photos, self.batch_size - self.num_extra), (self.extra, self.num_extra))
+        ):
+            if num and pictures is not None:
+                rows = self._rows(source, len(pictures), step, num)
+                drawn += [(pictures.pixels[row], pictures.labels[row]) for row in rows]
+        kinds = rng.integers(len(self.augments), size=len(drawn))
+        views = [
+            images.augment(pixels, rng, config=self.augments[kind], spec=spec)
+            for (pixels, _), kind in zip(drawn, kinds, strict=True)
+        ]
+        return np.stack(views), np.array([label for _, label in drawn], np.int32)
+
+    def _rows(self, source: int, num_pictures: int, step: int, num: int) -> list[int]:
+        """Returns the rows of step ``step``: all in random order, then all in another."""
+        places = range(step * num, (step + 1) * num)
+        orders = {
+            epoch: np.random.default_rng([self.seed, source, epoch]).permutation(num_pictures)
+            for epoch in {place // num_pictures for place in places}
+        }
+        return [int(orders[place // num_pictures][place % num_pictures]) for place in places]

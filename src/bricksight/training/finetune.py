@@ -1,0 +1,218 @@
+"""The whole network trained on, not only the layer on top.
+
+The head starts at zero and learns ten times faster than the network (Kumar et al. 2022, arXiv
+2202.10054: a random head would spoil the features first). AdamW (Loshchilov and Hutter 2019, arXiv
+1711.05101) without decay of biases and normalisations, a rate that rises over the first steps and
+falls along a cosine, label smoothing (Szegedy et al. 2016, arXiv 1512.00567), and an exponential
+moving average of the weights, which is what is kept. Photos are seen smaller in training than in
+use: it is faster, and better (Touvron et al. 2019, arXiv 1906.06423).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bricksight import images
+from bricksight._optional import require_tensorflow
+from bricksight.bundle import Head
+from bricksight.config import InputSpec
+from bricksight.training._batches import Mixture, Pictures
+from bricksight.training._twin import build_twin
+
+HEAD_RATE_FACTOR = 10.0
+"""How many times faster than the network the new layer learns."""
+
+_WARM_UP = 0.1  # of the steps of a stage
+_EVAL_BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One pass from a high rate to a low one.
+
+    Attributes:
+        mixture: What is trained on.
+        epochs: How many times each photo is seen.
+        size: Rows and columns of the images, in pixels.
+        rate: Highest learning rate of the network.
+    """
+
+    mixture: Mixture
+    epochs: float
+    size: int
+    rate: float
+
+    @property
+    def num_steps(self) -> int:
+        """How many batches."""
+        return max(1, round(self.epochs * self.mixture.steps_per_epoch))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """What is the same in all stages.
+
+    Attributes:
+        resize: As in ``InputSpec``.
+        weight_decay: AdamW's, of kernels.
+        label_smoothing: Share of the target that is spread over all classes, 0 to 1.
+        ema: Share of the moving average of the weights that one step keeps, late in a stage.
+        adapt_batch_norm: Whether normalisation takes its statistics from these photos.
+    """
+
+    resize: Any = "stretch"
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    ema: float = 0.99
+    adapt_batch_norm: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochSeen:
+    """How the network did on the views of one epoch while it learned from them.
+
+    Attributes:
+        step: Steps of the stage so far.
+        loss: Mean cross entropy with the smoothed labels, in nats.
+        accuracy: Share of right first answers.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+class Trainer:
+    """A network, the new layer on top, and what training them needs."""
+
+    def __init__(self, network: Any, num_classes: int, options: TrainerOptions) -> None:
+        tf = require_tensorflow()
+        self._tf, self._options = tf, options
+        self._network = network
+        self._twin = build_twin(network, adapt_batch_norm=options.adapt_batch_norm)
+        self._head = tf.keras.layers.Dense(num_classes, kernel_initializer="zeros")
+        self._head.build((None, network.output_shape[-1]))
+        self._own = list(network.trainable_variables)
+        self._variables = [*self._own, *self._head.trainable_variables]
+        self._infer: Any = None
+        self._averages = [tf.Variable(one, trainable=False) for one in self._variables]
+
+    @property
+    def head(self) -> Head:
+        """The new layer, a copy."""
+        kernel, bias = (one.numpy() for one in self._head.trainable_variables)
+        return Head(kernel=kernel, bias=bias)
+
+    def run(
+        self,
+        stage: Stage,
+        *,
+        after_step: Callable[[], None] = lambda: None,
+        after_epoch: Callable[[EpochSeen], None] = lambda _: None,
+    ) -> None:
+        """Trains for one stage; afterwards network and head hold the averaged weights.
+
+        Args:
+            stage: on what, how long, how fast.
+            after_step: called after each step.
+            after_epoch: told of each epoch, and of the rest at the end.
+        """
+        step_function = self._make_step(stage)
+        spec = InputSpec(height=stage.size, width=stage.size, resize=self._options.resize)
+        self._assign(self._averages, self._variables)
+        seen: list[tuple[float, float]] = []
+        for step, (inputs, labels) in enumerate(
+            stage.mixture.batches(spec, start=0, stop=stage.num_steps), start=1
+        ):
+            # Early on, the average would hang on to where the stage began.
+            keep = min(self._options.ema, step / (9 + step))
+            loss, accuracy = step_function(inputs, labels, np.float32(keep))
+            seen.append((float(loss), float(accuracy)))
+            after_step()
+            if step % stage.mixture.steps_per_epoch == 0 or step == stage.num_steps:
+                mean_loss, mean_accuracy = np.mean(seen, axis=0).tolist()
+                after_epoch(EpochSeen(step=step, loss=mean_loss, accuracy=mean_accuracy))
+                seen.clear()
+        self._assign(self._variables, self._averages)
+
+    def _assign(self, targets: Sequence[Any], values: Sequence[Any]) -> None:
+        for target, value in zip(targets, values, strict=True):
+            target.assign(value)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Puts the averaged weights in place while the block runs."""
+        own = [one.numpy() for one in self._variables]
+        self._assign(self._variables, self._averages)
+        try:
+            yield
+        finally:
+            self._assign(self._variables, own)
+
+    def _make_step(self, stage: Stage) -> Any:
+        tf, keras = self._tf, self._tf.keras
+        optimizers = [
+            _optimizer(stage.rate * factor, stage.num_steps, self._options.weight_decay, variables)
+            for factor, variables in (
+                (1.0, self._own),
+                (HEAD_RATE_FACTOR, self._head.trainable_variables),
+            )
+        ]
+        loss_function = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=self._options.label_smoothing
+        )
+        shape = (None, stage.size, stage.size, 3)
+        num_own = len(self._own)
+
+        @tf.function(  # type: ignore[untyped-decorator]
+            autograph=False,
+            input_signature=[
+                tf.TensorSpec(shape, tf.float32),
+                tf.TensorSpec((None,), tf.int32),
+                tf.TensorSpec((), tf.float32),
+            ],
+        )
+        def step(inputs: Any, labels: Any, keep: Any) -> Any:
+            with tf.GradientTape() as tape:
+                logits = self._head(self._twin(inputs, training=True))
+                targets = tf.one_hot(labels, logits.shape[1])
+                loss = loss_function(targets, logits)
+            gradients = tape.gradient(loss, self._variables)
+            optimizers[0].apply(gradients[:num_own], self._own)
+            optimizers[1].apply(gradients[num_own:], self._head.trainable_variables)
+            for average, variable in zip(self._averages, self._variables, strict=True):
+                average.assign(variable + keep * (average - variable))
+            right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
+            return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+
+        return step
+
+    def logits(self, pictures: Pictures, spec: InputSpec) -> np.ndarray:
+        """Returns the logits of unchanged photos, float32 (num_photos, num_classes)."""
+        if self._infer is None:
+            self._infer = self._tf.function(
+                lambda inputs: self._head(self._twin(inputs, training=False)),
+                autograph=False,
+                reduce_retracing=True,
+            )
+        found = [np.empty((0, self._head.units), np.float32)]
+        for start in range(0, len(pictures), _EVAL_BATCH):
+            some = pictures.pixels[start : start + _EVAL_BATCH]
+            inputs = np.stack([images.to_input(one, spec) for one in some])
+            found.append(np.asarray(self._infer(inputs)))
+        return np.concatenate(found)
+
+
+def _optimizer(rate: float, num_steps: int, decay: float, variables: Sequence[Any]) -> Any:
+    keras = require_tensorflow().keras
+    warm_up = max(1, round(num_steps * _WARM_UP))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, num_steps - warm_up), warmup_target=rate, warmup_steps=warm_up
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_list=[one for one in variables if len(one.shape) < 2])
+    optimizer.build(variables)
+    return optimizer

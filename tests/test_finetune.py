@@ -1,0 +1,253 @@
+"""The whole network trained on: the same function at the start, better at the end, all of it."""
+
+import json
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bricksight import images
+from bricksight._optional import require_tensorflow
+from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
+from bricksight.errors import ConfigError, ModuleError
+from bricksight.modules import tuned_module
+from bricksight.predict import Predictor
+from bricksight.retrain import RetrainResult, retrain
+from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
+from bricksight.training._twin import BATCH_NORM_MOMENTUM, build_twin
+from photos import draw, write_photo_folder
+from tiny_bundle import SPLIT
+from tiny_modules import as_module, noise, tiny_network, write_saved_model
+
+TINY = FineTuneConfig(
+    fine_tune=True,
+    fine_tune_epochs=30,
+    fine_tune_size=32,
+    fine_tune_rate=1e-2,
+    fine_tune_batch_size=8,
+)
+
+
+def keras_network(size: int = 32) -> Any:
+    """Every kind of layer that the twin treats in its own way, and some that it leaves alone."""
+    keras = require_tensorflow().keras
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    images = keras.Input((size, size, 3), name="images")
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(images)
+    x = layers.BatchNormalization(name="stem_bn")(x)
+    y = layers.Conv2D(8, 1, use_bias=False, name="pointwise")(layers.ReLU(6.0)(x))
+    y = layers.BatchNormalization(name="pointwise_bn")(y)
+    x = layers.Add()([x, y])
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name="depthwise")(x)
+    x = layers.BatchNormalization(scale=False, name="without_scale")(x)
+    x = layers.Conv2D(12, 1, activation="relu", name="with_bias")(x)
+    return keras.Model(images, layers.GlobalAveragePooling2D()(x))
+
+
+def pictures(*labels: str, per_class: int = 8) -> Pictures:
+    drawn = [np.asarray(draw(label, seed)) for label in labels for seed in range(per_class)]
+    return Pictures(pixels=drawn, labels=np.repeat(np.arange(len(labels)), per_class))
+
+
+def mixture(photos: Pictures, **settings: Any) -> Mixture:
+    return Mixture(
+        **{"photos": photos, "augments": (AugmentConfig(),), "batch_size": 8, "seed": 0, **settings}
+    )
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("build", [keras_network, tiny_network])
+def test_twin__gives_the_same_features_and_shares_the_weights(build: Any) -> None:
+    network = build(32)
+    twin = build_twin(network)
+    images = noise()
+    np.testing.assert_allclose(twin(images), network(images), atol=1e-5)
+    network.layers[1].kernel.assign(2 * network.layers[1].kernel)
+    np.testing.assert_allclose(twin(images), network(images), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.tf
+def test_twin__has_the_gradients_of_keras() -> None:
+    tf = require_tensorflow()
+    network, images = keras_network(), noise()
+
+    def gradients(model: Any, *, training: bool) -> list[np.ndarray]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(images, training=training) ** 2)
+        return [np.asarray(one) for one in tape.gradient(loss, network.trainable_variables)]
+
+    for training in (False, True):
+        before = [one.numpy() for one in network.weights]
+        expected = gradients(network, training=training)
+        network.set_weights(before)  # training moves the statistics
+        found = gradients(build_twin(network), training=training)
+        network.set_weights(before)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3 * np.abs(other).max())
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("adapts", [True, False])
+def test_twin__adapts_the_statistics_or_leaves_them(adapts: bool) -> None:
+    network = keras_network()
+    layer = network.get_layer("stem_bn")
+    stem = require_tensorflow().keras.Model(network.input, network.get_layer("stem").output)
+    mean = np.asarray(stem(noise())).mean(axis=(0, 1, 2))
+    build_twin(network, adapt_batch_norm=adapts)(noise(), training=True)
+    expected = (1 - BATCH_NORM_MOMENTUM) * mean if adapts else np.zeros_like(mean)
+    np.testing.assert_allclose(layer.moving_mean, expected, atol=1e-5)
+
+
+@pytest.mark.tf
+def test_twin__takes_photos_of_other_sizes() -> None:
+    assert build_twin(keras_network(64))(noise(size=40)).shape == (3, 12)
+
+
+def test_mixture__shows_every_photo_once_an_epoch() -> None:
+    photos = pictures("red", "blue", per_class=6)
+    drawn = mixture(photos, batch_size=4)
+    spec = InputSpec(height=16, width=16)
+    shown = [inputs for inputs, _ in drawn.batches(spec, start=0, stop=drawn.steps_per_epoch)]
+    sums = np.sort(np.concatenate(shown).sum(axis=(1, 2, 3)))
+    plain = mixture(photos, batch_size=12).batch(0, spec)[0]
+    np.testing.assert_allclose(sums, np.sort(plain.sum(axis=(1, 2, 3))), rtol=1e-6)
+
+
+def test_mixture__takes_its_share_of_extra_photos_from_each_batch() -> None:
+    photos, extra = pictures("red"), pictures("red", "blue", per_class=20)
+    spec = InputSpec(height=16, width=16)
+    one_class = Pictures(pixels=extra.pixels, labels=np.full(len(extra), 7))
+    drawn = mixture(photos, extra=one_class, extra_share=0.25)
+    for _, labels in drawn.batches(spec, start=0, stop=5):
+        assert (labels == 7).sum() == 2
+    none = mixture(photos.take([]), extra=one_class)
+    assert set(none.batch(0, spec)[1]) == {7}
+    assert none.steps_per_epoch == 5
+
+
+def test_mixture__depends_on_seed_and_step_alone() -> None:
+    changes = AugmentConfig(random_rotation=180, random_noise=10)
+    drawn = mixture(pictures("red", "blue"), augments=(AugmentConfig(), changes))
+    spec = InputSpec(height=16, width=16)
+    (third,) = drawn.batches(spec, start=2, stop=3)
+    np.testing.assert_array_equal(third[0], drawn.batch(2, spec)[0])
+    assert (third[0] != drawn.batch(3, spec)[0]).any()
+
+
+def test_read_pictures__are_as_large_as_views_need(tmp_path: Path) -> None:
+    draw("red", 1).resize((400, 300)).save(tmp_path / "photo.jpg")
+    found = read_pictures([tmp_path / "photo.jpg"], np.array([0]), size=40)
+    assert found.pixels[0].shape == (60, 80, 3)
+
+
+@pytest.mark.tf
+def test_trainer__learns_and_keeps_the_averaged_weights() -> None:
+    network = keras_network()
+    trainer = Trainer(network, 2, TrainerOptions())
+    photos = pictures("red", "blue")
+    spec = InputSpec(height=32, width=32)
+    assert not trainer.logits(photos, spec).any()  # the head starts at zero
+    before = network.get_layer("pointwise").kernel.numpy()
+    seen = []
+    trainer.run(
+        Stage(mixture=mixture(photos), epochs=15, size=32, rate=1e-2), after_epoch=seen.append
+    )
+    assert len(seen) == 15
+    assert seen[-1].loss < seen[0].loss
+    assert (trainer.logits(photos, spec).argmax(axis=1) == photos.labels).mean() > 0.9
+    assert np.abs(network.get_layer("pointwise").kernel.numpy() - before).max() > 1e-3
+    features = np.asarray(network(np.stack([one / 255 for one in _sized(photos)]).astype("f4")))
+    np.testing.assert_allclose(
+        trainer.head.logits(features), trainer.logits(photos, spec), atol=1e-3
+    )
+
+
+def _sized(photos: Pictures) -> list[np.ndarray]:
+    return [images.to_pixels(one, InputSpec(height=32, width=32)) for one in photos.pixels]
+
+
+@pytest.mark.tf
+def test_tuned_module__is_another_one_for_other_weights() -> None:
+    network = tiny_network()
+    module = as_module(network, name="tiny", size=32)
+    first, again = tuned_module(module, network), tuned_module(module, network)
+    assert first.fingerprint == again.fingerprint != module.fingerprint
+    network.layers[1].kernel.assign(2 * network.layers[1].kernel)
+    assert tuned_module(module, network).fingerprint != first.fingerprint
+
+
+def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> RetrainResult:
+    write_photo_folder(folder / "photos", per_class=12)
+    file = folder / "network.keras"
+    with warnings.catch_warnings():
+        # Keras 3.15 asks NumPy 2 for an array in NumPy 1's way.
+        warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
+        keras_network().save(file)
+    reference = f"saved_model:{file}"
+    config = RetrainConfig(
+        **{
+            "image_dir": folder / "photos",
+            "tfhub_module": reference,
+            "out": folder / "bundle",
+            **settings,
+        }
+    )
+    return retrain(config, split=SPLIT, fine_tune=tuning)
+
+
+@pytest.mark.tf
+def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Path) -> None:
+    result = tune(tmp_path)
+    assert result.findings.test.accuracy is not None
+    assert result.findings.test.accuracy > 0.8
+    bundle = result.bundle
+    assert bundle.manifest.module["title"].endswith("fine-tuned")
+    assert bundle.manifest.settings["finetune"]["fine_tune"] is True
+    history = json.loads((bundle.path / "metrics.json").read_text())["history"]
+    assert len(history["measurements"]) == 30
+    assert history["measurements"][-1]["validation_accuracy"] > 0.5
+    photo = result.findings.data.records[0].path
+    answers = [
+        Predictor(bundle.path, runtime=runtime).predict(photo).predictions[0]
+        for runtime in ("litert", "tensorflow")
+    ]
+    assert answers[0].label == answers[1].label
+    assert answers[0].probability == pytest.approx(answers[1].probability, abs=1e-4)
+
+
+@pytest.mark.tf
+def test_retrain__fine_tunes_on_extra_photos_first(tmp_path: Path) -> None:
+    for seed in range(12):
+        for label in ("red", "yellow"):
+            path = tmp_path / "renders" / label / f"{seed}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw(label, 500 + seed).save(path)
+    result = tune(tmp_path, extra_train_dir=tmp_path / "renders")
+    assert result.findings.data.labels == ("blue", "green", "red", "yellow")
+    draw("yellow", 5).save(tmp_path / "new.png")
+    answer = Predictor(result.bundle.path).predict(tmp_path / "new.png")
+    assert answer.predictions[0].label == "yellow"
+
+
+@pytest.mark.tf
+def test_retrain__fine_tunes_from_a_layer_up(tmp_path: Path) -> None:
+    result = tune(tmp_path, replace(TINY, fine_tune_from="depthwise"))
+    network = result.findings.compiled.module.network()
+    fresh = keras_network()
+    for name, same in (("stem", True), ("pointwise", True), ("depthwise", False)):
+        pair = network.get_layer(name).kernel, fresh.get_layer(name).kernel
+        assert np.array_equal(*pair) == same, name
+
+
+@pytest.mark.tf
+def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no such layer. Its layers are .*stem_bn"):
+        tune(tmp_path / "one", replace(TINY, fine_tune_from="stemm"))
+    folder = tmp_path / "two"
+    write_saved_model(folder / "graph", tiny_network())
+    with pytest.raises(ModuleError, match=r"without Keras layers. .*packaged:efficientnet_lite0"):
+        tune(folder, tfhub_module=f"saved_model:{folder / 'graph'}")
