@@ -2,8 +2,8 @@
 
     python benchmarks/finetune_speed.py [--module keras:MobileNetV2] [--size 160]
 
-Both train in turns on the same images in memory with AdamW and batches of 32; the image pipeline is
-left out of Keras's time and not of ours; the first step, which traces the graph, is left out of both.
+Both train in turns on the same images in memory with AdamW and batches of 32. The image pipeline
+is left out of Keras's time and not of ours; the first step, which traces the graph, of both times.
 The median of the rounds is told.
 """
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from bricksight.cli.classify import Answering, OldGraph
+from bricksight.cli.crossval import Folds
 from bricksight.cli.evaluate import Measuring, SplitAsNamed
 from bricksight.cli.retrain import Output
 from bricksight.config import (
     AugmentConfig,
+    CrossvalConfig,
     FilesConfig,
     FineTuneConfig,
     HeadConfig,
@@ -29,8 +31,8 @@ PARTS = (SourceConfig, OutputConfig, FilesConfig)
 """What ``RetrainConfig`` is made of."""
 
 OPTION_GROUPS = (
-    *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, *PARTS),
-    *(Answering, OldGraph, Measuring, SplitAsNamed, Output),
+    *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, CrossvalConfig, *PARTS),
+    *(Answering, OldGraph, Measuring, SplitAsNamed, Output, Folds),
 )
 
 

@@ -242,6 +242,26 @@ class FineTuneConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossvalConfig:
+    """How often a recipe is measured.
+
+    Attributes:
+        folds: Parts that the photos are dealt to; each is tested on once a seed.
+        seeds: How many times all of it is done, with other folds and another seed.
+        group_by: Regular expression for photos that belong together; see `bricksight retrain`.
+    """
+
+    folds: int = 5
+    seeds: int = 3
+    group_by: str | None = None
+
+    def __post_init__(self) -> None:
+        _require_range(self, "folds", 2, 1000)
+        _require_range(self, "seeds", 1, 1000)
+        SplitConfig(group_by=self.group_by)  # refuses what is no regular expression
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceConfig:
     """What a run starts from.
 

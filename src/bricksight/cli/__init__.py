@@ -23,6 +23,10 @@ COMMANDS = {
     "retrain": ("bricksight.cli.retrain:retrain", "Train a classifier on a folder of photos."),
     "classify": ("bricksight.cli.classify:classify", "Say what is on photos."),
     "evaluate": ("bricksight.cli.evaluate:evaluate", "Measure a model on a folder of photos."),
+    "crossval": (
+        "bricksight.cli.crossval:crossval",
+        "Measure a recipe on photos that it has not seen.",
+    ),
     "export": ("bricksight.cli.export:export", "Write a model in other formats."),
     "benchmark": (
         "bricksight.cli.benchmark:benchmark",

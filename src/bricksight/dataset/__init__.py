@@ -4,7 +4,8 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 """
 
 from bricksight.dataset._dataset import Dataset
-from bricksight.dataset._groups import suggest_group_by
+from bricksight.dataset._folds import deal_folds
+from bricksight.dataset._groups import group_keys, suggest_group_by
 from bricksight.dataset._records import Problem, Record
 from bricksight.dataset._scan import scan, scan_extra
 from bricksight.dataset._split import SPLIT_RULE_VERSION
@@ -14,6 +15,8 @@ __all__ = [
     "Dataset",
     "Problem",
     "Record",
+    "deal_folds",
+    "group_keys",
     "scan",
     "scan_extra",
     "suggest_group_by",

@@ -22,7 +22,7 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import Problem, scan, scan_extra
+from bricksight.dataset import Dataset, Problem, scan, scan_extra
 from bricksight.errors import BundleError, CacheError
 from bricksight.evaluation import ENOUGH_RIGHT, Evaluation, unknown_threshold
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
@@ -41,7 +41,7 @@ from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
 from bricksight.retrain._train import Training, train
-from bricksight.training import TrainedHead
+from bricksight.training import Observer, TrainedHead
 
 BUNDLE_FILES = {
     "frozen_graph": "output_graph.pb",
@@ -103,35 +103,33 @@ def retrain(
     configs = (config, split, augment, head, fine_tune)
     watch = Stopwatch(reporter or SilentReporter())
     out = _new_folder(config)
-    with watch.stage("Scanning photos"):
-        data = scan(config.image_dir, split=split)
-        if config.extra_train_dir is not None:
-            data = data.with_extra(*scan_extra(config.extra_train_dir, known=data.records))
+    data = find_photos(config, split, watch)
     # TensorFlow takes seconds to load; it does so beside the work that does not need it yet. The
     # run waits for it even where it fails: an interpreter that ends amid the loading crashes.
     with ThreadPoolExecutor(max_workers=1) as beside:
         beside.submit(require_tensorflow)
-        photos = open_photos(data, config, cache_path=_cache_path(config), watch=watch)
+        photos = open_photos(data, config, cache_path=cache_path_of(config), watch=watch)
         return _run(photos, out, configs, watch)
+
+
+def find_photos(config: RetrainConfig, split: SplitConfig, watch: Stopwatch) -> Dataset:
+    """Returns the photos, with the extra ones if there are any.
+
+    Raises:
+        DataError: the photos cannot be used.
+    """
+    with watch.stage("Scanning photos"):
+        data = scan(config.image_dir, split=split)
+        if config.extra_train_dir is None:
+            return data
+        return data.with_extra(*scan_extra(config.extra_train_dir, known=data.records))
 
 
 def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> RetrainResult:
     """Trains, judges and writes."""
-    config, _, augment, head, tuning = configs
+    config = configs[0]
     snapshots = Snapshots()
-    training = Training(
-        config=head,
-        augment=augment,
-        checkpoint_path=config.checkpoint_path,
-        resume=config.resume,
-        observer=snapshots.take,
-        after_step=_intermediate_graphs(config, photos.compiled.module),
-        extra_share=config.extra_share,
-    )
-    if tuning.fine_tune:
-        photos, trained = fine_tune_network(photos, training, tuning)
-    else:
-        trained = train(photos, training)
+    photos, trained = fit(photos, configs, observer=snapshots.take)
     findings = _judge(
         photos, trained, test_batch_size=config.test_batch_size, settings=_settings(*configs)
     )
@@ -148,6 +146,23 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
     bundle = bundles.open_bundle(out)
     _copy_outputs(config, bundle)
     return RetrainResult(bundle=bundle, findings=findings, seconds=watch.seconds_so_far())
+
+
+def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos, TrainedHead]:
+    """Returns the photos through the network that was trained, if it was, and the layer."""
+    config, _, augment, head, tuning = configs
+    training = Training(
+        config=head,
+        augment=augment,
+        checkpoint_path=config.checkpoint_path,
+        resume=config.resume,
+        observer=observer,
+        after_step=_intermediate_graphs(config, photos.compiled.module),
+        extra_share=config.extra_share,
+    )
+    if tuning.fine_tune:
+        return fine_tune_network(photos, training, tuning)
+    return photos, train(photos, training)
 
 
 def _new_folder(config: RetrainConfig) -> Path:
@@ -184,7 +199,7 @@ def _require_writable(config: RetrainConfig, out: Path) -> None:
             raise BundleError(f"{path} is a folder; a file is to be written there.")
 
 
-def _cache_path(config: RetrainConfig) -> Path:
+def cache_path_of(config: RetrainConfig) -> Path:
     if config.bottleneck_dir is None:
         return default_cache_path()
     try:

@@ -1,0 +1,121 @@
+"""``bricksight crossval``: how good is a recipe on photos that it has not seen?"""
+
+import json as json_format
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from bricksight.cli._help import panel
+from bricksight.config import (
+    AugmentConfig,
+    CrossvalConfig,
+    FineTuneConfig,
+    HeadConfig,
+    RetrainConfig,
+    SourceConfig,
+)
+
+if TYPE_CHECKING:
+    from bricksight.retrain import CrossvalResult
+
+_SOURCE, _MEASURING, _TRAINING, _TUNING, _VIEWS = map(
+    panel,
+    (
+        "Photos and network",
+        "Measuring",
+        "Training",
+        "Fine-tuning the network",
+        "Random views",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folds(CrossvalConfig):
+    """How often is measured, and how it is told.
+
+    Attributes:
+        json: Print all figures as one JSON object.
+        quiet: Show no progress.
+    """
+
+    json: bool = False
+    quiet: bool = False
+
+
+def crossval(
+    *,
+    source: Annotated[SourceConfig, _SOURCE],
+    folds: Annotated[Folds, _MEASURING] = Folds(),
+    head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008  (frozen)
+    tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
+    augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
+) -> int:
+    """Measures what retrain would train by cross-validation; no model is written.
+
+    Every photo is answered once a seed by a model that was trained without it and without the other
+    photos of its group.
+
+    Args:
+        source: What is trained on.
+        folds: How often is measured, and how it is told.
+        head: How the layer is trained; its seed is the first.
+        tuning: How the network itself is trained on.
+        augment: Random views of the training photos.
+    """
+    from bricksight import retrain as room
+    from bricksight.cli._console import ConsoleReporter, show_log
+
+    show_log("WARN")
+    result = room.crossval(
+        RetrainConfig(**vars(source)),
+        folds=folds,
+        augment=augment,
+        head=head,
+        fine_tune=tuning,
+        reporter=ConsoleReporter(quiet=folds.quiet or folds.json),
+    )
+    print(json_format.dumps(_json(result), ensure_ascii=False) if folds.json else _text(result))
+    return 0
+
+
+def _text(result: "CrossvalResult") -> str:
+    first = result.evaluations[0]
+    lines = [
+        f"{first.num_images:,} photos of {len(first.labels)} classes, "
+        f"{len(result.evaluations)} seeds, {result.seconds['Total']:.0f} s",
+        f"Right: {spread(result.accuracies)}",
+    ]
+    top = [one.top_k_accuracy for one in result.evaluations if one.top_k_accuracy is not None]
+    lines.append(f"Among the first {first.top_k}: {spread(top)}")
+    if result.group_accuracies:
+        lines.append(f"One answer a group: {spread(result.group_accuracies)}")
+    errors = [one.expected_calibration_error for one in result.evaluations]
+    lines.append(
+        f"Expected calibration error: {spread([one for one in errors if one is not None])}"
+    )
+    weakest = sorted(
+        (one for one in first.classes if one.recall is not None), key=lambda one: one.recall or 0
+    )[:5]
+    found = ", ".join(f"{one.label} {100 * (one.recall or 0):.0f} %" for one in weakest)
+    lines.append(f"Least often found (first seed): {found}")
+    return "\n".join(lines)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Returns the mean of shares in percent and, of several, each of them and their deviation."""
+    each = ", ".join(f"{100 * value:.1f}" for value in values)
+    if len(values) < 2:
+        return f"{each} %"
+    deviation = 100 * statistics.stdev(values)
+    return f"{100 * statistics.fmean(values):.1f} % ({each}; standard deviation {deviation:.1f})"
+
+
+def _json(result: "CrossvalResult") -> dict[str, object]:
+    return {
+        "accuracies": list(result.accuracies),
+        "group_accuracies": list(result.group_accuracies),
+        "seconds": dict(result.seconds),
+        "evaluations": [one.to_json() for one in result.evaluations],
+    }

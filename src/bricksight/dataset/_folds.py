@@ -1,0 +1,61 @@
+"""The same photos dealt anew, so that each is tested on once."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from bricksight.dataset._dataset import Dataset
+from bricksight.errors import DataError
+
+_VALIDATION_FOLDS = 8
+"""Of the photos that are not tested on, an eighth validates: of five folds, a tenth of all."""
+
+
+def deal_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]:
+    """Yields the data set ``num_folds`` times; every photo is on the testing side once.
+
+    Classes are spread evenly, and photos of one group stay on one side.
+
+    Args:
+        data: however it is dealt now.
+        num_folds: 2 or more.
+        seed: another one deals other folds.
+
+    Raises:
+        DataError: there are fewer groups than folds, or fewer photos of every class.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
+
+    labels = data.label_indices(data.records)
+    groups = np.array([record.group for record in data.records])
+    num_possible = _most_folds(labels, groups)
+    if num_possible < num_folds:
+        raise DataError(
+            f"{data.image_dir} can be dealt to {num_possible} folds at most: no class has more "
+            f"photos, or there are no more groups. Add photos, or ask for fewer than {num_folds} "
+            "--folds."
+        )
+
+    def deal(num: int, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        splitter = StratifiedGroupKFold(num, shuffle=True, random_state=seed % 2**32)
+        with warnings.catch_warnings():
+            # A class of fewer groups than folds is missing in some of them; nothing follows here.
+            warnings.filterwarnings("ignore", message="The least populated class")
+            pairs = list(splitter.split(labels[rows], labels[rows], groups[rows]))
+        yield from ((rows[kept], rows[held_out]) for kept, held_out in pairs)
+
+    for rest, test in deal(num_folds, np.arange(len(labels))):
+        sides = np.full(len(labels), "training", dtype=object)
+        sides[test] = "testing"
+        num_inner = min(_VALIDATION_FOLDS, _most_folds(labels[rest], groups[rest]))
+        if num_inner > 1:
+            _, validation = next(deal(num_inner, rest))
+            sides[validation] = "validation"
+        records = zip(data.records, sides, strict=True)
+        yield replace(data, records=tuple(replace(one, bucket=side) for one, side in records))
+
+
+def _most_folds(labels: np.ndarray, groups: np.ndarray) -> int:
+    return min(len(np.unique(groups)), int(np.bincount(labels).max()))

@@ -1,0 +1,87 @@
+"""Folds by group, and a recipe measured on them."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.cli import main
+from bricksight.config import CrossvalConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.dataset import deal_folds, scan
+from bricksight.errors import ConfigError, DataError
+from bricksight.retrain import crossval
+from photos import draw, write_photo_folder
+from tiny_modules import tiny_network, write_saved_model
+
+GROUPED = SplitConfig(group_by=r"(object\d+)")
+
+
+def write_grouped(folder: Path, *, num_objects: int = 6) -> Path:
+    """Three photos of each object, as by three cameras."""
+    for label in ("red", "blue"):
+        (folder / label).mkdir(parents=True)
+        for number in range(3 * num_objects):
+            name = f"object{label}{number // 3}_{number % 3}.png".replace(label, "1" * len(label))
+            draw(label, number).save(folder / label / name)
+    return folder
+
+
+def test_deal_folds__tests_every_photo_once_and_parts_no_group(tmp_path: Path) -> None:
+    data = scan(write_grouped(tmp_path / "photos"), split=GROUPED)
+    tested: Counter[str] = Counter()
+    for dealt in deal_folds(data, num_folds=3, seed=1):
+        sides: dict[str, set[str]] = {}
+        for record in dealt.records:
+            sides.setdefault(record.group, set()).add(record.bucket)
+        assert all(len(of_group) == 1 for of_group in sides.values())
+        assert {record.bucket for record in dealt.records} == {"training", "validation", "testing"}
+        tested.update(record.relative_path for record in dealt.bucket("testing"))
+        assert [one.sha256 for one in dealt.records] == [one.sha256 for one in data.records]
+    assert tested == {record.relative_path: 1 for record in data.records}
+
+
+def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
+    data = scan(write_grouped(tmp_path / "photos"), split=GROUPED)
+
+    def dealt(seed: int) -> list[list[str]]:
+        folds = deal_folds(data, num_folds=3, seed=seed)
+        return [[record.bucket for record in one.records] for one in folds]
+
+    assert dealt(1) == dealt(1) != dealt(2)
+
+
+def test_deal_folds__refuses_more_folds_than_groups(tmp_path: Path) -> None:
+    data = scan(write_grouped(tmp_path / "photos", num_objects=2), split=GROUPED)
+    with pytest.raises(DataError, match=r"dealt to \d folds at most: .* fewer than 9 --folds"):
+        list(deal_folds(data, num_folds=9, seed=0))
+
+
+def test_crossval_config__refuses_what_measures_nothing() -> None:
+    with pytest.raises(ConfigError, match="--folds is 1"):
+        CrossvalConfig(folds=1)
+    with pytest.raises(ConfigError, match="--group_by"):
+        CrossvalConfig(group_by="(")
+
+
+@pytest.mark.tf
+def test_crossval__measures_each_photo_once_a_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_photo_folder(tmp_path / "photos", per_class=8)
+    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    config = RetrainConfig(image_dir=folder, tfhub_module=module)
+    result = crossval(config, folds=CrossvalConfig(folds=3, seeds=2), head=HeadConfig(seed=5))
+    assert [one.num_images for one in result.evaluations] == [24, 24]
+    assert np.mean(result.accuracies) > 0.5
+    assert not list(tmp_path.glob("photos-*"))  # no model
+
+    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2 --seed 5"
+    assert main([*argv.split(), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["accuracies"] == list(result.accuracies)
+    assert main([*argv.split(), "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "24 photos of 3 classes, 2 seeds" in shown
+    assert f"Right: {100 * np.mean(result.accuracies):.1f} % (" in shown
