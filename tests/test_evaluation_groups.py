@@ -25,6 +25,24 @@ def test_groups__answer_is_the_class_of_the_highest_product():
     assert evaluation.groups.accuracy_interval.method == "wilson"
 
 
+def test_groups__consensus_asks_for_two_photos_with_the_answer():
+    # Both photos of x and of y agree, those of z do not, and w has but one; y is wrong.
+    evaluation = two_classes(
+        [0.9, 0.8, 0.1, 0.2, 0.9, 0.3, 0.9],
+        [0, 0, 0, 0, 0, 0, 0],
+        groups=["x", "x", "y", "y", "z", "z", "w"],
+    )
+    assert evaluation.to_json()["groups"]["consensus"] == {
+        "min_votes": 2,
+        "count": 2,
+        "share": 0.5,
+        "accuracy": 0.5,
+    }
+    none = two_classes([0.9, 0.3, 0.9], [0, 0, 0], groups=["x", "x", "y"]).groups
+    assert none is not None and none.consensus is not None
+    assert (none.consensus.count, none.consensus.accuracy) == (0, None)
+
+
 def test_groups__of_one_photo_each_change_nothing():
     alone = two_classes([0.6, 0.1, 0.9], [0, 1, 1], groups=["x", "y", "z"])
     assert alone.groups is None
@@ -37,6 +55,7 @@ def test_groups__with_several_classes_have_no_vote():
     assert evaluation.groups.num_groups == 2
     assert evaluation.groups.accuracy is None
     assert evaluation.groups.accuracy_interval is None
+    assert evaluation.to_json()["groups"]["consensus"] is None
 
 
 def test_groups__are_named_in_the_statement():

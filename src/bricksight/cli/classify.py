@@ -4,18 +4,20 @@ import csv
 import glob
 import json as json_format
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from bricksight._text import percent
+from bricksight._text import counted, percent, some
 from bricksight.cli._help import panel
-from bricksight.config import PHOTO_EXTENSIONS
+from bricksight.config import PHOTO_EXTENSIONS, SplitConfig
 from bricksight.errors import ConfigError, DataError, ImageError
 
 if TYPE_CHECKING:
-    from bricksight.predict import Answer, Predictor
+    from bricksight.predict import Answer, GroupAnswer, Predictor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,30 @@ class Answering:
             raise ConfigError(f"--threads is {self.threads}; it must be at least 1.")
         if self.json and self.csv:
             raise ConfigError("--json and --csv are both given; choose one.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """Several photos of one object get one answer together, beside their own.
+
+    Attributes:
+        group_by: Regular expression searched in each photo's path as it is named; photos with the
+            same first capture group (or the same match, if it captures nothing) show one object.
+        min_votes: Name an object only if at least this many of its photos agree on their own;
+            others are "unknown".
+    """
+
+    group_by: str | None = None
+    min_votes: int | None = None
+
+    def __post_init__(self) -> None:
+        SplitConfig(group_by=self.group_by)  # the same expression as in training, so the same check
+        if self.min_votes is not None and self.min_votes < 1:
+            raise ConfigError(f"--min_votes is {self.min_votes}; it must be at least 1.")
+        if self.min_votes is not None and self.group_by is None:
+            raise ConfigError(
+                "--min_votes needs --group_by, which says what photos show one object."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +107,7 @@ class OldGraph:
 def classify(
     *paths: Path,
     answering: Annotated[Answering, panel("Answers")] = Answering(),
+    objects: Annotated[Objects, panel("Several photos of one object")] = Objects(),
     old: Annotated[OldGraph, panel("Old graphs")] = OldGraph(),
 ) -> int:
     """Says what is on photos.
@@ -92,6 +119,7 @@ def classify(
     Args:
         paths: BUNDLE PHOTO...; with --graph only PHOTO...
         answering: How photos are answered.
+        objects: Which photos show one object.
         old: A model as retrain.py left it.
     """
     from bricksight.predict import Predictor
@@ -104,27 +132,82 @@ def classify(
         photos = paths[1:]
     if not photos:
         raise ConfigError("No photos are named: classify BUNDLE PHOTO...")
-    write = _write_json if answering.json else _CsvWriter() if answering.csv else _write_text
-    return _classify(predictor, list(_photos(photos)), answering.top_k, write)
+    named = list(_photos(photos))
+    grouped = None if objects.group_by is None else _objects(named, objects)
+    writer = _writer(answering, with_objects=grouped is not None)
+    if grouped is None:
+        return _classify(predictor, named, answering.top_k, writer)
+    return _classify_objects(predictor, grouped, answering.top_k, objects.min_votes, writer)
 
 
 STDIN = Path("/dev/stdin")
 """What stands for "-" by the time the words have been parsed; see ``cli.main``."""
 
-Write = Callable[[Path, "Answer"], None]
 
-
-def _classify(predictor: "Predictor", photos: Sequence[Path], top_k: int, write: Write) -> int:
+def _classify(predictor: "Predictor", photos: Sequence[Path], top_k: int, writer: "_Writer") -> int:
     """Returns 1 if a photo could not be read; the others are answered all the same."""
     code = 0
     answers = predictor.predict_many(photos, top_k=top_k)
     for photo, answer in zip(photos, answers, strict=True):
         if isinstance(answer, ImageError):
-            print(f"bricksight: {photo}: {answer}", file=sys.stderr)
+            _complain(photo, answer)
             code = 1
         else:
-            write(photo, answer)
+            writer.photo(photo, answer)
     return code
+
+
+def _classify_objects(
+    predictor: "Predictor",
+    objects: Mapping[str, Sequence[Path]],
+    top_k: int,
+    min_votes: int | None,
+    writer: "_Writer",
+) -> int:
+    """Returns 1 if a photo could not be read; the object is answered by its others."""
+    code = 0
+    rows = predictor.probabilities_of(photo for photos in objects.values() for photo in photos)
+    for key, photos in objects.items():
+        found = list(islice(rows, len(photos)))
+        for photo, row in zip(photos, found, strict=True):
+            if isinstance(row, ImageError):
+                _complain(photo, row)
+                code = 1
+        if all(isinstance(row, ImageError) for row in found):
+            _complain(key, f"none of {counted(len(photos), 'photo')} can be read, so no answer")
+        else:
+            answer = predictor.answer_group(found, top_k=top_k, min_votes=min_votes)
+            writer.object(key, photos, answer)
+    return code
+
+
+def _complain(what: Path | str, reason: object) -> None:
+    print(f"bricksight: {what}: {reason}", file=sys.stderr)
+
+
+def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
+    """Returns the photos of each object; a photo that is named twice counts once."""
+    from bricksight.dataset import group_keys
+
+    once = list(dict.fromkeys(photos))
+    keys, unmatched = group_keys([photo.as_posix() for photo in once], group_by=asked.group_by)
+    objects = defaultdict(list)
+    for key, photo in zip(keys, once, strict=True):
+        objects[key].append(photo)
+    largest = max(map(len, objects.values()), default=0)
+    if objects and asked.min_votes is not None and asked.min_votes > largest:
+        raise ConfigError(
+            f"--min_votes is {asked.min_votes}, but no object has more than "
+            f"{counted(largest, 'photo')}, so all would be unknown. Lower it, or name more photos "
+            f"that --group_by {asked.group_by!r} puts together."
+        )
+    if unmatched:
+        print(
+            f"! --group_by finds nothing in {counted(len(unmatched), 'path')}, each of which is an "
+            f"object of its own: {some(unmatched)}.",
+            file=sys.stderr,
+        )
+    return dict(objects)
 
 
 def _photos(paths: Iterable[Path]) -> Iterator[Path]:
@@ -153,14 +236,63 @@ def _matching(pattern: Path) -> list[Path]:
     return [Path(path) for path in found]
 
 
-def _write_text(photo: Path, answer: "Answer") -> None:
-    named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
-    print(f"{photo}: {'unknown; perhaps ' if answer.is_unknown else ''}{named}")
+class _Writer(Protocol):
+    """Prints answers as they come."""
+
+    def photo(self, photo: Path, answer: "Answer") -> None:
+        """Prints the answer to a photo."""
+
+    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+        """Prints the answers to the photos of an object that could be read, and to all of them."""
 
 
-def _write_json(photo: Path, answer: "Answer") -> None:
-    content = {
-        "photo": str(photo),
+def _writer(answering: Answering, *, with_objects: bool) -> _Writer:
+    if answering.json:
+        return _JsonWriter()
+    return _CsvWriter(with_objects=with_objects) if answering.csv else _TextWriter()
+
+
+def _read(photos: Sequence[Path], answer: "GroupAnswer") -> "list[tuple[Path, Answer]]":
+    pairs = zip(photos, answer.views, strict=True)
+    return [(photo, view) for photo, view in pairs if not isinstance(view, ImageError)]
+
+
+class _TextWriter:
+    def photo(self, photo: Path, answer: "Answer") -> None:
+        _print_text(str(photo), answer)
+
+    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+        read = _read(photos, answer)
+        for photo, view in read:
+            self.photo(photo, view)
+        votes = f"{counted(answer.votes, 'vote')} of {counted(len(read), 'photo')}"
+        _print_text(f"= {key} ({votes})", answer)
+
+
+def _print_text(named: str, answer: "Answer") -> None:
+    classes = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
+    print(f"{named}: {'unknown; perhaps ' if answer.is_unknown else ''}{classes}")
+
+
+class _JsonWriter:
+    def photo(self, photo: Path, answer: "Answer") -> None:
+        _print_json({"photo": str(photo)}, answer)
+
+    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+        read = _read(photos, answer)
+        for photo, view in read:
+            _print_json({"photo": str(photo), "object": key}, view)
+        unread = {
+            str(photo): str(view)
+            for photo, view in zip(photos, answer.views, strict=True)
+            if isinstance(view, ImageError)
+        }
+        named = {"object": key, "photos": [str(photo) for photo, _ in read], "set_aside": unread}
+        _print_json({**named, "votes": answer.votes}, answer)
+
+
+def _print_json(named: dict[str, Any], answer: "Answer") -> None:
+    content = named | {
         "label": answer.label,
         "is_unknown": answer.is_unknown,
         "predictions": [
@@ -173,12 +305,23 @@ def _write_json(photo: Path, answer: "Answer") -> None:
 class _CsvWriter:
     """Writes the header before the first row."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_objects: bool) -> None:
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
-        self._writer.writerow(("photo", "rank", "label", "probability", "is_unknown"))
+        header = ("photo", "rank", "label", "probability", "is_unknown")
+        more = ("object", "num_photos", "votes") if with_objects else ()
+        self._writer.writerow((*header, *more))
 
-    def __call__(self, photo: Path, answer: "Answer") -> None:
+    def photo(self, photo: Path, answer: "Answer") -> None:
+        self._write(photo, answer)
+
+    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+        read = _read(photos, answer)
+        for photo, view in read:
+            self._write(photo, view, key, "", "")
+        self._write("", answer, key, len(read), answer.votes)
+
+    def _write(self, photo: Path | str, answer: "Answer", *more: str | int) -> None:
         for rank, one in enumerate(answer.predictions, start=1):
             self._writer.writerow(
-                (photo, rank, one.label, f"{one.probability:.6f}", answer.is_unknown)
+                (photo, rank, one.label, f"{one.probability:.6f}", answer.is_unknown, *more)
             )

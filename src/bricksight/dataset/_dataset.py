@@ -158,7 +158,7 @@ def assemble(
 
 def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Record, ...], list[str]]:
     """Returns the records, and the paths in which ``--group_by`` found nothing."""
-    keys, unmatched = group_keys(photos, group_by=split.group_by)
+    keys, unmatched = group_keys([photo.relative_path for photo in photos], group_by=split.group_by)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
     pairs = list(zip(photos, keys, strict=True))
     if split.limit_per_class is not None:

@@ -5,7 +5,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from bricksight.dataset._records import Photo, Record
+from bricksight.dataset._records import Record
 from bricksight.errors import DataError
 
 _NO_HASH = "_nohash_"
@@ -20,28 +20,33 @@ _MIN_GROUPS_PER_CLASS = 3
 _DATE_AT_END = re.compile(r"(19|20)\d{6}$")
 
 
-def group_keys(photos: Sequence[Photo], *, group_by: str | None) -> tuple[list[str], list[str]]:
+def group_keys(paths: Sequence[str], *, group_by: str | None) -> tuple[list[str], list[str]]:
     """Returns the key of every photo, and the paths in which ``group_by`` finds nothing.
 
-    Without ``group_by`` the key is the path below image_dir up to ``_nohash_``, retrain.py's way to
-    mark photos that belong together; so it is where the expression finds nothing. Keys are in
-    Unicode form NFC, because the same name may be stored composed on one system and decomposed on
-    another, and the split must not differ for it.
+    Without ``group_by`` the key is the path up to ``_nohash_``, retrain.py's way to mark photos
+    that belong together; so it is where the expression finds nothing. Keys are in Unicode form NFC,
+    because the same name may be stored composed on one system and decomposed on another, and the
+    split must not differ for it.
+
+    Args:
+        paths: one a photo, with "/" between folders on every system.
+        group_by: regular expression; photos of the same first capture group, or of the same match
+            if it captures nothing, have the same key.
 
     Raises:
         DataError: ``group_by`` finds nothing in any path.
     """
-    paths = [unicodedata.normalize("NFC", photo.relative_path) for photo in photos]
-    own = [path.partition(_NO_HASH)[0] for path in paths]
+    composed = [unicodedata.normalize("NFC", path) for path in paths]
+    own = [path.partition(_NO_HASH)[0] for path in composed]
     if group_by is None:
         return own, []
     pattern = re.compile(group_by)
-    found = [_found(pattern, path) for path in paths]
-    unmatched = [photo.relative_path for photo, key in zip(photos, found, strict=True) if not key]
-    if photos and len(unmatched) == len(photos):
+    found = [_found(pattern, path) for path in composed]
+    unmatched = [path for path, key in zip(paths, found, strict=True) if not key]
+    if paths and len(unmatched) == len(paths):
         raise DataError(
-            f"--group_by {group_by!r} finds nothing in any of {len(photos):,} paths. "
-            f"It is searched in the path below image_dir, such as {unmatched[0]!r}."
+            f"--group_by {group_by!r} finds nothing in any of {len(paths):,} paths. "
+            f"It is searched in paths such as {unmatched[0]!r}."
         )
     return [key or other for key, other in zip(found, own, strict=True)], unmatched
 

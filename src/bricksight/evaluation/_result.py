@@ -9,6 +9,9 @@ from bricksight._text import percent
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval
 
+CONSENSUS_VOTES = 2
+"""How many photos of a group must agree with its answer in ``GroupScores.consensus``."""
+
 
 @dataclass(frozen=True)
 class ClassScores:
@@ -68,6 +71,19 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What is left when some answers are withheld.
+
+    Attributes:
+        count: photos, or groups, that still get an answer.
+        accuracy: share of those answers that is right, ``None`` if there are none.
+    """
+
+    count: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
 class GroupScores:
     """One answer a group: the class with the highest mean log probability over its photos.
 
@@ -76,24 +92,14 @@ class GroupScores:
         accuracy: share of the groups whose answer is right; ``None`` where some group holds photos
             of several classes, for which one answer makes no sense.
         accuracy_interval: 95 % Wilson interval of ``accuracy``; groups are independent.
+        consensus: what is left when a group is only answered if at least ``CONSENSUS_VOTES`` of its
+            photos have that answer as their own; ``None`` where ``accuracy`` is.
     """
 
     num_groups: int
     accuracy: float | None
     accuracy_interval: Interval | None
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What is left when answers below a probability are withheld.
-
-    Attributes:
-        count: photos that still get an answer.
-        accuracy: share of those answers that is right, ``None`` if there are none.
-    """
-
-    count: int
-    accuracy: float | None
+    consensus: Answered | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,4 +205,11 @@ def _groups_json(groups: GroupScores) -> dict[str, Any]:
         "num_groups": groups.num_groups,
         "accuracy": groups.accuracy,
         "accuracy_interval": _interval_json(groups.accuracy_interval),
+        "consensus": groups.consensus
+        and {
+            "min_votes": CONSENSUS_VOTES,
+            "count": groups.consensus.count,
+            "share": groups.consensus.count / groups.num_groups,
+            "accuracy": groups.consensus.accuracy,
+        },
     }

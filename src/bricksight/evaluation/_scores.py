@@ -6,9 +6,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from bricksight._fusion import count_votes, fuse
 from bricksight.evaluation._calibration import expected_calibration_error, reliability_bins
 from bricksight.evaluation._intervals import Interval, accuracy_interval, wilson_interval
 from bricksight.evaluation._result import (
+    CONSENSUS_VOTES,
+    Answered,
     ClassScores,
     ConfusedPair,
     Evaluation,
@@ -250,14 +253,14 @@ def _group_scores(
     num_groups = int(group_indices.max()) + 1
     group_labels = np.unique(np.column_stack([group_indices, label_indices]), axis=0)
     if len(group_labels) > num_groups:
-        return GroupScores(num_groups=num_groups, accuracy=None, accuracy_interval=None)
-    # The class of the highest sum is that of the highest mean: the photos of a group are as many
-    # for one class as for another.
-    sums = np.zeros((num_groups, probabilities.shape[1]))
-    np.add.at(sums, group_indices, np.log(np.maximum(probabilities, _SMALLEST)))
-    num_right = int((sums.argmax(axis=1) == group_labels[:, 1]).sum())
+        return GroupScores(num_groups, accuracy=None, accuracy_interval=None, consensus=None)
+    fused = fuse(probabilities, group_indices)
+    right = fused.argmax(axis=1) == group_labels[:, 1]
+    agreed = count_votes(probabilities, group_indices, fused) >= CONSENSUS_VOTES
+    num_right = int(right.sum())
     return GroupScores(
         num_groups=num_groups,
         accuracy=num_right / num_groups,
         accuracy_interval=Interval(*wilson_interval(num_right, num_groups), method="wilson"),
+        consensus=Answered(count=int(agreed.sum()), accuracy=_mean(right[agreed])),
     )

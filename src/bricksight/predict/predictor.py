@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from bricksight import images
+from bricksight._fusion import count_votes, fuse
+from bricksight._text import counted
 from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
-from bricksight.errors import BundleError, ImageError
+from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.predict.runtimes import (
     Runtime,
@@ -54,6 +56,21 @@ class Answer:
     def label(self) -> str | None:
         """The most probable class, ``None`` if unknown."""
         return None if self.is_unknown else self.predictions[0].label
+
+
+@dataclass(frozen=True)
+class GroupAnswer(Answer):
+    """What the model says of one object, by several photos of it.
+
+    Attributes:
+        predictions: The most probable classes by all photos together.
+        is_unknown: Whether the first is too improbable, or has too few votes, to be named.
+        votes: How many of the photos have the first as their own most probable class.
+        views: One a photo, in order: its own answer, or why it could not be read.
+    """
+
+    votes: int
+    views: tuple[Answer | ImageError, ...]
 
 
 class Predictor:
@@ -176,6 +193,24 @@ class Predictor:
         """
         return self.answer(self.probabilities(self._load(photo)[None])[0], top_k=top_k)
 
+    def predict_group(
+        self, photos: Iterable[Photo], top_k: int = 5, min_votes: int | None = None
+    ) -> GroupAnswer:
+        """Returns one answer to all photos of one object; see ``answer_group``.
+
+        Args:
+            photos: of the same object, in any order and size. One that cannot be read is named in
+                its place in ``views``, and the others still count.
+            top_k: how many classes to name.
+            min_votes: how many photos must agree.
+
+        Raises:
+            ConfigError: there are no photos, or ``min_votes`` is less than 1.
+            ImageError: none of the photos can be read.
+        """
+        rows = list(self.probabilities_of(photos))
+        return self.answer_group(rows, top_k=top_k, min_votes=min_votes)
+
     def predict_many(
         self, photos: Iterable[Photo], *, top_k: int = 5
     ) -> Iterator[Answer | ImageError]:
@@ -215,7 +250,7 @@ class Predictor:
         """Returns the ``top_k`` most probable classes by one row of probabilities.
 
         Args:
-            probabilities: float32 (num_classes,), such as the mean over several photos.
+            probabilities: float32 (num_classes,), such as the mean over several frames.
             top_k: how many classes to name; all if there are fewer.
         """
         order = np.argsort(-probabilities, kind="stable")[:top_k]
@@ -224,6 +259,60 @@ class Predictor:
         )
         threshold = self.unknown_threshold
         return Answer(predictions, threshold is not None and predictions[0].probability < threshold)
+
+    def answer_group(
+        self,
+        rows: Sequence[np.ndarray | ImageError],
+        *,
+        top_k: int = 5,
+        min_votes: int | None = None,
+    ) -> GroupAnswer:
+        """Returns one answer to one object by the probabilities of each of its photos.
+
+        The classes are ranked by the product of their probabilities (J. Kittler, M. Hatef,
+        R. P. W. Duin, J. Matas, "On combining classifiers", IEEE TPAMI 20(3), 1998). What is told
+        is their geometric mean, renormalised to a sum of 1: photos that say the same give what each
+        of them says, however many they are. So the threshold for "unknown", which was chosen on
+        single photos, is applied to it as it is. The product itself nears 1 whether right or wrong,
+        because photos of one object are often wrong together, and would pass any threshold.
+
+        The product may favour a class that is second on every photo; ``min_votes`` asks for photos
+        whose own most probable class it is, whether or not they would be "unknown" alone.
+
+        Args:
+            rows: float32 (num_classes,) a photo, or its error, as ``probabilities_of`` yields them.
+            top_k: how many classes to name; all if there are fewer.
+            min_votes: with fewer votes the object is "unknown", so one of fewer photos always is;
+                by default no votes are asked for.
+
+        Raises:
+            ConfigError: there are no rows, or ``min_votes`` is less than 1.
+            ImageError: all of them are errors.
+        """
+        if min_votes is not None and min_votes < 1:
+            raise ConfigError(f"min_votes is {min_votes}; it must be at least 1.")
+        if not rows:
+            raise ConfigError("There are no photos of the object; at least one is needed.")
+        read = [row for row in rows if not isinstance(row, ImageError)]
+        if not read:
+            raise ImageError(
+                f"none of {counted(len(rows), 'photo')} of the object can be read; the first is "
+                f"{rows[0]}"
+            )
+        group = np.zeros(len(read), np.intp)
+        stacked = np.stack(read)
+        fused = fuse(stacked, group)
+        (votes,) = count_votes(stacked, group, fused).tolist()
+        answer = self.answer(fused[0].astype(np.float32), top_k=top_k)
+        return GroupAnswer(
+            predictions=answer.predictions,
+            is_unknown=answer.is_unknown or (min_votes is not None and votes < min_votes),
+            votes=votes,
+            views=tuple(
+                row if isinstance(row, ImageError) else self.answer(row, top_k=top_k)
+                for row in rows
+            ),
+        )
 
 
 def _file_of(bundle: Bundle, kind: Any) -> Path:
