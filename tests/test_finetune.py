@@ -124,9 +124,7 @@ def test_mixture__takes_its_share_of_extra_photos_from_each_batch() -> None:
     drawn = mixture(photos, extra=one_class, extra_share=0.25)
     for _, labels in drawn.batches(spec, start=0, stop=5):
         assert (labels == 7).sum() == 2
-    none = mixture(photos.take([]), extra=one_class)
-    assert set(none.batch(0, spec)[1]) == {7}
-    assert none.steps_per_epoch == 5
+    assert drawn.steps_per_epoch == 2
 
 
 def test_mixture__depends_on_seed_and_step_alone() -> None:
@@ -181,12 +179,14 @@ def test_tuned_module__is_another_one_for_other_weights() -> None:
 
 
 def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> RetrainResult:
-    write_photo_folder(folder / "photos", per_class=12)
+    if not (folder / "photos").exists():
+        write_photo_folder(folder / "photos", per_class=12)
     file = folder / "network.keras"
-    with warnings.catch_warnings():
-        # Keras 3.15 asks NumPy 2 for an array in NumPy 1's way.
-        warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
-        keras_network().save(file)
+    if not file.exists():
+        with warnings.catch_warnings():
+            # Keras 3.15 asks NumPy 2 for an array in NumPy 1's way.
+            warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
+            keras_network().save(file)
     reference = f"saved_model:{file}"
     config = RetrainConfig(
         **{
@@ -220,7 +220,10 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
 
 
 @pytest.mark.tf
-def test_retrain__fine_tunes_on_extra_photos_first(tmp_path: Path) -> None:
+def test_retrain__fine_tunes_on_extra_photos_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRICKSIGHT_CACHE_DIR", str(tmp_path / "cache"))
     for seed in range(12):
         for label in ("red", "yellow"):
             path = tmp_path / "renders" / label / f"{seed}.png"
@@ -231,6 +234,32 @@ def test_retrain__fine_tunes_on_extra_photos_first(tmp_path: Path) -> None:
     draw("yellow", 5).save(tmp_path / "new.png")
     answer = Predictor(result.bundle.path).predict(tmp_path / "new.png")
     assert answer.predictions[0].label == "yellow"
+
+    (kept,) = (tmp_path / "cache" / "tuned").iterdir()
+    again = tune(tmp_path, extra_train_dir=tmp_path / "renders", out=tmp_path / "again")
+    title = "Training the network on 24 extra photos"
+    assert title in result.seconds
+    assert title not in again.seconds
+    np.testing.assert_array_equal(again.findings.trained.head.kernel, head_of(result))
+    kept.write_bytes(b"damaged")
+    third = tune(tmp_path, extra_train_dir=tmp_path / "renders", out=tmp_path / "third")
+    assert title in third.seconds
+
+
+def head_of(result: RetrainResult) -> np.ndarray:
+    return result.findings.trained.head.kernel
+
+
+@pytest.mark.tf
+def test_trainer__restores_its_state_and_refuses_another_networks() -> None:
+    photos, spec = pictures("red", "blue"), InputSpec(height=32, width=32)
+    trainer, other = (Trainer(keras_network(), 2, TrainerOptions()) for _ in range(2))
+    trainer.run(Stage(mixture=mixture(photos), epochs=2, size=32, rate=1e-2))
+    assert (other.logits(photos, spec) != trainer.logits(photos, spec)).any()
+    other.restore(trainer.state())
+    np.testing.assert_array_equal(other.logits(photos, spec), trainer.logits(photos, spec))
+    with pytest.raises(ValueError, match="do not fit"):
+        Trainer(tiny_network(), 2, TrainerOptions()).restore(trainer.state())
 
 
 @pytest.mark.tf

@@ -1,11 +1,18 @@
 """From photos to a network whose own weights were trained on them, and the layer on top of it."""
 
+import hashlib
+import json
+import logging
+import zipfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 
+from bricksight._files import cache_dir, replacing
+from bricksight._text import counted
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec
 from bricksight.dataset import Record
@@ -14,6 +21,7 @@ from bricksight.modules import tuned_module
 from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._train import Training, choose_augments, warn_of_unused
 from bricksight.training import (
+    POLICIES,
     EpochSeen,
     History,
     Measurement,
@@ -36,6 +44,14 @@ _LAST_RATE = 0.3
 
 _SMALLER = 5 / 7
 
+_BOLDEST = POLICIES["any angle, any colour"]
+"""Changes of extra photos while they are alone: they are to teach the shape."""
+
+_TRAINING_VERSION = 1
+"""Part of the key of what is kept: raised when the same settings train to other weights."""
+
+_LOGGER = logging.getLogger(__name__)
+
 _UNUSED = (
     "how_many_training_steps",
     "learning_rate",
@@ -55,6 +71,7 @@ class _Tuning:
 
     config: FineTuneConfig
     augments: tuple[AugmentConfig, ...]
+    extra_augments: tuple[AugmentConfig, ...]
     extra_share: float
     seed: int
 
@@ -73,6 +90,7 @@ def fine_tune_network(
     tuning = _Tuning(
         config=config,
         augments=choose_augments(photos, training),
+        extra_augments=_BOLDEST if training.augment.is_identity else (training.augment,),
         extra_share=training.extra_share,
         seed=training.config.seed,
     )
@@ -83,6 +101,8 @@ def fine_tune_network(
         resize=module.input_spec.resize, adapt_batch_norm=config.batch_norm == "adapted"
     )
     trainer = Trainer(network, len(photos.data.labels), options)
+    if photos.data.extra and config.fine_tune_extra_epochs:
+        _learn_extra(trainer, photos, tuning)
     history = _run(trainer, photos, stages=_stages(photos, tuning), observer=training.observer)
     tuned = through(photos, tuned_module(module, network))
     return tuned, _cooled(trainer.head, tuned, history, tuning)
@@ -103,36 +123,91 @@ def _freeze_below(network: Any, name: str | None, reference: str) -> None:
         raise ConfigError(f"--fine_tune_from {name}: {reference} has nothing to train from there.")
 
 
+def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
+    """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
+    config, size = tuning.config, _first_size(photos, tuning)
+    path = cache_dir("tuned") / f"{_key_of_extra(photos, tuning)}.npz"
+    if _restored(trainer, path):
+        _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
+        return
+    extra = _pictures(photos, photos.data.extra, size)
+    mixture = Mixture(
+        photos=extra,
+        augments=tuning.extra_augments,
+        batch_size=config.fine_tune_batch_size,
+        seed=tuning.seed,
+    )
+    epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_rate
+    stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
+    title = f"Training the network on {counted(len(extra), 'extra photo')}"
+    with photos.watch.stage(title, stage.num_steps) as advance:
+        trainer.run(stage, after_step=lambda: advance(1))
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez(file, *trainer.state())
+
+
+def _key_of_extra(photos: Photos, tuning: _Tuning) -> str:
+    """Returns a text that differs wherever the extra photos would teach the network otherwise."""
+    settings = {**asdict(tuning.config), "fine_tune_epochs": None}
+    described = {
+        "version": _TRAINING_VERSION,
+        "module": photos.compiled.module.fingerprint,
+        "input": photos.compiled.module.input_spec.key,
+        "labels": photos.data.labels,
+        "photos": [(record.sha256, record.label) for record in photos.data.extra],
+        "augments": [asdict(augment) for augment in tuning.extra_augments],
+        "settings": settings,
+        "seed": tuning.seed,
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _restored(trainer: Trainer, path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            trainer.restore([arrays[name] for name in arrays.files])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        _LOGGER.warning("%s cannot be read (%s); its photos are learned from again.", path, error)
+        return False
+    return True
+
+
+def _first_size(photos: Photos, tuning: _Tuning) -> int:
+    """Returns the size of the images at first: a multiple of 32, by which networks reduce them."""
+    own = photos.compiled.module.input_spec.height
+    return tuning.config.fine_tune_size or max(32, round(own * _SMALLER / 32) * 32)
+
+
 def _stages(photos: Photos, tuning: _Tuning) -> list[Stage]:
-    """Returns renders first, then photos with renders among them, then at the network's size."""
-    config, spec = tuning.config, photos.compiled.module.input_spec
-    small = config.fine_tune_size or max(32, round(spec.height * _SMALLER / 32) * 32)
-    training = _pictures(photos, photos.data.bucket("training"), small)
-    extra = _pictures(photos, photos.data.extra, small)
-    last = config.fine_tune_epochs * _LAST_PART if small != spec.height else 0.0
-
-    def mixture(pictures: Pictures, number: int) -> Mixture:
-        return Mixture(
-            photos=pictures,
-            extra=extra if len(extra) else None,
-            extra_share=tuning.extra_share,
-            augments=tuning.augments,
-            batch_size=config.fine_tune_batch_size,
-            seed=tuning.seed + number,
+    """Returns photos with extra ones among them, then the same at the network's own size."""
+    config, own = tuning.config, photos.compiled.module.input_spec.height
+    small = _first_size(photos, tuning)
+    last = config.fine_tune_epochs * _LAST_PART if small != own else 0.0
+    planned = [(small, config.fine_tune_epochs - last, 1.0), (own, last, _LAST_RATE)]
+    return [
+        Stage(
+            mixture=_mixture(photos, tuning, size=size, seed=tuning.seed + number),
+            epochs=epochs,
+            size=size,
+            rate=config.fine_tune_rate * rate,
         )
+        for number, (size, epochs, rate) in enumerate(planned, start=1)
+        if epochs
+    ]
 
-    def stage(pictures: Pictures, number: int, epochs: float, size: int, rate: float) -> Stage:
-        rate *= config.fine_tune_rate
-        return Stage(mixture=mixture(pictures, number), epochs=epochs, size=size, rate=rate)
 
-    stages = [stage(training, 1, config.fine_tune_epochs - last, small, 1.0)]
-    if len(extra) and config.fine_tune_extra_epochs:
-        none = extra.take([])
-        stages.insert(0, stage(none, 0, config.fine_tune_extra_epochs, small, 1.0))
-    if last:
-        large = _pictures(photos, photos.data.bucket("training"), spec.height)
-        stages.append(stage(large, 2, last, spec.height, _LAST_RATE))
-    return stages
+def _mixture(photos: Photos, tuning: _Tuning, *, size: int, seed: int) -> Mixture:
+    extra = photos.data.extra
+    return Mixture(
+        photos=_pictures(photos, photos.data.bucket("training"), size),
+        extra=_pictures(photos, extra, size) if extra else None,
+        extra_share=tuning.extra_share,
+        augments=tuning.augments,
+        batch_size=tuning.config.fine_tune_batch_size,
+        seed=seed,
+    )
 
 
 def _pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Pictures:

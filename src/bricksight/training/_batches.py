@@ -37,11 +37,6 @@ class Pictures:
         """Returns the photos of these rows."""
         return Pictures(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
 
-    def joined(self, other: "Pictures") -> "Pictures":
-        """Returns the photos of both."""
-        labels = np.concatenate([self.labels, other.labels])
-        return Pictures(pixels=[*self.pixels, *other.pixels], labels=labels)
-
 
 def read_pictures(paths: Sequence[Path], labels: np.ndarray, *, size: int) -> Pictures:
     """Returns photos at about one and a half times ``size``, their proportions kept.
@@ -71,7 +66,7 @@ class Mixture:
     """What batches are drawn from.
 
     Attributes:
-        photos: Each is seen once an epoch.
+        photos: One or more; each is seen once an epoch.
         extra: Photos of another kind, such as renders; may be none.
         extra_share: Share of each batch that is taken from ``extra``, 0 to 1.
         augments: Random changes; each view takes one of them.
@@ -91,19 +86,12 @@ class Mixture:
         """Photos of ``extra`` in a batch."""
         if self.extra is None or not len(self.extra):
             return 0
-        if not len(self.photos):
-            return self.batch_size
         return min(self.batch_size - 1, round(self.batch_size * self.extra_share))
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches until every photo has been seen, or every extra one where there are no photos."""
-        num, each = (
-            (len(self.photos), self.batch_size - self.num_extra)
-            if len(self.photos)
-            else (len(self.extra or ()), self.batch_size)
-        )
-        return max(1, -(-num // each))
+        """Batches until every photo has been seen."""
+        return -(-len(self.photos) // (self.batch_size - self.num_extra))
 
     def batches(self, spec: InputSpec, *, start: int, stop: int) -> Iterator[Batch]:
         """Yields the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""

@@ -106,6 +106,24 @@ class Trainer:
         kernel, bias = (one.numpy() for one in self._head.trainable_variables)
         return Head(kernel=kernel, bias=bias)
 
+    def state(self) -> list[np.ndarray]:
+        """Returns a copy of all weights, statistics of the normalisations included."""
+        return [one.numpy() for one in self._all_variables()]
+
+    def restore(self, state: Sequence[np.ndarray]) -> None:
+        """Takes the weights that ``state`` returned.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        variables = self._all_variables()
+        if [one.shape for one in state] != [tuple(one.shape) for one in variables]:
+            raise ValueError("The weights do not fit the network.")
+        self._assign(variables, state)
+
+    def _all_variables(self) -> list[Any]:
+        return [*self._network.weights, *self._head.trainable_variables]
+
     def run(
         self,
         stage: Stage,
