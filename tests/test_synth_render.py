@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from bricksight.cli import main
-from bricksight.errors import ConfigError, DataError, MissingPackageError
+from bricksight.errors import ConfigError, DataError, LDrawError, MissingPackageError
 from bricksight.synth import Scene, SceneConfig, photo_rng, sample_scene
 from bricksight.synth.colours import Colour
 from bricksight.synth.models import find_models
@@ -22,6 +22,7 @@ from bricksight.synth.raytrace import Quality, Shot, render_scene
 from bricksight.synth.records import RECORDS, read_records
 from bricksight.synth.render import SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
+from ldraw_files import part, write_library
 
 LABEL = "3005_brick_1x1"
 OTHER = "3068b_tile_2x2"
@@ -79,6 +80,13 @@ def test_render_scene__is_the_same_every_time(renderer: Executor) -> None:
     first, again, other = (pixels(render(renderer, draw(index))[0]) for index in (0, 0, 1))
 
     assert first.shape == (32, 32, 3)
+    assert (again == first).all()
+    assert (other != first).any()
+
+
+def test_render_scene__does_not_depend_on_scenes_before(renderer: Executor) -> None:
+    red, blue = (coloured(draw(0), Colour("any", code, 1)) for code in ("#c00000", "#0000c0"))
+    first, other, again = (pixels(render(renderer, scene)[0]) for scene in (red, blue, red))
     assert (again == first).all()
     assert (other != first).any()
 
@@ -167,6 +175,34 @@ def test_render_folder__goes_on_where_it_stopped(tmp_path: Path, config: SynthCo
         assert np.linalg.det(one["rotation"]) == pytest.approx(1, abs=1e-4)
     assert list(render_folder(out, config, processes=1)) == [4]
     assert "mitsuba" not in sys.modules  # it would abort what has loaded TensorFlow
+
+
+@pytest.mark.usefixtures("renderer")
+def test_render_folder__goes_on_with_the_same_library_alone(
+    tmp_path: Path, config: SynthConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LDRAWDIR", raising=False)
+    cube = part("1 16 0 0 0 10 0 0 0 10 0 0 0 10 box.dat")
+    library = write_library(tmp_path / "ldraw", {"parts/3005.dat": cube})
+    out = tmp_path / "renders"
+    lone = replace(config, labels=(LABEL,), ldraw=library, num=1)
+    assert sum(render_folder(out, lone, processes=1)) == 1
+
+    moved = replace(lone, ldraw=library.rename(tmp_path / "moved"))
+    assert list(render_folder(out, moved, processes=1)) == [1]
+    with pytest.raises(ConfigError, match=r"with the shape from 'LDraw \w+'; now .* 'own parts'"):
+        next(render_folder(out, replace(lone, ldraw=None)))
+
+
+@pytest.mark.usefixtures("renderer")
+def test_render_folder__names_a_broken_part_before_it_writes(
+    tmp_path: Path, config: SynthConfig
+) -> None:
+    broken = part("1 16 0 0 0 1 0 0 0 1 0 0 0 1 gone.dat")
+    library = write_library(tmp_path / "ldraw", {"parts/3005.dat": broken})
+    with pytest.raises(LDrawError, match=r"3005\.dat, line 4: the sub-file 'gone\.dat' is not"):
+        next(render_folder(tmp_path / "renders", replace(config, ldraw=library)))
+    assert not (tmp_path / "renders").exists()
 
 
 @pytest.mark.usefixtures("renderer")

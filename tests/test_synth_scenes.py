@@ -140,7 +140,10 @@ def test_scene_config__refuses(given: dict[str, object], message: str) -> None:
 
 
 def test_scene_config__takes_what_json_gives() -> None:
-    config = scene_config({"fill": [0.5, 0.6], "upright_probability": 1, "rig": ["front"]})
+    config = scene_config(
+        {"fill": [0.5, 0.6], "upright_probability": 1, "rig": ["front"], "backgrounds": ["a.png"]}
+    )
+    assert config.backgrounds == (Path("a.png"),)
     assert (config.fill, config.upright_probability, config.rig) == ((0.5, 0.6), 1, ("front",))
 
 

@@ -20,31 +20,45 @@ def denoised(radiance: np.ndarray, albedo: np.ndarray, normals: np.ndarray) -> n
         albedo: float32 (height, width, 3), what the surface reflects.
         normals: float32 (height, width, 3), of the surface, 0 where there is none.
     """
-    base = np.maximum(albedo.astype(np.float32), _DARKEST)
-    light = np.sqrt(np.maximum(_without_fireflies(radiance / base), 0.0))
-    guides = np.concatenate(
-        [light / _TONAL, np.sqrt(base) / _ALBEDO, normals.astype(np.float32) / _NORMAL], axis=2
-    )
-    width = ((_RADIUS, _RADIUS), (_RADIUS, _RADIUS), (0, 0))
-    padded_light, padded = (np.pad(one, width, mode="edge") for one in (light, guides))
-    total, weights = np.zeros_like(light), np.zeros((*light.shape[:2], 1), np.float32)
+    light, base, slopes = map(_planes, (radiance, albedo, normals))
+    base = np.maximum(base, _DARKEST)
+    light = np.sqrt(np.maximum(_without_fireflies(light / base), 0.0))
+    guides = np.concatenate([light / _TONAL, np.sqrt(base) / _ALBEDO, slopes / _NORMAL])
+    padded_light, padded = _padded(light, _RADIUS), _padded(guides, _RADIUS)
+    height, width = light.shape[1:]
+    total, weights = np.zeros_like(light), np.zeros_like(light[0])
     for row, column in np.ndindex(2 * _RADIUS + 1, 2 * _RADIUS + 1):
-        part = np.s_[row : row + light.shape[0], column : column + light.shape[1]]
+        part = np.s_[:, row : row + height, column : column + width]
         distance = ((row - _RADIUS) ** 2 + (column - _RADIUS) ** 2) / _SPATIAL**2
-        difference = np.square(padded[part] - guides).sum(axis=2, keepdims=True)
-        weight = np.exp(-(distance + difference) / 2)
+        difference = padded[part] - guides
+        squares = np.einsum("chw,chw->hw", difference, difference)
+        weight = np.exp((distance + squares) / -2)
         total += weight * padded_light[part]
         weights += weight
-    filtered: np.ndarray = np.square(total / weights) * base
+    filtered: np.ndarray = np.moveaxis(np.square(total / weights) * base, 0, 2)
     return filtered
 
 
-def _without_fireflies(pixels: np.ndarray) -> np.ndarray:
+def _without_fireflies(planes: np.ndarray) -> np.ndarray:
     """Returns the image with lone bright pixels, which rare light paths leave, cut off.
 
     No pixel is brighter than the third brightest of the nine around it, which keeps lines.
     """
-    from scipy.ndimage import rank_filter  # noqa: PLC0415  (slow to load)
-
-    capped: np.ndarray = np.minimum(pixels, rank_filter(pixels, -3, size=(3, 3, 1), mode="nearest"))
+    padded = _padded(planes, 1)
+    height, width = planes.shape[1:]
+    brightest = [np.full_like(planes, -np.inf)] * 3
+    for row, column in np.ndindex(3, 3):
+        one = padded[:, row : row + height, column : column + width]
+        for rank, so_far in enumerate(brightest):
+            brightest[rank], one = np.maximum(so_far, one), np.minimum(so_far, one)
+    capped: np.ndarray = np.minimum(planes, brightest[2])
     return capped
+
+
+def _planes(pixels: np.ndarray) -> np.ndarray:
+    """Returns the channels one after the other, float32: a fifth of the time of pixels by turns."""
+    return np.ascontiguousarray(np.moveaxis(pixels, 2, 0), dtype=np.float32)
+
+
+def _padded(planes: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(planes, ((0, 0), (width, width), (width, width)), mode="edge")

@@ -104,7 +104,8 @@ def drill(solid: Solid, rings: Sequence[np.ndarray], *, blind: bool = False) -> 
     vertices = np.concatenate([solid.vertices, *rings])
     faces = list(solid.faces)
     entry = _face_around(vertices, faces, loops[0])
-    if _area_vector(vertices, faces[entry]) @ _area_vector(vertices, (loops[0],)) > 0:
+    inwards, drilled = _area_vectors(vertices, [faces[entry], (loops[0],)])
+    if inwards @ drilled > 0:
         loops = [loop[::-1] for loop in loops]
     faces[entry] = (*faces[entry], loops[0])
     for first, second in pairwise(loops):
@@ -162,13 +163,22 @@ def _reach(vertices: np.ndarray, loop: Loop) -> float:
     return float(np.linalg.norm(vertices[list(loop)] - centre, axis=1).max())
 
 
-def _area_vector(vertices: np.ndarray, face: Face) -> np.ndarray:
-    """Returns the outward normal times the area, by Newell's method; holes take theirs away."""
-    total = np.zeros(3)
-    for loop in face:
-        points = vertices[list(loop)]
-        total += np.cross(points, np.roll(points, -1, axis=0)).sum(axis=0) / 2
-    return total
+def _area_vectors(vertices: np.ndarray, faces: Sequence[Face]) -> np.ndarray:
+    """Returns each face's outward normal times its area, (num_faces, 3), by Newell's method.
+
+    Holes take theirs away. All faces at once: a part has hundreds, of few corners each.
+    """
+    starts: list[int] = []
+    ends: list[int] = []
+    for face in faces:
+        for loop in face:
+            starts += loop
+            ends += (*loop[1:], loop[0])
+    (ax, ay, az), (bx, by, bz) = vertices[starts].T, vertices[ends].T
+    cross = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=1)
+    firsts = np.cumsum([0, *(sum(map(len, face)) for face in faces[:-1])])
+    areas: np.ndarray = np.add.reduceat(cross, firsts, axis=0) / 2
+    return areas
 
 
 def _plane_axes(normal: np.ndarray) -> np.ndarray:
@@ -193,14 +203,14 @@ def _inside(points: np.ndarray, outline: np.ndarray) -> np.ndarray:
 
 def _face_around(vertices: np.ndarray, faces: Sequence[Face], loop: Loop) -> int:
     ring = vertices[list(loop)]
-    for number, face in enumerate(faces):
-        normal = _area_vector(vertices, face)
-        axes = _plane_axes(normal)
-        distance = (ring - vertices[face[0][0]]) @ normal / np.linalg.norm(normal)
-        if np.abs(distance).max() < 1e-6:
-            outline = vertices[list(face[0])] @ axes
-            if _inside(ring @ axes, outline).all():
-                return number
+    normals = _area_vectors(vertices, faces)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    heights = np.einsum("fi,fi->f", vertices[[face[0][0] for face in faces]], normals)
+    in_plane = np.abs(normals @ ring.T - heights[:, None]).max(axis=1) < 1e-6
+    for number in np.flatnonzero(in_plane).tolist():
+        axes = _plane_axes(normals[number])
+        if _inside(ring @ axes, vertices[list(faces[number][0])] @ axes).all():
+            return int(number)
     raise ValueError(f"No flat face of the solid lies around the ring at {ring.mean(axis=0)}.")
 
 
@@ -211,7 +221,7 @@ def _face_triangles(vertices: np.ndarray, face: Face) -> list[Loop]:
     from scipy.spatial import Delaunay  # noqa: PLC0415  (slow to load)
 
     corners = np.concatenate([np.array(loop) for loop in face])
-    axes = _plane_axes(_area_vector(vertices, face))
+    axes = _plane_axes(_area_vectors(vertices, [face])[0])
     points = vertices[corners] @ axes
     rows = Delaunay(points).simplices
     centres = points[rows].mean(axis=1)
@@ -232,7 +242,7 @@ def _corner_normals(solid: Solid) -> dict[tuple[int, int], np.ndarray]:
 
     Weighted by area, so that a flat face stays flat and a narrow bevel beside it turns smoothly.
     """
-    areas = np.array([_area_vector(solid.vertices, face) for face in solid.faces])
+    areas = _area_vectors(solid.vertices, solid.faces)
     units = areas / np.linalg.norm(areas, axis=1, keepdims=True)
     around: defaultdict[int, list[int]] = defaultdict(list)
     for number, face in enumerate(solid.faces):

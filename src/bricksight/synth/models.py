@@ -3,7 +3,7 @@
 import functools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +81,44 @@ def part_number(label: str) -> str | None:
     return found.group().lower() if found else None
 
 
-def find_models(labels: Sequence[str], ldraw: Path | None) -> dict[str, Model]:
-    """Returns the part of each class, by the number that the class begins with.
+class Models(Mapping[str, Model]):
+    """Class → part; each part is read when it is first asked for, then kept."""
+
+    def __init__(self, numbers: Mapping[str, str], library: Library | None) -> None:
+        """Takes class → number, and where parts are looked for before our own."""
+        self._numbers, self._library = numbers, library
+        self._read: dict[str, Model] = {}
+
+    def __getitem__(self, label: str) -> Model:
+        """Returns the part of a class.
+
+        Raises:
+            LDrawError: it cannot be read.
+        """
+        if label not in self._read:
+            self._read[label] = _model(label, self._numbers[label], self._library)
+        return self._read[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def origin(self, label: str) -> str:
+        """Returns what a part's shape comes from: "own parts", or a digest of LDraw's files.
+
+        Raises:
+            LDrawError: one of the part's files is missing or cannot be read.
+        """
+        number, library = self._numbers[label], self._library
+        if library is None or number not in library:
+            return "own parts"
+        return f"LDraw {library.fingerprint(number)[:12]}"
+
+
+def find_models(labels: Sequence[str], ldraw: Path | None) -> Models:
+    """Returns the part of each class, by the number that the class begins with; none is read yet.
 
     Where there is an LDraw library that has it, its part is taken, otherwise our own. A number that
     the library has in one other variant alone, as 30237 for 30237a, stands for that; the model's
@@ -97,29 +133,17 @@ def find_models(labels: Sequence[str], ldraw: Path | None) -> dict[str, Model]:
         ConfigError: a class begins with no part number, or there is no such part.
         LDrawError: the library cannot be read.
     """
-    numbers = require_numbers(labels, ldraw)
     library = _library(ldraw)
-    return {label: _model(label, number, library) for label, number in numbers.items()}
-
-
-def require_numbers(labels: Sequence[str], ldraw: Path | None) -> dict[str, str]:
-    """Returns class → number of the part that is taken; no part is read.
-
-    Raises:
-        ConfigError: a class begins with no part number, or there is no such part.
-        LDrawError: the library cannot be read.
-    """
-    numbers = known_numbers(labels, ldraw)
+    numbers = _known_numbers(labels, library)
     strangers = [label for label in labels if label not in numbers]
     if strangers:
-        library = _library(ldraw)
         where = f"in {library.root}" if library else "elsewhere, as --ldraw names no library"
         raise ConfigError(
             f"No part is known for {some(strangers)}. Classes begin with a part number, such as "
             f"3001 or 3001_brick_2x4; there is no such number among our own {len(PARTS)} parts, "
             f"nor {where}."
         )
-    return numbers
+    return Models(numbers, library)
 
 
 def known_numbers(labels: Sequence[str], ldraw: Path | None) -> dict[str, str]:
@@ -128,7 +152,10 @@ def known_numbers(labels: Sequence[str], ldraw: Path | None) -> dict[str, str]:
     Raises:
         LDrawError: the library cannot be read.
     """
-    library = _library(ldraw)
+    return _known_numbers(labels, _library(ldraw))
+
+
+def _known_numbers(labels: Sequence[str], library: Library | None) -> dict[str, str]:
     found = {label: _known(part_number(label), library) for label in labels}
     return {label: number for label, number in found.items() if number is not None}
 

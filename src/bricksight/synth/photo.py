@@ -61,11 +61,14 @@ def _smeared(pixels: np.ndarray, way: np.ndarray) -> np.ndarray:
     steps = int(np.ceil(np.abs(way).max()))
     if steps < 1:
         return pixels
-    from scipy.ndimage import shift  # noqa: PLC0415  (slow to load)
+    from scipy.ndimage import convolve  # noqa: PLC0415  (slow to load)
 
-    shares = np.linspace(-0.5, 0.5, 2 * steps + 1)
-    moved = (shift(pixels, (way[1] * s, way[0] * s, 0), order=1, mode="nearest") for s in shares)
-    smeared: np.ndarray = sum(moved) / len(shares)
+    # Each stop on the way is shared out among the pixels around it.
+    stops = np.linspace(-0.5, 0.5, 2 * steps + 1)[:, None] * way
+    offsets = np.arange(-steps, steps + 1)
+    right, down = (np.maximum(1 - np.abs(offsets - axis[:, None]), 0) for axis in stops.T)
+    kernel = down.T @ right / len(stops)
+    smeared: np.ndarray = convolve(pixels, kernel[..., None], mode="nearest")
     return smeared
 
 

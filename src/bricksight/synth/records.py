@@ -87,9 +87,19 @@ def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def require_same_settings(
-    folder: Path, records: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]
+    folder: Path,
+    records: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    *,
+    origins: Mapping[str, str],
 ) -> None:
     """Checks that a run may go on in a folder.
+
+    Args:
+        folder: Where the photos are.
+        records: What it holds.
+        settings: What all photos of the run share.
+        origins: Label → what the shape of its part comes from.
 
     Raises:
         ConfigError: the folder holds other files, or photos that were rendered otherwise.
@@ -109,3 +119,10 @@ def require_same_settings(
                     f"{folder} holds photos with {name} {one.get(name)!r}; {value!r} was asked "
                     "for. Ask for the same to go on there, or name another folder."
                 )
+        label, made_from = one.get("label", ""), one.get("origin")
+        if label in origins and origins[label] != made_from:
+            raise ConfigError(
+                f"{folder} holds photos of {label} with the shape from {made_from!r}; now it "
+                f"comes from {origins[label]!r}. Name the LDraw library that was named then by "
+                "--ldraw, or none if none was, or name another folder."
+            )

@@ -2,18 +2,18 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing
+from bricksight._files import replacing, sha256_of
 from bricksight._optional import require, require_installed
 from bricksight._threads import num_cores
 from bricksight.errors import ConfigError
-from bricksight.synth.models import Model, find_models, require_numbers
+from bricksight.synth.models import Models, find_models
 from bricksight.synth.raytrace import QUALITIES, render_scene
 from bricksight.synth.records import (
     RECORDS,
@@ -75,8 +75,18 @@ class SynthConfig:
         return -(-self.num // len(self.views))
 
     def settings(self) -> dict[str, Any]:
-        """Returns what photos of one folder must share."""
-        scenes = hashlib.sha256(repr(asdict(self.scenes)).encode()).hexdigest()[:12]
+        """Returns what photos of one folder must share.
+
+        Background photos count by what they show, not by where they lie.
+
+        Raises:
+            ConfigError: a background cannot be read.
+        """
+        ranges = {
+            **asdict(self.scenes),
+            "backgrounds": tuple(map(_digest_of_background, self.scenes.backgrounds)),
+        }
+        scenes = hashlib.sha256(repr(ranges).encode()).hexdigest()[:12]
         return {
             "size": self.size,
             "quality": self.quality,
@@ -102,9 +112,10 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
         MissingPackageError: Mitsuba is not installed.
     """
     require_installed("mitsuba", extra="synth", feature="Rendering")
-    require_numbers(config.labels, config.ldraw)  # before anything is written
+    models = find_models(config.labels, config.ldraw)  # before anything is written
+    settings, origins = config.settings(), {label: models.origin(label) for label in models}
     records = read_records(out)
-    require_same_settings(out, records, config.settings())
+    require_same_settings(out, records, settings, origins=origins)
     done = {name for name in records if (out / name).is_file()}
     jobs = list(_jobs(config, done))
     wanted = {_file(label, i, view) for label, i in _all_scenes(config) for view in config.views}
@@ -115,7 +126,12 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
     with ProcessPoolExecutor(
         processes or num_cores(), get_context("spawn"), _use_one_thread
     ) as pool:
-        futures = [pool.submit(_render_some, out, label, some, config) for label, some in jobs]
+        futures = [
+            pool.submit(
+                _render_some, out, label, some, config, {"origin": origins[label], **settings}
+            )
+            for label, some in jobs
+        ]
         try:
             for future in as_completed(futures):
                 lines = future.result()
@@ -153,21 +169,34 @@ def _use_one_thread() -> None:
     require("drjit", extra="synth", feature="Rendering").set_thread_count(1)
 
 
+def _digest_of_background(photo: Path) -> str:
+    try:
+        return sha256_of(photo)
+    except OSError as error:
+        raise ConfigError(
+            f"The background {photo} cannot be read ({error.strerror or error}). Name photos that "
+            "can."
+        ) from error
+
+
 @functools.lru_cache(maxsize=2)
-def _models(labels: tuple[str, ...], ldraw: Path | None) -> dict[str, Model]:
+def _models(labels: tuple[str, ...], ldraw: Path | None) -> Models:
     return find_models(labels, ldraw)
 
 
 def _render_some(
-    out: Path, label: str, indices: Sequence[int], config: SynthConfig
+    out: Path,
+    label: str,
+    indices: Sequence[int],
+    config: SynthConfig,
+    settings: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Returns the lines of the photos that it has written."""
+    """Returns the lines of the photos that it has written, with the settings on each."""
     models = _models(config.labels, config.ldraw)
     lines = []
     for index in indices:
         rng = photo_rng(config.seed, label, index)
-        others = [models[name] for name in config.labels]
-        scene = sample_scene(models[label], rng, config=config.scenes, others=others)
+        scene = sample_scene(models[label], rng, config=config.scenes, others=models)
         shots = render_scene(
             scene,
             models,
@@ -184,7 +213,6 @@ def _render_some(
                 mask = (out.with_name(f"{out.name}_masks") / file).with_suffix(".png")
                 with replacing(mask) as part:
                     shot.mask.save(part, format="PNG")
-            settings = {"index": index, **config.settings()}
-            part_number = models[label].number
-            lines.append(record(scene, shot.view, part=part_number, file=file, settings=settings))
+            part_number, shared = models[label].number, {"index": index, **settings}
+            lines.append(record(scene, shot.view, part=part_number, file=file, settings=shared))
     return lines

@@ -36,7 +36,7 @@ def sample_scene(
     rng: np.random.Generator,
     *,
     config: SceneConfig,
-    others: Sequence[Model] = (),
+    others: Mapping[str, Model] | None = None,
 ) -> Scene:
     """Returns a random scene around a part.
 
@@ -44,12 +44,15 @@ def sample_scene(
         model: The part.
         rng: Source of all randomness; equal generators give equal scenes.
         config: The ranges.
-        others: What may lie beside it; the part itself if there are none.
+        others: What may lie beside it, by label, looked up only if it does; by default the part
+            itself.
     """
+    others = others or {model.label: model}
+    labels = list(others)
     bricks = [_brick(model, rng, config)]
     if rng.random() < config.neighbour_probability:
         for _ in range(_whole(rng, config.num_neighbours)):
-            other = others[int(rng.integers(len(others)))] if len(others) else model
+            other = others[labels[int(rng.integers(len(labels)))]]
             bricks.append(_beside(model, bricks[0], _brick(other, rng, config), other, rng, config))
     lights = _lights(rng, size=model.size, config=config)
     ground = _ground(rng, size=model.size, config=config)

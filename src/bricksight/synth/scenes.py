@@ -124,7 +124,7 @@ def scene_config(given: Mapping[str, Any]) -> SceneConfig:
     """
     known = {field.name: field.default for field in fields(SceneConfig)}
     _require_known("The description of scenes", given, known)
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name, value in given.items():
         default = known[name]
         if isinstance(default, tuple) and isinstance(value, list | tuple):
@@ -137,7 +137,7 @@ def scene_config(given: Mapping[str, Any]) -> SceneConfig:
             raise ConfigError(f"{name} is {value!r}; it must be like {default!r}.")
         elif default is None and not isinstance(value, Mapping):
             raise ConfigError(f"{name} is {value!r}; it must be an object, name to weight.")
-        chosen[name] = value
+        chosen[name] = tuple(map(Path, value)) if name == "backgrounds" else value
     return SceneConfig(**chosen)
 
 

@@ -16,7 +16,7 @@ class Floor:
     """A kind of floor.
 
     Attributes:
-        paint: Takes a generator and the size of a pixel in LDU; returns float64,
+        paint: Takes a generator and the size of a pixel in LDU; returns float32,
             (FLOOR_PIXELS, FLOOR_PIXELS, 3), linear RGB.
         weight: How often it is chosen, relative to the others.
         glossy: Whether it may be varnished or polished.
@@ -35,11 +35,11 @@ def clouds(rng: np.random.Generator, *, exponent: float, stretch: float = 1.0) -
         exponent: Of the fall of amplitude with frequency: 0 is white, 2 is soft clouds.
         stretch: How much longer the structures are along the columns than along the rows.
     """
-    frequency = np.fft.fftfreq(FLOOR_PIXELS)
-    radius = np.hypot(frequency[:, None] * stretch, frequency[None, :])
+    along, across = np.fft.fftfreq(FLOOR_PIXELS), np.fft.rfftfreq(FLOOR_PIXELS)
+    radius = np.hypot(along[:, None] * stretch, across[None, :])
     radius[0, 0] = np.inf
-    spectrum = np.fft.fft2(rng.standard_normal(radius.shape)) * radius**-exponent
-    noise = np.fft.ifft2(spectrum).real
+    white = rng.standard_normal((FLOOR_PIXELS, FLOOR_PIXELS))
+    noise = np.fft.irfft2(np.fft.rfft2(white) * radius**-exponent, s=white.shape)
     field: np.ndarray = noise / noise.std()
     return field
 
@@ -62,8 +62,8 @@ def gradient(rng: np.random.Generator, pixel: float) -> np.ndarray:
     angle = rng.uniform(0, 2 * np.pi)
     grid = np.linspace(-1, 1, FLOOR_PIXELS)
     along = np.cos(angle) * grid[None, :] + np.sin(angle) * grid[:, None]
-    share = (0.5 + 0.5 * np.tanh(along * 2))[..., None]
-    blend: np.ndarray = start * (1 - share) + end * share
+    share = (0.5 + 0.5 * np.tanh(along.astype(np.float32) * 2))[..., None]
+    blend: np.ndarray = start.astype(np.float32) + (end - start).astype(np.float32) * share
     return blend
 
 
@@ -77,7 +77,8 @@ def table(rng: np.random.Generator, pixel: float) -> np.ndarray:
 def cloth(rng: np.random.Generator, pixel: float) -> np.ndarray:
     """Returns a plain weave: threads that pass over and under each other in turn."""
     period = max(rng.uniform(1.2, 2.5) / pixel, 3.0)
-    rows, columns = np.mgrid[:FLOOR_PIXELS, :FLOOR_PIXELS] / period
+    steps = np.arange(FLOOR_PIXELS) / period
+    rows, columns = steps[:, None], steps[None, :]
     over = (np.floor(rows) + np.floor(columns)) % 2 == 0
     across, along = np.sin(np.pi * (rows % 1)), np.sin(np.pi * (columns % 1))
     thread = np.where(over, across * (0.6 + 0.4 * along), along * (0.6 + 0.4 * across))
@@ -88,16 +89,36 @@ def cloth(rng: np.random.Generator, pixel: float) -> np.ndarray:
 def wood(rng: np.random.Generator, pixel: float) -> np.ndarray:
     """Returns boards with year rings and fibres along the columns."""
     red, green, blue = np.cumprod(rng.uniform([0.55, 0.8, 0.68], [0.9, 0.9, 0.88]))
-    light = srgb_to_linear(np.array([red, green, blue]))
+    light = srgb_to_linear(np.array([red, green, blue])).astype(np.float32)
     dark = light * rng.uniform(0.35, 0.7)
     across = np.arange(FLOOR_PIXELS)[None, :] * pixel
     wander = 14 * clouds(rng, exponent=2.2, stretch=6)
     rings = 0.5 + 0.5 * np.sin((across + wander) * (2 * np.pi / rng.uniform(9, 28)))
     fibres = clouds(rng, exponent=0.7, stretch=14)
-    share = np.clip(0.6 * rings**2 + 0.13 * fibres + 0.15, 0, 1)[..., None]
-    board: np.ndarray = light * (1 - share) + dark * share
+    share = np.clip(0.6 * rings**2 + 0.13 * fibres + 0.15, 0, 1).astype(np.float32)[..., None]
+    board: np.ndarray = light + (dark - light).astype(np.float32) * share
     return board
 
+
+def belt(rng: np.random.Generator, pixel: float) -> np.ndarray:
+    """Returns a conveyor belt: ribs across it or none, wear, dirt and a stripe along it."""
+    colour = _BELTS[rng.integers(len(_BELTS))] * rng.uniform(0.7, 1.3)
+    rows, columns = np.arange(FLOOR_PIXELS)[:, None] * pixel, np.linspace(0, 1, FLOOR_PIXELS)
+    period = max(rng.uniform(4, 15), 4 * pixel)
+    depth = rng.choice([0.0, rng.uniform(0.05, 0.35)])
+    ribs = depth * np.sin(rows * (2 * np.pi / period))
+    wear = rng.uniform(0.02, 0.1) * clouds(rng, exponent=0.8, stretch=16)
+    dirt = rng.uniform(0, 0.25) * np.clip(clouds(rng, exponent=1.2) - 1, 0, 2)
+    shade = _tinted(colour, 1 + ribs + wear - dirt)
+    lane = np.abs(columns - rng.uniform(0, 1)) < rng.uniform(0.01, 0.06) * rng.integers(2)
+    shade[:, lane] = np.minimum(shade[:, lane] * rng.uniform(0.3, 2.5), 0.95)
+    return shade
+
+
+_BELTS = srgb_to_linear(
+    np.array([[45, 46, 48], [95, 98, 100], [225, 225, 220], [35, 105, 70], [40, 80, 140]]) / 255
+)
+"""Black rubber, grey, white, green and blue belts."""
 
 FLOORS = {
     "plain": Floor(plain, 3, glossy=True),
@@ -106,6 +127,7 @@ FLOORS = {
     "table": Floor(table, 3, glossy=True),
     "cloth": Floor(cloth, 2),
     "wood": Floor(wood, 2.5, glossy=True),
+    "belt": Floor(belt, 2.5, glossy=True),
 }
 """Every kind of floor; to add one, add a function and an entry."""
 
@@ -153,5 +175,6 @@ def _any_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def _tinted(colour: np.ndarray, shade: np.ndarray) -> np.ndarray:
-    picture: np.ndarray = np.clip(colour * shade[..., None], 0.0, 0.95)
+    tinted = colour.astype(np.float32) * shade.astype(np.float32)[..., None]
+    picture: np.ndarray = np.clip(tinted, 0.0, 0.95)
     return picture

@@ -1,5 +1,6 @@
 """A library of LDraw parts: from a number to a mesh."""
 
+import hashlib
 import os
 import re
 from dataclasses import replace
@@ -59,6 +60,7 @@ class Library:
         self._storage = open_storage(root)
         self._files: dict[str, LDrawFile] = {}
         self._primitives: dict[str, Geometry] = {}
+        self._scanned: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def __reduce__(self) -> "tuple[type[Library], tuple[Path]]":
         return Library, (self._given,)
@@ -125,6 +127,25 @@ class Library:
             write_entry(path, entry)
         return entry.part
 
+    def fingerprint(self, number: str) -> str:
+        """Returns the SHA-256 over the files that a part is made of, wherever the library lies.
+
+        They are searched for references alone, which takes a hundredth of the time of the part.
+
+        Raises:
+            LDrawError: there is no such part, or one of its files is missing.
+        """
+        found, waiting = {}, [_file_name(number)]
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            if self._key(name) is None:
+                self.part(number)  # names the file and the line that refers to it
+            found[name], references = self._scan(name)
+            waiting += references
+        return digest_of(f"{name}\0{found[name]}".encode() for name in sorted(found))
+
     def model(self, path: Path) -> LDrawPart:
         """Returns a file of the user's own: ``.dat``, ``.ldr``, or ``.mpd``, of which the first.
 
@@ -190,6 +211,15 @@ class Library:
             text = decode(self._storage.read(key))
             self._files[key] = parse(text, self._storage.path(key) or key)
         return self._files[key]
+
+    def _scan(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """Returns a file's SHA-256 and the names that it refers to."""
+        if name not in self._scanned:
+            content = self._storage.read(self._require(name))
+            lines = (line.split(maxsplit=14) for line in decode(content).splitlines())
+            references = {look_up_name(w[14]) for w in lines if len(w) == 15 and w[0] == "1"}
+            self._scanned[name] = (hashlib.sha256(content).hexdigest(), tuple(references))
+        return self._scanned[name]
 
     def _follow(self, file: LDrawFile) -> tuple[LDrawFile, tuple[str, ...]]:
         """Returns what an old number or alias leads to, and the numbers on the way."""
