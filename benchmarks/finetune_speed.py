@@ -55,7 +55,10 @@ def keras_fit(
 ) -> Callable[[], float]:
     """The network with a dense layer, compiled and fitted as Keras's guides do."""
     keras = require_tensorflow().keras
-    network = resolve(f"{options.module}@size={options.size}").network()
+    own = resolve(options.module).network()
+    images = keras.Input((options.size, options.size, 3))
+    # The same layers for another size, with random weights, which take the same time.
+    network = keras.models.clone_model(own, [images] if isinstance(own.input, list) else images)
     logits = keras.layers.Dense(NUM_CLASSES)(network.output)
     model = keras.Model(network.input, logits)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
