@@ -94,12 +94,13 @@ def test_twin__has_the_gradients_of_keras() -> None:
 @pytest.mark.parametrize("adapts", [True, False])
 def test_twin__adapts_the_statistics_or_leaves_them(adapts: bool) -> None:
     network = keras_network()
-    layer = network.get_layer("stem_bn")
+    layer, bare = network.get_layer("stem_bn"), network.get_layer("without_scale")
     stem = require_tensorflow().keras.Model(network.input, network.get_layer("stem").output)
     mean = np.asarray(stem(noise())).mean(axis=(0, 1, 2))
     build_twin(network, adapt_batch_norm=adapts)(noise(), training=True)
     expected = (1 - BATCH_NORM_MOMENTUM) * mean if adapts else np.zeros_like(mean)
     np.testing.assert_allclose(layer.moving_mean, expected, atol=1e-5)
+    assert bare.moving_mean.numpy().any() == adapts
 
 
 @pytest.mark.tf

@@ -43,6 +43,7 @@ _LAST_RATE = 0.3
 """The rate of these epochs, as a share of the highest; they refine what the others have found."""
 
 _SMALLER = 5 / 7
+"""Size of the images at first, as a share of the network's own."""
 
 _BOLDEST = POLICIES["any angle, any colour"]
 """Changes of extra photos while they are alone: they are to teach the shape."""
@@ -63,6 +64,7 @@ _UNUSED = (
 """Settings of the training of the layer alone."""
 
 _LOWEST_TEMPERATURE = 0.3
+"""What bounds the certainty where all of a few validation photos are right."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,12 @@ def fine_tune_network(
         ConfigError: it has no layer of the name in ``fine_tune_from``.
         DataError: a photo that could be read before cannot be read any more.
     """
+    module = photos.compiled.module
+    network = module.network()
+    _freeze_below(network, config.fine_tune_from, module.reference)
     warn_of_unused(training, instead="With --fine_tune, the training of the network", names=_UNUSED)
+    if training.after_step is not None:
+        _LOGGER.warning("With --fine_tune, --intermediate_store_frequency does nothing.")
     tuning = _Tuning(
         config=config,
         augments=choose_augments(photos, training),
@@ -94,9 +101,6 @@ def fine_tune_network(
         extra_share=training.extra_share,
         seed=training.config.seed,
     )
-    module = photos.compiled.module
-    network = module.network()
-    _freeze_below(network, config.fine_tune_from, module.reference)
     options = TrainerOptions(
         resize=module.input_spec.resize, adapt_batch_norm=config.batch_norm == "adapted"
     )

@@ -200,6 +200,11 @@ def _require_writable(config: RetrainConfig, out: Path) -> None:
 
 
 def cache_path_of(config: RetrainConfig) -> Path:
+    """Returns the file of the feature cache.
+
+    Raises:
+        CacheError: its folder cannot be made.
+    """
     if config.bottleneck_dir is None:
         return default_cache_path()
     try:

@@ -50,7 +50,7 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
 
 
 def _is_over_channels(layer: Any) -> bool:
-    return layer.axis in (-1, 3) and layer.scale and layer.center
+    return layer.axis in (-1, 3)
 
 
 def _is_matrix_product(layer: Any) -> bool:
@@ -100,8 +100,8 @@ def _make_layers() -> _Namespace:
             mean, variance = statistics or ([], [])
             outputs, batch_mean, batch_variance, *_ = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,
-                scale=own.gamma,
-                offset=own.beta,
+                scale=own.gamma if own.scale else tf.ones_like(own.moving_mean),
+                offset=own.beta if own.center else tf.zeros_like(own.moving_mean),
                 mean=mean,
                 variance=variance,
                 epsilon=own.epsilon,
