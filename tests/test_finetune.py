@@ -208,6 +208,7 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
     bundle = result.bundle
     assert bundle.manifest.module["title"].endswith("fine-tuned")
     assert bundle.manifest.settings["finetune"]["fine_tune"] is True
+    assert ">Fine-tuning</h" in (bundle.path / "report.html").read_text(encoding="utf-8")
     history = json.loads((bundle.path / "metrics.json").read_text())["history"]
     assert len(history["measurements"]) == 30
     assert history["measurements"][-1]["validation_accuracy"] > 0.5

@@ -138,7 +138,7 @@ def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
         evaluation=findings.test,
         validation=findings.validation,
         image_dir=data.image_dir,
-        history=[_training_history(findings.trained)],
+        history=[_training_history(findings)],
         class_counts=class_counts(data),
         problems=data.problems,
         module={
@@ -158,11 +158,12 @@ def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
     )
 
 
-def _training_history(trained: TrainedHead) -> TrainingHistory:
+def _training_history(findings: Findings) -> TrainingHistory:
+    trained = findings.trained
     measured = trained.history.measurements
     with_validation = [one for one in measured if one.validation_accuracy is not None]
     return TrainingHistory(
-        name="Head",
+        name="Fine-tuning" if findings.settings["finetune"]["fine_tune"] else "Head",
         unit="step",
         steps=[one.step for one in measured],
         train_accuracy=[one.train_accuracy for one in measured],
