@@ -290,3 +290,10 @@ def test_limit_per_class__keeps_groups_whole(tmp_path: Path) -> None:
     for label in dataset.labels:
         groups = [record.group for record in dataset.records if record.label == label]
         assert sorted(groups.count(group) for group in set(groups)) == [1, 3, 3]
+
+
+def test_dataset__knows_a_folder_of_renders(tmp_path: Path) -> None:
+    write(tmp_path, "a/1.jpg", "b/1.jpg")
+    assert not scan(tmp_path).is_rendered
+    write(tmp_path, "synth.jsonl")
+    assert scan(tmp_path).is_rendered

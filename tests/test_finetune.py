@@ -61,13 +61,28 @@ def mixture(photos: Pictures, **settings: Any) -> Mixture:
 
 @pytest.mark.tf
 @pytest.mark.parametrize("build", [keras_network, tiny_network])
-def test_twin__gives_the_same_features_and_shares_the_weights(build: Any) -> None:
+@pytest.mark.parametrize("adapts", [True, False])
+def test_twin__gives_the_same_features_and_shares_the_weights(build: Any, adapts: bool) -> None:
     network = build(32)
-    twin = build_twin(network)
+    twin = build_twin(network, adapt_batch_norm=adapts)
     images = noise()
     np.testing.assert_allclose(twin(images), network(images), atol=1e-5)
     network.layers[1].kernel.assign(2 * network.layers[1].kernel)
     np.testing.assert_allclose(twin(images), network(images), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.tf
+def test_twin__folds_a_normalisation_that_stays_as_it_is() -> None:
+    network = keras_network()
+    build_twin(network)(noise(), training=True)  # statistics that are not those of the start
+    folded, other = build_twin(network, adapt_batch_norm=False), build_twin(network)
+    kinds = [type(layer).__name__ for layer in folded.layers]
+    assert kinds.count("FoldedConvolution") == 3
+    assert not {"FusedBatchNorm", "BatchNormalization"} & set(kinds)
+    assert "FoldedConvolution" not in [type(layer).__name__ for layer in other.layers]
+    network.get_layer("stem_bn").trainable = False
+    partly = [type(layer).__name__ for layer in build_twin(network).layers]
+    assert (partly.count("FoldedConvolution"), partly.count("FusedBatchNorm")) == (1, 2)
 
 
 @pytest.mark.tf
@@ -84,7 +99,8 @@ def test_twin__has_the_gradients_of_keras() -> None:
         before = [one.numpy() for one in network.weights]
         expected = gradients(network, training=training)
         network.set_weights(before)  # training moves the statistics
-        found = gradients(build_twin(network), training=training)
+        twin = build_twin(network, adapt_batch_norm=training)
+        found = gradients(twin, training=training)
         network.set_weights(before)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3 * np.abs(other).max())

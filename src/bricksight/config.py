@@ -17,6 +17,9 @@ BUCKETS = ("training", "validation", "testing")
 PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """What a photo's name may end with, in lower case; any case is accepted."""
 
+RENDERS_FILE = "synth.jsonl"
+"""What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
+
 Resize = Literal["stretch", "letterbox"]
 ClassWeight = Literal["balanced", "none"]
 BatchNorm = Literal["adapted", "frozen"]

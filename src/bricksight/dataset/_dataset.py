@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._text import counted
-from bricksight.config import BUCKETS, SplitConfig
+from bricksight.config import BUCKETS, RENDERS_FILE, SplitConfig
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import (
     content_problems,
@@ -49,6 +49,11 @@ class Dataset:
     problems: tuple[Problem, ...]
     split: SplitConfig
     extra: tuple[Record, ...] = ()
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether these are no photos but renders of ``bricksight synth``."""
+        return (self.image_dir / RENDERS_FILE).is_file()
 
     def bucket(self, name: str) -> tuple[Record, ...]:
         """Returns the photos of one side of the split, sorted by path.

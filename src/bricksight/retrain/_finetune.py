@@ -21,7 +21,7 @@ from bricksight.modules import tuned_module
 from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._train import Training, choose_augments, warn_of_unused
 from bricksight.training import (
-    POLICIES,
+    BOLDEST_POLICY,
     EpochSeen,
     History,
     Measurement,
@@ -44,9 +44,6 @@ _LAST_RATE = 0.3
 
 _SMALLER = 5 / 7
 """Size of the images at first, as a share of the network's own."""
-
-_BOLDEST = POLICIES["any angle, any colour"]
-"""Changes of extra photos while they are alone: they are to teach the shape."""
 
 _TRAINING_VERSION = 1
 """Part of the key of what is kept: raised when the same settings train to other weights."""
@@ -97,7 +94,7 @@ def fine_tune_network(
     tuning = _Tuning(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=_BOLDEST if training.augment.is_identity else (training.augment,),
+        extra_augments=BOLDEST_POLICY if training.augment.is_identity else (training.augment,),
         extra_share=training.extra_share,
         seed=training.config.seed,
     )

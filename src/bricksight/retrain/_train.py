@@ -17,6 +17,7 @@ from bricksight.dataset import SPLIT_RULE_VERSION, Record
 from bricksight.features import Views
 from bricksight.retrain._photos import Photos
 from bricksight.training import (
+    BOLDEST_POLICY,
     DEFAULT_L2,
     POLICIES,
     Checkpoint,
@@ -222,6 +223,9 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
         return [], {}
     if not training.augment.is_identity:
         return _kinds((training.augment,), num, config.seed), {}
+    if photos.data.is_rendered:
+        # Held-out renders would choose the mildest, but photos will differ from renders more.
+        return _kinds(BOLDEST_POLICY, num, config.seed), {}
     if not can_cross_validate(photos.unchanged(records)):
         return _kinds(next(iter(POLICIES.values())), num, config.seed), {}
     policies = {_UNCHANGED: (), **POLICIES}

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._files import replacing
+from bricksight.config import RENDERS_FILE
 from bricksight.errors import ConfigError, DataError
 from bricksight.synth.scenes import Scene, View
 
-RECORDS = "synth.jsonl"
+RECORDS = RENDERS_FILE
 """The file's name, in the folder that holds the folders of the classes."""
 
 

@@ -11,6 +11,7 @@ from bricksight.training._examples import (
 )
 from bricksight.training.finetune import EpochSeen, Stage, Trainer, TrainerOptions
 from bricksight.training.recipe import (
+    BOLDEST_POLICY,
     DEFAULT_L2,
     POLICIES,
     can_cross_validate,
@@ -21,6 +22,7 @@ from bricksight.training.recipe import (
 from bricksight.training.sgd import Checkpoint, train_by_sgd
 
 __all__ = [
+    "BOLDEST_POLICY",
     "DEFAULT_L2",
     "POLICIES",
     "Checkpoint",

@@ -2,10 +2,15 @@
 
 Keras 3 spells batch normalisation out in a dozen element-wise operations, each of which goes
 through memory; on TensorFlow they take more than half of a training step of MobileNetV2. One fused
-operation does the same in two passes. A 1 x 1 convolution is a matrix product, and the gradient of
-a matrix product is better served than that of a convolution. docs/finetune.md has the profile.
+operation does the same in two passes. Where the statistics stay as they are, a normalisation is
+part of the convolution before it: its factor goes into the kernel, and nothing has to go through
+memory at all. A 1 x 1 convolution is a matrix product, and the gradient of a matrix product is
+better served than that of a convolution. docs/finetune.md has the profile.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from bricksight._optional import require_tensorflow
@@ -31,11 +36,23 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
     """
     keras = require_tensorflow().keras
 
+    def adapts(layer: Any) -> bool:
+        return adapt_batch_norm and layer.trainable
+
+    folded = {
+        conv.name: norm for conv, norm in _normalised_convolutions(network) if not adapts(norm)
+    }
+    normalisations = {norm.name for norm in folded.values()}
+
     def twin_of(layer: Any) -> Any:
+        if layer.name in folded:
+            return _folded_convolution()(layer, folded[layer.name])
+        if layer.name in normalisations:
+            return _passed_on()(name=layer.name)
         if type(layer) is keras.layers.BatchNormalization and _is_over_channels(layer):
-            return _layers().FusedBatchNorm(layer, adapts=adapt_batch_norm and layer.trainable)
+            return _fused_batch_norm()(layer, adapts=adapts(layer))
         if type(layer) is keras.layers.Conv2D and _is_matrix_product(layer):
-            return _layers().Pointwise(layer)
+            return _pointwise()(layer)
         return layer  # it may stand in two models
 
     def clone(height: int | None, width: int | None) -> Any:
@@ -49,42 +66,53 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
         return clone(*network.inputs[0].shape[1:3])
 
 
+def _normalised_convolutions(network: Any) -> Iterator[tuple[Any, Any]]:
+    """Yields convolutions whose outputs go through a normalisation and nowhere else."""
+    norm_type = require_tensorflow().keras.layers.BatchNormalization
+    users = defaultdict(list)
+    for nodes in network._nodes_by_depth.values():
+        for node in nodes:
+            for tensor in node.input_tensors:
+                users[tensor._keras_history.operation.name].append(node.operation)
+    for layer in network.layers:
+        only = users[layer.name] if _is_plain(layer) else []
+        if len(only) == 1 and type(only[0]) is norm_type and _is_over_channels(only[0]):
+            yield layer, only[0]
+
+
+def _is_plain(layer: Any) -> bool:
+    """Tells whether ``FoldedConvolution`` can do what the layer does."""
+    keras = require_tensorflow().keras
+    return (
+        type(layer) in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+        and layer.activation is keras.activations.linear
+        and layer.data_format == "channels_last"
+        and layer.strides[0] == layer.strides[1]  # TensorFlow's depthwise ones know no others
+        and getattr(layer, "groups", 1) == 1
+    )
+
+
 def _is_over_channels(layer: Any) -> bool:
     return layer.axis in (-1, 3)
 
 
 def _is_matrix_product(layer: Any) -> bool:
-    plain = layer.activation is require_tensorflow().keras.activations.linear
     return (
-        plain
+        _is_plain(layer)
         and layer.kernel_size == (1, 1)
         and layer.strides == (1, 1)
-        and layer.groups == 1
         and not layer.use_bias
-        and layer.data_format == "channels_last"
     )
 
 
-class _Namespace:
-    FusedBatchNorm: Any
-    Pointwise: Any
+# The layer classes cannot exist before TensorFlow is loaded.
 
 
-_found: list[_Namespace] = []
-
-
-def _layers() -> _Namespace:
-    """Returns the layer classes, which cannot exist before TensorFlow is loaded."""
-    if not _found:
-        _found.append(_make_layers())
-    return _found[0]
-
-
-def _make_layers() -> _Namespace:
+@cache
+def _fused_batch_norm() -> Any:
     tf = require_tensorflow()
-    keras = tf.keras
 
-    class FusedBatchNorm(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    class FusedBatchNorm(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
         """Batch normalisation as one operation, on the variables of a Keras layer."""
 
         def __init__(self, layer: Any, *, adapts: bool) -> None:
@@ -115,7 +143,14 @@ def _make_layers() -> _Namespace:
                     moving.assign(new + BATCH_NORM_MOMENTUM * (moving - new))
             return outputs
 
-    class Pointwise(keras.layers.Layer):  # type: ignore[misc, name-defined]
+    return FusedBatchNorm
+
+
+@cache
+def _pointwise() -> Any:
+    tf = require_tensorflow()
+
+    class Pointwise(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
         """A 1 x 1 convolution as a matrix product, on the kernel of a Keras layer."""
 
         def __init__(self, layer: Any) -> None:
@@ -123,13 +158,63 @@ def _make_layers() -> _Namespace:
             self._layer = layer
 
         def call(self, inputs: Any) -> Any:
-            kernel = tf.convert_to_tensor(self._layer.kernel)
-            flat = tf.reshape(inputs, (-1, kernel.shape[2]))
-            shape = tf.concat([tf.shape(inputs)[:-1], kernel.shape[3:]], axis=0)
-            outputs = tf.reshape(flat @ kernel[0, 0], shape)
-            outputs.set_shape((*inputs.shape[:-1], kernel.shape[3]))
-            return outputs
+            return _matrix_product(inputs, tf.convert_to_tensor(self._layer.kernel))
 
-    namespace = _Namespace()
-    namespace.FusedBatchNorm, namespace.Pointwise = FusedBatchNorm, Pointwise
-    return namespace
+    return Pointwise
+
+
+@cache
+def _folded_convolution() -> Any:
+    tf = require_tensorflow()
+
+    class FoldedConvolution(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
+        """A convolution and the normalisation after it, whose statistics stay as they are."""
+
+        def __init__(self, layer: Any, norm: Any) -> None:
+            super().__init__(name=layer.name)
+            self._layer, self._norm = layer, norm
+
+        def call(self, inputs: Any) -> Any:
+            own, norm = self._layer, self._norm
+            factor = tf.math.rsqrt(norm.moving_variance + norm.epsilon)
+            factor = factor * norm.gamma if norm.scale else factor
+            bias = (own.bias if own.use_bias else 0.0) - norm.moving_mean
+            bias = bias * factor + (norm.beta if norm.center else 0.0)
+            return tf.nn.bias_add(_convolution(own, inputs, factor), bias)
+
+    return FoldedConvolution
+
+
+@cache
+def _passed_on() -> Any:
+    class PassedOn(require_tensorflow().keras.layers.Layer):  # type: ignore[misc]
+        """Stands where a normalisation was that is part of the convolution now."""
+
+        def call(self, inputs: Any, *, mask: Any = None) -> Any:
+            return inputs
+
+    return PassedOn
+
+
+def _convolution(layer: Any, inputs: Any, factor: Any) -> Any:
+    """Returns what the layer's kernel makes of the inputs, channel by channel times the factor."""
+    tf = require_tensorflow()
+    padding, dilations = layer.padding.upper(), layer.dilation_rate
+    if isinstance(layer, tf.keras.layers.DepthwiseConv2D):
+        kernel = layer.kernel * tf.reshape(factor, layer.kernel.shape[2:])
+        strides = (1, *layer.strides, 1)
+        return tf.nn.depthwise_conv2d(inputs, kernel, strides, padding, dilations=dilations)
+    kernel = layer.kernel * factor
+    if layer.kernel_size == layer.strides == (1, 1):
+        return _matrix_product(inputs, kernel)
+    return tf.nn.conv2d(inputs, kernel, layer.strides, padding, dilations=dilations)
+
+
+def _matrix_product(inputs: Any, kernel: Any) -> Any:
+    """Returns the 1 x 1 convolution."""
+    tf = require_tensorflow()
+    flat = tf.reshape(inputs, (-1, kernel.shape[2]))
+    shape = tf.concat([tf.shape(inputs)[:-1], kernel.shape[3:]], axis=0)
+    outputs = tf.reshape(flat @ kernel[0, 0], shape)
+    outputs.set_shape((*inputs.shape[:-1], kernel.shape[3]))
+    return outputs

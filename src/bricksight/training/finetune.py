@@ -93,6 +93,7 @@ class Trainer:
         self._tf, self._options = tf, options
         self._network = network
         self._twin = build_twin(network, adapt_batch_norm=options.adapt_batch_norm)
+        self._inference_twin = build_twin(network, adapt_batch_norm=False)
         self._head = tf.keras.layers.Dense(num_classes, kernel_initializer="zeros")
         self._head.build((None, network.output_shape[-1]))
         self._own = list(network.trainable_variables)
@@ -182,8 +183,9 @@ class Trainer:
         loss_function = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=self._options.label_smoothing
         )
-        shape = (None, stage.size, stage.size, 3)
         num_own = len(self._own)
+
+        shape = (None, stage.size, stage.size, 3)
 
         @tf.function(  # type: ignore[untyped-decorator]
             autograph=False,
@@ -212,7 +214,7 @@ class Trainer:
         """Returns the logits of unchanged photos, float32 (num_photos, num_classes)."""
         if self._infer is None:
             self._infer = self._tf.function(
-                lambda inputs: self._head(self._twin(inputs, training=False)),
+                lambda inputs: self._head(self._inference_twin(inputs, training=False)),
                 autograph=False,
                 reduce_retracing=True,
             )
