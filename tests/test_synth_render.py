@@ -27,7 +27,7 @@ from ldraw_files import part, write_library
 LABEL = "3005_brick_1x1"
 OTHER = "3068b_tile_2x2"
 MODELS = find_models([LABEL, OTHER], None)
-ROUGH = Quality(samples=4, bounces=3, guides=4)
+ROUGH = Quality(samples=4, bounces=3, guides=4, denoising="fast")
 Captured = pytest.CaptureFixture[str]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from bricksight._optional import require
 from bricksight.synth.backgrounds import composed, load_background, mean_colour
 from bricksight.synth.colours import COLOURS, Colour, light_colour
-from bricksight.synth.denoising import denoised
+from bricksight.synth.denoising import Filter, denoised
 from bricksight.synth.materials import surface
 from bricksight.synth.models import Body, Model
 from bricksight.synth.photo import develop
@@ -43,17 +43,19 @@ class Quality:
         samples: Light paths a pixel; noise falls with the square root.
         bounces: How often a path may be scattered.
         guides: Samples a pixel of what has hardly any grain: albedo, normals, empty floors.
+        denoising: How the grain is taken out.
     """
 
     samples: int
     bounces: int
     guides: int
+    denoising: Filter
 
 
 QUALITIES = {
-    "draft": Quality(samples=2, bounces=2, guides=2),
-    "normal": Quality(samples=9, bounces=5, guides=3),
-    "fine": Quality(samples=64, bounces=8, guides=9),
+    "draft": Quality(samples=2, bounces=2, guides=2, denoising="fast"),
+    "normal": Quality(samples=9, bounces=5, guides=3, denoising="high"),
+    "fine": Quality(samples=64, bounces=8, guides=9, denoising="high"),
 }
 
 
@@ -180,7 +182,8 @@ class _Stage:
             seed=self._scene.seed,
         )
         albedo, normals = np.split(np.array(guides), [3], axis=2)
-        return np.concatenate([denoised(light[..., :3], albedo, normals), light[..., 3:]], axis=2)
+        clean = denoised(light[..., :3], albedo, normals, quality=self._quality.denoising)
+        return np.concatenate([clean, light[..., 3:]], axis=2)
 
     def mask(self, view: View) -> Image.Image:
         """Returns where the first brick is seen, by what each pixel's middle shows."""

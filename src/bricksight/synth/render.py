@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from bricksight._files import replacing, sha256_of
 from bricksight._optional import require, require_installed
 from bricksight._threads import num_cores
 from bricksight.errors import ConfigError
+from bricksight.synth.denoising import ONE_THREAD
 from bricksight.synth.models import Models, find_models
 from bricksight.synth.raytrace import QUALITIES, render_scene
 from bricksight.synth.records import (
@@ -111,7 +113,8 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
         ConfigError: a part is not known, or ``out`` holds something else.
         MissingPackageError: Mitsuba is not installed.
     """
-    require_installed("mitsuba", extra="synth", feature="Rendering")
+    for package in ("mitsuba", "pyoidn"):
+        require_installed(package, extra="synth", feature="Rendering")
     models = find_models(config.labels, config.ldraw)  # before anything is written
     settings, origins = config.settings(), {label: models.origin(label) for label in models}
     records = read_records(out)
@@ -166,6 +169,7 @@ def _file(label: str, index: int, view: str) -> str:
 
 
 def _use_one_thread() -> None:
+    os.environ.update(ONE_THREAD)
     require("drjit", extra="synth", feature="Rendering").set_thread_count(1)
 
 
