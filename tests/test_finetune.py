@@ -1,6 +1,7 @@
 """The whole network trained on: the same function at the start, better at the end, all of it."""
 
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_mixture__shows_every_photo_once_an_epoch() -> None:
     photos = pictures("red", "blue", per_class=6)
     drawn = mixture(photos, batch_size=4)
     spec = InputSpec(height=16, width=16)
-    shown = [inputs for inputs, _ in drawn.batches(spec, start=0, stop=drawn.steps_per_epoch)]
+    shown = [batch.images for batch in drawn.batches(spec, start=0, stop=drawn.steps_per_epoch)]
     sums = np.sort(np.concatenate(shown).sum(axis=(1, 2, 3)))
     plain = mixture(photos, batch_size=12).batch(0, spec)[0]
     np.testing.assert_allclose(sums, np.sort(plain.sum(axis=(1, 2, 3))), rtol=1e-6)
@@ -139,8 +140,8 @@ def test_mixture__takes_its_share_of_extra_photos_from_each_batch() -> None:
     spec = InputSpec(height=16, width=16)
     one_class = Pictures(pixels=extra.pixels, labels=np.full(len(extra), 7))
     drawn = mixture(photos, extra=one_class, extra_share=0.25)
-    for _, labels in drawn.batches(spec, start=0, stop=5):
-        assert (labels == 7).sum() == 2
+    for batch in drawn.batches(spec, start=0, stop=5):
+        assert (batch.labels == 7).sum() == 2
     assert drawn.steps_per_epoch == 2
 
 
@@ -298,3 +299,34 @@ def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
     write_saved_model(folder / "graph", tiny_network())
     with pytest.raises(ModuleError, match=r"without Keras layers. .*packaged:efficientnet_lite0"):
         tune(folder, tfhub_module=f"saved_model:{folder / 'graph'}")
+
+
+@pytest.mark.tf
+def test_retrain__learns_what_the_teacher_answers(tmp_path: Path) -> None:
+    """A teacher that takes the colours for one another is believed where it alone counts."""
+    photos, swapped = tmp_path / "photos", tmp_path / "taught" / "photos"
+    write_photo_folder(photos, per_class=12)
+    for label, other in (("red", "blue"), ("blue", "red"), ("green", "green")):
+        shutil.copytree(photos / label, swapped / other)
+    teacher = tune(tmp_path / "taught").bundle.path
+    told = replace(TINY, teacher=teacher, teacher_share=1.0)
+    believed = tune(tmp_path, told)
+    wrong = {record.label: "" for record in believed.findings.data.records}
+    for record in believed.findings.data.records:
+        answer = Predictor(believed.bundle.path).predict(record.path).predictions[0]
+        wrong[record.label] = answer.label
+    assert wrong == {"red": "blue", "blue": "red", "green": "green"}
+    told = replace(told, teacher_share=0.0)
+    doubted = tune(tmp_path, told, out=tmp_path / "doubted")
+    assert doubted.findings.test.accuracy is not None
+    assert doubted.findings.test.accuracy > 0.8
+
+
+@pytest.mark.tf
+def test_retrain__refuses_a_teacher_of_other_classes(tmp_path: Path) -> None:
+    teacher = tune(tmp_path).bundle.path
+    other = tmp_path / "other"
+    write_photo_folder(other / "photos", per_class=3)
+    (other / "photos" / "green").rename(other / "photos" / "violet")
+    with pytest.raises(ConfigError, match=r"does not know violet. A teacher has been trained"):
+        tune(other, replace(TINY, teacher=teacher))

@@ -147,3 +147,23 @@ def test_keras__download_with_another_checksum(
     with pytest.raises(ModuleError, match=r"MD5 checksum.*Copy nasnet_mobile_no_top.h5 into"):
         resolve("keras:NASNetMobile")
     assert not (keras_home / "models" / "nasnet_mobile_no_top.h5").exists()
+
+
+@pytest.mark.tf
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined:UserWarning")  # in Keras
+def test_keras__untrained_weights_are_the_same_every_time() -> None:
+    text = "keras:MobileNetV2@alpha=0.35,size=96,weights=random"
+    modules = [resolve(text) for _ in range(2)]
+    assert modules[0].location is None
+    assert modules[0].title == "MobileNetV2, alpha 0.35, 96 px, untrained"
+    found = [np.asarray(module.load()(noise(size=96))) for module in modules]
+    np.testing.assert_array_equal(*found)
+    assert found[0].shape == (3, 1280)
+    assert modules[0].fingerprint == modules[1].fingerprint
+    other = resolve(text.replace("size=96", "size=128"))
+    assert other.fingerprint != modules[0].fingerprint
+
+
+def test_keras__refuses_other_weights() -> None:
+    with pytest.raises(ModuleError, match="weights=noisy; it takes imagenet, random"):
+        resolve("keras:MobileNetV2@weights=noisy")

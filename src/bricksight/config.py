@@ -224,6 +224,9 @@ class FineTuneConfig:
             first of the others.
         batch_norm: "adapted" takes the normalisation's statistics from these photos, "frozen"
             leaves the pretrained ones.
+        teacher: Model folder or exported file whose answers are learned too; it must know all
+            classes.
+        teacher_share: How much its answers count beside the labels, 0 to 1.
     """
 
     fine_tune: bool = False
@@ -234,12 +237,15 @@ class FineTuneConfig:
     fine_tune_from: str | None = None
     fine_tune_extra_epochs: int = 12
     batch_norm: BatchNorm = "adapted"
+    teacher: Path | None = None
+    teacher_share: float = 0.5
 
     def __post_init__(self) -> None:
         _require_range(self, "fine_tune_epochs", 1, 10**6)
         _require_range(self, "fine_tune_size", 32, 4096)
         _require_range(self, "fine_tune_batch_size", 2, 4096)
         _require_range(self, "fine_tune_extra_epochs", 0, 10**6)
+        _require_range(self, "teacher_share", 0, 1)
         if not 0 < self.fine_tune_rate < float("inf"):
             raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
 

@@ -26,6 +26,7 @@ class _Choice:
     application: Application
     alpha: float
     size: int
+    is_random: bool = False
 
     @property
     def file(self) -> str:
@@ -38,6 +39,8 @@ class _Choice:
         if self.application.takes_alpha:
             parts.append(f"alpha {self.alpha}")
         trained = self.application.weights_size(self.size)
+        if self.is_random:
+            return ", ".join([*parts, f"{self.size} px, untrained"])
         note = "" if trained == self.size else f" (weights trained at {trained} px)"
         return ", ".join([*parts, f"{self.size} px{note}"])
 
@@ -45,16 +48,19 @@ class _Choice:
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
     """Returns the module of ``keras:NAME@alpha=A,size=S``; the weights are fetched if need be.
 
+    With ``weights=random`` there are none to fetch: the same untrained network every time.
+
     Raises:
         ModuleError: there is no such network, alpha or size, or its weights cannot be had.
     """
     choice = _choose(reference)
-    path = _weights_path(choice)
-    if not path.is_file():
+    path = None if choice.is_random else _weights_path(choice)
+    if path is not None and not path.is_file():
         _fetch(reference, choice, path, progress)
     build = functools.partial(_load_network, reference.text, choice, path)
     num_features = choice.application.num_features[choice.alpha]
     settings = (READER_VERSION, choice.application.name, choice.alpha, choice.size)
+    files = [] if path is None else [("weights.h5", path)]
     return Module(
         reference=reference.text,
         source=reference.source,
@@ -62,7 +68,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         input_spec=InputSpec(height=choice.size, width=choice.size),
         num_features=num_features,
         licence=choice.application.licence,
-        fingerprint=fingerprint_of([("weights.h5", path)], *settings),
+        fingerprint=fingerprint_of(files, *settings),
         location=path,
         loader=functools.partial(_load_function, build, reference.text, choice.size),
         network_builder=build,
@@ -71,8 +77,9 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
 
 def find(reference: Reference) -> Path | None:
     """Returns the file with the weights, ``None`` if it is not on disk."""
-    path = _weights_path(_choose(reference))
-    return path if path.is_file() else None
+    choice = _choose(reference)
+    path = _weights_path(choice)
+    return path if path.is_file() and not choice.is_random else None
 
 
 def build_network(application: Application, *, alpha: float = 1.0, size: int | None = None) -> Any:
@@ -105,14 +112,20 @@ def _choose(reference: Reference) -> _Choice:
             f"{reference.text}: there is no {reference.name!r} here. "
             f"Expected keras: and one of {', '.join(by_name)}."
         )
-    reference.only(*(("alpha", "size") if application.takes_alpha else ("size",)))
+    reference.only(*(("alpha",) if application.takes_alpha else ()), "size", "weights")
+    weights = reference.options.get("weights", "imagenet")
+    if weights not in ("imagenet", "random"):
+        raise ModuleError(
+            f"{reference.text} asks for weights={weights}; it takes imagenet, random."
+        )
     size = reference.size or application.size
     if size < application.smallest:
         raise ModuleError(
             f"{reference.text} asks for size={size}; "
             f"{application.name} takes {application.smallest} pixels or more."
         )
-    return _Choice(application, _choose_alpha(reference, application), size)
+    alpha = _choose_alpha(reference, application)
+    return _Choice(application, alpha, size, is_random=weights == "random")
 
 
 def _choose_alpha(reference: Reference, application: Application) -> float:
@@ -151,8 +164,12 @@ def _fetch(reference: Reference, choice: _Choice, path: Path, progress: Progress
         ) from error
 
 
-def _load_network(text: str, choice: _Choice, path: Path) -> Any:
+def _load_network(text: str, choice: _Choice, path: Path | None) -> Any:
+    if path is None:
+        require_tensorflow().keras.utils.set_random_seed(0)
     model = build_network(choice.application, alpha=choice.alpha, size=choice.size)
+    if path is None:
+        return model
     try:
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:

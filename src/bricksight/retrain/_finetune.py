@@ -19,6 +19,7 @@ from bricksight.dataset import Record
 from bricksight.errors import ConfigError, DataError, ImageError
 from bricksight.modules import tuned_module
 from bricksight.retrain._photos import Photos, through
+from bricksight.retrain._teacher import Teacher
 from bricksight.retrain._train import Training, choose_augments, warn_of_unused
 from bricksight.training import (
     BOLDEST_POLICY,
@@ -73,6 +74,7 @@ class _Tuning:
     extra_augments: tuple[AugmentConfig, ...]
     extra_share: float
     seed: int
+    teacher: Teacher | None
 
 
 def fine_tune_network(
@@ -82,12 +84,15 @@ def fine_tune_network(
 
     Raises:
         ModuleError: the network has no Keras layers.
-        ConfigError: it has no layer of the name in ``fine_tune_from``.
+        ConfigError: it has no layer of the name in ``fine_tune_from``; or the teacher does not
+            know the classes.
+        BundleError: the teacher cannot be used.
         DataError: a photo that could be read before cannot be read any more.
     """
     module = photos.compiled.module
     network = module.network()
     _freeze_below(network, config.fine_tune_from, module.reference)
+    teacher = None if config.teacher is None else Teacher(config.teacher, photos.data.labels)
     warn_of_unused(training, instead="With --fine_tune, the training of the network", names=_UNUSED)
     if training.after_step is not None:
         _LOGGER.warning("With --fine_tune, --intermediate_store_frequency does nothing.")
@@ -97,9 +102,12 @@ def fine_tune_network(
         extra_augments=BOLDEST_POLICY if training.augment.is_identity else (training.augment,),
         extra_share=training.extra_share,
         seed=training.config.seed,
+        teacher=teacher,
     )
     options = TrainerOptions(
-        resize=module.input_spec.resize, adapt_batch_norm=config.batch_norm == "adapted"
+        resize=module.input_spec.resize,
+        adapt_batch_norm=config.batch_norm == "adapted",
+        teacher_share=config.teacher_share,
     )
     trainer = Trainer(network, len(photos.data.labels), options)
     if photos.data.extra and config.fine_tune_extra_epochs:
@@ -137,6 +145,7 @@ def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
         augments=tuning.extra_augments,
         batch_size=config.fine_tune_batch_size,
         seed=tuning.seed,
+        teacher=tuning.teacher,
     )
     epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_rate
     stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
@@ -149,7 +158,8 @@ def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
 
 def _key_of_extra(photos: Photos, tuning: _Tuning) -> str:
     """Returns a text that differs wherever the extra photos would teach the network otherwise."""
-    settings = {**asdict(tuning.config), "fine_tune_epochs": None}
+    teacher = tuning.teacher and tuning.teacher.key
+    settings = {**asdict(tuning.config), "fine_tune_epochs": None, "teacher": teacher}
     described = {
         "version": _TRAINING_VERSION,
         "module": photos.compiled.module.fingerprint,
@@ -208,6 +218,7 @@ def _mixture(photos: Photos, tuning: _Tuning, *, size: int, seed: int) -> Mixtur
         augments=tuning.augments,
         batch_size=tuning.config.fine_tune_batch_size,
         seed=seed,
+        teacher=tuning.teacher,
     )
 
 

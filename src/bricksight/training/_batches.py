@@ -1,9 +1,10 @@
 """Photos in memory, and the random batches that a network is trained on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,19 @@ from bricksight.config import AugmentConfig, InputSpec
 _DECODING_MARGIN = 1.5
 """How many times larger than the input photos are kept: what ``augment`` can use, and no more."""
 
-Batch = tuple[np.ndarray, np.ndarray]
-"""Images, float32 (batch_size, height, width, 3) in [0, 1], and labels, int32 (batch_size,)."""
+
+class Batch(NamedTuple):
+    """What one step is trained on.
+
+    Attributes:
+        images: float32 (batch_size, height, width, 3), RGB in [0, 1].
+        labels: int32 (batch_size,).
+        answers: Probabilities by the teacher, float32 (batch_size, num_classes), if there is one.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    answers: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +84,7 @@ class Mixture:
         augments: Random changes; each view takes one of them.
         batch_size: Photos of both kinds in a batch.
         seed: The same seed gives the same batches, from whichever step on.
+        teacher: Answers views as ``Batch.answers`` has them.
     """
 
     photos: Pictures
@@ -80,6 +93,7 @@ class Mixture:
     augments: Sequence[AugmentConfig]
     batch_size: int
     seed: int
+    teacher: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def num_extra(self) -> int:
@@ -113,11 +127,17 @@ class Mixture:
                 rows = self._rows(source, len(pictures), step, num)
                 drawn += [(pictures.pixels[row], pictures.labels[row]) for row in rows]
         kinds = rng.integers(len(self.augments), size=len(drawn))
-        views = [
-            images.augment(pixels, rng, config=self.augments[kind], spec=spec)
-            for (pixels, _), kind in zip(drawn, kinds, strict=True)
-        ]
-        return np.stack(views), np.array([label for _, label in drawn], np.int32)
+        views = np.stack(
+            [
+                images.augment(pixels, rng, config=self.augments[kind], spec=spec)
+                for (pixels, _), kind in zip(drawn, kinds, strict=True)
+            ]
+        )
+        return Batch(
+            images=views,
+            labels=np.array([label for _, label in drawn], np.int32),
+            answers=self.teacher(views) if self.teacher else None,
+        )
 
     def _rows(self, source: int, num_pictures: int, step: int, num: int) -> list[int]:
         """Returns the rows of step ``step``: all in random order, then all in another."""

@@ -5,7 +5,8 @@ The head starts at zero and learns ten times faster than the network (Kumar et a
 1711.05101) without decay of biases and normalisations, a rate that rises over the first steps and
 falls along a cosine, label smoothing (Szegedy et al. 2016, arXiv 1512.00567), and an exponential
 moving average of the weights, which is what is kept. Photos are seen smaller in training than in
-use: it is faster, and better (Touvron et al. 2019, arXiv 1906.06423).
+use: it is faster, and better (Touvron et al. 2019, arXiv 1906.06423). A teacher answers the very
+views that the network sees (Beyer et al. 2022, arXiv 2106.05237).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +20,7 @@ from bricksight import images
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
-from bricksight.training._batches import Mixture, Pictures
+from bricksight.training._batches import Batch, Mixture, Pictures
 from bricksight.training._twin import build_twin
 
 HEAD_RATE_FACTOR = 10.0
@@ -61,6 +62,7 @@ class TrainerOptions:
         label_smoothing: Share of the target that is spread over all classes, 0 to 1.
         ema: Share of the moving average of the weights that one step keeps, late in a stage.
         adapt_batch_norm: Whether normalisation takes its statistics from these photos.
+        teacher_share: Share of the target that the teacher's answer is, where there is one.
     """
 
     resize: Any = "stretch"
@@ -68,6 +70,7 @@ class TrainerOptions:
     label_smoothing: float = 0.1
     ema: float = 0.99
     adapt_batch_norm: bool = True
+    teacher_share: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,7 @@ class EpochSeen:
 
     Attributes:
         step: Steps of the stage so far.
-        loss: Mean cross entropy with the smoothed labels, in nats.
+        loss: Mean cross entropy with what was to be learned, in nats.
         accuracy: Share of right first answers.
     """
 
@@ -143,12 +146,13 @@ class Trainer:
         spec = InputSpec(height=stage.size, width=stage.size, resize=self._options.resize)
         self._assign(self._averages, self._variables)
         seen: list[tuple[float, float]] = []
-        for step, (inputs, labels) in enumerate(
+        for step, batch in enumerate(
             stage.mixture.batches(spec, start=0, stop=stage.num_steps), start=1
         ):
             # Early on, the average would hang on to where the stage began.
             keep = min(self._options.ema, step / (9 + step))
-            loss, accuracy = step_function(inputs, labels, np.float32(keep))
+            targets = self._targets(batch)
+            loss, accuracy = step_function(batch.images, batch.labels, targets, np.float32(keep))
             seen.append((float(loss), float(accuracy)))
             after_step()
             if step % stage.mixture.steps_per_epoch == 0 or step == stage.num_steps:
@@ -156,6 +160,16 @@ class Trainer:
                 after_epoch(EpochSeen(step=step, loss=mean_loss, accuracy=mean_accuracy))
                 seen.clear()
         self._assign(self._variables, self._averages)
+
+    def _targets(self, batch: Batch) -> np.ndarray:
+        """Returns the probabilities to learn: float32 (batch_size, num_classes)."""
+        num_classes, smoothing = self._head.units, self._options.label_smoothing
+        targets = np.full((len(batch.labels), num_classes), smoothing / num_classes, np.float32)
+        targets[np.arange(len(targets)), batch.labels] += 1 - smoothing
+        if batch.answers is None:
+            return targets
+        share = np.float32(self._options.teacher_share)
+        return share * batch.answers + (1 - share) * targets
 
     def _assign(self, targets: Sequence[Any], values: Sequence[Any]) -> None:
         for target, value in zip(targets, values, strict=True):
@@ -180,9 +194,7 @@ class Trainer:
                 (HEAD_RATE_FACTOR, self._head.trainable_variables),
             )
         ]
-        loss_function = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=self._options.label_smoothing
-        )
+        loss_function = keras.losses.CategoricalCrossentropy(from_logits=True)
         num_own = len(self._own)
 
         shape = (None, stage.size, stage.size, 3)
@@ -192,13 +204,13 @@ class Trainer:
             input_signature=[
                 tf.TensorSpec(shape, tf.float32),
                 tf.TensorSpec((None,), tf.int32),
+                tf.TensorSpec((None, self._head.units), tf.float32),
                 tf.TensorSpec((), tf.float32),
             ],
         )
-        def step(inputs: Any, labels: Any, keep: Any) -> Any:
+        def step(inputs: Any, labels: Any, targets: Any, keep: Any) -> Any:
             with tf.GradientTape() as tape:
                 logits = self._head(self._twin(inputs, training=True))
-                targets = tf.one_hot(labels, logits.shape[1])
                 loss = loss_function(targets, logits)
             gradients = tape.gradient(loss, self._variables)
             optimizers[0].apply(gradients[:num_own], self._own)
