@@ -267,8 +267,8 @@ def _lighting(
     mitsuba: Any, lights: Lights, rng: np.random.Generator, *, glass: bool
 ) -> dict[str, Any]:
     found = {f"lamp_{number}": _lamp(mitsuba, lamp) for number, lamp in enumerate(lights.lamps)}
-    # Through a table of glass, light comes from below too.
-    picture = room(rng, below=(0.8, 2.0)) if glass else room(rng)
+    # Through a table of glass, light comes from below too, and from aside, which shows the shape.
+    picture = room(rng, below=(0.2, 1.5), lamps_below=2) if glass else room(rng)
     picture *= lights.room_share * light_colour(lights.room_kelvin)
     found["room"] = {
         "type": "envmap",

@@ -88,8 +88,8 @@ class SceneConfig:
     background_probability: float = 0.7
     glossy_floor_probability: float = 0.5
     floor_roughness: Range = (0.12, 0.35)
-    haze: Range = (0.05, 0.5)
-    glass_blur: Range = (0.3, 1.2)
+    haze: Range = (0.0, 0.45)
+    glass_blur: Range = (0.3, 1.8)
     exposure: Range = (0.8, 1.5)
     white_balance: Range = (0.92, 1.08)
     blur: Range = (0.3, 0.9)

@@ -132,7 +132,9 @@ FLOORS = {
 """Every kind of floor; to add one, add a function and an entry."""
 
 
-def room(rng: np.random.Generator, *, below: tuple[float, float] = (0.1, 0.3)) -> np.ndarray:
+def room(
+    rng: np.random.Generator, *, below: tuple[float, float] = (0.1, 0.3), lamps_below: int = 0
+) -> np.ndarray:
     """Returns the light from a room, float32, (64, 128, 3), zenith first, as neutral radiance.
 
     A bright ceiling, dimmer walls with one to three windows or lamps, a darker lower half. The
@@ -141,6 +143,7 @@ def room(rng: np.random.Generator, *, below: tuple[float, float] = (0.1, 0.3)) -
     Args:
         rng: Source of randomness.
         below: Range of the radiance from below, before that is so.
+        lamps_below: At most so many bright rectangles are in the lower half.
     """
     height, width = 64, 128
     polar = (np.arange(height) + 0.5) * (np.pi / height)
@@ -151,6 +154,8 @@ def room(rng: np.random.Generator, *, below: tuple[float, float] = (0.1, 0.3)) -
     for _ in range(rng.integers(1, 4)):
         image += rng.uniform(3, 9) * _window(rng, polar, azimuth)
     image[polar > np.pi / 2] = rng.uniform(*below)
+    for _ in range(rng.integers(lamps_below + 1)):
+        image += rng.uniform(3, 12) * _window(rng, np.pi - polar, azimuth)
     upper = np.cos(polar).clip(0) * np.sin(polar)
     received = (image * upper[:, None]).sum() * (np.pi / height) * (2 * np.pi / width)
     return np.repeat((image * (np.pi / received))[..., None], 3, axis=2).astype(np.float32)
