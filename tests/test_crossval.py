@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from bricksight.cli import main
-from bricksight.config import CrossvalConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import CrossvalConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.dataset import deal_folds, scan
 from bricksight.errors import ConfigError, DataError
 from bricksight.retrain import crossval
 from photos import draw, write_photo_folder
-from tiny_modules import tiny_network, write_saved_model
+from tiny_modules import tiny_network, write_keras_file, write_saved_model
 
 GROUPED = SplitConfig(group_by=r"(object\d+)")
 
@@ -85,3 +85,24 @@ def test_crossval__measures_each_photo_once_a_seed(
     shown = capsys.readouterr().out
     assert "24 photos of 3 classes, 2 seeds" in shown
     assert f"Right: {100 * np.mean(result.accuracies):.1f} % (" in shown
+
+
+@pytest.mark.tf
+def test_crossval__fine_tunes_anew_in_each_fold(tmp_path: Path) -> None:
+    write_grouped(tmp_path / "photos")
+    network = write_keras_file(tmp_path / "network.keras", tiny_network())
+    result = crossval(
+        RetrainConfig(image_dir=tmp_path / "photos", tfhub_module=f"saved_model:{network}"),
+        folds=CrossvalConfig(folds=2, seeds=1, group_by=GROUPED.group_by),
+        fine_tune=FineTuneConfig(
+            fine_tune=True,
+            fine_tune_epochs=20,
+            fine_tune_size=32,
+            fine_tune_rate=1e-2,
+            fine_tune_batch_size=8,
+        ),
+    )
+    (accuracy,), (group_accuracy,) = result.accuracies, result.group_accuracies
+    assert accuracy > 0.8
+    assert group_accuracy > 0.8
+    assert result.evaluations[0].num_images == 36

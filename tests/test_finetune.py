@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOption
 from bricksight.training._twin import BATCH_NORM_MOMENTUM, build_twin
 from photos import draw, write_photo_folder
 from tiny_bundle import SPLIT
-from tiny_modules import as_module, noise, tiny_network, write_saved_model
+from tiny_modules import as_module, noise, tiny_network, write_keras_file, write_saved_model
 
 TINY = FineTuneConfig(
     fine_tune=True,
@@ -201,10 +200,7 @@ def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> Retrai
         write_photo_folder(folder / "photos", per_class=12)
     file = folder / "network.keras"
     if not file.exists():
-        with warnings.catch_warnings():
-            # Keras 3.15 asks NumPy 2 for an array in NumPy 1's way.
-            warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
-            keras_network().save(file)
+        write_keras_file(file, keras_network())
     reference = f"saved_model:{file}"
     config = RetrainConfig(
         **{

@@ -1,6 +1,7 @@
 """Networks of a few hundred weights, written the way real ones are."""
 
 import functools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,15 @@ def write_saved_model(folder: Path, network: Any) -> Path:
     """Writes a SavedModel as Keras's ``export`` does, without its progress on stdout."""
     network.export(folder, verbose=False)
     return folder
+
+
+def write_keras_file(path: Path, network: Any) -> Path:
+    """Writes a ``.keras`` file."""
+    with warnings.catch_warnings():
+        # Keras 3.15 asks NumPy 2 for an array in NumPy 1's way.
+        warnings.filterwarnings("ignore", message="__array__", category=DeprecationWarning)
+        network.save(path)
+    return path
 
 
 def write_hub_module(folder: Path, *, num_features: int = 5) -> Path:

@@ -49,7 +49,7 @@ class Photos:
     """
 
     num: int = 60
-    size: int = 144
+    size: int = 192
     quality: Literal["draft", "normal", "fine"] = "normal"
     seed: int = 1
     rig: bool = False

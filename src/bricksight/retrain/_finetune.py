@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import zipfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -191,22 +192,23 @@ def _first_size(photos: Photos, tuning: _Tuning) -> int:
     return tuning.config.fine_tune_size or max(32, round(own * _SMALLER / 32) * 32)
 
 
-def _stages(photos: Photos, tuning: _Tuning) -> list[Stage]:
-    """Returns photos with extra ones among them, then the same at the network's own size."""
+def _stages(photos: Photos, tuning: _Tuning) -> Iterator[Stage]:
+    """Yields photos with extra ones among them, then the same at the network's own size.
+
+    The photos of one stage are read when the one before is done: all of them are in memory.
+    """
     config, own = tuning.config, photos.compiled.module.input_spec.height
     small = _first_size(photos, tuning)
     last = config.fine_tune_epochs * _LAST_PART if small != own else 0.0
     planned = [(small, config.fine_tune_epochs - last, 1.0), (own, last, _LAST_RATE)]
-    return [
-        Stage(
-            mixture=_mixture(photos, tuning, size=size, seed=tuning.seed + number),
-            epochs=epochs,
-            size=size,
-            rate=config.fine_tune_rate * rate,
-        )
-        for number, (size, epochs, rate) in enumerate(planned, start=1)
-        if epochs
-    ]
+    for number, (size, epochs, rate) in enumerate(planned, start=1):
+        if epochs:
+            yield Stage(
+                mixture=_mixture(photos, tuning, size=size, seed=tuning.seed + number),
+                epochs=epochs,
+                size=size,
+                rate=config.fine_tune_rate * rate,
+            )
 
 
 def _mixture(photos: Photos, tuning: _Tuning, *, size: int, seed: int) -> Mixture:
@@ -231,7 +233,9 @@ def _pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Picture
         raise DataError(f"{error}\nIt could be read a moment ago.") from error
 
 
-def _run(trainer: Trainer, photos: Photos, *, stages: list[Stage], observer: Observer) -> History:
+def _run(
+    trainer: Trainer, photos: Photos, *, stages: Iterator[Stage], observer: Observer
+) -> History:
     """Trains through the stages; after each epoch the validation photos are answered."""
     spec, history = photos.compiled.module.input_spec, History()
     records = photos.data.bucket("validation")
@@ -255,6 +259,7 @@ def _run(trainer: Trainer, photos: Photos, *, stages: list[Stage], observer: Obs
         with photos.watch.stage(title, stage.num_steps) as advance:
             trainer.run(stage, after_step=lambda: advance(1), after_epoch=after_epoch)
         done += stage.num_steps
+        del stage  # and its photos, before those of the next are read
     history.best_step = done
     return history
 

@@ -54,7 +54,7 @@ class Quality:
 
 QUALITIES = {
     "draft": Quality(samples=2, bounces=2, guides=2, denoising="fast"),
-    "normal": Quality(samples=9, bounces=5, guides=3, denoising="high"),
+    "normal": Quality(samples=4, bounces=4, guides=3, denoising="high"),
     "fine": Quality(samples=64, bounces=8, guides=9, denoising="high"),
 }
 

@@ -49,7 +49,7 @@ class SynthConfig:
     labels: tuple[str, ...]
     ldraw: Path | None = None
     num: int = 60
-    size: int = 144
+    size: int = 192
     quality: str = "normal"
     seed: int = 1
     masks: bool = False
