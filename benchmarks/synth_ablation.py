@@ -6,6 +6,10 @@ For each variant and seed: ``bricksight synth`` renders the classes of PHOTOS, `
 retrain`` trains a network on the renders alone, ``bricksight evaluate`` answers all PHOTOS. Each
 variant takes one kind of variation away and keeps the others. FOLDER keeps what was rendered,
 trained and measured, so that a run that was stopped goes on.
+
+    python benchmarks/synth_ablation.py --picture FILE.jpg
+
+draws photos of our own parts instead, a row a variant, in the order of the table.
 """
 
 import argparse
@@ -13,12 +17,19 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from _machine import describe_machine
+from PIL import Image
+
+from bricksight.synth import SynthConfig, render_folder, scene_config
+
+SHOWN_PARTS = ("3003", "3040b", "4733", "3700", "3941", "2357", "3023", "3665a", "54200", "4286")
+SHOWN_SIZE = 96
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,7 @@ VARIANTS = {
     ),
     "no other camera": Variant(
         fixed(
+            elevation_degrees=40,
             side_elevation_degrees=30,
             roll_degrees=0,
             distance=5,
@@ -81,20 +93,43 @@ VARIANTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--ldraw", type=Path, required=True)
-    parser.add_argument("--group_by", required=True)
-    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("photos", type=Path, nargs="?")
+    parser.add_argument("--ldraw", type=Path)
+    parser.add_argument("--group_by")
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--picture", type=Path)
     parser.add_argument("--num", type=int, default=24)
     parser.add_argument("--size", type=int, default=144)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
+    if options.picture:
+        draw(options.picture)
+        return
+    if not all((options.photos, options.ldraw, options.group_by, options.work)):
+        parser.error("PHOTOS, --ldraw, --group_by and --work are needed, or --picture.")
     print(f"{describe_machine()}; {options.num} renders a part, {options.size} px\n", flush=True)
     print("| renders | top 1 | top 5 | by group |\n|---|---|---|---|", flush=True)
     for name, variant in VARIANTS.items():
         found = [measure(name, variant, seed, options) for seed in range(1, options.seeds + 1)]
         print(f"| {name} | {' | '.join(map(told, zip(*found, strict=True)))} |", flush=True)
+
+
+def draw(path: Path) -> None:
+    """Writes a row of photos for each variant that is one of scenes; the columns are parts."""
+    shown = {name: one.scenes for name, one in VARIANTS.items() if not one.training}
+    picture = Image.new("RGB", (len(SHOWN_PARTS) * SHOWN_SIZE, len(shown) * SHOWN_SIZE))
+    for row, scenes in enumerate(shown.values()):
+        config = SynthConfig(
+            labels=SHOWN_PARTS, num=1, size=SHOWN_SIZE, scenes=scene_config(scenes), seed=4
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            for _ in render_folder(Path(folder), config):
+                pass
+            for column, part in enumerate(SHOWN_PARTS):
+                with Image.open(Path(folder) / part / "00000.jpg") as photo:
+                    picture.paste(photo, (column * SHOWN_SIZE, row * SHOWN_SIZE))
+    picture.save(path, quality=85, optimize=True)
 
 
 def told(values: Sequence[float]) -> str:
