@@ -11,15 +11,23 @@ from bricksight._version import __version__
 
 if TYPE_CHECKING:
     from bricksight.bundle import Bundle, open_bundle
-    from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+    from bricksight.config import (
+        AugmentConfig,
+        FineTuneConfig,
+        HeadConfig,
+        RetrainConfig,
+        SplitConfig,
+    )
     from bricksight.errors import BricksightError
-    from bricksight.predict import Answer, Prediction, Predictor
+    from bricksight.predict import Answer, GroupAnswer, Prediction, Predictor
 
 __all__ = [
     "Answer",
     "AugmentConfig",
     "BricksightError",
     "Bundle",
+    "FineTuneConfig",
+    "GroupAnswer",
     "HeadConfig",
     "Prediction",
     "Predictor",
@@ -34,6 +42,8 @@ _ROOM_OF = {
     "AugmentConfig": "config",
     "BricksightError": "errors",
     "Bundle": "bundle",
+    "FineTuneConfig": "config",
+    "GroupAnswer": "predict",
     "HeadConfig": "config",
     "Prediction": "predict",
     "Predictor": "predict",
