@@ -9,12 +9,14 @@ A new source of networks is a file with the functions ``resolve`` and ``find`` a
 """
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bricksight.modules._module import FeatureFunction, Module, Progress
 from bricksight.modules._stages import Stage
 from bricksight.modules.catalog import ModuleSpec, list_modules
+from bricksight.modules.depths import with_depths
 from bricksight.modules.describe import Description, describe
 from bricksight.modules.frozen import (
     FrozenModule,
@@ -65,9 +67,9 @@ def resolve(reference: str, *, progress: Progress | None = None) -> Module:
     Raises:
         ModuleError: nothing is called so, it cannot be had, or it is not what it should be.
     """
-    parsed = _parse(reference)
+    parsed, depths = _parse(reference)
     module: Module = _source(parsed).resolve(parsed, progress=progress)
-    return module
+    return module if depths is None else with_depths(module, depths)
 
 
 def find(reference: str) -> Path | None:
@@ -76,14 +78,18 @@ def find(reference: str) -> Path | None:
     Raises:
         ModuleError: nothing is called so.
     """
-    parsed = _parse(reference)
+    parsed, _ = _parse(reference)
     path: Path | None = _source(parsed).find(parsed)
     return path
 
 
-def _parse(reference: str) -> Reference:
+def _parse(reference: str) -> tuple[Reference, str | None]:
+    """Returns the reference for its source, and the option that is the same for all sources."""
     known = [spec.reference for spec in list_modules()]
-    return parse_reference(reference, sources=SOURCES, known=known)
+    parsed = parse_reference(reference, sources=SOURCES, known=known)
+    own = dict(parsed.options)
+    depths = own.pop("depths", None)
+    return replace(parsed, options=own), depths
 
 
 def _source(reference: Reference) -> Any:

@@ -1,0 +1,65 @@
+"""Features of several depths side by side."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bricksight._optional import require_tensorflow
+from bricksight.errors import ModuleError
+from bricksight.modules import frozen_graph, resolve
+from tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
+
+pytestmark = pytest.mark.tf
+
+
+def stepped_network() -> Any:
+    """Three resolutions; at the middle one the widest map is not the last."""
+    keras = require_tensorflow().keras
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    images = keras.Input((32, 32, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="fine")(images)
+    x = layers.ZeroPadding2D()(x)
+    x = layers.Conv2D(9, 3, strides=2, activation="relu", name="wide")(x)
+    x = layers.Conv2D(5, 1, activation="relu", name="narrow")(x)
+    x = layers.Conv2D(7, 3, strides=2, padding="same", activation="relu", name="coarse")(x)
+    return keras.Model(images, layers.GlobalAveragePooling2D()(x))
+
+
+def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> None:
+    keras, network = require_tensorflow().keras, stepped_network()
+    path = write_keras_file(tmp_path / "net.keras", network)
+    images = noise()
+    own = np.asarray(network(images))
+    maps = keras.Model(
+        network.input, [network.get_layer(name).output for name in ("wide", "fine")]
+    )(images)
+    wide, fine = (np.asarray(one).mean(axis=(1, 2)) for one in maps)
+    two, three = (resolve(f"saved_model:{path}@depths={number}") for number in (2, 3))
+    np.testing.assert_allclose(
+        np.asarray(two.load()(images)), np.concatenate([own, wide], axis=1), atol=1e-5
+    )
+    expected = np.concatenate([own, wide, fine], axis=1)
+    np.testing.assert_allclose(np.asarray(three.network()(images)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(frozen_graph(three).load()(images)), expected, atol=1e-5)
+    fingerprints = {one.fingerprint for one in (resolve(f"saved_model:{path}"), two, three)}
+    assert len(fingerprints) == 3
+    assert three.title.endswith(", 3 depths")
+
+
+@pytest.mark.parametrize("depths", ["1", "5", "many"])
+def test_depths__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
+    path = write_keras_file(tmp_path / "net.keras", tiny_network())
+    with pytest.raises(ModuleError, match=f"asks for depths={depths}; it must be from 2 to 4"):
+        resolve(f"saved_model:{path}@depths={depths}")
+
+
+def test_depths__refuses_what_has_none(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", tiny_network())
+    with pytest.raises(ModuleError, match="only 1 resolutions"):
+        resolve(f"saved_model:{path}@depths=2").load()
+    folder = write_saved_model(tmp_path / "graph", tiny_network())
+    with pytest.raises(ModuleError, match="graph without Keras layers"):
+        resolve(f"saved_model:{folder}@depths=2")
