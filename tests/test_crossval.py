@@ -9,7 +9,7 @@ import pytest
 
 from bricksight.cli import main
 from bricksight.config import CrossvalConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
-from bricksight.dataset import deal_folds, scan
+from bricksight.dataset import deal_folds, scan, thinned
 from bricksight.errors import ConfigError, DataError
 from bricksight.retrain import crossval
 from photos import draw, write_photo_folder
@@ -63,6 +63,47 @@ def test_crossval_config__refuses_what_measures_nothing() -> None:
         CrossvalConfig(folds=1)
     with pytest.raises(ConfigError, match="--group_by"):
         CrossvalConfig(group_by="(")
+
+
+def test_thinned__leaves_whole_groups_of_every_class(tmp_path: Path) -> None:
+    data = next(
+        deal_folds(
+            scan(write_grouped(tmp_path / "photos", num_objects=9), split=GROUPED),
+            num_folds=3,
+            seed=0,
+        )
+    )
+    half, all_but_one = (thinned(data, share=share, seed=3) for share in (0.5, 0.0))
+    full, kept, fewest = (
+        {record.group for record in one.bucket("training")} for one in (data, half, all_but_one)
+    )
+    assert fewest < kept < full
+    assert len(fewest) == len({record.label for record in all_but_one.bucket("training")}) == 2
+    for record in half.bucket("training"):
+        assert record.group in kept
+    assert [one.relative_path for one in half.records] == [
+        one.relative_path for one in data.records
+    ]
+    for side in ("validation", "testing"):
+        assert half.bucket(side) == data.bucket(side)
+
+
+@pytest.mark.tf
+def test_crossval__draws_a_learning_curve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_photo_folder(tmp_path / "photos", per_class=12)
+    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 2 --seeds 1"
+    assert main([*argv.split(), "--learning_curve", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    numbers = [point["photos_per_class"] for point in told["curve"]]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == 4
+    assert told["curve"][-1]["accuracy"] == told["accuracies"][0]
+    assert set(told["curve"][0]["recalls"]) == {"blue", "green", "red"}
+    assert main([*argv.split(), "--learning_curve", "--quiet"]) == 0
+    assert "The last doubling brought" in capsys.readouterr().out
 
 
 @pytest.mark.tf

@@ -258,11 +258,14 @@ class CrossvalConfig:
         folds: Parts that the photos are dealt to; each is tested on once a seed.
         seeds: How many times all of it is done, with other folds and another seed.
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
+        learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
+            to see what more of them would bring.
     """
 
     folds: int = 5
     seeds: int = 3
     group_by: str | None = None
+    learning_curve: bool = False
 
     def __post_init__(self) -> None:
         _require_range(self, "folds", 2, 1000)

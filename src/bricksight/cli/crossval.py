@@ -100,6 +100,17 @@ def _text(result: "CrossvalResult") -> str:
     )[:5]
     found = ", ".join(f"{one.label} {100 * (one.recall or 0):.0f} %" for one in weakest)
     lines.append(f"Least often found (first seed): {found}")
+    lines += [
+        f"With {point.photos_per_class:.1f} training photos a class: "
+        f"{100 * (point.evaluation.accuracy or 0):.1f} %"
+        for point in result.curve
+    ]
+    if result.curve:
+        half, whole = result.curve[1].evaluation, result.curve[-1].evaluation
+        gain = 100 * ((whole.accuracy or 0) - (half.accuracy or 0))
+        lines.append(
+            f"The last doubling brought {gain:+.1f} points; the next rarely brings more than that."
+        )
     return "\n".join(lines)
 
 
@@ -118,4 +129,12 @@ def _json(result: "CrossvalResult") -> dict[str, object]:
         "group_accuracies": list(result.group_accuracies),
         "seconds": dict(result.seconds),
         "evaluations": [one.to_json() for one in result.evaluations],
+        "curve": [
+            {
+                "photos_per_class": point.photos_per_class,
+                "accuracy": point.evaluation.accuracy,
+                "recalls": {one.label: one.recall for one in point.evaluation.classes},
+            }
+            for point in result.curve
+        ],
     }

@@ -4,7 +4,7 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 """
 
 from bricksight.dataset._dataset import Dataset
-from bricksight.dataset._folds import deal_folds
+from bricksight.dataset._folds import deal_folds, thinned
 from bricksight.dataset._groups import group_keys, suggest_group_by
 from bricksight.dataset._records import Problem, Record
 from bricksight.dataset._scan import scan, scan_extra
@@ -20,4 +20,5 @@ __all__ = [
     "scan",
     "scan_extra",
     "suggest_group_by",
+    "thinned",
 ]

@@ -1,6 +1,7 @@
 """The same photos dealt anew, so that each is tested on once."""
 
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -59,3 +60,28 @@ def deal_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
 
 def _most_folds(labels: np.ndarray, groups: np.ndarray) -> int:
     return min(len(np.unique(groups)), int(np.bincount(labels).max()))
+
+
+def thinned(data: Dataset, *, share: float, seed: int) -> Dataset:
+    """Returns the data set with fewer groups on the training side, and at least one a class.
+
+    The others are on no side: their bucket is "unused". A smaller share is part of a larger one.
+
+    Args:
+        data: dealt to folds.
+        share: of the groups of each class, 0 to 1.
+        seed: another one leaves other groups.
+    """
+    rng = np.random.default_rng(seed)
+    groups: dict[str, set[str]] = defaultdict(set)
+    for record in data.bucket("training"):
+        groups[record.label].add(record.group)
+    kept: set[str] = set()
+    for label in sorted(groups):
+        order = rng.permutation(sorted(groups[label])).tolist()
+        kept.update(order[: max(1, round(share * len(order)))])
+    records = tuple(
+        replace(one, bucket="unused") if one.bucket == "training" and one.group not in kept else one
+        for one in data.records
+    )
+    return replace(data, records=records)

@@ -13,11 +13,27 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import deal_folds
+from bricksight.dataset import deal_folds, thinned
 from bricksight.evaluation import Evaluation, evaluate
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._workflow import Configs, cache_path_of, find_photos, fit
+
+CURVE_SHARES = (0.25, 0.5, 0.75)
+"""Shares of the training photos that a learning curve is drawn through, besides all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """How good the recipe is with so many photos.
+
+    Attributes:
+        photos_per_class: Mean number of training photos.
+        evaluation: Over all photos, by models trained on so many.
+    """
+
+    photos_per_class: float
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +43,12 @@ class CrossvalResult:
     Attributes:
         evaluations: One a seed, over all photos, each answered by a model that has not seen it.
         seconds: Part of the run → how long it took.
+        curve: From few training photos to all, with the first seed; empty if it was not wanted.
     """
 
     evaluations: tuple[Evaluation, ...]
     seconds: Mapping[str, float]
+    curve: tuple[CurvePoint, ...] = ()
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -80,32 +98,40 @@ def crossval(
         find_photos(config, split, watch), config, cache_path=cache_path_of(config), watch=watch
     )
     rest = (split, augment or AugmentConfig())
-    evaluations = []
-    for seed in range(head.seed, head.seed + folds.seeds):
+
+    def measure(seed: int, share: float = 1.0) -> CurvePoint:
         configs = (config, *rest, replace(head, seed=seed), fine_tune or FineTuneConfig())
-        probabilities = _out_of_fold(photos, configs, num_folds=folds.folds, seed=seed)
-        evaluations.append(_evaluate(photos, probabilities))
-    return CrossvalResult(evaluations=tuple(evaluations), seconds=watch.seconds_so_far())
+        return _measure(photos, configs, num_folds=folds.folds, seed=seed, share=share)
+
+    shares = CURVE_SHARES if folds.learning_curve else ()
+    curve = [measure(head.seed, share) for share in shares]
+    points = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
+    return CrossvalResult(
+        evaluations=tuple(point.evaluation for point in points),
+        seconds=watch.seconds_so_far(),
+        curve=(*curve, points[0]) if curve else (),
+    )
 
 
-def _out_of_fold(photos: Photos, configs: Configs, *, num_folds: int, seed: int) -> np.ndarray:
-    """Returns the probabilities of every photo, float32 (num_records, num_classes)."""
-    data = photos.data
+def _measure(
+    photos: Photos, configs: Configs, *, num_folds: int, seed: int, share: float
+) -> CurvePoint:
+    """Returns how well every photo is answered by models trained on a share of the others."""
+    data, counts = photos.data, []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
+        dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
+        counts.append(len(dealt.bucket("training")))
         trained_on, trained = fit(replace(photos, data=dealt), configs, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())
-    return found
-
-
-def _evaluate(photos: Photos, probabilities: np.ndarray) -> Evaluation:
-    records = photos.data.records
-    return evaluate(
-        probabilities,
-        photos.data.label_indices(records),
-        labels=photos.data.labels,
-        paths=[record.relative_path for record in records],
-        groups=[record.group for record in records],
+    evaluation = evaluate(
+        found,
+        data.label_indices(data.records),
+        labels=data.labels,
+        paths=[record.relative_path for record in data.records],
+        groups=[record.group for record in data.records],
     )
+    per_class = float(np.mean(counts)) / len(data.labels)
+    return CurvePoint(photos_per_class=per_class, evaluation=evaluation)
