@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bricksight.cli import main
 from bricksight.config import CrossvalConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.dataset import deal_folds, scan, thinned
 from bricksight.errors import ConfigError, DataError
 from bricksight.retrain import crossval
+from bricksight.retrain._suspects import find_suspects, show_suspects
 from photos import draw, write_photo_folder
 from tiny_modules import tiny_network, write_keras_file, write_saved_model
 
@@ -147,3 +149,30 @@ def test_crossval__fine_tunes_anew_in_each_fold(tmp_path: Path) -> None:
     assert accuracy > 0.8
     assert group_accuracy > 0.8
     assert result.evaluations[0].num_images == 36
+
+
+@pytest.mark.tf
+def test_crossval__names_and_shows_wrong_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, sheet = write_photo_folder(tmp_path / "photos", per_class=16), tmp_path / "sheet.jpg"
+    (folder / "red" / "photo_03.jpg").rename(folder / "blue" / "stray.jpg")
+    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2"
+    assert main([*argv.split(), "--suspects", str(sheet), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["suspects"][0]
+    assert (first["path"], first["label"], first["looks_like"]) == ("blue/stray.jpg", "blue", "red")
+    assert 0.5 < first["probability"] <= 1
+    with Image.open(sheet) as shown:
+        assert shown.format == "JPEG"
+        assert shown.width > 200
+    assert main([*argv.split(), "--suspects", str(sheet), "--quiet"]) == 0
+    assert "  blue/stray.jpg looks like red (" in capsys.readouterr().out
+
+
+def test_find_suspects__finds_none_where_all_are_right(tmp_path: Path) -> None:
+    data = scan(write_photo_folder(tmp_path / "photos", per_class=4))
+    sure = np.eye(3, dtype=np.float32)[data.label_indices(data.records)]
+    assert find_suspects(data, 0.9 * sure + 0.1 / 3) == ()
+    show_suspects(tmp_path / "sheet.jpg", data, ())
+    assert not (tmp_path / "sheet.jpg").exists()

@@ -260,12 +260,15 @@ class CrossvalConfig:
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
         learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
             to see what more of them would bring.
+        suspects: Name the photos whose labels are probably wrong, and show them on a sheet in this
+            JPEG file.
     """
 
     folds: int = 5
     seeds: int = 3
     group_by: str | None = None
     learning_curve: bool = False
+    suspects: Path | None = None
 
     def __post_init__(self) -> None:
         _require_range(self, "folds", 2, 1000)

@@ -2,7 +2,12 @@
 
 from bricksight.check._check import check
 from bricksight.check._report import CheckReport, ClassCounts, Spread
-from bricksight.check._sheets import contact_sheet, write_contact_sheets, write_twin_sheet
+from bricksight.check._sheets import (
+    contact_sheet,
+    write_captioned_sheet,
+    write_contact_sheets,
+    write_twin_sheet,
+)
 from bricksight.check._twins import Twin, Twins
 
 __all__ = [
@@ -13,6 +18,7 @@ __all__ = [
     "Twins",
     "check",
     "contact_sheet",
+    "write_captioned_sheet",
     "write_contact_sheets",
     "write_twin_sheet",
 ]

@@ -48,6 +48,18 @@ def contact_sheet(
     return _sheet([_tile(path, path.name, thumb) for path in paths], columns=columns, title=title)
 
 
+def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, title: str) -> None:
+    """Writes a JPEG file of photos with a caption below each.
+
+    Args:
+        path: the file, replaced if it is there.
+        photos: at least one: where it is, and its caption.
+        title: a line of text above the photos.
+    """
+    tiles = [_tile(photo, caption, _PAIR_THUMB) for photo, caption in photos]
+    _save(_sheet(tiles, columns=_columns(len(tiles)), title=title), path)
+
+
 def write_contact_sheets(
     dataset: Dataset, folder: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> list[Path]:

@@ -3,9 +3,11 @@
 import json as json_format
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from bricksight._text import counted
 from bricksight.cli._help import panel
 from bricksight.config import (
     AugmentConfig,
@@ -76,8 +78,24 @@ def crossval(
         fine_tune=tuning,
         reporter=ConsoleReporter(quiet=folds.quiet or folds.json),
     )
-    print(json_format.dumps(_json(result), ensure_ascii=False) if folds.json else _text(result))
+    if folds.json:
+        print(json_format.dumps(_json(result), ensure_ascii=False))
+        return 0
+    print(_text(result))
+    if folds.suspects is not None:
+        print(_suspects(result, folds.suspects))
     return 0
+
+
+def _suspects(result: "CrossvalResult", sheet: Path) -> str:
+    if not result.suspects:
+        return "No label looks wrong."
+    lines = [
+        f"  {one.path} looks like {one.looks_like} ({100 * one.probability:.0f} %)"
+        for one in result.suspects
+    ]
+    number = counted(len(lines), "label looks", "labels look")
+    return "\n".join([f"{number} wrong; the photos are on {sheet}:", *lines])
 
 
 def _text(result: "CrossvalResult") -> str:
@@ -137,4 +155,5 @@ def _json(result: "CrossvalResult") -> dict[str, object]:
             }
             for point in result.curve
         ],
+        "suspects": [asdict(one) for one in result.suspects],
     }

@@ -17,6 +17,12 @@ from bricksight.dataset import deal_folds, thinned
 from bricksight.evaluation import Evaluation, evaluate
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
+from bricksight.retrain._suspects import (
+    Suspect,
+    find_suspects,
+    require_cleanlab,
+    show_suspects,
+)
 from bricksight.retrain._workflow import Configs, cache_path_of, find_photos, fit
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
@@ -44,11 +50,13 @@ class CrossvalResult:
         evaluations: One a seed, over all photos, each answered by a model that has not seen it.
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
+        suspects: Photos whose labels are probably wrong, if they were wanted.
     """
 
     evaluations: tuple[Evaluation, ...]
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -90,7 +98,10 @@ def crossval(
         DataError: the photos cannot be used, or there are fewer groups than folds.
         ModuleError: the network cannot be had.
         CacheError: the cache folder cannot be used.
+        MissingPackageError: suspects are wanted and cleanlab is not installed.
     """
+    if folds is not None and folds.suspects is not None:
+        require_cleanlab()
     folds, head = folds or CrossvalConfig(), head or HeadConfig()
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by)
@@ -99,24 +110,32 @@ def crossval(
     )
     rest = (split, augment or AugmentConfig())
 
-    def measure(seed: int, share: float = 1.0) -> CurvePoint:
+    def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), fine_tune or FineTuneConfig())
         return _measure(photos, configs, num_folds=folds.folds, seed=seed, share=share)
 
     shares = CURVE_SHARES if folds.learning_curve else ()
-    curve = [measure(head.seed, share) for share in shares]
-    points = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
+    curve = [measure(head.seed, share)[0] for share in shares]
+    measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
+    suspects: tuple[Suspect, ...] = ()
+    if folds.suspects is not None:
+        suspects = find_suspects(photos.data, np.mean([found for _, found in measured], axis=0))
+        show_suspects(folds.suspects, photos.data, suspects)
     return CrossvalResult(
-        evaluations=tuple(point.evaluation for point in points),
+        evaluations=tuple(point.evaluation for point, _ in measured),
         seconds=watch.seconds_so_far(),
-        curve=(*curve, points[0]) if curve else (),
+        curve=(*curve, measured[0][0]) if curve else (),
+        suspects=suspects,
     )
 
 
 def _measure(
     photos: Photos, configs: Configs, *, num_folds: int, seed: int, share: float
-) -> CurvePoint:
-    """Returns how well every photo is answered by models trained on a share of the others."""
+) -> tuple[CurvePoint, np.ndarray]:
+    """Returns how well every photo is answered by models trained on a share of the others.
+
+    With it come the answers, float32 (num_records, num_classes).
+    """
     data, counts = photos.data, []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
@@ -134,4 +153,4 @@ def _measure(
         groups=[record.group for record in data.records],
     )
     per_class = float(np.mean(counts)) / len(data.labels)
-    return CurvePoint(photos_per_class=per_class, evaluation=evaluation)
+    return CurvePoint(photos_per_class=per_class, evaluation=evaluation), found

@@ -1,0 +1,87 @@
+"""Photos whose labels are probably wrong, by what models say that were trained without them.
+
+Confident learning (C. Northcutt, L. Jiang, I. Chuang, "Confident learning: estimating uncertainty
+in dataset labels", JAIR 70, 2021, arXiv 1911.00068), by its authors' package cleanlab.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight._optional import require, require_installed
+from bricksight._text import counted
+from bricksight.check import write_captioned_sheet
+from bricksight.dataset import Dataset
+
+_MOST_SHOWN = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A photo that looks like one of another class.
+
+    Attributes:
+        path: Below ``image_dir``.
+        label: Its class.
+        looks_like: The class that it was taken for.
+        probability: Of that class, 0 to 1.
+    """
+
+    path: str
+    label: str
+    looks_like: str
+    probability: float
+
+
+def require_cleanlab() -> None:
+    """Checks that suspects can be found before there is work for it.
+
+    Raises:
+        MissingPackageError: cleanlab is not installed.
+    """
+    require_installed("cleanlab", extra="labels", feature="Finding wrong labels")
+
+
+def find_suspects(data: Dataset, probabilities: np.ndarray) -> tuple[Suspect, ...]:
+    """Returns the suspected photos, the most suspicious first.
+
+    Args:
+        data: the photos.
+        probabilities: of all records, float32 (num_records, num_classes), by models that have not
+            seen them.
+
+    Raises:
+        MissingPackageError: cleanlab is not installed.
+    """
+    cleanlab = require("cleanlab.filter", extra="labels", feature="Finding wrong labels")
+    labels = data.label_indices(data.records)
+    # A class without photos has no label noise, and cleanlab wants each class to have some.
+    present = np.unique(labels)
+    shares = probabilities[:, present].astype(np.float64)
+    rows = cleanlab.find_label_issues(
+        labels=np.searchsorted(present, labels),
+        pred_probs=shares / shares.sum(axis=1, keepdims=True),
+        return_indices_ranked_by="normalized_margin",
+        n_jobs=1,
+    )
+    return tuple(
+        Suspect(
+            path=data.records[row].relative_path,
+            label=data.records[row].label,
+            looks_like=data.labels[probabilities[row].argmax()],
+            probability=float(probabilities[row].max()),
+        )
+        for row in rows
+    )
+
+
+def show_suspects(path: Path, data: Dataset, suspects: tuple[Suspect, ...]) -> None:
+    """Writes the sheet of the most suspicious photos; nothing where there are none."""
+    if not suspects:
+        return
+    shown = suspects[:_MOST_SHOWN]
+    title = f"Labels that are probably wrong  ({counted(len(suspects), 'photo')}"
+    title += ")" if len(shown) == len(suspects) else f", the first {len(shown)})"
+    photos = [(data.image_dir / one.path, f"{one.label}: {one.looks_like}?") for one in shown]
+    write_captioned_sheet(path, photos, title=title)
