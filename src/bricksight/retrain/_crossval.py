@@ -103,6 +103,7 @@ def crossval(
     if folds is not None and folds.suspects is not None:
         require_cleanlab()
     folds, head = folds or CrossvalConfig(), head or HeadConfig()
+    tuning = (fine_tune or FineTuneConfig()).resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by)
     photos = open_photos(
@@ -111,7 +112,7 @@ def crossval(
     rest = (split, augment or AugmentConfig())
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
-        configs = (config, *rest, replace(head, seed=seed), fine_tune or FineTuneConfig())
+        configs = (config, *rest, replace(head, seed=seed), tuning)
         return _measure(photos, configs, num_folds=folds.folds, seed=seed, share=share)
 
     shares = CURVE_SHARES if folds.learning_curve else ()

@@ -163,7 +163,7 @@ def _training_history(findings: Findings) -> TrainingHistory:
     measured = trained.history.measurements
     with_validation = [one for one in measured if one.validation_accuracy is not None]
     return TrainingHistory(
-        name="Fine-tuning" if findings.settings["finetune"]["fine_tune"] else "Head",
+        name="Fine-tuning" if "epochs" in findings.trained.choices else "Head",
         unit="step",
         steps=[one.step for one in measured],
         train_accuracy=[one.train_accuracy for one in measured],

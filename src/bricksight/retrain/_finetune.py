@@ -5,7 +5,7 @@ import json
 import logging
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec
 from bricksight.dataset import Record
 from bricksight.errors import ConfigError, DataError, ImageError
 from bricksight.modules import tuned_module
+from bricksight.retrain._budget import Work, measure_costs, plan_epochs
 from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._teacher import Teacher
 from bricksight.retrain._train import Training, choose_augments, warn_of_unused
@@ -52,6 +53,9 @@ _TRAINING_VERSION = 1
 
 _LOGGER = logging.getLogger(__name__)
 
+_OF_NO_MATTER_TO_EXTRA = {"fine_tune_epochs": None, "recipe": None, "time_budget": None}
+"""Settings that what extra photos teach does not depend on."""
+
 _UNUSED = (
     "how_many_training_steps",
     "learning_rate",
@@ -80,8 +84,10 @@ class _Tuning:
 
 def fine_tune_network(
     photos: Photos, training: Training, config: FineTuneConfig
-) -> tuple[Photos, TrainedHead]:
+) -> tuple[Photos, TrainedHead] | None:
     """Returns the photos seen through the tuned network, and the layer on top.
+
+    ``None`` where the time budget is too short for it.
 
     Raises:
         ModuleError: the network has no Keras layers.
@@ -111,7 +117,12 @@ def fine_tune_network(
         teacher_share=config.teacher_share,
     )
     trainer = Trainer(network, len(photos.data.labels), options)
-    if photos.data.extra and config.fine_tune_extra_epochs:
+    if config.budget_seconds is not None:
+        planned = _within_budget(trainer, photos, tuning, config.budget_seconds)
+        if planned is None:
+            return None
+        tuning = planned
+    if photos.data.extra and tuning.config.fine_tune_extra_epochs:
         _learn_extra(trainer, photos, tuning)
     history = _run(trainer, photos, stages=_stages(photos, tuning), observer=training.observer)
     tuned = through(photos, tuned_module(module, network))
@@ -133,10 +144,55 @@ def _freeze_below(network: Any, name: str | None, reference: str) -> None:
         raise ConfigError(f"--fine_tune_from {name}: {reference} has nothing to train from there.")
 
 
+def _within_budget(
+    trainer: Trainer, photos: Photos, tuning: _Tuning, budget: float
+) -> _Tuning | None:
+    """Returns as many epochs as there is time for, ``None`` if there is not enough."""
+    data, config, watch = photos.data, tuning.config, photos.watch
+    size, own = _first_size(photos, tuning), photos.compiled.module.input_spec.height
+    is_new = bool(data.extra) and not _path_of_extra(photos, tuning).is_file()
+    mixture = _mixture(photos, tuning, size=size, seed=tuning.seed)
+    with watch.stage("Measuring this machine"):
+        costs = measure_costs(trainer, mixture, size=size, own_size=own)
+    batch = config.fine_tune_batch_size
+    work = Work(
+        steps_per_epoch=mixture.steps_per_epoch,
+        extra_steps_per_epoch=-(-len(data.extra) // batch) if is_new else 0,
+        last_part=_LAST_PART if size != own else 0.0,
+        num_validated=len(data.bucket("validation")),
+        num_photos=len(data.records),
+        batch_size=batch,
+    )
+    so_far = watch.seconds_so_far()["Total"]
+    plan = plan_epochs(
+        budget - so_far,
+        costs,
+        work,
+        most_epochs=config.fine_tune_epochs or 1,
+        most_extra_epochs=config.fine_tune_extra_epochs,
+    )
+    if not plan.epochs:
+        _LOGGER.warning(
+            "--time_budget %s is too short to train the network here; %.1f minutes would be gone "
+            "without a single epoch. Only the layer on top is trained.",
+            config.time_budget,
+            (so_far + plan.seconds) / 60,
+        )
+        return None
+    extra_epochs = plan.extra_epochs if is_new else config.fine_tune_extra_epochs
+    first = f"{counted(extra_epochs, 'epoch')} of extra photos, then " if is_new else ""
+    watch.say(
+        f"Trains {first}{counted(plan.epochs, 'epoch')}: about {(so_far + plan.seconds) / 60:.1f} "
+        f"minutes in all, of {budget / 60:.1f}."
+    )
+    chosen = replace(config, fine_tune_epochs=plan.epochs, fine_tune_extra_epochs=extra_epochs)
+    return replace(tuning, config=chosen)
+
+
 def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
     """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
     config, size = tuning.config, _first_size(photos, tuning)
-    path = cache_dir("tuned") / f"{_key_of_extra(photos, tuning)}.npz"
+    path = _path_of_extra(photos, tuning)
     if _restored(trainer, path):
         _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
         return
@@ -157,10 +213,10 @@ def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
         np.savez(file, *trainer.state())
 
 
-def _key_of_extra(photos: Photos, tuning: _Tuning) -> str:
-    """Returns a text that differs wherever the extra photos would teach the network otherwise."""
+def _path_of_extra(photos: Photos, tuning: _Tuning) -> Path:
+    """Returns where is kept what the extra photos have taught: another place for other lessons."""
     teacher = tuning.teacher and tuning.teacher.key
-    settings = {**asdict(tuning.config), "fine_tune_epochs": None, "teacher": teacher}
+    settings = {**asdict(tuning.config), **_OF_NO_MATTER_TO_EXTRA, "teacher": teacher}
     described = {
         "version": _TRAINING_VERSION,
         "module": photos.compiled.module.fingerprint,
@@ -171,7 +227,8 @@ def _key_of_extra(photos: Photos, tuning: _Tuning) -> str:
         "settings": settings,
         "seed": tuning.seed,
     }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+    return cache_dir("tuned") / f"{key}.npz"
 
 
 def _restored(trainer: Trainer, path: Path) -> bool:
@@ -199,8 +256,9 @@ def _stages(photos: Photos, tuning: _Tuning) -> Iterator[Stage]:
     """
     config, own = tuning.config, photos.compiled.module.input_spec.height
     small = _first_size(photos, tuning)
-    last = config.fine_tune_epochs * _LAST_PART if small != own else 0.0
-    planned = [(small, config.fine_tune_epochs - last, 1.0), (own, last, _LAST_RATE)]
+    epochs_in_all = config.fine_tune_epochs or 1
+    last = epochs_in_all * _LAST_PART if small != own else 0.0
+    planned = [(small, epochs_in_all - last, 1.0), (own, last, _LAST_RATE)]
     for number, (size, epochs, rate) in enumerate(planned, start=1):
         if epochs:
             yield Stage(
@@ -293,6 +351,7 @@ def _cooled(head: Head, photos: Photos, history: History, tuning: _Tuning) -> Tr
         history=history,
         choices={
             "algorithm": "AdamW on the whole network",
+            "epochs": tuning.config.fine_tune_epochs,
             "temperature": temperature,
             "fitted_to": "training",
             "augmentation": [asdict(augment) for augment in tuning.augments],

@@ -49,6 +49,10 @@ class Stopwatch:
         took = time.perf_counter() - start
         self.seconds[title] = self.seconds.get(title, 0.0) + took
 
+    def say(self, message: str) -> None:
+        """Shows a result on the way."""
+        self._reporter.say(message)
+
     def seconds_so_far(self) -> dict[str, float]:
         """Returns the seconds of each stage that has ended, and since this was made: "Total"."""
         return self.seconds | {"Total": time.perf_counter() - self._start}

@@ -99,7 +99,7 @@ def retrain(
         CacheError: the cache folder cannot be used.
     """
     split, augment = split or SplitConfig(), augment or AugmentConfig()
-    head, fine_tune = head or HeadConfig(), fine_tune or FineTuneConfig()
+    head, fine_tune = head or HeadConfig(), (fine_tune or FineTuneConfig()).resolved
     configs = (config, split, augment, head, fine_tune)
     watch = Stopwatch(reporter or SilentReporter())
     out = _new_folder(config)
@@ -160,9 +160,8 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         after_step=_intermediate_graphs(config, photos.compiled.module),
         extra_share=config.extra_share,
     )
-    if tuning.fine_tune:
-        return fine_tune_network(photos, training, tuning)
-    return photos, train(photos, training)
+    tuned = fine_tune_network(photos, training, tuning) if tuning.fine_tune else None
+    return tuned or (photos, train(photos, training))
 
 
 def _new_folder(config: RetrainConfig) -> Path:

@@ -9,7 +9,32 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from bricksight.config._checks import require_photos, require_range
+from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.errors import ConfigError
+
+__all__ = [
+    "BUCKETS",
+    "GRAPH_NAMES",
+    "PHOTO_EXTENSIONS",
+    "RENDERS_FILE",
+    "AugmentConfig",
+    "BatchNorm",
+    "ClassWeight",
+    "CrossvalConfig",
+    "FilesConfig",
+    "FineTuneConfig",
+    "HeadConfig",
+    "InputSpec",
+    "OutputConfig",
+    "Recipe",
+    "Resize",
+    "RetrainConfig",
+    "SourceConfig",
+    "SplitConfig",
+    "Verbosity",
+    "require_tensor_name",
+]
 
 BUCKETS = ("training", "validation", "testing")
 """The three sides of a split, in the order in which they are reported."""
@@ -22,24 +47,12 @@ RENDERS_FILE = "synth.jsonl"
 
 Resize = Literal["stretch", "letterbox"]
 ClassWeight = Literal["balanced", "none"]
-BatchNorm = Literal["adapted", "frozen"]
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_ops")
 """How the names of the frozen graph's nodes begin, the output's excepted."""
 
 _TENSOR_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)*", re.ASCII)
-
-
-def _require_range(config: object, name: str, low: float, high: float) -> None:
-    value = getattr(config, name)
-    if value is not None and not low <= value <= high:
-        raise ConfigError(f"--{name} is {value}; it must be from {low} to {high}.")
-
-
-def _require_photos(config: object, name: str) -> None:
-    if getattr(config, name) == 0:
-        raise ConfigError(f"--{name} is 0; it must be a number of photos, or -1 for all of them.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +74,7 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         for name in ("height", "width"):
-            _require_range(self, name, 8, 4096)
+            require_range(self, name, 8, 4096)
 
     @property
     def key(self) -> str:
@@ -88,9 +101,9 @@ class SplitConfig:
     limit_per_class: int | None = None
 
     def __post_init__(self) -> None:
-        _require_range(self, "testing_percentage", 0, 99)
-        _require_range(self, "validation_percentage", 0, 99)
-        _require_range(self, "limit_per_class", 1, 2**31)
+        require_range(self, "testing_percentage", 0, 99)
+        require_range(self, "validation_percentage", 0, 99)
+        require_range(self, "limit_per_class", 1, 2**31)
         if self.testing_percentage + self.validation_percentage >= 100:
             raise ConfigError(
                 f"--testing_percentage {self.testing_percentage} and --validation_percentage "
@@ -152,7 +165,7 @@ class AugmentConfig:
         }
         for field in fields(self):
             if not isinstance(getattr(self, field.name), bool):
-                _require_range(self, field.name, 0, highest.get(field.name, 100))
+                require_range(self, field.name, 0, highest.get(field.name, 100))
 
     @property
     def is_identity(self) -> bool:
@@ -191,12 +204,12 @@ class HeadConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require_range(self, "how_many_training_steps", 1, 10**9)
-        _require_range(self, "train_batch_size", 1, 10**6)
-        _require_range(self, "eval_step_interval", 1, 10**9)
-        _require_photos(self, "validation_batch_size")
-        _require_range(self, "views", 0, 1000)
-        _require_range(self, "seed", 0, 2**63 - 1)
+        require_range(self, "how_many_training_steps", 1, 10**9)
+        require_range(self, "train_batch_size", 1, 10**6)
+        require_range(self, "eval_step_interval", 1, 10**9)
+        require_photos(self, "validation_batch_size")
+        require_range(self, "views", 0, 1000)
+        require_range(self, "seed", 0, 2**63 - 1)
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise ConfigError(f"--learning_rate is {self.learning_rate}; it must be above 0.")
 
@@ -205,49 +218,6 @@ class HeadConfig:
         """Whether retrain.py's training is asked for."""
         asked = (self.how_many_training_steps, self.learning_rate, self.train_batch_size)
         return any(value is not None for value in asked)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineTuneConfig:
-    """How the whole network is trained on, after the layer on top or instead of it.
-
-    Attributes:
-        fine_tune: Train the network's own weights too; see docs/finetune.md.
-        fine_tune_epochs: How many times each training photo is seen.
-        fine_tune_size: Rows and columns of the images at first, in pixels; the last quarter of the
-            epochs has the network's own. By default five sevenths of that: 160 for 224.
-        fine_tune_rate: Highest learning rate of the network; the layer on top learns ten times as
-            fast.
-        fine_tune_batch_size: Photos in each step.
-        fine_tune_from: Name of the first layer to train; those before it stay as they are.
-        fine_tune_extra_epochs: How many times each photo of extra_train_dir is seen before the
-            first of the others.
-        batch_norm: "adapted" takes the normalisation's statistics from these photos, "frozen"
-            leaves the pretrained ones.
-        teacher: Model folder or exported file whose answers are learned too; it must know all
-            classes.
-        teacher_share: How much its answers count beside the labels, 0 to 1.
-    """
-
-    fine_tune: bool = False
-    fine_tune_epochs: int = 40
-    fine_tune_size: int | None = None
-    fine_tune_rate: float = 1e-3
-    fine_tune_batch_size: int = 32
-    fine_tune_from: str | None = None
-    fine_tune_extra_epochs: int = 12
-    batch_norm: BatchNorm = "adapted"
-    teacher: Path | None = None
-    teacher_share: float = 0.5
-
-    def __post_init__(self) -> None:
-        _require_range(self, "fine_tune_epochs", 1, 10**6)
-        _require_range(self, "fine_tune_size", 32, 4096)
-        _require_range(self, "fine_tune_batch_size", 2, 4096)
-        _require_range(self, "fine_tune_extra_epochs", 0, 10**6)
-        _require_range(self, "teacher_share", 0, 1)
-        if not 0 < self.fine_tune_rate < float("inf"):
-            raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,8 +241,8 @@ class CrossvalConfig:
     suspects: Path | None = None
 
     def __post_init__(self) -> None:
-        _require_range(self, "folds", 2, 1000)
-        _require_range(self, "seeds", 1, 1000)
+        require_range(self, "folds", 2, 1000)
+        require_range(self, "seeds", 1, 1000)
         SplitConfig(group_by=self.group_by)  # refuses what is no regular expression
 
 
@@ -326,7 +296,7 @@ class OutputConfig:
 
     def __post_init__(self) -> None:
         require_tensor_name(self.final_tensor_name)
-        _require_photos(self, "test_batch_size")
+        require_photos(self, "test_batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -356,7 +326,7 @@ class FilesConfig:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        _require_range(self, "intermediate_store_frequency", 0, 10**9)
+        require_range(self, "intermediate_store_frequency", 0, 10**9)
 
 
 @dataclass(frozen=True, kw_only=True)

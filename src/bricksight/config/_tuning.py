@@ -1,0 +1,99 @@
+"""Settings of training the network itself."""
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from bricksight.config._checks import require_range
+from bricksight.errors import ConfigError
+
+BatchNorm = Literal["adapted", "frozen"]
+Recipe = Literal["fast", "balanced", "best"]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneConfig:
+    """How the whole network is trained on, after the layer on top or instead of it.
+
+    Attributes:
+        recipe: "fast" trains the layer on top alone, "balanced" and "best" the network too, "best"
+            longer; see docs/finetune.md.
+        time_budget: What the whole run may take, such as 90s, 10m or 1.5h: with fewer epochs, if it
+            must be.
+        fine_tune: Train the network's own weights too, as the recipe "balanced" does.
+        fine_tune_epochs: How many times each training photo is seen; by default 40, by the recipe
+            "best" 100.
+        fine_tune_size: Rows and columns of the images at first, in pixels; the last quarter of the
+            epochs has the network's own. By default five sevenths of that: 160 for 224.
+        fine_tune_rate: Highest learning rate of the network; the layer on top learns ten times as
+            fast.
+        fine_tune_batch_size: Photos in each step.
+        fine_tune_from: Name of the first layer to train; those before it stay as they are.
+        fine_tune_extra_epochs: How many times each photo of extra_train_dir is seen before the
+            first of the others.
+        batch_norm: "adapted" takes the normalisation's statistics from these photos, "frozen"
+            leaves the pretrained ones.
+        teacher: Model folder or exported file whose answers are learned too; it must know all
+            classes.
+        teacher_share: How much its answers count beside the labels, 0 to 1.
+    """
+
+    recipe: Recipe | None = None
+    time_budget: str | None = None
+    fine_tune: bool = False
+    fine_tune_epochs: int | None = None
+    fine_tune_size: int | None = None
+    fine_tune_rate: float = 1e-3
+    fine_tune_batch_size: int = 32
+    fine_tune_from: str | None = None
+    fine_tune_extra_epochs: int = 12
+    batch_norm: BatchNorm = "adapted"
+    teacher: Path | None = None
+    teacher_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        require_range(self, "fine_tune_epochs", 1, 10**6)
+        require_range(self, "fine_tune_size", 32, 4096)
+        require_range(self, "fine_tune_batch_size", 2, 4096)
+        require_range(self, "fine_tune_extra_epochs", 0, 10**6)
+        require_range(self, "teacher_share", 0, 1)
+        if not 0 < self.fine_tune_rate < float("inf"):
+            raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
+        if self.fine_tune and self.recipe == "fast":
+            raise ConfigError("--recipe fast trains no network; leave it or --fine_tune out.")
+        if self.budget_seconds is not None and not self.trains_network:
+            raise ConfigError(
+                "--time_budget is for training the network; add --recipe balanced or best. "
+                "Training the layer alone takes seconds."
+            )
+
+    @property
+    def trains_network(self) -> bool:
+        """Whether the network is trained too."""
+        return self.fine_tune or self.recipe in ("balanced", "best")
+
+    @property
+    def resolved(self) -> "FineTuneConfig":
+        """The same with what the recipe says in place of what was left open."""
+        epochs = self.fine_tune_epochs or (100 if self.recipe == "best" else 40)
+        return replace(self, fine_tune=self.trains_network, fine_tune_epochs=epochs)
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """The time budget, ``None`` if there is none.
+
+        Raises:
+            ConfigError: it is no time.
+        """
+        if self.time_budget is None:
+            return None
+        match = _DURATION.fullmatch(self.time_budget.strip())
+        if not match or not float(match[1]):
+            raise ConfigError(
+                f"--time_budget is {self.time_budget!r}; it must be a time such as 90s, 10m or "
+                "1.5h."
+            )
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
