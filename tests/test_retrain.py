@@ -15,7 +15,7 @@ from PIL import Image
 
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import open_bundle
-from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import AugmentConfig, HeadConfig, Mirror, RetrainConfig, SplitConfig
 from bricksight.errors import BricksightError, BundleError, DataError
 from bricksight.evaluation import evaluate
 from bricksight.features import list_entries
@@ -37,6 +37,7 @@ class Notes:
 
     def __init__(self, on_step: Callable[[int], None] = lambda _: None) -> None:
         self.stages: list[str] = []
+        self.said: list[str] = []
         self.steps = 0
         self._on_step = on_step
 
@@ -50,7 +51,7 @@ class Notes:
         self.steps += count
 
     def say(self, message: str) -> None:
-        pass
+        self.said.append(message)
 
 
 def again(run: RetrainResult, out: Path, **changes: Any) -> RetrainResult:
@@ -415,7 +416,37 @@ def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
     run = again(tiny_run, tmp_path / "bundle", head=RECIPE, image_dir=renders)
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_views"] == {}
-    assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in BOLDEST_POLICY]
+    assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
+
+
+def test_recipe__ignores_colours_where_told(tiny_run: RetrainResult, tmp_path: Path) -> None:
+    head = dataclasses.replace(RECIPE, ignore_colour=True)
+    chosen = again(tiny_run, tmp_path / "bundle", head=head).bundle.manifest.settings["chosen"]
+    assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
+
+
+@pytest.mark.parametrize(("mirror", "mirrored"), [("auto", False), ("always", True)])
+def test_recipe__mirrors_no_class_into_another(
+    tiny_run: RetrainResult, tmp_path: Path, mirror: Mirror, mirrored: bool
+) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(tiny_run.findings.data.image_dir, photos)
+    (photos / "red").rename(photos / "wedge_left")
+    (photos / "blue").rename(photos / "wedge_right")
+    notes = Notes()
+    head = dataclasses.replace(RECIPE, ignore_colour=True, mirror=mirror)
+    run = again(tiny_run, tmp_path / "bundle", head=head, image_dir=photos, reporter=notes)
+    kinds = run.bundle.manifest.settings["chosen"]["augmentation"]
+    assert {kind["flip_left_right"] for kind in kinds} == {mirrored}
+    told = "wedge_left and wedge_right are mirror images of one another; no view is mirrored."
+    assert (told in notes.said) == (not mirrored)
+
+
+def test_mirror__does_nothing_in_retrain_pys_way(
+    tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, mirror="never"))
+    assert "retrain.py's way trains the layer, and --mirror does nothing." in caplog.text
 
 
 def test_views__without_a_distortion_in_retrain_pys_way_is_said_to_do_nothing(

@@ -26,6 +26,7 @@ __all__ = [
     "FineTuneConfig",
     "HeadConfig",
     "InputSpec",
+    "Mirror",
     "OutputConfig",
     "Recipe",
     "Resize",
@@ -47,6 +48,7 @@ RENDERS_FILE = "synth.jsonl"
 
 Resize = Literal["stretch", "letterbox"]
 ClassWeight = Literal["balanced", "none"]
+Mirror = Literal["auto", "never", "always"]
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_ops")
@@ -191,6 +193,9 @@ class HeadConfig:
             "none" every photo; retrain.py balances, our recipe does not.
         views: Random views of each training photo; 0 for none. By default chosen from the number
             of photos and steps.
+        ignore_colour: Classes are shapes, whatever their colours: all colours are shown of each.
+        mirror: Whether random views that our own recipe chooses may be mirrored: "auto" not where
+            classes are mirror images of one another, such as left and right wedges.
         seed: Of everything random; the same seed gives the same model.
     """
 
@@ -201,6 +206,8 @@ class HeadConfig:
     eval_step_interval: int = 10
     class_weight: ClassWeight | None = None
     views: int | None = None
+    ignore_colour: bool = False
+    mirror: Mirror = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 from bricksight.dataset._dataset import Dataset
 from bricksight.dataset._folds import deal_folds, thinned
 from bricksight.dataset._groups import group_keys, suggest_group_by
+from bricksight.dataset._mirrors import mirrored_pairs
 from bricksight.dataset._records import Problem, Record
 from bricksight.dataset._scan import scan, scan_extra
 from bricksight.dataset._split import SPLIT_RULE_VERSION
@@ -17,6 +18,7 @@ __all__ = [
     "Record",
     "deal_folds",
     "group_keys",
+    "mirrored_pairs",
     "scan",
     "scan_extra",
     "suggest_group_by",

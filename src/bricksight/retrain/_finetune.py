@@ -22,7 +22,12 @@ from bricksight.modules import tuned_module
 from bricksight.retrain._budget import Work, measure_costs, plan_epochs
 from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._teacher import Teacher
-from bricksight.retrain._train import Training, choose_augments, warn_of_unused
+from bricksight.retrain._train import (
+    Training,
+    allowed_policies,
+    choose_augments,
+    warn_of_unused,
+)
 from bricksight.training import (
     BOLDEST_POLICY,
     EpochSeen,
@@ -106,7 +111,9 @@ def fine_tune_network(
     tuning = _Tuning(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=BOLDEST_POLICY if training.augment.is_identity else (training.augment,),
+        extra_augments=allowed_policies(photos, training.config)[BOLDEST_POLICY]
+        if training.augment.is_identity
+        else (training.augment,),
         extra_share=training.extra_share,
         seed=training.config.seed,
         teacher=teacher,

@@ -13,7 +13,7 @@ import numpy as np
 from bricksight._files import cache_dir
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, HeadConfig
-from bricksight.dataset import SPLIT_RULE_VERSION, Record
+from bricksight.dataset import SPLIT_RULE_VERSION, Record, mirrored_pairs
 from bricksight.features import Views
 from bricksight.retrain._photos import Photos
 from bricksight.training import (
@@ -89,6 +89,7 @@ def _validation(photos: Photos) -> Examples | None:
 
 def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
     config = training.config
+    warn_of_unused(training, instead="retrain.py's way", names=("ignore_colour", "mirror"))
     records = photos.data.bucket("training")
     views = Views(augment=training.augment, seed=config.seed)
     if training.augment.is_identity and config.views:
@@ -223,12 +224,13 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
         return [], {}
     if not training.augment.is_identity:
         return _kinds((training.augment,), num, config.seed), {}
-    if photos.data.is_rendered:
-        # Held-out renders would choose the mildest, but photos will differ from renders more.
-        return _kinds(BOLDEST_POLICY, num, config.seed), {}
+    allowed = allowed_policies(photos, config)
+    # Held-out renders would choose the mildest, but photos will differ from renders more.
+    if photos.data.is_rendered or config.ignore_colour:
+        return _kinds(allowed[BOLDEST_POLICY], num, config.seed), {}
     if not can_cross_validate(photos.unchanged(records)):
-        return _kinds(next(iter(POLICIES.values())), num, config.seed), {}
-    policies = {_UNCHANGED: (), **POLICIES}
+        return _kinds(next(iter(allowed.values())), num, config.seed), {}
+    policies = {_UNCHANGED: (), **allowed}
     scores = {}
     for name, policy in policies.items():
         few = _kinds(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
@@ -239,6 +241,21 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
             )
     best = min(scores, key=scores.__getitem__)
     return _kinds(policies[best], num, config.seed), scores
+
+
+def allowed_policies(photos: Photos, config: HeadConfig) -> dict[str, tuple[AugmentConfig, ...]]:
+    """Returns the policies, without mirroring where it would turn one class into another."""
+    pairs = mirrored_pairs(photos.data.labels) if config.mirror == "auto" else []
+    if pairs:
+        photos.watch.say(
+            f"{' and '.join(pairs[0])} are mirror images of one another; no view is mirrored."
+        )
+    if config.mirror == "always" or not (pairs or config.mirror == "never"):
+        return dict(POLICIES)
+    return {
+        name: tuple(replace(kind, flip_left_right=False) for kind in policy)
+        for name, policy in POLICIES.items()
+    }
 
 
 def _choose_l2(

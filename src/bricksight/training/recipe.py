@@ -75,7 +75,7 @@ The bolder ones keep the milder views: photos will look like those, and a mixtur
 the boldest kind alone.
 """
 
-BOLDEST_POLICY = POLICIES["any angle, any colour"]
+BOLDEST_POLICY = "any angle, any colour"
 """For renders, which are to teach the shape of what photos will show otherwise."""
 
 L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
