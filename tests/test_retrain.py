@@ -21,7 +21,7 @@ from bricksight.evaluation import evaluate
 from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
-from bricksight.retrain._workflow import _rough_threshold
+from bricksight.retrain._workflow import _rough_threshold, _small_test
 from bricksight.training import BOLDEST_POLICY, POLICIES
 from photos import draw
 from tiny_bundle import SPLIT, STEPS, train_tiny
@@ -363,6 +363,19 @@ def test_retrain__another_seed_another_model(tiny_run: RetrainResult, tmp_path: 
     )
     of_bundle = Predictor(other.bundle.path, runtime="tensorflow").predict(photo)
     assert of_bundle == named
+
+
+@pytest.mark.parametrize(("num_photos", "said"), [(30, True), (2000, False), (0, False)])
+def test_small_test__is_said_where_models_cannot_be_told_apart(num_photos: int, said: bool) -> None:
+    labels = np.arange(num_photos) % 2
+    probabilities = np.eye(2, dtype=np.float32)[labels]
+    probabilities[::4] = probabilities[::4, ::-1]
+    test = evaluate(
+        probabilities, labels, labels=["a", "b"], paths=[f"{row}.jpg" for row in range(num_photos)]
+    )
+    problems = _small_test(test)
+    assert [problem.kind for problem in problems] == ["small_test"] * said
+    assert all("30 test photos cannot tell models apart" in one.message for one in problems)
 
 
 @pytest.fixture(scope="module")

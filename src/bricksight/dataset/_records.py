@@ -14,6 +14,7 @@ _ADVICE = frozenset(
         "near_duplicate_split",
         "near_duplicate_labels",
         "rough_threshold",
+        "small_test",
     }
 )
 

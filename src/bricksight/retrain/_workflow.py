@@ -52,6 +52,9 @@ BUNDLE_FILES = {
 
 _PHOTOS_TO_PROVE_ON = 32
 
+_WIDEST_INTERVAL = 0.1
+"""Of the accuracy, at 95 %, that is not worth a warning: five points either way."""
+
 
 Settings = Mapping[str, Mapping[str, object]]
 Configs = tuple[RetrainConfig, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig]
@@ -251,11 +254,13 @@ def _judge(
             if validation_records
             else None
         )
+        tested = judge(head, data, test_records, test)
+        doubts = (*_rough_threshold(validated), *_small_test(tested))
         return Findings(
-            data=replace(data, problems=(*data.problems, *_rough_threshold(validated))),
+            data=replace(data, problems=(*data.problems, *doubts)),
             compiled=photos.compiled,
             trained=trained,
-            test=judge(head, data, test_records, test),
+            test=tested,
             validation=validated,
             unknown_threshold=unknown_threshold(
                 trained.validated.probabilities(validation.plain()), validation.labels
@@ -275,6 +280,20 @@ def _rough_threshold(validation: Evaluation | None) -> list[Problem]:
         "a higher --validation_percentage, make it better."
     )
     return [Problem("rough_threshold", message)]
+
+
+def _small_test(test: Evaluation) -> list[Problem]:
+    """Returns what is to be said of the test if few photos were kept for it."""
+    if test.accuracy_interval is None:
+        return []
+    low, high = test.accuracy_interval.low, test.accuracy_interval.high
+    if high - low <= _WIDEST_INTERVAL:
+        return []
+    message = (
+        f"{counted(test.num_images, 'test photo')} cannot tell models apart that differ by less "
+        f"than about {100 * (high - low) / 2:.0f} points; bricksight crossval tests on every photo."
+    )
+    return [Problem("small_test", message)]
 
 
 def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:
