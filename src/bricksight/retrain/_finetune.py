@@ -24,12 +24,12 @@ from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._teacher import Teacher
 from bricksight.retrain._train import (
     Training,
-    allowed_policies,
+    allowed_kinds,
     choose_augments,
     warn_of_unused,
 )
 from bricksight.training import (
-    BOLDEST_POLICY,
+    RENDERS_POLICY,
     EpochSeen,
     History,
     Measurement,
@@ -111,7 +111,7 @@ def fine_tune_network(
     tuning = _Tuning(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=allowed_policies(photos, training.config)[BOLDEST_POLICY]
+        extra_augments=allowed_kinds(photos, training.config, RENDERS_POLICY)
         if training.augment.is_identity
         else (training.augment,),
         extra_share=training.extra_share,

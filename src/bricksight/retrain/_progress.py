@@ -37,6 +37,7 @@ class Stopwatch:
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
+        self._said: set[str] = set()
         self._start = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
@@ -52,6 +53,12 @@ class Stopwatch:
     def say(self, message: str) -> None:
         """Shows a result on the way."""
         self._reporter.say(message)
+
+    def say_once(self, message: str) -> None:
+        """Shows a message unless it was shown before."""
+        if message not in self._said:
+            self._said.add(message)
+            self.say(message)
 
     def seconds_so_far(self) -> dict[str, float]:
         """Returns the seconds of each stage that has ended, and since this was made: "Total"."""

@@ -20,6 +20,7 @@ from bricksight.training import (
     BOLDEST_POLICY,
     DEFAULT_L2,
     POLICIES,
+    RENDERS_POLICY,
     Checkpoint,
     Examples,
     Measurement,
@@ -224,9 +225,11 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
         return [], {}
     if not training.augment.is_identity:
         return _kinds((training.augment,), num, config.seed), {}
-    allowed = allowed_policies(photos, config)
-    # Held-out renders would choose the mildest, but photos will differ from renders more.
-    if photos.data.is_rendered or config.ignore_colour:
+    if photos.data.is_rendered:
+        # Held-out renders would choose the mildest, but photos will differ from renders more.
+        return _kinds(allowed_kinds(photos, config, RENDERS_POLICY), num, config.seed), {}
+    allowed = {name: allowed_kinds(photos, config, kinds) for name, kinds in POLICIES.items()}
+    if config.ignore_colour:
         return _kinds(allowed[BOLDEST_POLICY], num, config.seed), {}
     if not can_cross_validate(photos.unchanged(records)):
         return _kinds(next(iter(allowed.values())), num, config.seed), {}
@@ -243,19 +246,18 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
     return _kinds(policies[best], num, config.seed), scores
 
 
-def allowed_policies(photos: Photos, config: HeadConfig) -> dict[str, tuple[AugmentConfig, ...]]:
-    """Returns the policies, without mirroring where it would turn one class into another."""
+def allowed_kinds(
+    photos: Photos, config: HeadConfig, policy: Sequence[AugmentConfig]
+) -> tuple[AugmentConfig, ...]:
+    """Returns the policy, without mirroring where it would turn one class into another."""
     pairs = mirrored_pairs(photos.data.labels) if config.mirror == "auto" else []
+    if config.mirror == "always" or not (pairs or config.mirror == "never"):
+        return tuple(policy)
     if pairs:
-        photos.watch.say(
+        photos.watch.say_once(
             f"{' and '.join(pairs[0])} are mirror images of one another; no view is mirrored."
         )
-    if config.mirror == "always" or not (pairs or config.mirror == "never"):
-        return dict(POLICIES)
-    return {
-        name: tuple(replace(kind, flip_left_right=False) for kind in policy)
-        for name, policy in POLICIES.items()
-    }
+    return tuple(replace(kind, flip_left_right=False) for kind in policy)
 
 
 def _choose_l2(
