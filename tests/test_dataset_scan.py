@@ -296,4 +296,5 @@ def test_dataset__knows_a_folder_of_renders(tmp_path: Path) -> None:
     write(tmp_path, "a/1.jpg", "b/1.jpg")
     assert not scan(tmp_path).is_rendered
     write(tmp_path, "synth.jsonl")
+    assert kinds(scan(tmp_path)) == []
     assert scan(tmp_path).is_rendered

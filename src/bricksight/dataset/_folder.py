@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight._text import counted
-from bricksight.config import PHOTO_EXTENSIONS
+from bricksight.config import PHOTO_EXTENSIONS, RENDERS_FILE
 from bricksight.dataset._records import Photo
 from bricksight.errors import DataError
 
@@ -119,6 +119,8 @@ def _entries(folder: Path, image_dir: Path, listing: Listing) -> Iterator[os.Dir
 def _take_file(entry: os.DirEntry[str], image_dir: Path, label: str, listing: Listing) -> None:
     relative_path = _relative(entry.path, image_dir)
     path = Path(entry.path)
+    if relative_path == RENDERS_FILE:
+        return
     if not _can_be_opened(entry.path) or path.suffix.lower() not in PHOTO_EXTENSIONS:
         listing.other_files.append(relative_path)
     elif not label:
