@@ -1,0 +1,137 @@
+"""Does the model know what it does not know? Classes are left out and shown to it all the same.
+
+    python benchmarks/unknown_accuracy.py PHOTOS --group_by REGEX [--left_out 10] [--seeds 3]
+
+Of each seed, so many classes at random are taken away, a model is trained on the others, and tells
+apart the photos of its own classes that it has not seen and all photos of the left-out ones, by
+several scores. The area under the ROC curve is 1 for a perfect score and 0.5 for a coin. For the
+threshold that the model would use, the shares of known and of unknown photos that are refused.
+"""
+
+import argparse
+import statistics
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from _machine import describe_machine
+from scipy.special import logsumexp, softmax
+from sklearn.metrics import roc_auc_score
+
+from bricksight.config import (
+    AugmentConfig,
+    FineTuneConfig,
+    HeadConfig,
+    RetrainConfig,
+    SplitConfig,
+)
+from bricksight.dataset import deal_folds, scan
+from bricksight.evaluation import unknown_threshold
+from bricksight.features import default_cache_path
+from bricksight.retrain import SilentReporter
+from bricksight.retrain._photos import Photos, open_photos
+from bricksight.retrain._photos import through as seen_through
+from bricksight.retrain._progress import Stopwatch
+from bricksight.retrain._workflow import fit
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--group_by", required=True)
+    parser.add_argument("--module", default="packaged:efficientnet_lite0")
+    parser.add_argument("--left_out", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the layer")
+    options = parser.parse_args()
+    found = defaultdict(list)
+    for seed in range(options.seeds):
+        for name, value in measure(options, seed).items():
+            found[name].append(value)
+    print(f"{describe_machine()}; {options.module}, {options.left_out} classes left out\n")
+    print("| what | mean | each seed |\n|---|---|---|")
+    for name, values in found.items():
+        each = ", ".join(f"{value:.3f}" for value in values)
+        print(f"| {name} | {statistics.fmean(values):.3f} | {each} |")
+
+
+def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
+    """Returns the area under the curve of each score, and what the threshold refuses."""
+    config = RetrainConfig(image_dir=options.photos, tfhub_module=options.module)
+    split = SplitConfig(group_by=options.group_by)
+    watch = Stopwatch(SilentReporter())
+    data = scan(options.photos, split=split)
+    photos = open_photos(data, config, cache_path=default_cache_path(), watch=watch)
+    rng = np.random.default_rng(seed)
+    left_out = set(rng.choice(data.labels, options.left_out, replace=False).tolist())
+    known, unknown = part(photos, left_out, keep=False), part(photos, left_out, keep=True)
+    dealt = next(deal_folds(known.data, num_folds=5, seed=seed))
+    tuning = FineTuneConfig(
+        fine_tune=options.epochs > 0, fine_tune_epochs=options.epochs or None
+    ).resolved
+    configs = (config, split, AugmentConfig(), HeadConfig(seed=seed), tuning)
+    through, trained = fit(replace(known, data=dealt), configs, observer=lambda *_: None)
+    strange = replace(unknown, compiled=through.compiled)
+    if tuning.fine_tune:
+        strange = seen_through(unknown, through.compiled.module)
+    _, test = through.plain("testing")
+    _, validation = through.plain("validation")
+    fitted = through.unchanged(dealt.bucket("training"))
+    scores = {
+        side: scores_of(trained.head.logits(rows), rows, fitted.plain(), fitted.labels)
+        for side, rows in (("known", test.plain()), ("unknown", strange.matrix[:, 0]))
+    }
+    is_known = np.repeat([1, 0], [len(scores["known"]["highest probability"]), len(strange.matrix)])
+    areas = {
+        f"area, {name}": float(
+            roc_auc_score(
+                is_known, np.concatenate([scores["known"][name], scores["unknown"][name]])
+            )
+        )
+        for name in scores["known"]
+    }
+    threshold = unknown_threshold(
+        trained.validated.probabilities(validation.plain()), validation.labels
+    )
+    refused = {
+        f"{side} photos refused": float(np.mean(one["highest probability"] < (threshold or 0)))
+        for side, one in scores.items()
+    }
+    return areas | refused
+
+
+def part(photos: Photos, labels: set[str], *, keep: bool) -> Photos:
+    """Returns the photos of these classes, or of the others."""
+    records = photos.data.records
+    rows = [row for row, one in enumerate(records) if (one.label in labels) == keep]
+    data = replace(
+        photos.data,
+        labels=tuple(label for label in photos.data.labels if (label in labels) == keep),
+        records=tuple(records[row] for row in rows),
+    )
+    return replace(photos, data=data, matrix=photos.matrix[rows])
+
+
+def scores_of(
+    logits: np.ndarray, features: np.ndarray, fitted: np.ndarray, labels: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Returns how much each photo looks like a known one, by several scores."""
+    probabilities = softmax(logits, axis=1)
+    ordered = np.sort(probabilities, axis=1)
+    entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
+    means = np.stack([fitted[labels == one].mean(axis=0) for one in np.unique(labels)])
+    scale = fitted.std(axis=0) + 1e-3
+    near = [-np.min(np.linalg.norm((row - means) / scale, axis=1)) for row in features]
+    return {
+        "highest probability": ordered[:, -1],
+        "margin to the second": ordered[:, -1] - ordered[:, -2],
+        "entropy": -entropy,
+        "energy": logsumexp(logits, axis=1),
+        "highest logit": logits.max(axis=1),
+        "distance to the nearest class": np.array(near),
+    }
+
+
+if __name__ == "__main__":
+    main()
