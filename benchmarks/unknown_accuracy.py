@@ -76,7 +76,6 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
     if tuning.fine_tune:
         strange = seen_through(unknown, through.compiled.module)
     _, test = through.plain("testing")
-    _, validation = through.plain("validation")
     fitted = through.unchanged(dealt.bucket("training"))
     scores = {
         side: scores_of(trained.head.logits(rows), rows, fitted.plain(), fitted.labels)
@@ -91,9 +90,8 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
         )
         for name in scores["known"]
     }
-    threshold = unknown_threshold(
-        trained.validated.probabilities(validation.plain()), validation.labels
-    )
+    labels = dealt.label_indices(dealt.bucket("validation"))
+    threshold = unknown_threshold(trained.held_out, labels)
     refused = {
         f"{side} photos refused": float(np.mean(one["highest probability"] < (threshold or 0)))
         for side, one in scores.items()

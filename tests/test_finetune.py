@@ -12,6 +12,7 @@ import pytest
 from bricksight import images
 from bricksight._optional import require_tensorflow
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
+from bricksight.dataset import scan
 from bricksight.errors import ConfigError, ModuleError
 from bricksight.modules import tuned_module
 from bricksight.predict import Predictor
@@ -223,7 +224,7 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
     assert bundle.manifest.settings["finetune"]["fine_tune"] is True
     assert ">Fine-tuning</h" in (bundle.path / "report.html").read_text(encoding="utf-8")
     history = json.loads((bundle.path / "metrics.json").read_text())["history"]
-    assert len(history["measurements"]) == 30
+    assert len(history["measurements"]) == 27  # the last three see the validation photos too
     assert history["measurements"][-1]["validation_accuracy"] > 0.5
     photo = result.findings.data.records[0].path
     answers = [
@@ -232,6 +233,31 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
     ]
     assert answers[0].label == answers[1].label
     assert answers[0].probability == pytest.approx(answers[1].probability, abs=1e-4)
+
+
+@pytest.mark.tf
+def test_retrain__sees_the_validation_photos_only_after_they_have_judged(tmp_path: Path) -> None:
+    """The red ones among them are yellow: no training photo says that this is red as well."""
+    folder = write_photo_folder(tmp_path / "photos", per_class=12)
+    for record in scan(folder, split=SPLIT).bucket("validation"):
+        if record.label == "red":
+            draw("yellow", 3).save(record.path, quality=95)
+    result = tune(tmp_path, replace(TINY, fine_tune_epochs=100))
+    trained, data = result.findings.trained, result.findings.data
+    assert trained.choices["fitted_to"] == "training and validation"
+    records = data.bucket("validation")
+    red = np.array([record.label == "red" for record in records])
+    column = data.labels.index("red")
+    assert red.any()
+    np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
+    found = result.findings.validation
+    assert found is not None
+    right = trained.held_out.argmax(axis=1) == data.label_indices(records)
+    assert found.accuracy == right.mean()
+    predictor = Predictor(result.bundle.path)
+    answers = np.stack(list(predictor.probabilities_of(record.path for record in records)))
+    before, after = trained.held_out[red, column].mean(), answers[red, column].mean()
+    assert after > before + 0.1, (before, after)
 
 
 @pytest.mark.tf

@@ -10,15 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from bricksight._version import __version__
-from bricksight.bundle import PHOTOS, Head, Manifest
+from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Record
 from bricksight.evaluation import Evaluation, evaluate
 from bricksight.export import ExportedFile
 from bricksight.features import CompiledModule
 from bricksight.report import ReportContent, TrainingHistory, write_report
-from bricksight.training import Examples, TrainedHead
+from bricksight.training import TrainedHead
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scipy", "scikit-learn")
 
@@ -46,11 +48,11 @@ class Findings:
     settings: Mapping[str, Mapping[str, object]]
 
 
-def judge(head: Head, data: Dataset, records: Sequence[Record], examples: Examples) -> Evaluation:
-    """Returns the figures of ``head`` on unchanged photos."""
+def judge(probabilities: np.ndarray, data: Dataset, records: Sequence[Record]) -> Evaluation:
+    """Returns the figures of these answers, float32 (num_records, num_classes)."""
     return evaluate(
-        head.probabilities(examples.plain()),
-        examples.labels,
+        probabilities,
+        data.label_indices(records),
         labels=data.labels,
         paths=[record.relative_path for record in records],
         groups=[record.group for record in records],

@@ -4,23 +4,31 @@ import hashlib
 import json
 import logging
 import zipfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from bricksight._files import cache_dir, replacing
 from bricksight._text import counted
 from bricksight.bundle import Head
-from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec
-from bricksight.dataset import Record
-from bricksight.errors import ConfigError, DataError, ImageError
+from bricksight.config import FineTuneConfig, InputSpec
+from bricksight.errors import ConfigError
 from bricksight.modules import tuned_module
 from bricksight.retrain._budget import Work, measure_costs, plan_epochs
 from bricksight.retrain._photos import Photos, through
+from bricksight.retrain._schedule import (
+    LAST_PART,
+    Tuning,
+    first_size,
+    fitted_stage,
+    mixture_of,
+    pictures,
+    stages,
+)
 from bricksight.retrain._teacher import Teacher
 from bricksight.retrain._train import (
     Training,
@@ -41,17 +49,7 @@ from bricksight.training import (
     Trainer,
     TrainerOptions,
     best_temperature,
-    read_pictures,
 )
-
-_LAST_PART = 0.25
-"""Share of the epochs in which photos are seen at the network's own size."""
-
-_LAST_RATE = 0.3
-"""The rate of these epochs, as a share of the highest; they refine what the others have found."""
-
-_SMALLER = 5 / 7
-"""Size of the images at first, as a share of the network's own."""
 
 _TRAINING_VERSION = 1
 """Part of the key of what is kept: raised when the same settings train to other weights."""
@@ -75,18 +73,6 @@ _LOWEST_TEMPERATURE = 0.3
 """What bounds the certainty where all of a few validation photos are right."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Tuning:
-    """How the network is to be trained; each view takes one of the random changes."""
-
-    config: FineTuneConfig
-    augments: tuple[AugmentConfig, ...]
-    extra_augments: tuple[AugmentConfig, ...]
-    extra_share: float
-    seed: int
-    teacher: Teacher | None
-
-
 def fine_tune_network(
     photos: Photos, training: Training, config: FineTuneConfig
 ) -> tuple[Photos, TrainedHead] | None:
@@ -108,7 +94,7 @@ def fine_tune_network(
     warn_of_unused(training, instead="With --fine_tune, the training of the network", names=_UNUSED)
     if training.after_step is not None:
         _LOGGER.warning("With --fine_tune, --intermediate_store_frequency does nothing.")
-    tuning = _Tuning(
+    tuning = Tuning(
         config=config,
         augments=choose_augments(photos, training),
         extra_augments=allowed_kinds(photos, training.config, RENDERS_POLICY)
@@ -131,9 +117,28 @@ def fine_tune_network(
         tuning = planned
     if photos.data.extra and tuning.config.fine_tune_extra_epochs:
         _learn_extra(trainer, photos, tuning)
-    history = _run(trainer, photos, stages=_stages(photos, tuning), observer=training.observer)
-    tuned = through(photos, tuned_module(module, network))
-    return tuned, _cooled(trainer.head, tuned, history, tuning)
+    history, logits = _run(trainer, photos, tuning, observer=training.observer)
+    labels = photos.data.label_indices(photos.data.bucket("validation"))
+    temperature = 1.0
+    if len(labels):
+        # Smoothed labels make the answers too timid, so that it may be below 1 too.
+        temperature, _ = best_temperature(logits, labels, lowest=_LOWEST_TEMPERATURE)
+        _run_stage(trainer, photos, fitted_stage(photos, tuning))
+    head = trainer.head
+    trained = TrainedHead(
+        head=Head(kernel=head.kernel / temperature, bias=head.bias / temperature),
+        held_out=softmax(logits / temperature, axis=1),
+        history=history,
+        choices={
+            "algorithm": "AdamW on the whole network",
+            "epochs": tuning.config.fine_tune_epochs,
+            "temperature": temperature,
+            "fitted_to": "training and validation" if len(labels) else "training",
+            "augmentation": [asdict(augment) for augment in tuning.augments],
+            "extra_photos": len(photos.data.extra),
+        },
+    )
+    return through(photos, tuned_module(module, network)), trained
 
 
 def _freeze_below(network: Any, name: str | None, reference: str) -> None:
@@ -152,20 +157,20 @@ def _freeze_below(network: Any, name: str | None, reference: str) -> None:
 
 
 def _within_budget(
-    trainer: Trainer, photos: Photos, tuning: _Tuning, budget: float
-) -> _Tuning | None:
+    trainer: Trainer, photos: Photos, tuning: Tuning, budget: float
+) -> Tuning | None:
     """Returns as many epochs as there is time for, ``None`` if there is not enough."""
     data, config, watch = photos.data, tuning.config, photos.watch
-    size, own = _first_size(photos, tuning), photos.compiled.module.input_spec.height
+    size, own = first_size(photos, tuning), photos.compiled.module.input_spec.height
     is_new = bool(data.extra) and not _path_of_extra(photos, tuning).is_file()
-    mixture = _mixture(photos, tuning, size=size, seed=tuning.seed)
+    mixture = mixture_of(photos, tuning, size=size, seed=tuning.seed)
     with watch.stage("Measuring this machine"):
         costs = measure_costs(trainer, mixture, size=size, own_size=own)
     batch = config.fine_tune_batch_size
     work = Work(
         steps_per_epoch=mixture.steps_per_epoch,
         extra_steps_per_epoch=-(-len(data.extra) // batch) if is_new else 0,
-        last_part=_LAST_PART if size != own else 0.0,
+        last_part=LAST_PART if size != own else 0.0,
         num_validated=len(data.bucket("validation")),
         num_photos=len(data.records),
         batch_size=batch,
@@ -196,14 +201,14 @@ def _within_budget(
     return replace(tuning, config=chosen)
 
 
-def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
+def _learn_extra(trainer: Trainer, photos: Photos, tuning: Tuning) -> None:
     """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
-    config, size = tuning.config, _first_size(photos, tuning)
+    config, size = tuning.config, first_size(photos, tuning)
     path = _path_of_extra(photos, tuning)
     if _restored(trainer, path):
         _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
         return
-    extra = _pictures(photos, photos.data.extra, size)
+    extra = pictures(photos, photos.data.extra, size)
     mixture = Mixture(
         photos=extra,
         augments=tuning.extra_augments,
@@ -220,7 +225,7 @@ def _learn_extra(trainer: Trainer, photos: Photos, tuning: _Tuning) -> None:
         np.savez(file, *trainer.state())
 
 
-def _path_of_extra(photos: Photos, tuning: _Tuning) -> Path:
+def _path_of_extra(photos: Photos, tuning: Tuning) -> Path:
     """Returns where is kept what the extra photos have taught: another place for other lessons."""
     teacher = tuning.teacher and tuning.teacher.key
     settings = {**asdict(tuning.config), **_OF_NO_MATTER_TO_EXTRA, "teacher": teacher}
@@ -250,61 +255,16 @@ def _restored(trainer: Trainer, path: Path) -> bool:
     return True
 
 
-def _first_size(photos: Photos, tuning: _Tuning) -> int:
-    """Returns the size of the images at first: a multiple of 32, by which networks reduce them."""
-    own = photos.compiled.module.input_spec.height
-    return tuning.config.fine_tune_size or max(32, round(own * _SMALLER / 32) * 32)
-
-
-def _stages(photos: Photos, tuning: _Tuning) -> Iterator[Stage]:
-    """Yields photos with extra ones among them, then the same at the network's own size.
-
-    The photos of one stage are read when the one before is done: all of them are in memory.
-    """
-    config, own = tuning.config, photos.compiled.module.input_spec.height
-    small = _first_size(photos, tuning)
-    epochs_in_all = config.fine_tune_epochs or 1
-    last = epochs_in_all * _LAST_PART if small != own else 0.0
-    planned = [(small, epochs_in_all - last, 1.0), (own, last, _LAST_RATE)]
-    for number, (size, epochs, rate) in enumerate(planned, start=1):
-        if epochs:
-            yield Stage(
-                mixture=_mixture(photos, tuning, size=size, seed=tuning.seed + number),
-                epochs=epochs,
-                size=size,
-                rate=config.fine_tune_rate * rate,
-            )
-
-
-def _mixture(photos: Photos, tuning: _Tuning, *, size: int, seed: int) -> Mixture:
-    extra = photos.data.extra
-    return Mixture(
-        photos=_pictures(photos, photos.data.bucket("training"), size),
-        extra=_pictures(photos, extra, size) if extra else None,
-        extra_share=tuning.extra_share,
-        augments=tuning.augments,
-        batch_size=tuning.config.fine_tune_batch_size,
-        seed=seed,
-        teacher=tuning.teacher,
-    )
-
-
-def _pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Pictures:
-    try:
-        with photos.watch.stage("Reading photos"):
-            labels = photos.data.label_indices(records)
-            return read_pictures([one.path for one in records], labels, size=size)
-    except ImageError as error:
-        raise DataError(f"{error}\nIt could be read a moment ago.") from error
-
-
 def _run(
-    trainer: Trainer, photos: Photos, *, stages: Iterator[Stage], observer: Observer
-) -> History:
-    """Trains through the stages; after each epoch the validation photos are answered."""
+    trainer: Trainer, photos: Photos, tuning: Tuning, *, observer: Observer
+) -> tuple[History, np.ndarray]:
+    """Trains through the stages; after each epoch the validation photos are answered.
+
+    Returns how it went, and the last logits of the validation photos.
+    """
     spec, history = photos.compiled.module.input_spec, History()
     records = photos.data.bucket("validation")
-    validation = _pictures(photos, records, spec.height)
+    validation = pictures(photos, records, spec.height)
     done = 0
 
     def after_epoch(seen: EpochSeen) -> None:
@@ -319,14 +279,23 @@ def _run(
         history.measurements.append(measurement)
         observer(measurement, trainer.head)
 
-    for stage in stages:
-        title = f"Training the network at {stage.size} px"
-        with photos.watch.stage(title, stage.num_steps) as advance:
-            trainer.run(stage, after_step=lambda: advance(1), after_epoch=after_epoch)
+    for stage in stages(photos, tuning):
+        _run_stage(trainer, photos, stage, after_epoch)
         done += stage.num_steps
         del stage  # and its photos, before those of the next are read
     history.best_step = done
-    return history
+    return history, trainer.logits(validation, spec)
+
+
+def _run_stage(
+    trainer: Trainer,
+    photos: Photos,
+    stage: Stage,
+    after_epoch: Callable[[EpochSeen], None] = lambda _: None,
+) -> None:
+    title = f"Training the network at {stage.size} px"
+    with photos.watch.stage(title, stage.num_steps) as advance:
+        trainer.run(stage, after_step=lambda: advance(1), after_epoch=after_epoch)
 
 
 def _validate(
@@ -341,27 +310,3 @@ def _validate(
     of_label = chances[np.arange(len(chances)), validation.labels]
     right = chances.argmax(axis=1) == validation.labels
     return float(-of_label.mean()), float(right.mean())
-
-
-def _cooled(head: Head, photos: Photos, history: History, tuning: _Tuning) -> TrainedHead:
-    """Returns the layer with the temperature that suits the validation photos in it."""
-    _, validation = photos.plain("validation")
-    temperature = 1.0
-    if len(validation):
-        # Smoothed labels make the answers too timid, so that it may be below 1 too.
-        logits = head.logits(validation.plain())
-        temperature, _ = best_temperature(logits, validation.labels, lowest=_LOWEST_TEMPERATURE)
-    head = Head(kernel=head.kernel / temperature, bias=head.bias / temperature)
-    return TrainedHead(
-        head=head,
-        validated=head,
-        history=history,
-        choices={
-            "algorithm": "AdamW on the whole network",
-            "epochs": tuning.config.fine_tune_epochs,
-            "temperature": temperature,
-            "fitted_to": "training",
-            "augmentation": [asdict(augment) for augment in tuning.augments],
-            "extra_photos": len(photos.data.extra),
-        },
-    )

@@ -244,17 +244,15 @@ def _judge(
     """Returns the figures on photos that the training has not seen."""
     head, data = trained.head, photos.data
     with photos.watch.stage("Evaluating"):
-        validation_records, validation = photos.plain("validation")
+        validation_records = data.bucket("validation")
         test_records, test = photos.plain("testing")
         if 0 <= test_batch_size < len(test):
             rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
             test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
         validated = (
-            judge(trained.validated, data, validation_records, validation)
-            if validation_records
-            else None
+            judge(trained.held_out, data, validation_records) if validation_records else None
         )
-        tested = judge(head, data, test_records, test)
+        tested = judge(head.probabilities(test.plain()), data, test_records)
         doubts = (*_rough_threshold(validated), *_small_test(tested))
         return Findings(
             data=replace(data, problems=(*data.problems, *doubts)),
@@ -263,7 +261,7 @@ def _judge(
             test=tested,
             validation=validated,
             unknown_threshold=unknown_threshold(
-                trained.validated.probabilities(validation.plain()), validation.labels
+                trained.held_out, data.label_indices(validation_records)
             ),
             settings=settings,
         )

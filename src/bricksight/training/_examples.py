@@ -120,14 +120,14 @@ class TrainedHead:
 
     Attributes:
         head: The layer.
-        validated: The layer that the validation photos judge; another one than ``head`` where that
-            has been fitted to them as well.
-        history: The evaluations of ``validated``.
+        held_out: Probabilities of the validation photos, float32 (num_photos, num_classes), by what
+            was not fitted to them; where ``head`` was, by what was before it.
+        history: The evaluations on the way there.
         choices: What was chosen on the way, such as the regularisation; goes into the report.
     """
 
     head: Head
-    validated: Head
+    held_out: np.ndarray
     history: History
     choices: Mapping[str, object]
 

@@ -189,7 +189,7 @@ def train_by_recipe(
             head = fit(training.joined(validation), history.best_step)
     return TrainedHead(
         head=_cooled(head, temperature),
-        validated=_cooled(validated, temperature),
+        held_out=_held_out_answers(_cooled(validated, temperature), validation),
         history=history,
         choices={
             "algorithm": "L-BFGS softmax regression",
@@ -199,6 +199,12 @@ def train_by_recipe(
             "fitted_to": "training" if validation is None else "training and validation",
         },
     )
+
+
+def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
+    if validation is None:
+        return np.empty((0, head.kernel.shape[1]), np.float32)
+    return head.probabilities(validation.plain())
 
 
 def _cooled(head: Head, temperature: float) -> Head:

@@ -115,7 +115,9 @@ def train_by_sgd(
     state.history.best_step = state.step
     return TrainedHead(
         head=state.head,
-        validated=state.head,
+        held_out=state.head.probabilities(
+            training.plain()[:0] if validation is None else validation.plain()
+        ),
         history=state.history,
         choices={
             "algorithm": "gradient descent at a constant rate, as retrain.py",
