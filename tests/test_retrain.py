@@ -428,6 +428,7 @@ def test_recipe__renders_are_seen_in_any_colour(tiny_run: RetrainResult, tmp_pat
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_views"] == {}
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in RENDERS_POLICY]
+    assert "rendered_test" in [problem.kind for problem in run.findings.data.problems]
 
 
 def test_recipe__ignores_colours_where_told(tiny_run: RetrainResult, tmp_path: Path) -> None:

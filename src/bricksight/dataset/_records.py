@@ -13,6 +13,7 @@ _ADVICE = frozenset(
         "near_duplicate",
         "near_duplicate_split",
         "near_duplicate_labels",
+        "rendered_test",
         "rough_threshold",
         "small_test",
     }

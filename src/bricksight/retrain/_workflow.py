@@ -253,7 +253,7 @@ def _judge(
             judge(trained.held_out, data, validation_records) if validation_records else None
         )
         tested = judge(head.probabilities(test.plain()), data, test_records)
-        doubts = (*_rough_threshold(validated), *_small_test(tested))
+        doubts = (*_rough_threshold(validated), *_small_test(tested), *_rendered_test(data))
         return Findings(
             data=replace(data, problems=(*data.problems, *doubts)),
             compiled=photos.compiled,
@@ -292,6 +292,14 @@ def _small_test(test: Evaluation) -> list[Problem]:
         f"than about {100 * (high - low) / 2:.0f} points; bricksight crossval tests on every photo."
     )
     return [Problem("small_test", message)]
+
+
+def _rendered_test(data: Dataset) -> list[Problem]:
+    message = (
+        "The test photos are renders, which says little of real photos; bricksight evaluate MODEL "
+        "PHOTOS tells how good the model is on those."
+    )
+    return [Problem("rendered_test", message)] if data.is_rendered else []
 
 
 def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:
