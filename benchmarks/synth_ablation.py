@@ -67,6 +67,7 @@ VARIANTS = {
         fixed(
             elevation_degrees=40,
             side_elevation_degrees=30,
+            bottom_elevation_degrees=90,
             roll_degrees=0,
             distance=5,
             fill=0.8,

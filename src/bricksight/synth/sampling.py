@@ -170,7 +170,11 @@ def _views(
             elevation = rng.uniform(*config.side_elevation_degrees)
         else:
             around = azimuth
-            elevation = -90.0 if name else rng.uniform(*config.elevation_degrees)
+            elevation = (
+                -rng.uniform(*config.bottom_elevation_degrees)
+                if name
+                else rng.uniform(*config.elevation_degrees)
+            )
         camera = _camera(points, rng, (around, elevation), size=size, config=config)
         yield View(name, camera, _finish(rng, through_glass=name == RIG[2], config=config))
 
@@ -206,7 +210,7 @@ def _finish(rng: np.random.Generator, *, through_glass: bool, config: SceneConfi
         noise=rng.uniform(*config.noise),
         jpeg_quality=round(rng.uniform(*config.jpeg_quality)),
         haze=rng.uniform(*config.haze) if through_glass else None,
-        veil=rng.uniform(0.5, 1.0) if through_glass else 0.0,
+        veil=rng.uniform(0.2, 0.9) if through_glass else 0.0,
     )
 
 

@@ -34,6 +34,7 @@ class SceneConfig:
         roughness: Microfacet roughness of the plastic (GGX alpha).
         elevation_degrees: Height of the camera above the table; 90 looks straight down.
         side_elevation_degrees: The same of the cameras "front" and "back" of a rig.
+        bottom_elevation_degrees: The same of "bottom", below the table; 90 looks straight up.
         roll_degrees: Turn of the camera about its axis.
         distance: From the camera to the part, in sizes; a near one sees more perspective.
         fill: Share of the frame that the part spans in its longer direction.
@@ -71,6 +72,7 @@ class SceneConfig:
     roughness: Range = (0.05, 0.16)
     elevation_degrees: Range = (15, 90)
     side_elevation_degrees: Range = (15, 50)
+    bottom_elevation_degrees: Range = (65, 90)
     roll_degrees: Range = (-15, 15)
     distance: Range = (2.5, 8)
     fill: Range = (0.6, 1.0)
@@ -88,7 +90,7 @@ class SceneConfig:
     background_probability: float = 0.7
     glossy_floor_probability: float = 0.5
     floor_roughness: Range = (0.12, 0.35)
-    haze: Range = (0.0, 0.45)
+    haze: Range = (0.0, 0.25)
     glass_blur: Range = (0.3, 1.8)
     exposure: Range = (0.8, 1.5)
     white_balance: Range = (0.92, 1.08)
