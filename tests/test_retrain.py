@@ -22,7 +22,7 @@ from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
 from bricksight.retrain._workflow import _rough_threshold, _small_test
-from bricksight.training import BOLDEST_POLICY, POLICIES, RENDERS_POLICY
+from bricksight.training import BOLDEST_POLICY, POLICIES
 from photos import draw
 from tiny_bundle import SPLIT, STEPS, train_tiny
 
@@ -420,14 +420,16 @@ def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
     assert "nothing can be chosen by cross-validation" in caplog.text
 
 
-def test_recipe__renders_are_seen_in_any_colour(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
+    tiny_run: RetrainResult, tmp_path: Path
+) -> None:
     renders = tmp_path / "renders"
     shutil.copytree(tiny_run.findings.data.image_dir, renders)
     (renders / "synth.jsonl").touch()
     run = again(tiny_run, tmp_path / "bundle", head=RECIPE, image_dir=renders)
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_views"] == {}
-    assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in RENDERS_POLICY]
+    assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
     assert "rendered_test" in [problem.kind for problem in run.findings.data.problems]
 
 

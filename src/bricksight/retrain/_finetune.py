@@ -37,7 +37,8 @@ from bricksight.retrain._train import (
     warn_of_unused,
 )
 from bricksight.training import (
-    RENDERS_POLICY,
+    BOLDEST_POLICY,
+    POLICIES,
     EpochSeen,
     History,
     Measurement,
@@ -97,7 +98,7 @@ def fine_tune_network(
     tuning = Tuning(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=allowed_kinds(photos, training.config, RENDERS_POLICY)
+        extra_augments=allowed_kinds(photos, training.config, POLICIES[BOLDEST_POLICY])
         if training.augment.is_identity
         else (training.augment,),
         extra_share=training.extra_share,

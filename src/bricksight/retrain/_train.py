@@ -20,7 +20,6 @@ from bricksight.training import (
     BOLDEST_POLICY,
     DEFAULT_L2,
     POLICIES,
-    RENDERS_POLICY,
     Checkpoint,
     Examples,
     Measurement,
@@ -225,11 +224,9 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
         return [], {}
     if not training.augment.is_identity:
         return _kinds((training.augment,), num, config.seed), {}
-    if photos.data.is_rendered:
-        # Held-out renders would choose the mildest, but photos will differ from renders more.
-        return _kinds(allowed_kinds(photos, config, RENDERS_POLICY), num, config.seed), {}
     allowed = {name: allowed_kinds(photos, config, kinds) for name, kinds in POLICIES.items()}
-    if config.ignore_colour:
+    # Held-out renders would choose the mildest, but photos will differ from renders more.
+    if photos.data.is_rendered or config.ignore_colour:
         return _kinds(allowed[BOLDEST_POLICY], num, config.seed), {}
     if not can_cross_validate(photos.unchanged(records)):
         return _kinds(next(iter(allowed.values())), num, config.seed), {}
