@@ -76,8 +76,8 @@ the boldest kind alone.
 """
 
 BOLDEST_POLICY = "any angle, any colour"
-"""Where classes are known to be shapes; and for renders, which a network learns too well otherwise:
-what is milder answers more of other renders, and fewer photos."""
+"""Where classes are known to be shapes; and for renders, of which the best network need not be the
+best of photos (docs/synth.md)."""
 
 L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
 """Candidates for the weight of half the squared kernel in the loss, on standardised features."""
