@@ -96,6 +96,8 @@ def test_time_budget__refuses_what_makes_no_sense() -> None:
             FineTuneConfig(recipe="best", time_budget=text)
     with pytest.raises(ConfigError, match="add --recipe balanced or best"):
         FineTuneConfig(time_budget="10m")
+    with pytest.raises(ConfigError, match="--teacher teaches the network; add --fine_tune"):
+        FineTuneConfig(teacher=Path("model"))
     with pytest.raises(ConfigError, match="--recipe fast trains no network"):
         FineTuneConfig(recipe="fast", fine_tune=True)
 

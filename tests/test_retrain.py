@@ -459,6 +459,8 @@ def test_recipe__mirrors_no_class_into_another(
 def test_mirror__does_nothing_in_retrain_pys_way(
     tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    again(tiny_run, tmp_path / "resumed", head=FEW_STEPS, resume=True)
+    assert "does nothing" not in caplog.text  # going on is for this way of training
     again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, mirror="never"))
     assert "retrain.py's way trains the layer, and --mirror does nothing." in caplog.text
 

@@ -62,6 +62,10 @@ class FineTuneConfig:
         require_range(self, "teacher_share", 0, 1)
         if not 0 < self.fine_tune_rate < float("inf"):
             raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
+        if self.teacher is not None and not self.trains_network:
+            raise ConfigError(
+                "--teacher teaches the network; add --fine_tune or --recipe balanced."
+            )
         if self.fine_tune and self.recipe == "fast":
             raise ConfigError("--recipe fast trains no network; leave it or --fine_tune out.")
         if self.budget_seconds is not None and not self.trains_network:

@@ -92,7 +92,9 @@ def plan_epochs(
 ) -> Plan:
     """Returns the epochs that fit into ``seconds``; none if not even the fewest do."""
     inference = costs.own_step / work.batch_size * _INFERENCE_SHARE
-    num_stages = 1 + (work.last_part > 0) + (work.extra_steps_per_epoch > 0)
+    # The validation photos have a stage of their own in the end, besides judging the others.
+    of_choice = (work.last_part, work.extra_steps_per_epoch, work.num_validated)
+    num_stages = 1 + sum(one > 0 for one in of_choice)
     fixed = num_stages * costs.first_step + work.num_photos * inference + _CLOSING_SECONDS
     mean_step = (1 - work.last_part) * costs.step + work.last_part * costs.own_step
     of_epoch = work.steps_per_epoch * mean_step + work.num_validated * inference

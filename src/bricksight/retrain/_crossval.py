@@ -142,6 +142,7 @@ def _measure(
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
         counts.append(len(dealt.bucket("training")))
+        photos.watch.begin_model()
         trained_on, trained = fit(replace(photos, data=dealt), configs, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")

@@ -176,7 +176,7 @@ def _within_budget(
         num_photos=len(data.records),
         batch_size=batch,
     )
-    so_far = watch.seconds_so_far()["Total"]
+    so_far = watch.seconds_of_model
     plan = plan_epochs(
         budget - so_far,
         costs,

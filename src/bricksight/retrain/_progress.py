@@ -38,7 +38,7 @@ class Stopwatch:
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._said: set[str] = set()
-        self._start = time.perf_counter()
+        self._start = self._start_of_model = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
@@ -59,6 +59,15 @@ class Stopwatch:
         if message not in self._said:
             self._said.add(message)
             self.say(message)
+
+    def begin_model(self) -> None:
+        """Says that what follows is for another model, with a time budget of its own."""
+        self._start_of_model = time.perf_counter()
+
+    @property
+    def seconds_of_model(self) -> float:
+        """Seconds since ``begin_model``, or since this was made."""
+        return time.perf_counter() - self._start_of_model
 
     def seconds_so_far(self) -> dict[str, float]:
         """Returns the seconds of each stage that has ended, and since this was made: "Total"."""

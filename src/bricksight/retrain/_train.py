@@ -89,7 +89,9 @@ def _validation(photos: Photos) -> Examples | None:
 
 def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
     config = training.config
-    warn_of_unused(training, instead="retrain.py's way", names=("ignore_colour", "mirror"))
+    unused = _unlike_default(config, ("ignore_colour", "mirror"))
+    if unused:
+        _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
     records = photos.data.bucket("training")
     views = Views(augment=training.augment, seed=config.seed)
     if training.augment.is_identity and config.views:
@@ -203,11 +205,17 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
 
 def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
     """Says which settings do nothing where ``instead`` trains the layer."""
-    default = HeadConfig()
-    unused = [name for name in names if getattr(training.config, name) != getattr(default, name)]
-    unused += ["resume"] * training.resume
+    resume = ("resume",) if training.resume else ()
+    unused = _unlike_default(training.config, names, *resume)
     if unused:
-        _LOGGER.warning("%s trains the layer, and --%s does nothing.", instead, ", --".join(unused))
+        _LOGGER.warning("%s trains the layer, and --%s does nothing.", instead, unused)
+
+
+def _unlike_default(config: HeadConfig, names: Sequence[str], *further: str) -> str:
+    """Returns the options that were given, as they follow on "--"."""
+    default = HeadConfig()
+    given = [name for name in names if getattr(config, name) != getattr(default, name)]
+    return ", --".join([*given, *further])
 
 
 def choose_augments(photos: Photos, training: Training) -> tuple[AugmentConfig, ...]:

@@ -30,6 +30,9 @@ from bricksight.synth.scenes import SceneConfig
 
 _SCENES_A_JOB = 4
 
+_RENDERER_VERSION = 2
+"""Raised when the same ranges give other photos, so that no folder holds both kinds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SynthConfig:
@@ -88,7 +91,7 @@ class SynthConfig:
             **asdict(self.scenes),
             "backgrounds": tuple(map(_digest_of_background, self.scenes.backgrounds)),
         }
-        scenes = hashlib.sha256(repr(ranges).encode()).hexdigest()[:12]
+        scenes = hashlib.sha256(repr((_RENDERER_VERSION, ranges)).encode()).hexdigest()[:12]
         return {
             "size": self.size,
             "quality": self.quality,
