@@ -87,6 +87,9 @@ RANGES = [
     (FineTuneConfig, "fine_tune_size", 32, 4096),
     (FineTuneConfig, "fine_tune_batch_size", 2, 4096),
     (FineTuneConfig, "fine_tune_extra_epochs", 0, None),
+    (FineTuneConfig, "early_stopping", 1, None),
+    (FineTuneConfig, "mixup", 0, 100),
+    (FineTuneConfig, "cutmix", 0, 100),
     (HeadConfig, "seed", 0, None),
 ]
 
@@ -95,7 +98,11 @@ RANGES = [
     ("config", "name", "low", "high"), RANGES, ids=[f"{one[0].__name__}-{one[1]}" for one in RANGES]
 )
 def test_config__range_ends_are_inside(config: Any, name: str, low: int, high: int | None) -> None:
-    required = {"image_dir": "photos"} if config is RetrainConfig else {}
+    wanted: dict[Any, Any] = {
+        RetrainConfig: {"image_dir": "photos"},
+        FineTuneConfig: {"fine_tune": True},
+    }
+    required = wanted.get(config, {})
     for good in (low, high):
         if good is not None:
             assert getattr(config(**required, **{name: good}), name) == good
@@ -103,6 +110,17 @@ def test_config__range_ends_are_inside(config: Any, name: str, low: int, high: i
     for value in bad:
         with pytest.raises(ConfigError, match=rf"--{name}\b.* {value}\b"):
             config(**required, **{name: value})
+
+
+@pytest.mark.parametrize("recipe", [None, "fast"])
+def test_fine_tune_config__refuses_settings_of_what_does_not_take_place(recipe: Any) -> None:
+    expected = r"--fine_tune_epochs 20, --mixup 0.2 would train .*; add --fine_tune or --recipe"
+    with pytest.raises(ConfigError, match=expected):
+        FineTuneConfig(recipe=recipe, fine_tune_epochs=20, mixup=0.2)
+    with pytest.raises(ConfigError, match=r"--batch_norm frozen would train the network"):
+        FineTuneConfig(recipe=recipe, batch_norm="frozen")
+    with pytest.raises(ConfigError, match=r"--teacher_share 0.3 does nothing without --teacher"):
+        FineTuneConfig(fine_tune=True, teacher_share=0.3)
 
 
 def test_retrain_config__a_frequency_below_0() -> None:

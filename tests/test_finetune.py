@@ -14,14 +14,22 @@ from bricksight._optional import require_tensorflow
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError, ModuleError
-from bricksight.modules import tuned_module
+from bricksight.modules import resolve, tuned_module
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
 from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
 from bricksight.training._twin import BATCH_NORM_MOMENTUM, build_twin
 from photos import draw, write_photo_folder
 from tiny_bundle import SPLIT
-from tiny_modules import as_module, noise, tiny_network, write_keras_file, write_saved_model
+from tiny_modules import (
+    as_module,
+    noise,
+    tiny_network,
+    write_hub_module,
+    write_keras_file,
+    write_reusable_saved_model,
+    write_saved_model,
+)
 
 TINY = FineTuneConfig(
     fine_tune=True,
@@ -317,10 +325,77 @@ def test_retrain__fine_tunes_from_a_layer_up(tmp_path: Path) -> None:
 def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no such layer. Its layers are .*stem_bn"):
         tune(tmp_path / "one", replace(TINY, fine_tune_from="stemm"))
-    folder = tmp_path / "two"
-    write_saved_model(folder / "graph", tiny_network())
-    with pytest.raises(ModuleError, match=r"without Keras layers. .*packaged:efficientnet_lite0"):
-        tune(folder, tfhub_module=f"saved_model:{folder / 'graph'}")
+    graph = write_reusable_saved_model(tmp_path / "graph", size=64)
+    reference = f"saved_model:{graph}"
+    for settings, found in (
+        ({"fine_tune_from": "stem"}, r"--fine_tune_from stem: .*graph without layers"),
+        ({"fine_tune_size": 96}, r"--fine_tune_size 96: .* takes 64x64 only"),
+    ):
+        with pytest.raises(ConfigError, match=found):
+            tune(tmp_path / "one", replace(TINY, **settings), tfhub_module=reference)
+    hub = write_hub_module(tmp_path / "hub")
+    with pytest.raises(ModuleError, match=r"graph of TensorFlow 1.* Fine-tune a version in TF2"):
+        tune(tmp_path / "one", tfhub_module=f"saved_model:{hub}")
+    frozen = tune(tmp_path / "one").bundle.path / "saved_model"
+    with pytest.raises(ModuleError, match=r"takes|constants"):
+        tune(tmp_path / "one", tfhub_module=f"saved_model:{frozen}", out=tmp_path / "frozen")
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("adapted", [True, False])
+def test_retrain__fine_tunes_a_saved_model(tmp_path: Path, adapted: bool) -> None:
+    graph = write_reusable_saved_model(tmp_path / "graph", size=64)
+    reference = f"saved_model:{graph}"
+    config = replace(TINY, fine_tune_size=None, batch_norm="adapted" if adapted else "frozen")
+    result = tune(tmp_path, config, tfhub_module=reference)
+    assert result.findings.test.accuracy is not None
+    assert result.findings.test.accuracy > 0.8
+    assert "Training the network at 64 px" in result.seconds  # a size that it does not take: 32
+    assert "Training the network at 32 px" not in result.seconds
+    tuned, fresh = result.findings.compiled.module.trainable(), resolve(reference).trainable()
+    same = [np.array_equal(*pair) for pair in zip(tuned.weights, fresh.weights, strict=True)]
+    of_statistics = [not one.trainable for one in fresh.weights]
+    assert sum(of_statistics) == 2
+    assert same == ([False] * 4 if adapted else of_statistics)
+    photo = result.findings.data.records[0].path
+    answers = [
+        Predictor(result.bundle.path, runtime=runtime).predict(photo).predictions[0]
+        for runtime in ("litert", "tensorflow")
+    ]
+    assert answers[0].label == answers[1].label
+    assert answers[0].probability == pytest.approx(answers[1].probability, abs=1e-4)
+
+
+@pytest.mark.tf
+def test_retrain__fine_tunes_a_graph_for_inference_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph = write_saved_model(tmp_path / "graph", tiny_network(None))
+    result = tune(tmp_path, tfhub_module=f"saved_model:{graph}@size=32")
+    assert "a graph for inference alone: the statistics" in caplog.text
+    assert result.findings.test.accuracy is not None
+    assert result.findings.test.accuracy > 0.8
+
+
+@pytest.mark.tf
+def test_graph_twin__follows_the_statistics_as_fast_as_any_other(tmp_path: Path) -> None:
+    folder = write_reusable_saved_model(tmp_path / "graph")
+    network = resolve(f"saved_model:{folder}").trainable()
+    before = [one.numpy() for one in network.weights]
+    twin = build_twin(network)
+    for one, old in zip(network.weights, before, strict=True):  # measuring has left no trace
+        np.testing.assert_array_equal(one, old)
+    (kernel,) = (one for one in network.weights if one.shape.rank == 4)
+    tf = require_tensorflow()
+    maps = tf.nn.conv2d(noise(), kernel, strides=2, padding="SAME")
+    mean, variance = (np.asarray(one) for one in tf.nn.moments(maps, (0, 1, 2)))
+    twin(noise(), training=True)
+    share = 1 - BATCH_NORM_MOMENTUM
+    for one, old in zip(network.weights, before, strict=True):
+        if not one.trainable:
+            new = variance if old.all() else mean
+            expected = BATCH_NORM_MOMENTUM * old + share * new
+            np.testing.assert_allclose(one, expected, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.tf

@@ -15,7 +15,7 @@ import pytest
 from bricksight.errors import ModuleError
 from bricksight.modules import find, frozen_graph, resolve
 from file_server import Answer, FileServer, serving
-from tiny_modules import noise, tiny_network, write_saved_model
+from tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector"
 KAGGLE = "kaggle:someone/tiny/tensorFlow2/32-feature-vector/1"
@@ -138,6 +138,20 @@ def test_tfhub__size_in_the_name_of_a_handle(hub_cache: Path) -> None:
 
 
 @pytest.mark.tf
+def test_tfhub__a_tf1_module_cannot_be_trained_and_says_what_can(hub_cache: Path) -> None:
+    write_hub_module(hub_cache / folder_name(f"{HUB}/3"))
+    expected = (
+        rf"{HUB}/3@size=32 is a graph of TensorFlow 1.* Fine-tune keras:MobileNetV2, or its "
+        rf"version in TF2 format, {HUB}/5, instead"
+    )
+    with pytest.raises(ModuleError, match=expected):
+        resolve(f"{HUB}/3@size=32").trainable()
+    half = HUB.replace("_100_", "_050_")
+    write_hub_module(hub_cache / folder_name(f"{half}/2"))
+    with pytest.raises(ModuleError, match=rf"keras:MobileNetV2@alpha=0.5, .*{half}/5"):
+        resolve(f"{half}/2@size=32").trainable()
+
+
 def test_kaggle__downloads_with_credentials(
     server: FileServer, archive: bytes, monkeypatch: pytest.MonkeyPatch, own_cache_dir: Path
 ) -> None:

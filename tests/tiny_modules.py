@@ -41,6 +41,36 @@ def write_keras_file(path: Path, network: Any) -> Path:
     return path
 
 
+def write_reusable_saved_model(folder: Path, *, size: int | None = 32) -> Path:
+    """Writes a SavedModel as TensorFlow Hub wants them: called with or without ``training``."""
+    tf, initial = require_tensorflow(), np.random.RandomState(1)
+
+    class Network(tf.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.kernel = tf.Variable(initial.normal(size=(3, 3, 3, 8)).astype("f4") / 3)
+            self.beta = tf.Variable(tf.zeros(8))
+            self.mean = tf.Variable(tf.zeros(8), trainable=False)
+            self.variance = tf.Variable(tf.ones(8), trainable=False)
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def __call__(self, images: Any, training: bool = False) -> Any:
+            maps = tf.nn.conv2d(images, self.kernel, strides=2, padding="SAME")
+            mean, variance = self.mean, self.variance
+            if training:
+                mean, variance = tf.nn.moments(maps, (0, 1, 2))
+                for moving, new in ((self.mean, mean), (self.variance, variance)):
+                    moving.assign(0.999 * moving + 0.001 * new)
+            maps = tf.nn.batch_normalization(maps, mean, variance, self.beta, None, 1e-3)
+            return tf.reduce_mean(tf.nn.relu6(maps), axis=(1, 2))
+
+    network = Network()
+    spec = tf.TensorSpec((None, size, size, 3), tf.float32)
+    for training in (True, False):
+        concrete = network.__call__.get_concrete_function(spec, training=training)
+    tf.saved_model.save(network, str(folder), signatures=concrete)
+    return folder
+
+
 def write_hub_module(folder: Path, *, num_features: int = 5) -> Path:
     """Writes a module in TF1 Hub format: untagged, with the signature "default"."""
     tf = require_tensorflow()

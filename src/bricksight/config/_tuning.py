@@ -1,7 +1,7 @@
 """Settings of training the network itself."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,12 @@ class FineTuneConfig:
         fine_tune_from: Name of the first layer to train; those before it stay as they are.
         fine_tune_extra_epochs: How many times each photo of extra_train_dir is seen before the
             first of the others.
+        early_stopping: End a stage when the validation photos have not been answered better for so
+            many epochs, and keep the best step; by default the last one is kept.
+        mixup: Blend each training view with another, labels too, by a share drawn from a beta
+            distribution of this parameter, such as 0.2; 0 for never.
+        cutmix: Paste a rectangle of another training view into each, labels too; its share is drawn
+            likewise, 1 makes all alike; 0 for never.
         batch_norm: "adapted" takes the normalisation's statistics from these photos, "frozen"
             leaves the pretrained ones.
         teacher: Model folder or exported file whose answers are learned too; it must know all
@@ -50,6 +56,9 @@ class FineTuneConfig:
     fine_tune_batch_size: int = 32
     fine_tune_from: str | None = None
     fine_tune_extra_epochs: int = 12
+    early_stopping: int | None = None
+    mixup: float = 0
+    cutmix: float = 0
     batch_norm: BatchNorm = "adapted"
     teacher: Path | None = None
     teacher_share: float = 0.5
@@ -59,12 +68,17 @@ class FineTuneConfig:
         require_range(self, "fine_tune_size", 32, 4096)
         require_range(self, "fine_tune_batch_size", 2, 4096)
         require_range(self, "fine_tune_extra_epochs", 0, 10**6)
+        require_range(self, "early_stopping", 1, 10**6)
+        require_range(self, "mixup", 0, 100)
+        require_range(self, "cutmix", 0, 100)
         require_range(self, "teacher_share", 0, 1)
         if not 0 < self.fine_tune_rate < float("inf"):
             raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
-        if self.teacher is not None and not self.trains_network:
+        if not self.trains_network:
+            self._require_unused()
+        if self.teacher is None and self.teacher_share != FineTuneConfig.teacher_share:
             raise ConfigError(
-                "--teacher teaches the network; add --fine_tune or --recipe balanced."
+                f"--teacher_share {self.teacher_share} does nothing without --teacher MODEL."
             )
         if self.fine_tune and self.recipe == "fast":
             raise ConfigError("--recipe fast trains no network; leave it or --fine_tune out.")
@@ -72,6 +86,20 @@ class FineTuneConfig:
             raise ConfigError(
                 "--time_budget is for training the network; add --recipe balanced or best. "
                 "Training the layer alone takes seconds."
+            )
+
+    def _require_unused(self) -> None:
+        """Refuses settings of a training that does not take place."""
+        own = ("recipe", "fine_tune", "time_budget")
+        given = [
+            f"--{one.name} {getattr(self, one.name)}"
+            for one in fields(self)
+            if one.name not in own and getattr(self, one.name) != one.default
+        ]
+        if given:
+            raise ConfigError(
+                f"{', '.join(given)} would train the network, which nothing asks for; add "
+                "--fine_tune or --recipe balanced."
             )
 
     @property
@@ -82,8 +110,10 @@ class FineTuneConfig:
     @property
     def resolved(self) -> "FineTuneConfig":
         """The same with what the recipe says in place of what was left open."""
+        if not self.trains_network:
+            return self
         epochs = self.fine_tune_epochs or (100 if self.recipe == "best" else 40)
-        return replace(self, fine_tune=self.trains_network, fine_tune_epochs=epochs)
+        return replace(self, fine_tune=True, fine_tune_epochs=epochs)
 
     @property
     def budget_seconds(self) -> float | None:

@@ -41,6 +41,8 @@ class Module:
         location: The folder or file on disk.
         loader: Makes the function of ``load``.
         network_builder: Makes the model of ``network``, ``None`` if there is no such model.
+        graph_builder: Makes the network of ``trainable`` where there is no such model, ``None`` if
+            it cannot be trained.
     """
 
     reference: str
@@ -53,6 +55,7 @@ class Module:
     location: Path | None
     loader: Callable[[], FeatureFunction] = field(repr=False, compare=False)
     network_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+    graph_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     def load(self) -> FeatureFunction:
         """Returns the network as a ``tf.function`` of one signature; loads TensorFlow.
@@ -63,7 +66,7 @@ class Module:
         return self.loader()
 
     def network(self) -> Any:
-        """Returns the network as a new ``keras.Model`` whose layers can be fine-tuned.
+        """Returns the network as a new ``keras.Model``.
 
         It takes float32 images in [0, 1] and gives features, as ``load`` does.
 
@@ -72,10 +75,22 @@ class Module:
         """
         if self.network_builder is None:
             raise ModuleError(
-                f"{self.reference} is a TensorFlow graph without Keras layers. Networks that can "
-                "be fine-tuned layer by layer are keras:NAME and packaged:efficientnet_lite0."
+                f"{self.reference} is a TensorFlow graph without Keras layers. Networks that have "
+                "them are keras:NAME, packaged:efficientnet_lite0 and .keras files."
             )
         return self.network_builder()
+
+    def trainable(self) -> Any:
+        """Returns the network in the form in which its weights can be trained.
+
+        That is the ``keras.Model`` of ``network``, or a ``GraphNetwork`` where there are no layers.
+
+        Raises:
+            ModuleError: it has nothing that could be trained, or is a graph of TensorFlow 1.
+        """
+        if self.network_builder is None and self.graph_builder is not None:
+            return self.graph_builder()
+        return self.network()
 
 
 def fingerprint_of(files: Iterable[tuple[str, Path]], *settings: object) -> str:

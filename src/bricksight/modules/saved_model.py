@@ -5,6 +5,7 @@ import json
 import logging
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ from bricksight._files import without_wildcards
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
+from bricksight.modules._graph_network import GraphNetwork
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
 from bricksight.modules._signature import MetaGraph, Signature, TensorSpec, read_meta_graphs
 from bricksight.modules.reference import Reference, is_module_path
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same files are read to other features."""
+
+_TUNABLE = "a version in TF2 format, or keras:NAME from `bricksight modules`,"
 
 _logger = logging.getLogger(__name__)
 
@@ -63,6 +67,7 @@ def from_folder(
     title: str,
     licence: str | None = None,
     default_size: int | None = None,
+    tunable_instead: str | None = None,
 ) -> Module:
     """Returns the module in ``folder``, a SavedModel or a TF1 Hub module.
 
@@ -72,6 +77,7 @@ def from_folder(
         title: one line for people.
         licence: SPDX identifier if known.
         default_size: for a network that takes any size, when the reference names none.
+        tunable_instead: what to fine-tune where this is a graph of TensorFlow 1, if known.
 
     Raises:
         ModuleError: it is none of these, or its input and output are not as expected.
@@ -93,6 +99,9 @@ def from_folder(
         fingerprint=fingerprint_of(_files(folder), READER_VERSION, astuple(entry)),
         location=folder,
         loader=functools.partial(_load_folder, reference.text, folder, entry),
+        graph_builder=functools.partial(
+            _load_trainable, reference.text, folder, entry, tunable_instead
+        ),
     )
 
 
@@ -200,12 +209,39 @@ def _may_be_features(spec: TensorSpec) -> bool:
 
 
 def _load_folder(text: str, folder: Path, entry: _Entry) -> FeatureFunction:
+    with _loaded(text, folder, entry) as loaded:
+        call = _callable(loaded, entry)
+        return feature_function(call, text=text, height=entry.height, width=entry.width)
+
+
+def _load_trainable(text: str, folder: Path, entry: _Entry, instead: str | None) -> GraphNetwork:
+    with _loaded(text, folder, entry) as loaded:
+        if hasattr(
+            loaded, "prune"
+        ):  # what TensorFlow gives for graphs of version 1, and only those
+            raise ModuleError(
+                f"{text} is a graph of TensorFlow 1, whose weights cannot be trained here. "
+                f"Fine-tune {instead or _TUNABLE} instead."
+            )
+        pick = functools.partial(_features_of, text=text, name=entry.output_name)
+        plain = _callable(loaded, entry)
+        return GraphNetwork(
+            plain=lambda images: pick(plain(images)),
+            with_mode=lambda images, training: pick(loaded(images, training=training)),
+            text=text,
+            height=entry.height,
+            width=entry.width,
+        )
+
+
+@contextmanager
+def _loaded(text: str, folder: Path, entry: _Entry) -> Iterator[Any]:
+    """Loads the SavedModel; what TensorFlow cannot do with it in the block is a ``ModuleError``."""
     tf = require_tensorflow()
     try:
         with without_wildcards(folder) as readable:
             loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
-        call = _callable(loaded, entry)
-        return feature_function(call, text=text, height=entry.height, width=entry.width)
+        yield loaded
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, tf.errors.OpError) as error:
         raise ModuleError(
             f"{text}: TensorFlow {tf.__version__} cannot load {folder}: {error}"
@@ -242,22 +278,30 @@ def feature_function(call: Any, *, text: str, height: int, width: int) -> Featur
     tf = require_tensorflow()
 
     def features(images: Any) -> Any:
-        output = call(images)
-        if output.dtype == tf.float32 and output.shape.rank == 4:
-            _logger.info("%s gives a feature map of %s; averaged over it.", text, output.shape)
-            output = tf.reduce_mean(output, axis=(1, 2))
-        if output.dtype != tf.float32 or output.shape.rank != 2 or output.shape[1] is None:
-            raise ModuleError(
-                f"{text} gives {output.dtype.name} of shape {output.shape}; expected float32 of "
-                "shape (num_images, num_features)."
-            )
-        return output
+        return _features_of(call(images), text=text)
 
     spec = tf.TensorSpec((None, height, width, 3), tf.float32, name="images")
     concrete = tf.function(features, input_signature=[spec], autograph=False)
     concrete.get_concrete_function()
     function: FeatureFunction = concrete
     return function
+
+
+def _features_of(output: Any, *, text: str, name: str = "") -> Any:
+    """Returns features; ``name`` is that of the output where there are several."""
+    tf = require_tensorflow()
+    output = output.get(name) if isinstance(output, dict) else output
+    if not hasattr(output, "shape"):
+        raise ModuleError(f"{text} gives {output}; expected one tensor.")
+    if output.dtype == tf.float32 and output.shape.rank == 4:
+        _logger.info("%s gives a feature map of %s; averaged over it.", text, output.shape)
+        output = tf.reduce_mean(output, axis=(1, 2))
+    if output.dtype != tf.float32 or output.shape.rank != 2 or output.shape[1] is None:
+        raise ModuleError(
+            f"{text} gives {output.dtype.name} of shape {output.shape}; expected float32 of "
+            "shape (num_images, num_features)."
+        )
+    return output
 
 
 def _keras_file(reference: Reference, path: Path) -> Module:

@@ -37,6 +37,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         title=_title(handle),
         licence="Apache-2.0" if _is_googles(handle) else None,
         default_size=documented_size(handle),
+        tunable_instead=_tunable_instead(handle),
     )
 
 
@@ -50,6 +51,15 @@ def documented_size(handle: str) -> int | None:
     """Returns the input size in the name of one of Google's MobileNets, ``None`` for others."""
     match = re.search(r"/mobilenet_v[123]_[a-z_]*\d{3}_(\d{2,3})/", handle)
     return int(match[1]) if match and _is_googles(handle) else None
+
+
+def _tunable_instead(handle: str) -> str | None:
+    """Returns what to fine-tune instead of a TF1 module, known for Google's MobileNetV2 alone."""
+    match = re.fullmatch(r"(.*/mobilenet_v2_(\d{3})_\d{2,3}/feature_vector/)[123]", handle)
+    if not match or not _is_googles(handle):
+        return None
+    alpha = "" if match[2] == "100" else f"@alpha={int(match[2]) / 100}"
+    return f"keras:MobileNetV2{alpha}, or its version in TF2 format, {match[1]}5,"
 
 
 def _is_googles(handle: str) -> bool:

@@ -14,8 +14,8 @@ def tuned_module(module: Module, network: Any) -> Module:
 
     Args:
         module: what ``network`` was built from.
-        network: a ``keras.Model`` from ``module.network()``; later changes of its weights must not
-            follow, since the fingerprint is made of them here.
+        network: from ``module.trainable()``; later changes of its weights must not follow, since
+            the fingerprint is made of them here.
     """
     digest = hashlib.sha256(module.fingerprint.encode())
     for variable in network.weights:
@@ -33,5 +33,6 @@ def tuned_module(module: Module, network: Any) -> Module:
         title=f"{module.title}, fine-tuned",
         fingerprint=digest.hexdigest(),
         loader=loader,
-        network_builder=lambda: network,
+        network_builder=None if module.network_builder is None else lambda: network,
+        graph_builder=lambda: network,
     )

@@ -4,30 +4,32 @@ import hashlib
 import json
 import logging
 import zipfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from bricksight._files import cache_dir, replacing
 from bricksight._text import counted
 from bricksight.bundle import Head
-from bricksight.config import FineTuneConfig, InputSpec
+from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError
 from bricksight.modules import tuned_module
 from bricksight.retrain._budget import Work, measure_costs, plan_epochs
+from bricksight.retrain._course import Course
+from bricksight.retrain._keeping import Keeper, Progress
 from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._schedule import (
     LAST_PART,
     Tuning,
     first_size,
-    fitted_stage,
     mixture_of,
+    parts,
     pictures,
-    stages,
+    smaller_size,
 )
 from bricksight.retrain._teacher import Teacher
 from bricksight.retrain._train import (
@@ -39,12 +41,8 @@ from bricksight.retrain._train import (
 from bricksight.training import (
     BOLDEST_POLICY,
     POLICIES,
-    EpochSeen,
-    History,
-    Measurement,
+    Checkpoint,
     Mixture,
-    Observer,
-    Pictures,
     Stage,
     TrainedHead,
     Trainer,
@@ -57,7 +55,11 @@ _TRAINING_VERSION = 1
 
 _LOGGER = logging.getLogger(__name__)
 
-_OF_NO_MATTER_TO_EXTRA = {"fine_tune_epochs": None, "recipe": None, "time_budget": None}
+_EXTRA_EPOCHS = FineTuneConfig.fine_tune_extra_epochs
+
+_OF_NO_MATTER_TO_EXTRA = dict.fromkeys(
+    ("fine_tune_epochs", "recipe", "time_budget", "early_stopping")
+)
 """Settings that what extra photos teach does not depend on."""
 
 _UNUSED = (
@@ -82,20 +84,81 @@ def fine_tune_network(
     ``None`` where the time budget is too short for it.
 
     Raises:
-        ModuleError: the network has no Keras layers.
-        ConfigError: it has no layer of the name in ``fine_tune_from``; or the teacher does not
-            know the classes.
+        ModuleError: the network has no weights that could be trained.
+        ConfigError: it has no layer of the name in ``fine_tune_from``, or does not take images of
+            ``fine_tune_size``; the teacher does not know the classes; or early stopping has no
+            photos to go by.
         BundleError: the teacher cannot be used.
         DataError: a photo that could be read before cannot be read any more.
     """
     module = photos.compiled.module
-    network = module.network()
+    network = module.trainable()
     _freeze_below(network, config.fine_tune_from, module.reference)
-    teacher = None if config.teacher is None else Teacher(config.teacher, photos.data.labels)
-    warn_of_unused(training, instead="With --fine_tune, the training of the network", names=_UNUSED)
+    _warn(photos, training, config, network)
+    options = TrainerOptions(
+        resize=module.input_spec.resize,
+        adapt_batch_norm=config.batch_norm == "adapted",
+        teacher_share=config.teacher_share,
+    )
+    trainer = Trainer(network, len(photos.data.labels), options)
+    tuning = _tuning_of(trainer, photos, training, config)
+    keeper = Keeper(_checkpoint(photos, training, tuning))
+    resumed = keeper.resumed()
+    progress = resumed or _planned(trainer, photos, tuning)
+    if progress is None:
+        return None
+    start = progress.steps_before + progress.step
+    tuning = _with_epochs(tuning, progress)
+    course = Course(
+        trainer=trainer,
+        photos=photos,
+        tuning=tuning,
+        keeper=keeper,
+        progress=progress,
+        observer=training.observer,
+    )
+    if progress.part == 0 and photos.data.extra and progress.extra_epochs:
+        _learn_extra(course)
+    logits = course.run()
+    trained = _trained(course, logits, resumed_at=start if resumed else None)
+    seen = through(photos, tuned_module(module, network))
+    keeper.discard()
+    return seen, trained
+
+
+def _warn(photos: Photos, training: Training, config: FineTuneConfig, network: Any) -> None:
+    """Says which settings do nothing here."""
+    warn_of_unused(
+        replace(training, resume=False),
+        instead="With --fine_tune, the training of the network",
+        names=_UNUSED,
+    )
     if training.after_step is not None:
         _LOGGER.warning("With --fine_tune, --intermediate_store_frequency does nothing.")
-    tuning = Tuning(
+    if not photos.data.extra and config.fine_tune_extra_epochs != _EXTRA_EPOCHS:
+        _LOGGER.warning("Without --extra_train_dir, --fine_tune_extra_epochs does nothing.")
+    if (
+        config.batch_norm == "adapted"
+        and not getattr(network, "has_training_mode", True)
+        and len(network.weights) > len(network.trainable_variables)
+    ):
+        _LOGGER.warning(
+            "%s is a graph for inference alone: the statistics of its normalisations stay as they "
+            "are, as with --batch_norm frozen. If it learns badly, lower --fine_tune_rate.",
+            photos.compiled.module.reference,
+        )
+
+
+def _tuning_of(
+    trainer: Trainer, photos: Photos, training: Training, config: FineTuneConfig
+) -> Tuning:
+    if config.early_stopping is not None and not photos.data.bucket("validation"):
+        raise ConfigError(
+            f"--early_stopping {config.early_stopping} goes by the validation photos, and there "
+            "are none. Raise --validation_percentage, or leave it out."
+        )
+    config = replace(config, fine_tune_size=_size_of(trainer, photos, config))
+    return Tuning(
         config=config,
         augments=choose_augments(photos, training),
         extra_augments=allowed_kinds(photos, training.config, POLICIES[BOLDEST_POLICY])
@@ -103,49 +166,93 @@ def fine_tune_network(
         else (training.augment,),
         extra_share=training.extra_share,
         seed=training.config.seed,
-        teacher=teacher,
+        teacher=None if config.teacher is None else Teacher(config.teacher, photos.data.labels),
     )
-    options = TrainerOptions(
-        resize=module.input_spec.resize,
-        adapt_batch_norm=config.batch_norm == "adapted",
-        teacher_share=config.teacher_share,
+
+
+def _size_of(trainer: Trainer, photos: Photos, config: FineTuneConfig) -> int:
+    """Returns rows and columns of the images at first: what the network takes."""
+    module = photos.compiled.module
+    own = module.input_spec.height
+    size = config.fine_tune_size or smaller_size(own)
+    if size == own or trainer.takes(size):
+        return size
+    if config.fine_tune_size is not None:
+        raise ConfigError(
+            f"--fine_tune_size {size}: {module.reference} takes {own}x{own} only. Leave it out."
+        )
+    photos.watch.say(
+        f"{module.reference} takes {own}x{own} only: images are of that size from the first epoch."
     )
-    trainer = Trainer(network, len(photos.data.labels), options)
+    return own
+
+
+def _checkpoint(photos: Photos, training: Training, tuning: Tuning) -> Checkpoint:
+    """Returns where this training is kept; the key holds all that the result depends on."""
+    described = {
+        **_described(photos, tuning, {}),
+        "photos": [
+            (record.sha256, record.label, record.bucket)
+            for record in (*photos.data.records, *photos.data.extra)
+        ],
+        "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
+        "extra_share": tuning.extra_share,
+    }
+    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    path = training.checkpoint_path or cache_dir("checkpoints") / key[:16]
+    return Checkpoint(path.with_name(path.name + ".npz"), key, resume=training.resume)
+
+
+def _planned(trainer: Trainer, photos: Photos, tuning: Tuning) -> Progress | None:
+    """Returns the beginning, ``None`` if there is too little time even for that."""
+    config = tuning.config
     if config.budget_seconds is not None:
-        planned = _within_budget(trainer, photos, tuning, config.budget_seconds)
-        if planned is None:
-            return None
-        tuning = planned
-    if photos.data.extra and tuning.config.fine_tune_extra_epochs:
-        _learn_extra(trainer, photos, tuning)
-    history, logits = _run(trainer, photos, tuning, observer=training.observer)
+        return _within_budget(trainer, photos, tuning, config.budget_seconds)
+    return Progress(epochs=config.fine_tune_epochs or 1, extra_epochs=config.fine_tune_extra_epochs)
+
+
+def _with_epochs(tuning: Tuning, progress: Progress) -> Tuning:
+    config = replace(
+        tuning.config,
+        fine_tune_epochs=progress.epochs,
+        fine_tune_extra_epochs=progress.extra_epochs,
+    )
+    return replace(tuning, config=config)
+
+
+def _trained(course: Course, logits: np.ndarray, *, resumed_at: int | None) -> TrainedHead:
+    photos, tuning, head = course.photos, course.tuning, course.trainer.head
     labels = photos.data.label_indices(photos.data.bucket("validation"))
     temperature = 1.0
     if len(labels):
         # Smoothed labels make the answers too timid, so that it may be below 1 too.
         temperature, _ = best_temperature(logits, labels, lowest=_LOWEST_TEMPERATURE)
-        _run_stage(trainer, photos, fitted_stage(photos, tuning))
-    head = trainer.head
-    trained = TrainedHead(
+    fits_all = not parts(photos, tuning)[-1].is_judged
+    return TrainedHead(
         head=Head(kernel=head.kernel / temperature, bias=head.bias / temperature),
         held_out=softmax(logits / temperature, axis=1),
-        history=history,
+        history=course.history,
         choices={
             "algorithm": "AdamW on the whole network",
             "epochs": tuning.config.fine_tune_epochs,
             "temperature": temperature,
-            "fitted_to": "training and validation" if len(labels) else "training",
+            "fitted_to": "training and validation" if fits_all else "training",
             "augmentation": [asdict(augment) for augment in tuning.augments],
             "extra_photos": len(photos.data.extra),
+            "resumed_at_step": resumed_at,
         },
     )
-    return through(photos, tuned_module(module, network)), trained
 
 
 def _freeze_below(network: Any, name: str | None, reference: str) -> None:
-    names = [layer.name for layer in network.layers]
     if name is None:
         return
+    if not hasattr(network, "layers"):
+        raise ConfigError(
+            f"--fine_tune_from {name}: {reference} is a graph without layers, trained as a "
+            "whole. Leave it out, or use keras:NAME, packaged:efficientnet_lite0 or a .keras file."
+        )
+    names = [layer.name for layer in network.layers]
     if name not in names:
         raise ConfigError(
             f"--fine_tune_from {name}: {reference} has no such layer. Its layers are "
@@ -159,8 +266,8 @@ def _freeze_below(network: Any, name: str | None, reference: str) -> None:
 
 def _within_budget(
     trainer: Trainer, photos: Photos, tuning: Tuning, budget: float
-) -> Tuning | None:
-    """Returns as many epochs as there is time for, ``None`` if there is not enough."""
+) -> Progress | None:
+    """Returns the beginning of as many epochs as there is time for, ``None`` if of too few."""
     data, config, watch = photos.data, tuning.config, photos.watch
     size, own = first_size(photos, tuning), photos.compiled.module.input_spec.height
     is_new = bool(data.extra) and not _path_of_extra(photos, tuning).is_file()
@@ -198,15 +305,15 @@ def _within_budget(
         f"Trains {first}{counted(plan.epochs, 'epoch')}: about {(so_far + plan.seconds) / 60:.1f} "
         f"minutes in all, of {budget / 60:.1f}."
     )
-    chosen = replace(config, fine_tune_epochs=plan.epochs, fine_tune_extra_epochs=extra_epochs)
-    return replace(tuning, config=chosen)
+    return Progress(epochs=plan.epochs, extra_epochs=extra_epochs)
 
 
-def _learn_extra(trainer: Trainer, photos: Photos, tuning: Tuning) -> None:
+def _learn_extra(course: Course) -> None:
     """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
+    photos, tuning = course.photos, course.tuning
     config, size = tuning.config, first_size(photos, tuning)
     path = _path_of_extra(photos, tuning)
-    if _restored(trainer, path):
+    if _restored(course.trainer, path):
         _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
         return
     extra = pictures(photos, photos.data.extra, size)
@@ -215,33 +322,40 @@ def _learn_extra(trainer: Trainer, photos: Photos, tuning: Tuning) -> None:
         augments=tuning.extra_augments,
         batch_size=config.fine_tune_batch_size,
         seed=tuning.seed,
+        mixup=config.mixup,
+        cutmix=config.cutmix,
         teacher=tuning.teacher,
     )
     epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_rate
     stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
     title = f"Training the network on {counted(len(extra), 'extra photo')}"
-    with photos.watch.stage(title, stage.num_steps) as advance:
-        trainer.run(stage, after_step=lambda: advance(1))
+    course.learn_extra(stage, title=title)
     with replacing(path) as part, part.open("wb") as file:
-        np.savez(file, *trainer.state())
+        np.savez(file, *course.trainer.state())
 
 
 def _path_of_extra(photos: Photos, tuning: Tuning) -> Path:
     """Returns where is kept what the extra photos have taught: another place for other lessons."""
-    teacher = tuning.teacher and tuning.teacher.key
-    settings = {**asdict(tuning.config), **_OF_NO_MATTER_TO_EXTRA, "teacher": teacher}
     described = {
+        **_described(photos, tuning, _OF_NO_MATTER_TO_EXTRA),
+        "photos": [(record.sha256, record.label) for record in photos.data.extra],
+        "augments": [asdict(augment) for augment in tuning.extra_augments],
+    }
+    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+    return cache_dir("tuned") / f"{key}.npz"
+
+
+def _described(photos: Photos, tuning: Tuning, other: Mapping[str, None]) -> dict[str, Any]:
+    """Returns what every training depends on; of the settings ``other`` are of no matter."""
+    teacher = tuning.teacher and tuning.teacher.key
+    return {
         "version": _TRAINING_VERSION,
         "module": photos.compiled.module.fingerprint,
         "input": photos.compiled.module.input_spec.key,
         "labels": photos.data.labels,
-        "photos": [(record.sha256, record.label) for record in photos.data.extra],
-        "augments": [asdict(augment) for augment in tuning.extra_augments],
-        "settings": settings,
+        "settings": {**asdict(tuning.config), **other, "teacher": teacher},
         "seed": tuning.seed,
     }
-    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
-    return cache_dir("tuned") / f"{key}.npz"
 
 
 def _restored(trainer: Trainer, path: Path) -> bool:
@@ -254,60 +368,3 @@ def _restored(trainer: Trainer, path: Path) -> bool:
         _LOGGER.warning("%s cannot be read (%s); its photos are learned from again.", path, error)
         return False
     return True
-
-
-def _run(
-    trainer: Trainer, photos: Photos, tuning: Tuning, *, observer: Observer
-) -> tuple[History, np.ndarray]:
-    """Trains through the stages; after each epoch the validation photos are answered.
-
-    Returns how it went, and the last logits of the validation photos.
-    """
-    spec, history = photos.compiled.module.input_spec, History()
-    records = photos.data.bucket("validation")
-    validation = pictures(photos, records, spec.height)
-    done = 0
-
-    def after_epoch(seen: EpochSeen) -> None:
-        loss, accuracy = _validate(trainer, validation, spec)
-        measurement = Measurement(
-            step=done + seen.step,
-            train_accuracy=seen.accuracy,
-            train_cross_entropy=seen.loss,
-            validation_accuracy=accuracy,
-            validation_cross_entropy=loss,
-        )
-        history.measurements.append(measurement)
-        observer(measurement, trainer.head)
-
-    for stage in stages(photos, tuning):
-        _run_stage(trainer, photos, stage, after_epoch)
-        done += stage.num_steps
-        del stage  # and its photos, before those of the next are read
-    history.best_step = done
-    return history, trainer.logits(validation, spec)
-
-
-def _run_stage(
-    trainer: Trainer,
-    photos: Photos,
-    stage: Stage,
-    after_epoch: Callable[[EpochSeen], None] = lambda _: None,
-) -> None:
-    title = f"Training the network at {stage.size} px"
-    with photos.watch.stage(title, stage.num_steps) as advance:
-        trainer.run(stage, after_step=lambda: advance(1), after_epoch=after_epoch)
-
-
-def _validate(
-    trainer: Trainer, validation: Pictures, spec: InputSpec
-) -> tuple[float | None, float | None]:
-    """Returns cross entropy in nats, and accuracy; ``None`` where there are no photos."""
-    if not len(validation):
-        return None, None
-    with trainer.averaged():
-        logits = trainer.logits(validation, spec)
-    chances = logits - logsumexp(logits, axis=1, keepdims=True)
-    of_label = chances[np.arange(len(chances)), validation.labels]
-    right = chances.argmax(axis=1) == validation.labels
-    return float(-of_label.mean()), float(right.mean())

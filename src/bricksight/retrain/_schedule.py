@@ -1,6 +1,5 @@
 """What a network is trained on, in which order, and at which size of the images."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bricksight.config import AugmentConfig, FineTuneConfig
@@ -36,43 +35,71 @@ class Tuning:
     teacher: Teacher | None
 
 
+def smaller_size(own: int) -> int:
+    """Returns a smaller size to begin with: a multiple of 32, by which networks reduce images."""
+    return max(32, round(own * _SMALLER / 32) * 32)
+
+
 def first_size(photos: Photos, tuning: Tuning) -> int:
-    """Returns the size of the images at first: a multiple of 32, by which networks reduce them."""
+    """Returns the size of the images at first."""
     own = photos.compiled.module.input_spec.height
-    return tuning.config.fine_tune_size or max(32, round(own * _SMALLER / 32) * 32)
+    return tuning.config.fine_tune_size or smaller_size(own)
 
 
-def stages(photos: Photos, tuning: Tuning) -> Iterator[Stage]:
-    """Yields photos with extra ones among them, then the same at the network's own size.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stage of the training, before its photos are read.
 
-    The photos of one stage are read when the one before is done: all of them are in memory.
+    Attributes:
+        number: From 1; it is part of the seed.
+        size: Rows and columns of the images, in pixels.
+        epochs: How many times each photo is seen.
+        rate: Highest learning rate of the network.
+        sides: Of the split, whose photos are trained on.
+    """
+
+    number: int
+    size: int
+    epochs: float
+    rate: float
+    sides: tuple[str, ...] = ("training",)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the validation photos are still unseen, and say how good it is."""
+        return "validation" not in self.sides
+
+
+def parts(photos: Photos, tuning: Tuning) -> list[Part]:
+    """Returns photos with extra ones among them, then the same at the network's own size.
+
+    The last part sees the validation photos too, unless they say when to stop.
     """
     config, own = tuning.config, photos.compiled.module.input_spec.height
-    small = first_size(photos, tuning)
-    epochs_in_all = config.fine_tune_epochs or 1
-    fitted = epochs_in_all * _FITTED_PART if photos.data.bucket("validation") else 0.0
-    last = epochs_in_all * LAST_PART if small != own else fitted
-    planned = [(small, epochs_in_all - last, 1.0), (own, last - fitted, _LAST_RATE)]
-    for number, (size, epochs, rate) in enumerate(planned, start=1):
-        if epochs:
-            yield Stage(
-                mixture=mixture_of(photos, tuning, size=size, seed=tuning.seed + number),
-                epochs=epochs,
-                size=size,
-                rate=config.fine_tune_rate * rate,
-            )
-
-
-def fitted_stage(photos: Photos, tuning: Tuning) -> Stage:
-    """Returns the last epochs, on the training and validation photos."""
-    config, own = tuning.config, photos.compiled.module.input_spec.height
-    sides = ("training", "validation")
-    return Stage(
-        mixture=mixture_of(photos, tuning, size=own, seed=tuning.seed + 3, sides=sides),
-        epochs=(config.fine_tune_epochs or 1) * _FITTED_PART,
-        size=own,
-        rate=config.fine_tune_rate * _LAST_RATE,
+    small, rate = first_size(photos, tuning), config.fine_tune_rate
+    epochs = config.fine_tune_epochs or 1
+    fits_all = bool(photos.data.bucket("validation")) and config.early_stopping is None
+    fitted = epochs * _FITTED_PART if fits_all else 0.0
+    last = epochs * LAST_PART if small != own else fitted
+    planned = (
+        Part(number=1, size=small, epochs=epochs - last, rate=rate),
+        Part(number=2, size=own, epochs=last - fitted, rate=rate * _LAST_RATE),
+        Part(
+            number=3,
+            size=own,
+            epochs=fitted,
+            rate=rate * _LAST_RATE,
+            sides=("training", "validation"),
+        ),
     )
+    return [part for part in planned if part.epochs]
+
+
+def stage_of(photos: Photos, tuning: Tuning, part: Part) -> Stage:
+    """Returns the part with its photos, all of which are in memory while it is used."""
+    seed = tuning.seed + part.number
+    mixture = mixture_of(photos, tuning, size=part.size, seed=seed, sides=part.sides)
+    return Stage(mixture=mixture, epochs=part.epochs, size=part.size, rate=part.rate)
 
 
 def mixture_of(
@@ -92,6 +119,8 @@ def mixture_of(
         augments=tuning.augments,
         batch_size=tuning.config.fine_tune_batch_size,
         seed=seed,
+        mixup=tuning.config.mixup,
+        cutmix=tuning.config.cutmix,
         teacher=tuning.teacher,
     )
 

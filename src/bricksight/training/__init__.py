@@ -9,7 +9,7 @@ from bricksight.training._examples import (
     TrainedHead,
     best_temperature,
 )
-from bricksight.training.finetune import EpochSeen, Stage, Trainer, TrainerOptions
+from bricksight.training.finetune import Begun, EpochSeen, Stage, Trainer, TrainerOptions
 from bricksight.training.recipe import (
     BOLDEST_POLICY,
     DEFAULT_L2,
@@ -25,6 +25,7 @@ __all__ = [
     "BOLDEST_POLICY",
     "DEFAULT_L2",
     "POLICIES",
+    "Begun",
     "Checkpoint",
     "EpochSeen",
     "Examples",

@@ -21,12 +21,16 @@ class Batch(NamedTuple):
 
     Attributes:
         images: float32 (batch_size, height, width, 3), RGB in [0, 1].
-        labels: int32 (batch_size,).
+        labels: int32 (batch_size,), those that are more of the image.
+        other_labels: int32 (batch_size,), those of what is mixed in; the same where nothing is.
+        share: How much of the image ``labels`` are, 0.5 to 1.
         answers: Probabilities by the teacher, float32 (batch_size, num_classes), if there is one.
     """
 
     images: np.ndarray
     labels: np.ndarray
+    other_labels: np.ndarray
+    share: float
     answers: np.ndarray | None
 
 
@@ -84,6 +88,9 @@ class Mixture:
         augments: Random changes; each view takes one of them.
         batch_size: Photos of both kinds in a batch.
         seed: The same seed gives the same batches, from whichever step on.
+        mixup: Parameter of the beta distribution by which two views are blended; 0 for never.
+        cutmix: The same for pasting a rectangle of one view into another; where both are wanted,
+            each batch takes one of them.
         teacher: Answers views as ``Batch.answers`` has them.
     """
 
@@ -93,6 +100,8 @@ class Mixture:
     augments: Sequence[AugmentConfig]
     batch_size: int
     seed: int
+    mixup: float = 0.0
+    cutmix: float = 0.0
     teacher: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
@@ -133,11 +142,32 @@ class Mixture:
                 for (pixels, _), kind in zip(drawn, kinds, strict=True)
             ]
         )
-        return Batch(
-            images=views,
-            labels=np.array([label for _, label in drawn], np.int32),
-            answers=self.teacher(views) if self.teacher else None,
-        )
+        labels = np.array([label for _, label in drawn], np.int32)
+        views, partners, share = self._mixed(views, rng)
+        pair = labels, labels[partners]
+        if share < 0.5:
+            pair, share = pair[::-1], 1 - share
+        return Batch(views, *pair, share, self.teacher(views) if self.teacher else None)
+
+    def _mixed(
+        self, views: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Returns mixed views, the row that each was mixed with, and what it kept of its own.
+
+        As in the authors' code, one share is drawn for the batch, and views are paired by a
+        permutation of it (mixup: arXiv 1710.09412; CutMix: arXiv 1905.04899).
+        """
+        if not (self.mixup or self.cutmix):
+            return views, np.arange(len(views)), 1.0
+        blends = rng.integers(2) == 0 if self.mixup and self.cutmix else bool(self.mixup)
+        alpha = self.mixup if blends else self.cutmix
+        share, partners = float(rng.beta(alpha, alpha)), rng.permutation(len(views))
+        if blends:
+            kept = np.float32(share)
+            return kept * views + (1 - kept) * views[partners], partners, share
+        place, share = _rectangle(views.shape[1:3], share, rng)
+        views[(slice(None), *place)] = views[partners][(slice(None), *place)]
+        return views, partners, share
 
     def _rows(self, source: int, num_pictures: int, step: int, num: int) -> list[int]:
         """Returns the rows of step ``step``: all in random order, then all in another."""
@@ -147,3 +177,15 @@ class Mixture:
             for epoch in {place // num_pictures for place in places}
         }
         return [int(orders[place // num_pictures][place % num_pictures]) for place in places]
+
+
+def _rectangle(
+    size: tuple[int, int], share: float, rng: np.random.Generator
+) -> tuple[tuple[slice, slice], float]:
+    """Returns a rectangle of about ``1 - share`` of an image, cut at its edge, and what is left."""
+    spans = []
+    for length in size:
+        centre, half = int(rng.integers(length)), int(length * np.sqrt(1 - share)) // 2
+        spans.append(slice(max(0, centre - half), min(length, centre + half)))
+    covered = np.prod([span.stop - span.start for span in spans]) / np.prod(size)
+    return (spans[0], spans[1]), float(1 - covered)

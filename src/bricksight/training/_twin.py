@@ -14,16 +14,11 @@ from functools import cache
 from typing import Any
 
 from bricksight._optional import require_tensorflow
-
-BATCH_NORM_MOMENTUM = 0.9
-"""Share of the old statistics that one step keeps.
-
-ImageNet's 0.99 or 0.999 would need thousands of steps to forget ImageNet, and here are hundreds.
-"""
+from bricksight.training._graph_twin import BATCH_NORM_MOMENTUM, GraphTwin
 
 
 def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
-    """Returns a ``keras.Model`` that shares every variable with ``network``.
+    """Returns a network that shares every variable with ``network``.
 
     It takes images of any size that the network's layers allow, float32 (num_images, height, width,
     3), and gives the same features as ``network`` in inference, within rounding. In training, a
@@ -31,10 +26,13 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
     moving ones.
 
     Args:
-        network: a functional ``keras.Model`` from images to features.
+        network: a functional ``keras.Model`` from images to features, or a graph without layers,
+            which is called as it is.
         adapt_batch_norm: false leaves the statistics as they are, in training too.
     """
     keras = require_tensorflow().keras
+    if not isinstance(network, keras.Model):
+        return GraphTwin(network, adapts=adapt_batch_norm)
 
     def adapts(layer: Any) -> bool:
         return adapt_batch_norm and layer.trainable
@@ -64,6 +62,14 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
         return clone(None, None)
     except ValueError:  # a layer insists on the network's own size
         return clone(*network.inputs[0].shape[1:3])
+
+
+def takes_size(twin: Any, size: int) -> bool:
+    """Tells whether what ``build_twin`` returned takes images of so many rows and columns."""
+    if isinstance(twin, GraphTwin):
+        return twin.takes(size)
+    inputs = twin.inputs[0].shape
+    return {inputs[1], inputs[2]} <= {None, size}
 
 
 def _normalised_convolutions(network: Any) -> Iterator[tuple[Any, Any]]:

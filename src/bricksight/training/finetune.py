@@ -21,7 +21,7 @@ from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.training._batches import Batch, Mixture, Pictures
-from bricksight.training._twin import build_twin
+from bricksight.training._twin import build_twin, takes_size
 
 HEAD_RATE_FACTOR = 10.0
 """How many times faster than the network the new layer learns."""
@@ -88,6 +88,19 @@ class EpochSeen:
     accuracy: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """What it takes to go on with a stage, besides the weights.
+
+    Attributes:
+        step: Steps of the stage that are done.
+        slots: What ``Trainer.slots`` returned after them.
+    """
+
+    step: int
+    slots: Sequence[np.ndarray]
+
+
 class Trainer:
     """A network, the new layer on top, and what training them needs."""
 
@@ -103,6 +116,11 @@ class Trainer:
         self._variables = [*self._own, *self._head.trainable_variables]
         self._infer: Any = None
         self._averages = [tf.Variable(one, trainable=False) for one in self._variables]
+        self._optimizers: list[Any] = []
+
+    def takes(self, size: int) -> bool:
+        """Tells whether the network takes images of so many rows and columns."""
+        return takes_size(self._twin, size)
 
     @property
     def head(self) -> Head:
@@ -111,7 +129,7 @@ class Trainer:
         return Head(kernel=kernel, bias=bias)
 
     def state(self) -> list[np.ndarray]:
-        """Returns a copy of all weights, statistics of the normalisations included."""
+        """Returns a copy of all weights, statistics of normalisations and states of dropout too."""
         return [one.numpy() for one in self._all_variables()]
 
     def restore(self, state: Sequence[np.ndarray]) -> None:
@@ -125,29 +143,48 @@ class Trainer:
             raise ValueError("The weights do not fit the network.")
         self._assign(variables, state)
 
+    def slots(self) -> list[np.ndarray]:
+        """Returns a copy of what a stage has besides the weights: averages, moments, steps."""
+        return [one.numpy() for one in self._slot_variables()]
+
+    def _slot_variables(self) -> list[Any]:
+        of_optimizers = [one for optimizer in self._optimizers for one in optimizer.variables]
+        return [*self._averages, *of_optimizers]
+
     def _all_variables(self) -> list[Any]:
-        return [*self._network.weights, *self._head.trainable_variables]
+        network, head = self._network, self._head.trainable_variables
+        return [*network.weights, *head, *_seeds(network)]
 
     def run(
         self,
         stage: Stage,
         *,
+        begun: Begun | None = None,
         after_step: Callable[[], None] = lambda: None,
-        after_epoch: Callable[[EpochSeen], None] = lambda _: None,
-    ) -> None:
+        after_epoch: Callable[[EpochSeen], bool | None] = lambda _: None,
+    ) -> int:
         """Trains for one stage; afterwards network and head hold the averaged weights.
 
         Args:
             stage: on what, how long, how fast.
+            begun: where an interrupted stage was after an epoch; ``restore`` its weights before.
+                What follows is what would have followed without the interruption.
             after_step: called after each step.
-            after_epoch: told of each epoch, and of the rest at the end.
+            after_epoch: told of each epoch, and of the rest at the end; the stage ends there if it
+                returns true.
+
+        Returns:
+            How many steps of the stage are done.
         """
         step_function = self._make_step(stage)
         spec = InputSpec(height=stage.size, width=stage.size, resize=self._options.resize)
         self._assign(self._averages, self._variables)
+        if begun is not None:
+            self._assign(self._slot_variables(), begun.slots)
+        start = step = begun.step if begun is not None else 0
         seen: list[tuple[float, float]] = []
         for step, batch in enumerate(
-            stage.mixture.batches(spec, start=0, stop=stage.num_steps), start=1
+            stage.mixture.batches(spec, start=start, stop=stage.num_steps), start=start + 1
         ):
             # Early on, the average would hang on to where the stage began.
             keep = min(self._options.ema, step / (9 + step))
@@ -157,19 +194,23 @@ class Trainer:
             after_step()
             if step % stage.mixture.steps_per_epoch == 0 or step == stage.num_steps:
                 mean_loss, mean_accuracy = np.mean(seen, axis=0).tolist()
-                after_epoch(EpochSeen(step=step, loss=mean_loss, accuracy=mean_accuracy))
                 seen.clear()
+                if after_epoch(EpochSeen(step=step, loss=mean_loss, accuracy=mean_accuracy)):
+                    break
         self._assign(self._variables, self._averages)
+        return step
 
     def _targets(self, batch: Batch) -> np.ndarray:
         """Returns the probabilities to learn: float32 (batch_size, num_classes)."""
         num_classes, smoothing = self._head.units, self._options.label_smoothing
         targets = np.full((len(batch.labels), num_classes), smoothing / num_classes, np.float32)
-        targets[np.arange(len(targets)), batch.labels] += 1 - smoothing
+        rows, share = np.arange(len(targets)), batch.share
+        targets[rows, batch.labels] += (1 - smoothing) * share
+        targets[rows, batch.other_labels] += (1 - smoothing) * (1 - share)
         if batch.answers is None:
             return targets
-        share = np.float32(self._options.teacher_share)
-        return share * batch.answers + (1 - share) * targets
+        of_teacher = np.float32(self._options.teacher_share)
+        return of_teacher * batch.answers + (1 - of_teacher) * targets
 
     def _assign(self, targets: Sequence[Any], values: Sequence[Any]) -> None:
         for target, value in zip(targets, values, strict=True):
@@ -187,7 +228,7 @@ class Trainer:
 
     def _make_step(self, stage: Stage) -> Any:
         tf, keras = self._tf, self._tf.keras
-        optimizers = [
+        optimizers = self._optimizers = [
             _optimizer(stage.rate * factor, stage.num_steps, self._options.weight_decay, variables)
             for factor, variables in (
                 (1.0, self._own),
@@ -236,6 +277,12 @@ class Trainer:
             inputs = np.stack([images.to_input(one, spec) for one in some])
             found.append(np.asarray(self._infer(inputs)))
         return np.concatenate(found)
+
+
+def _seeds(network: Any) -> list[Any]:
+    """Returns the states of the network's random generators, such as those of dropout."""
+    known = {id(one) for one in network.weights}
+    return [one for one in getattr(network, "variables", ()) if id(one) not in known]
 
 
 def _optimizer(rate: float, num_steps: int, decay: float, variables: Sequence[Any]) -> Any:
