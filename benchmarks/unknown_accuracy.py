@@ -1,11 +1,14 @@
 """Does the model know what it does not know? Classes are left out and shown to it all the same.
 
     python benchmarks/unknown_accuracy.py PHOTOS --group_by REGEX [--left_out 10] [--seeds 3]
+        [--unknown_dir DIR]
 
 Of each seed, so many classes at random are taken away, a model is trained on the others, and tells
 apart the photos of its own classes that it has not seen and all photos of the left-out ones, by
 several scores. The area under the ROC curve is 1 for a perfect score and 0.5 for a coin. For the
 threshold that the model would use, the shares of known and of unknown photos that are refused.
+With --unknown_dir, photos of other things are trained with as `bricksight retrain` does, and those
+of them that are held out are measured too.
 """
 
 import argparse
@@ -26,14 +29,14 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import deal_folds, scan
-from bricksight.evaluation import unknown_threshold
+from bricksight.dataset import deal_folds
+from bricksight.evaluation import refused, unknown_threshold
 from bricksight.features import default_cache_path
 from bricksight.retrain import SilentReporter
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._photos import through as seen_through
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import fit
+from bricksight.retrain._workflow import answers_to_choose_by, find_photos, fit
 
 
 def main() -> None:
@@ -44,33 +47,54 @@ def main() -> None:
     parser.add_argument("--left_out", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the layer")
+    parser.add_argument("--unknown_dir", type=Path, help="photos of none of the classes")
+    parser.add_argument("--false_alarm_rate", type=float, default=5)
     options = parser.parse_args()
+    print(f"{describe_machine()}; {options.module}, {options.left_out} classes left out\n")
+    photos = photos_of(options)
     found = defaultdict(list)
     for seed in range(options.seeds):
-        for name, value in measure(options, seed).items():
+        for name, value in measure(photos, options, seed).items():
             found[name].append(value)
-    print(f"{describe_machine()}; {options.module}, {options.left_out} classes left out\n")
-    print("| what | mean | each seed |\n|---|---|---|")
+            print(f"seed {seed}, {name}: {value:.3f}", flush=True)
+    print("\n| what | mean | each seed |\n|---|---|---|")
     for name, values in found.items():
         each = ", ".join(f"{value:.3f}" for value in values)
         print(f"| {name} | {statistics.fmean(values):.3f} | {each} |")
 
 
-def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
+def config_of(options: argparse.Namespace) -> RetrainConfig:
+    return RetrainConfig(
+        image_dir=options.photos,
+        tfhub_module=options.module,
+        unknown_dir=options.unknown_dir,
+        false_alarm_rate=options.false_alarm_rate,
+    )
+
+
+def photos_of(options: argparse.Namespace) -> Photos:
+    """Returns all photos; their features are taken from the cache that all runs share."""
+    config, watch = config_of(options), Stopwatch(SilentReporter())
+    data = find_photos(config, SplitConfig(group_by=options.group_by), watch)
+    return open_photos(data, config, cache_path=default_cache_path(), watch=watch)
+
+
+def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str, float]:
     """Returns the area under the curve of each score, and what the threshold refuses."""
-    config = RetrainConfig(image_dir=options.photos, tfhub_module=options.module)
-    split = SplitConfig(group_by=options.group_by)
-    watch = Stopwatch(SilentReporter())
-    data = scan(options.photos, split=split)
-    photos = open_photos(data, config, cache_path=default_cache_path(), watch=watch)
     rng = np.random.default_rng(seed)
-    left_out = set(rng.choice(data.labels, options.left_out, replace=False).tolist())
+    left_out = set(rng.choice(photos.data.labels, options.left_out, replace=False).tolist())
     known, unknown = part(photos, left_out, keep=False), part(photos, left_out, keep=True)
     dealt = next(deal_folds(known.data, num_folds=5, seed=seed))
     tuning = FineTuneConfig(
         fine_tune=options.epochs > 0, fine_tune_epochs=options.epochs or None
     ).resolved
-    configs = (config, split, AugmentConfig(), HeadConfig(seed=seed), tuning)
+    configs = (
+        config_of(options),
+        photos.data.split,
+        AugmentConfig(),
+        HeadConfig(seed=seed),
+        tuning,
+    )
     through, trained = fit(replace(known, data=dealt), configs, observer=lambda *_: None)
     strange = replace(unknown, compiled=through.compiled)
     if tuning.fine_tune:
@@ -90,13 +114,21 @@ def measure(options: argparse.Namespace, seed: int) -> dict[str, float]:
         )
         for name in scores["known"]
     }
-    labels = dealt.label_indices(dealt.bucket("validation"))
-    threshold = unknown_threshold(trained.held_out, labels)
-    refused = {
-        f"{side} photos refused": float(np.mean(one["highest probability"] < (threshold or 0)))
-        for side, one in scores.items()
+    threshold = unknown_threshold(
+        answers_to_choose_by(trained), false_alarm_rate=options.false_alarm_rate
+    )
+    answers = {
+        "known photos": trained.head.probabilities(test.plain()),
+        "photos of left-out classes": trained.head.probabilities(strange.matrix[:, 0]),
+        "photos of --unknown_dir": trained.head.probabilities(through.held_out_outliers()),
     }
-    return areas | refused
+    shares = {
+        f"refused, {side}": refused(one, threshold).share
+        for side, one in answers.items()
+        if len(one)
+    }
+    right = answers["known photos"].argmax(axis=1) == test.labels
+    return {"accuracy": float(right.mean())} | areas | shares
 
 
 def part(photos: Photos, labels: set[str], *, keep: bool) -> Photos:

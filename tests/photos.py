@@ -31,6 +31,21 @@ def draw(label: str, seed: int) -> Image.Image:
     return image
 
 
+def draw_belt(seed: int) -> Image.Image:
+    """Returns an RGB photo of a conveyor belt without anything on it: grey, grained, lit unevenly.
+
+    Light and grain are the seed's own.
+    """
+    rng = np.random.default_rng([seed, 7])
+    width, height = SIZE
+    rows, columns = np.mgrid[:height, :width]
+    slope = rng.uniform(-30, 30, size=2)
+    light = 90 + slope[0] * columns / width + slope[1] * rows / height + rng.uniform(-15, 15)
+    grain = rng.normal(0, 6, size=(height, width))
+    grey = np.clip(light + grain, 0, 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
+
+
 def write_photo_folder(folder: Path, *, per_class: int = 8) -> Path:
     """Returns ``folder``, filled with one sub-folder a colour and ``per_class`` photos in each.
 

@@ -271,9 +271,10 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert stages[-1] == "Writing the report"
     assert re.search(r"^Computing features: 24 in \d+\.\d s", printed.err, flags=re.MULTILINE)
     assert re.search(r"^Training: 9 in \d+\.\d s", printed.err, flags=re.MULTILINE)
-    first, *_, test, _, last = printed.out.splitlines()
+    first, *_, test, unknown, _, last = printed.out.splitlines()
     assert re.fullmatch(r"24 photos of 3 classes: .* testing\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: ")
+    assert re.fullmatch(r"Unknown: \d of \d photos \(.* %\) of known classes\.", unknown)
     assert last == "bundle"
 
 

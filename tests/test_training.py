@@ -295,8 +295,12 @@ def test_train_by_recipe__class_weight_lifts_a_rare_class() -> None:
 
 
 def test_choose_l2__is_the_strength_with_the_lowest_held_out_loss() -> None:
-    chosen, losses = choose_l2(examples(noise=1.5), num_classes=NUM_CLASSES, seed=0)
+    photos = examples(noise=1.5)
+    chosen, losses, answers = choose_l2(photos, num_classes=NUM_CLASSES, seed=0)
     assert min(losses, key=losses.__getitem__) == f"{chosen:g}"
+    assert answers.shape == (len(photos), NUM_CLASSES)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    assert answers.max() < 0.999, "the temperature is applied, and no photo was fitted"
     assert max(losses.values()) > min(losses.values()) + 0.005
 
 
@@ -327,6 +331,6 @@ def test_choose_l2__never_looks_at_a_group_from_both_sides() -> None:
     labels = np.repeat(rng.permutation(np.arange(30) % NUM_CLASSES), 4)
     of_group = rng.normal(size=(30, NUM_FEATURES)).astype(np.float32)
     leaky = Examples(features=of_group[groups][:, None], labels=labels, groups=groups)
-    _, losses = choose_l2(leaky, num_classes=NUM_CLASSES, seed=0)
+    _, losses, _ = choose_l2(leaky, num_classes=NUM_CLASSES, seed=0)
     # Chance is log 3; the best temperature may fall a little below it on so few photos.
     assert min(losses.values()) > 0.85 * math.log(NUM_CLASSES)

@@ -3,17 +3,19 @@
 from rich.text import Text
 
 from bricksight.cli._console import stdout_console
-from bricksight.retrain import RetrainResult
+from bricksight.retrain import Findings, RetrainResult
 
 
 def result_json(result: RetrainResult) -> dict[str, object]:
     """Returns the outcome with stable keys; see docs/bundle.md."""
-    test = result.findings.test
+    test, refused = result.findings.test, result.findings.outliers_refused
     return {
         "bundle": str(result.bundle.path),
         "accuracy": test.accuracy,
         "num_test_images": test.num_images,
         "unknown_threshold": result.findings.unknown_threshold,
+        "known_refused": result.findings.known_refused.share,
+        "outliers_refused": refused and refused.share,
         "seconds": dict(result.seconds),
     }
 
@@ -41,5 +43,15 @@ def print_result(result: RetrainResult) -> None:
     for problem in data.problems:
         console.print(Text.assemble(("!", "yellow"), " ", problem.message), soft_wrap=True)
     console.print(f"Test: {findings.test.statement}")
+    if findings.unknown_threshold is not None:
+        console.print(_unknown(findings))
     console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)
     console.print(str(result.bundle.path), soft_wrap=True)
+
+
+def _unknown(findings: Findings) -> str:
+    """Returns how many photos are answered "unknown"."""
+    text = f"Unknown: {findings.known_refused.statement} of known classes"
+    if findings.outliers_refused is not None:
+        text += f", {findings.outliers_refused.statement} of none that were not trained on"
+    return f"{text}."

@@ -113,6 +113,13 @@ def _text(result: "CrossvalResult") -> str:
     lines.append(
         f"Expected calibration error: {spread([one for one in errors if one is not None])}"
     )
+    for refused, of in (
+        (result.known_refused, "photos of known classes"),
+        (result.outliers_refused, "photos of none that were not trained on"),
+    ):
+        shares = [one.share for one in refused if one.share is not None]
+        if shares:
+            lines.append(f"Unknown, of {of}: {spread(shares)}")
     weakest = sorted(
         (one for one in first.classes if one.recall is not None), key=lambda one: one.recall or 0
     )[:5]
@@ -145,6 +152,8 @@ def _json(result: "CrossvalResult") -> dict[str, object]:
     return {
         "accuracies": list(result.accuracies),
         "group_accuracies": list(result.group_accuracies),
+        "known_refused": [one.share for one in result.known_refused],
+        "outliers_refused": [one.share for one in result.outliers_refused],
         "seconds": dict(result.seconds),
         "evaluations": [one.to_json() for one in result.evaluations],
         "curve": [

@@ -267,6 +267,9 @@ class SourceConfig:
             class; none of them is validated or tested on.
         extra_share: Weight of a class's further photos in the training, as a share of the class: 0
             to 1, without the ends.
+        unknown_dir: Folder of photos of none of the classes, such as junk or the empty belt; the
+            model learns to answer "unknown" to them.
+        false_alarm_rate: Percent of the photos of known classes that may be answered "unknown".
     """
 
     image_dir: Path
@@ -275,11 +278,18 @@ class SourceConfig:
     strict: bool = False
     extra_train_dir: Path | None = None
     extra_share: float = 0.5
+    unknown_dir: Path | None = None
+    false_alarm_rate: float = 5
 
     def __post_init__(self) -> None:
         if not 0 < self.extra_share < 1:
             raise ConfigError(
                 f"--extra_share is {self.extra_share}; it must be over 0 and under 1."
+            )
+        if not 0 < self.false_alarm_rate < 100:
+            raise ConfigError(
+                f"--false_alarm_rate is {self.false_alarm_rate}; it is in percent and must be over "
+                "0 and under 100."
             )
 
 

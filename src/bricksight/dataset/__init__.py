@@ -7,8 +7,9 @@ from bricksight.dataset._dataset import Dataset
 from bricksight.dataset._folds import deal_folds, thinned
 from bricksight.dataset._groups import group_keys, suggest_group_by
 from bricksight.dataset._mirrors import mirrored_pairs
+from bricksight.dataset._problems import unreadable_files
 from bricksight.dataset._records import Problem, Record
-from bricksight.dataset._scan import scan, scan_extra
+from bricksight.dataset._scan import scan, scan_extra, scan_outliers
 from bricksight.dataset._split import SPLIT_RULE_VERSION
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "mirrored_pairs",
     "scan",
     "scan_extra",
+    "scan_outliers",
     "suggest_group_by",
     "thinned",
+    "unreadable_files",
 ]

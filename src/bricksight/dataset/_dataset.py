@@ -41,6 +41,8 @@ class Dataset:
         split: How the photos were dealt.
         extra: Further photos to train on, from another folder; on no side of the split, their
             bucket is "extra". Their classes are in ``labels`` too.
+        outliers: Photos of none of the classes, from another folder; those that are not in the
+            "training" bucket are kept to test on. Their label is empty.
     """
 
     image_dir: Path
@@ -49,6 +51,7 @@ class Dataset:
     problems: tuple[Problem, ...]
     split: SplitConfig
     extra: tuple[Record, ...] = ()
+    outliers: tuple[Record, ...] = ()
 
     @property
     def is_rendered(self) -> bool:
@@ -101,7 +104,7 @@ class Dataset:
             split=self.split,
             problems=[*lasting, *unreadable_files(reasons)],
         )
-        return left.with_extra(self.extra)
+        return replace(left.with_extra(self.extra), outliers=self.outliers)
 
     def with_extra(self, extra: Sequence[Record], problems: Sequence[Problem] = ()) -> "Dataset":
         """Returns the data set with further photos to train on, and what there is to say of them.

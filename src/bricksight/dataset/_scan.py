@@ -1,6 +1,7 @@
 """From a folder on disk to a data set."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,8 +13,10 @@ from bricksight._threads import in_threads
 from bricksight.config import SplitConfig
 from bricksight.dataset._dataset import Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder
+from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import listing_problems, unreadable_files
 from bricksight.dataset._records import Photo, Problem, Record
+from bricksight.dataset._split import deal
 from bricksight.errors import DataError
 
 # Hashing waits for the disk more than it computes, and a network disk answers many at a time.
@@ -94,6 +97,60 @@ def scan_extra(
         if photo.sha256 not in own
     )
     return records, problems
+
+
+def scan_outliers(
+    folder: str | os.PathLike[str], *, known: Sequence[Record], split: SplitConfig
+) -> tuple[tuple[Record, ...], list[Problem]]:
+    """Returns photos of none of the classes, and what is wrong with them; see ``Dataset.outliers``.
+
+    They lie in the folder itself or in folders below it, and are dealt by their hashes as the
+    others are; ``group_by`` says of them too which belong together, if it finds anything. A photo
+    that is, byte for byte, one of the data set's is left out: it is of a class.
+
+    Args:
+        folder: holds the photos.
+        known: the photos of the data set.
+        split: how to deal them.
+
+    Raises:
+        DataError: there is no such folder, or no photo in it that is of no class.
+    """
+    folder = Path(folder)
+    listing = list_folder(folder)
+    loose = [Photo(folder / path, path, "") for path in listing.loose_photos]
+    photos, reasons = _hashed([*loose, *listing.photos], None)
+    own = {record.sha256 for record in known}
+    twins = [photo.relative_path for photo in photos if photo.sha256 in own]
+    problems = [*listing_problems(replace(listing, loose_photos=[])), *unreadable_files(reasons)]
+    if twins:
+        message = (
+            f"{counted(len(twins), 'photo')} of --unknown_dir {folder} left out, as the classes "
+            f"have them too: {some(twins)}."
+        )
+        problems.append(Problem("unknown_twin", message, tuple(twins)))
+    left = sorted(
+        (photo for photo in photos if photo.sha256 not in own), key=lambda one: one.relative_path
+    )
+    if not left:
+        raise DataError(
+            f"--unknown_dir {folder} holds no photos besides those of the classes. Expected photos "
+            "of what is none of the classes, in it or in folders below it."
+        )
+    return _outliers(folder, left, split), problems
+
+
+def _outliers(folder: Path, photos: Sequence[Photo], split: SplitConfig) -> tuple[Record, ...]:
+    """Returns the records of photos of none of the classes."""
+    paths = [photo.relative_path for photo in photos]
+    grouped = split.group_by is not None and any(re.search(split.group_by, one) for one in paths)
+    keys, _ = group_keys(paths, group_by=split.group_by if grouped else None)
+    keys = join_identical(keys, [photo.sha256 for photo in photos])
+    bucket_of = deal({"": keys}, split)
+    return tuple(
+        Record(photo.path, f"{folder.name}/{path}", "", key, photo.sha256, bucket_of[key])
+        for photo, path, key in zip(photos, paths, keys, strict=True)
+    )
 
 
 def _hashed(

@@ -14,10 +14,17 @@ from bricksight.evaluation._result import (
     Mistake,
 )
 from bricksight.evaluation._scores import evaluate
-from bricksight.evaluation._unknown import ENOUGH_RIGHT, unknown_threshold
+from bricksight.evaluation._unknown import (
+    ENOUGH_PHOTOS,
+    NONE_REFUSED,
+    Refused,
+    refused,
+    unknown_threshold,
+)
 
 __all__ = [
-    "ENOUGH_RIGHT",
+    "ENOUGH_PHOTOS",
+    "NONE_REFUSED",
     "Answered",
     "ClassScores",
     "ConfusedPair",
@@ -25,8 +32,10 @@ __all__ = [
     "GroupScores",
     "Interval",
     "Mistake",
+    "Refused",
     "ReliabilityBin",
     "evaluate",
+    "refused",
     "unknown_threshold",
     "wilson_interval",
 ]

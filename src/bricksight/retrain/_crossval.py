@@ -14,7 +14,14 @@ from bricksight.config import (
     SplitConfig,
 )
 from bricksight.dataset import deal_folds, thinned
-from bricksight.evaluation import Evaluation, evaluate
+from bricksight.evaluation import (
+    NONE_REFUSED,
+    Evaluation,
+    Refused,
+    evaluate,
+    refused,
+    unknown_threshold,
+)
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
@@ -23,7 +30,14 @@ from bricksight.retrain._suspects import (
     require_cleanlab,
     show_suspects,
 )
-from bricksight.retrain._workflow import Configs, cache_path_of, find_photos, fit
+from bricksight.retrain._workflow import (
+    Configs,
+    answers_to_choose_by,
+    cache_path_of,
+    find_photos,
+    fit,
+    require_recipe,
+)
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
 """Shares of the training photos that a learning curve is drawn through, besides all."""
@@ -36,10 +50,15 @@ class CurvePoint:
     Attributes:
         photos_per_class: Mean number of training photos.
         evaluation: Over all photos, by models trained on so many.
+        known_refused: How many of these photos were answered "unknown".
+        outliers_refused: How many photos of none of the classes were, of those not trained on;
+            each counts once a fold. ``None`` where no such photos were given.
     """
 
     photos_per_class: float
     evaluation: Evaluation
+    known_refused: Refused
+    outliers_refused: Refused | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +67,16 @@ class CrossvalResult:
 
     Attributes:
         evaluations: One a seed, over all photos, each answered by a model that has not seen it.
+        known_refused: How many of these photos were answered "unknown", one a seed.
+        outliers_refused: The same of the photos of none of the classes; empty without any.
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
         suspects: Photos whose labels are probably wrong, if they were wanted.
     """
 
     evaluations: tuple[Evaluation, ...]
+    known_refused: tuple[Refused, ...]
+    outliers_refused: tuple[Refused, ...]
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
     suspects: tuple[Suspect, ...] = ()
@@ -95,6 +118,7 @@ def crossval(
         reporter: follows the run.
 
     Raises:
+        ConfigError: ``unknown_dir`` with retrain.py's training.
         DataError: the photos cannot be used, or there are fewer groups than folds.
         ModuleError: the network cannot be had.
         CacheError: the cache folder cannot be used.
@@ -103,6 +127,7 @@ def crossval(
     if folds is not None and folds.suspects is not None:
         require_cleanlab()
     folds, head = folds or CrossvalConfig(), head or HeadConfig()
+    require_recipe(config, head)
     tuning = (fine_tune or FineTuneConfig()).resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by)
@@ -124,6 +149,10 @@ def crossval(
         show_suspects(folds.suspects, photos.data, suspects)
     return CrossvalResult(
         evaluations=tuple(point.evaluation for point, _ in measured),
+        known_refused=tuple(point.known_refused for point, _ in measured),
+        outliers_refused=tuple(
+            point.outliers_refused for point, _ in measured if point.outliers_refused
+        ),
         seconds=watch.seconds_so_far(),
         curve=(*curve, measured[0][0]) if curve else (),
         suspects=suspects,
@@ -137,7 +166,8 @@ def _measure(
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, counts = photos.data, []
+    data, rate = photos.data, configs[0].false_alarm_rate
+    counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
@@ -147,6 +177,10 @@ def _measure(
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())
+        threshold = unknown_threshold(answers_to_choose_by(trained), false_alarm_rate=rate)
+        known.append(refused(found[rows], threshold))
+        strange = trained.head.probabilities(trained_on.held_out_outliers())
+        outliers.append(refused(strange, threshold))
     evaluation = evaluate(
         found,
         data.label_indices(data.records),
@@ -155,4 +189,10 @@ def _measure(
         groups=[record.group for record in data.records],
     )
     per_class = float(np.mean(counts)) / len(data.labels)
-    return CurvePoint(photos_per_class=per_class, evaluation=evaluation), found
+    point = CurvePoint(
+        photos_per_class=per_class,
+        evaluation=evaluation,
+        known_refused=sum(known, start=NONE_REFUSED),
+        outliers_refused=sum(outliers, start=NONE_REFUSED) if data.outliers else None,
+    )
+    return point, found

@@ -16,7 +16,7 @@ from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Record
-from bricksight.evaluation import Evaluation, evaluate
+from bricksight.evaluation import Evaluation, Refused, evaluate
 from bricksight.export import ExportedFile
 from bricksight.features import CompiledModule
 from bricksight.report import ReportContent, TrainingHistory, write_report
@@ -36,6 +36,9 @@ class Findings:
         test: Figures on the test photos.
         validation: Figures on the validation photos, ``None`` if there were none.
         unknown_threshold: Chosen on the validation photos, ``None`` if there were none.
+        known_refused: How many test photos are answered "unknown".
+        outliers_refused: How many photos of none of the classes are, of those that were held out;
+            ``None`` where no such photos were given.
         settings: What the run was asked for.
     """
 
@@ -45,6 +48,8 @@ class Findings:
     test: Evaluation
     validation: Evaluation | None
     unknown_threshold: float | None
+    known_refused: Refused
+    outliers_refused: Refused | None
     settings: Mapping[str, Mapping[str, object]]
 
 
@@ -108,6 +113,8 @@ def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, flo
         "test": findings.test.to_json(),
         "validation": findings.validation and findings.validation.to_json(),
         "unknown_threshold": findings.unknown_threshold,
+        "known_refused": findings.known_refused.to_json(),
+        "outliers_refused": findings.outliers_refused and findings.outliers_refused.to_json(),
         "history": _history_json(findings.trained),
         "seconds": dict(seconds),
         "versions": versions(),
@@ -157,6 +164,7 @@ def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
         timings=seconds,
         examples={record.label: record.relative_path for record in data.bucket("training")},
         unknown_threshold=findings.unknown_threshold,
+        outliers_refused=findings.outliers_refused,
     )
 
 

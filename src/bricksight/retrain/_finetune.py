@@ -193,7 +193,7 @@ def _checkpoint(photos: Photos, training: Training, tuning: Tuning) -> Checkpoin
         **_described(photos, tuning, {}),
         "photos": [
             (record.sha256, record.label, record.bucket)
-            for record in (*photos.data.records, *photos.data.extra)
+            for record in (*photos.data.records, *photos.data.extra, *photos.data.outliers)
         ],
         "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
         "extra_share": tuning.extra_share,
@@ -240,6 +240,7 @@ def _trained(course: Course, logits: np.ndarray, *, resumed_at: int | None) -> T
             "augmentation": [asdict(augment) for augment in tuning.augments],
             "extra_photos": len(photos.data.extra),
             "resumed_at_step": resumed_at,
+            "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
         },
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from bricksight import images
 from bricksight._text import counted
 from bricksight.config import InputSpec, SourceConfig
-from bricksight.dataset import Dataset, Record, suggest_group_by
+from bricksight.dataset import Dataset, Record, suggest_group_by, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
 from bricksight.modules import Module, resolve
@@ -33,6 +33,7 @@ class Photos:
         watch: Shows and times the work.
         matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
         extra: float32 (num_extra, num_features), in the order of ``data.extra``.
+        outliers: float32 (num_outliers, 1, num_features), in the order of ``data.outliers``.
     """
 
     data: Dataset
@@ -41,6 +42,7 @@ class Photos:
     watch: Stopwatch
     matrix: np.ndarray
     extra: np.ndarray
+    outliers: np.ndarray
 
     def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
@@ -59,10 +61,32 @@ class Photos:
         Raises:
             DataError: a photo that could be read before cannot be read any more.
         """
+        return self._examples(records, self._again(records, views))
+
+    def outlier_views(self, kinds: Sequence[Views]) -> np.ndarray | None:
+        """Returns the photos of none of the classes that are trained on; ``None`` without any.
+
+        The unchanged photo comes first: float32 (num_photos, num_views, num_features).
+
+        Raises:
+            DataError: a photo that could be read before cannot be read any more.
+        """
+        rows = [row for row, one in enumerate(self.data.outliers) if one.bucket == "training"]
+        if not rows:
+            return None
+        records = [self.data.outliers[row] for row in rows]
+        views = [self._again(records, one) for one in kinds]
+        return np.concatenate([self.outliers[rows], *views], axis=1)
+
+    def held_out_outliers(self) -> np.ndarray:
+        """Returns those that are not trained on, unchanged: float32 (num_photos, num_features)."""
+        held_out = [record.bucket != "training" for record in self.data.outliers]
+        plain: np.ndarray = self.outliers[np.array(held_out, bool), 0]
+        return plain
+
+    def _again(self, records: Sequence[Record], views: Views) -> np.ndarray:
         found = _extract(records, self.compiled, views, self.cache_path, self.watch)
-        if found.failures:
-            raise DataError(_named(found.failures) + "\nThey could be read a moment ago.")
-        return self._examples(found.records, found.matrix)
+        return _all_read(found).matrix
 
     def _examples(self, records: Sequence[Record], matrix: np.ndarray) -> Examples:
         _, groups = np.unique([record.group for record in records], return_inverse=True)
@@ -107,6 +131,10 @@ def open_photos(
             _named(extra.failures) + f"\nRemove them from {source.extra_train_dir}, or render them "
             "again."
         )
+    outliers = found.matrix[:0]
+    if data.outliers:
+        read = _extract(data.outliers, compiled, PLAIN, cache_path, watch)
+        data, outliers = _without_bad_outliers(data, read, source), read.matrix
     return Photos(
         data=data,
         compiled=compiled,
@@ -114,7 +142,16 @@ def open_photos(
         watch=watch,
         matrix=found.matrix,
         extra=extra.matrix[:, 0],
+        outliers=outliers,
     )
+
+
+def _without_bad_outliers(data: Dataset, found: FeatureSet, source: SourceConfig) -> Dataset:
+    """Returns the data set without the photos of none of the classes that cannot be read."""
+    if found.failures and (source.strict or not found.records):
+        raise DataError(_named(found.failures) + f"\nRemove them from {source.unknown_dir}.")
+    problems = (*data.problems, *unreadable_files(found.failures))
+    return replace(data, outliers=found.records, problems=problems)
 
 
 def through(photos: Photos, module: Module) -> Photos:
@@ -127,10 +164,18 @@ def through(photos: Photos, module: Module) -> Photos:
     data, watch = photos.data, photos.watch
     with watch.stage("Compiling the network"):
         compiled = compile_module(module, images=lambda spec: _readable(data, spec))
-    found = _extract(data.records, compiled, PLAIN, photos.cache_path, watch)
+    found = _all_read(_extract(data.records, compiled, PLAIN, photos.cache_path, watch))
+    outliers = found.matrix[:0]
+    if data.outliers:
+        again = _extract(data.outliers, compiled, PLAIN, photos.cache_path, watch)
+        outliers = _all_read(again).matrix
+    return replace(photos, compiled=compiled, matrix=found.matrix, outliers=outliers)
+
+
+def _all_read(found: FeatureSet) -> FeatureSet:
     if found.failures:
         raise DataError(_named(found.failures) + "\nThey could be read a moment ago.")
-    return replace(photos, compiled=compiled, matrix=found.matrix)
+    return found
 
 
 def _extract(

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from bricksight.config import AugmentConfig, FineTuneConfig
 from bricksight.dataset import Record
 from bricksight.errors import DataError, ImageError
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._teacher import Teacher
-from bricksight.training import Mixture, Pictures, Stage, read_pictures
+from bricksight.training import NO_CLASS, OUTLIERS_WEIGHT, Mixture, Pictures, Stage, read_pictures
 
 LAST_PART = 0.25
 """Share of the epochs in which photos are seen at the network's own size."""
@@ -21,6 +23,10 @@ to leave any out. What is said of the validation photos was said before."""
 
 _SMALLER = 5 / 7
 """Size of the images at first, as a share of the network's own."""
+
+_OUTLIERS_SHARE = OUTLIERS_WEIGHT / (1 + OUTLIERS_WEIGHT)
+"""Share of each batch that is of photos of none of the classes, where there are any: in the mean
+over the batch they have the weight that they have in the training of the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +122,8 @@ def mixture_of(
         photos=pictures(photos, records, size),
         extra=pictures(photos, extra, size) if extra else None,
         extra_share=tuning.extra_share,
+        outliers=_outliers(photos, size),
+        outliers_share=_OUTLIERS_SHARE,
         augments=tuning.augments,
         batch_size=tuning.config.fine_tune_batch_size,
         seed=seed,
@@ -125,10 +133,18 @@ def mixture_of(
     )
 
 
+def _outliers(photos: Photos, size: int) -> Pictures | None:
+    records = tuple(one for one in photos.data.outliers if one.bucket == "training")
+    return _read(photos, records, np.full(len(records), NO_CLASS), size) if records else None
+
+
 def pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Pictures:
+    return _read(photos, records, photos.data.label_indices(records), size)
+
+
+def _read(photos: Photos, records: tuple[Record, ...], labels: np.ndarray, size: int) -> Pictures:
     try:
         with photos.watch.stage("Reading photos"):
-            labels = photos.data.label_indices(records)
             return read_pictures([one.path for one in records], labels, size=size)
     except ImageError as error:
         raise DataError(f"{error}\nIt could be read a moment ago.") from error

@@ -183,7 +183,8 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
     examples = _with_views(photos, records, kinds)
     validation = photos.data.bucket("validation")
     with photos.watch.stage("Choosing the regularisation"):
-        l2, losses = _choose_l2(examples, num_classes=num_classes, seed=config.seed)
+        outliers = photos.outlier_views(kinds)
+        l2, losses, out_of_fold = _choose_l2(examples, outliers, num_classes, config.seed)
     with photos.watch.stage("Training"):
         trained = train_by_recipe(
             _with_further(photos, examples, training),
@@ -192,6 +193,7 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
             l2=l2,
             class_weight=config.class_weight or "none",
             observer=observe,
+            outliers=outliers,
         )
     chosen = {
         "views": examples.features.shape[1],
@@ -199,8 +201,9 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
         "held_out_cross_entropy_by_views": scores,
         "held_out_cross_entropy_by_l2": losses,
         "extra_photos": len(photos.data.extra),
+        "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
     }
-    return replace(trained, choices={**trained.choices, **chosen})
+    return replace(trained, choices={**trained.choices, **chosen}, out_of_fold=out_of_fold)
 
 
 def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
@@ -266,11 +269,11 @@ def allowed_kinds(
 
 
 def _choose_l2(
-    examples: Examples, *, num_classes: int, seed: int
-) -> tuple[float, dict[str, float]]:
+    examples: Examples, outliers: np.ndarray | None, num_classes: int, seed: int
+) -> tuple[float, dict[str, float], np.ndarray | None]:
     if not can_cross_validate(examples):
-        return DEFAULT_L2, {}
-    return choose_l2(examples, num_classes=num_classes, seed=seed)
+        return DEFAULT_L2, {}, None
+    return choose_l2(examples, num_classes=num_classes, seed=seed, outliers=outliers)
 
 
 def _kinds(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[Views]:

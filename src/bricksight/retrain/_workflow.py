@@ -22,9 +22,9 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import Dataset, Problem, scan, scan_extra
-from bricksight.errors import BundleError, CacheError
-from bricksight.evaluation import ENOUGH_RIGHT, Evaluation, unknown_threshold
+from bricksight.dataset import Dataset, Problem, scan, scan_extra, scan_outliers
+from bricksight.errors import BundleError, CacheError, ConfigError
+from bricksight.evaluation import ENOUGH_PHOTOS, Evaluation, refused, unknown_threshold
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
 from bricksight.features import default_cache_path
 from bricksight.modules import Module, frozen_graph
@@ -97,6 +97,7 @@ def retrain(
     Raises:
         DataError: the photos cannot be used.
         ModuleError: the network cannot be had.
+        ConfigError: ``unknown_dir`` with retrain.py's training.
         BundleError: the folder to write exists already.
         ExportError: a written file gives other answers than the trained layer.
         CacheError: the cache folder cannot be used.
@@ -105,6 +106,7 @@ def retrain(
     head, fine_tune = head or HeadConfig(), (fine_tune or FineTuneConfig()).resolved
     configs = (config, split, augment, head, fine_tune)
     watch = Stopwatch(reporter or SilentReporter())
+    require_recipe(config, head)
     out = _new_folder(config)
     data = find_photos(config, split, watch)
     # TensorFlow takes seconds to load; it does so beside the work that does not need it yet. The
@@ -115,14 +117,31 @@ def retrain(
         return _run(photos, out, configs, watch)
 
 
+def require_recipe(config: RetrainConfig, head: HeadConfig) -> None:
+    """Refuses photos of none of the classes where retrain.py's training is asked for.
+
+    Raises:
+        ConfigError: both are.
+    """
+    if config.unknown_dir is not None and head.is_retrain_way:
+        raise ConfigError(
+            f"--unknown_dir {config.unknown_dir} is for our own recipe; retrain.py's training "
+            "knows classes only. Leave out --how_many_training_steps, --learning_rate and "
+            "--train_batch_size."
+        )
+
+
 def find_photos(config: RetrainConfig, split: SplitConfig, watch: Stopwatch) -> Dataset:
-    """Returns the photos, with the extra ones if there are any.
+    """Returns the photos, with the extra ones and those of no class if there are any.
 
     Raises:
         DataError: the photos cannot be used.
     """
     with watch.stage("Scanning photos"):
         data = scan(config.image_dir, split=split)
+        if config.unknown_dir is not None:
+            found, problems = scan_outliers(config.unknown_dir, known=data.records, split=split)
+            data = replace(data, outliers=found, problems=(*data.problems, *problems))
         if config.extra_train_dir is None:
             return data
         return data.with_extra(*scan_extra(config.extra_train_dir, known=data.records))
@@ -133,9 +152,7 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
     config = configs[0]
     snapshots = Snapshots()
     photos, trained = fit(photos, configs, observer=snapshots.take)
-    findings = _judge(
-        photos, trained, test_batch_size=config.test_batch_size, settings=_settings(*configs)
-    )
+    findings = _judge(photos, trained, config, settings=_settings(*configs))
     with bundles.new_bundle(out) as folder:
         with watch.stage("Exporting"):
             exports = _export(folder, photos, trained.head, config.final_tensor_name)
@@ -239,10 +256,10 @@ def _intermediate_graphs(
 
 
 def _judge(
-    photos: Photos, trained: TrainedHead, *, test_batch_size: int, settings: Settings
+    photos: Photos, trained: TrainedHead, config: RetrainConfig, *, settings: Settings
 ) -> Findings:
     """Returns the figures on photos that the training has not seen."""
-    head, data = trained.head, photos.data
+    head, data, test_batch_size = trained.head, photos.data, config.test_batch_size
     with photos.watch.stage("Evaluating"):
         validation_records = data.bucket("validation")
         test_records, test = photos.plain("testing")
@@ -252,30 +269,47 @@ def _judge(
         validated = (
             judge(trained.held_out, data, validation_records) if validation_records else None
         )
-        tested = judge(head.probabilities(test.plain()), data, test_records)
-        doubts = (*_rough_threshold(validated), *_small_test(tested), *_rendered_test(data))
+        answers = head.probabilities(test.plain())
+        tested = judge(answers, data, test_records)
+        chosen_by = answers_to_choose_by(trained)
+        threshold = unknown_threshold(chosen_by, false_alarm_rate=config.false_alarm_rate)
+        outliers = head.probabilities(photos.held_out_outliers())
+        rough = _rough_threshold(len(chosen_by))
+        doubts = (*rough, *_small_test(tested), *_rendered_test(data))
         return Findings(
             data=replace(data, problems=(*data.problems, *doubts)),
             compiled=photos.compiled,
             trained=trained,
             test=tested,
             validation=validated,
-            unknown_threshold=unknown_threshold(
-                trained.held_out, data.label_indices(validation_records)
-            ),
+            unknown_threshold=threshold,
+            known_refused=refused(answers, threshold),
+            outliers_refused=refused(outliers, threshold) if data.outliers else None,
             settings=settings,
         )
 
 
-def _rough_threshold(validation: Evaluation | None) -> list[Problem]:
+def answers_to_choose_by(trained: TrainedHead) -> np.ndarray:
+    """Returns answers to known photos by which to choose the threshold for "unknown".
+
+    Those of the validation photos; where these are few, also those of the cross-validation. Their
+    models have seen fewer photos and are less sure, so that fewer photos are refused than may be:
+    better than to refuse too many by a threshold that hangs on one photo (docs/unknown.md).
+    """
+    held_out, out_of_fold = trained.held_out, trained.out_of_fold
+    if out_of_fold is None or not 0 < len(held_out) < ENOUGH_PHOTOS:
+        return held_out
+    return np.concatenate([held_out, out_of_fold])
+
+
+def _rough_threshold(num_photos: int) -> list[Problem]:
     """Returns what is to be said of the threshold for "unknown" if few photos chose it."""
-    num_right = 0 if validation is None else int(validation.correct.sum())
-    if not 0 < num_right < ENOUGH_RIGHT:
+    if not 0 < num_photos < ENOUGH_PHOTOS:
         return []
     message = (
         f'The threshold below which an answer is "unknown" was chosen on '
-        f"{counted(num_right, 'right answer')} on validation photos and is rough; more photos, or "
-        "a higher --validation_percentage, make it better."
+        f"{counted(num_photos, 'photo')} and is rough; more photos, or a "
+        "higher --validation_percentage, make it better."
     )
     return [Problem("rough_threshold", message)]
 

@@ -1,7 +1,8 @@
 """Features → head, by retrain.py's gradient descent or our own recipe; photos → tuned network."""
 
-from bricksight.training._batches import Mixture, Pictures, read_pictures
+from bricksight.training._batches import NO_CLASS, Mixture, Pictures, read_pictures
 from bricksight.training._examples import (
+    OUTLIERS_WEIGHT,
     Examples,
     History,
     Measurement,
@@ -24,6 +25,8 @@ from bricksight.training.sgd import Checkpoint, train_by_sgd
 __all__ = [
     "BOLDEST_POLICY",
     "DEFAULT_L2",
+    "NO_CLASS",
+    "OUTLIERS_WEIGHT",
     "POLICIES",
     "Begun",
     "Checkpoint",

@@ -16,12 +16,16 @@ _DECODING_MARGIN = 1.5
 """How many times larger than the input photos are kept: what ``augment`` can use, and no more."""
 
 
+NO_CLASS = -1
+"""The label of a photo of none of the classes."""
+
+
 class Batch(NamedTuple):
     """What one step is trained on.
 
     Attributes:
         images: float32 (batch_size, height, width, 3), RGB in [0, 1].
-        labels: int32 (batch_size,), those that are more of the image.
+        labels: int32 (batch_size,), those that are more of the image; ``NO_CLASS`` for outliers.
         other_labels: int32 (batch_size,), those of what is mixed in; the same where nothing is.
         share: How much of the image ``labels`` are, 0.5 to 1.
         answers: Probabilities by the teacher, float32 (batch_size, num_classes), if there is one.
@@ -85,8 +89,10 @@ class Mixture:
         photos: One or more; each is seen once an epoch.
         extra: Photos of another kind, such as renders; may be none.
         extra_share: Share of each batch that is taken from ``extra``, 0 to 1.
+        outliers: Photos of none of the classes; may be none.
+        outliers_share: Share of each batch that is taken from ``outliers``, 0 to 1.
         augments: Random changes; each view takes one of them.
-        batch_size: Photos of both kinds in a batch.
+        batch_size: Photos of all kinds in a batch.
         seed: The same seed gives the same batches, from whichever step on.
         mixup: Parameter of the beta distribution by which two views are blended; 0 for never.
         cutmix: The same for pasting a rectangle of one view into another; where both are wanted,
@@ -97,6 +103,8 @@ class Mixture:
     photos: Pictures
     extra: Pictures | None = None
     extra_share: float = 0.0
+    outliers: Pictures | None = None
+    outliers_share: float = 0.0
     augments: Sequence[AugmentConfig]
     batch_size: int
     seed: int
@@ -109,12 +117,26 @@ class Mixture:
         """Photos of ``extra`` in a batch."""
         if self.extra is None or not len(self.extra):
             return 0
-        return min(self.batch_size - 1, round(self.batch_size * self.extra_share))
+        return min(
+            self.batch_size - self.num_outliers - 1, round(self.batch_size * self.extra_share)
+        )
+
+    @property
+    def num_outliers(self) -> int:
+        """Photos of ``outliers`` in a batch."""
+        if self.outliers is None or not len(self.outliers):
+            return 0
+        return min(self.batch_size - 1, round(self.batch_size * self.outliers_share))
+
+    @property
+    def num_photos(self) -> int:
+        """Photos of ``photos`` in a batch."""
+        return self.batch_size - self.num_extra - self.num_outliers
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches until every photo has been seen."""
-        return -(-len(self.photos) // (self.batch_size - self.num_extra))
+        return -(-len(self.photos) // self.num_photos)
 
     def batches(self, spec: InputSpec, *, start: int, stop: int) -> Iterator[Batch]:
         """Yields the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""
@@ -130,7 +152,11 @@ class Mixture:
         rng = np.random.default_rng([self.seed, step])
         drawn = []
         for source, (pictures, num) in enumerate(
-            ((self.photos, self.batch_size - self.num_extra), (self.extra, self.num_extra))
+            (
+                (self.photos, self.num_photos),
+                (self.extra, self.num_extra),
+                (self.outliers, self.num_outliers),
+            )
         ):
             if num and pictures is not None:
                 rows = self._rows(source, len(pictures), step, num)

@@ -122,6 +122,8 @@ class TrainedHead:
         head: The layer.
         held_out: Probabilities of the validation photos, float32 (num_photos, num_classes), by what
             was not fitted to them; where ``head`` was, by what was before it.
+        out_of_fold: Probabilities of training photos, (num_answers, num_classes), each by what was
+            fitted to two thirds of the others; none where nothing was cross-validated.
         history: The evaluations on the way there.
         choices: What was chosen on the way, such as the regularisation; goes into the report.
     """
@@ -130,6 +132,7 @@ class TrainedHead:
     held_out: np.ndarray
     history: History
     choices: Mapping[str, object]
+    out_of_fold: np.ndarray | None = None
 
 
 def cross_entropy_and_accuracy(
@@ -146,6 +149,28 @@ def cross_entropy_and_accuracy(
     of_label = probabilities[np.arange(len(labels)), labels]
     right = probabilities.argmax(axis=1) == labels
     return float(-np.log(np.maximum(of_label, 1e-30)).mean()), float(right.mean())
+
+
+OUTLIERS_WEIGHT = 0.5
+"""What photos of none of the classes weigh in all, of what those of the classes do: the value of
+Hendrycks et al. for photos."""
+
+
+def outlier_exposure(head: Head, features: np.ndarray) -> tuple[float, np.ndarray]:
+    """Returns what photos of none of the classes add to a loss, and its gradient by logit.
+
+    It is ``OUTLIERS_WEIGHT`` times their mean cross entropy with equal chances of all classes, so
+    that nothing is probable (Hendrycks, Mazeika and Dietterich 2019, arXiv 1812.04606). A further
+    output for them would be another label in every exported file.
+
+    Args:
+        head: the layer.
+        features: float32 (num_views, num_features), of all their views.
+    """
+    chances = head.probabilities(features)
+    weight = np.float32(OUTLIERS_WEIGHT / len(chances))
+    cross_entropies = -np.log(np.maximum(chances, np.float32(1e-30))).mean(axis=1)
+    return float(weight * cross_entropies.sum()), weight * (chances - 1 / chances.shape[1])
 
 
 def best_temperature(

@@ -20,7 +20,7 @@ from bricksight import images
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
-from bricksight.training._batches import Batch, Mixture, Pictures
+from bricksight.training._batches import NO_CLASS, Batch, Mixture, Pictures
 from bricksight.training._twin import build_twin, takes_size
 
 HEAD_RATE_FACTOR = 10.0
@@ -202,15 +202,22 @@ class Trainer:
 
     def _targets(self, batch: Batch) -> np.ndarray:
         """Returns the probabilities to learn: float32 (batch_size, num_classes)."""
-        num_classes, smoothing = self._head.units, self._options.label_smoothing
-        targets = np.full((len(batch.labels), num_classes), smoothing / num_classes, np.float32)
-        rows, share = np.arange(len(targets)), batch.share
-        targets[rows, batch.labels] += (1 - smoothing) * share
-        targets[rows, batch.other_labels] += (1 - smoothing) * (1 - share)
+        own, other = self._targets_of(batch.labels), self._targets_of(batch.other_labels)
+        targets = batch.share * own + (1 - batch.share) * other
         if batch.answers is None:
             return targets
-        of_teacher = np.float32(self._options.teacher_share)
+        # Of what is of no class nothing is sure, whatever a teacher says.
+        known = (batch.labels != NO_CLASS) & (batch.other_labels != NO_CLASS)
+        of_teacher = np.where(known, np.float32(self._options.teacher_share), 0)[:, None]
         return of_teacher * batch.answers + (1 - of_teacher) * targets
+
+    def _targets_of(self, labels: np.ndarray) -> np.ndarray:
+        """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
+        num_classes, smoothing = self._head.units, self._options.label_smoothing
+        targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
+        targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
+        targets[labels == NO_CLASS] = np.float32(1 / num_classes)
+        return targets
 
     def _assign(self, targets: Sequence[Any], values: Sequence[Any]) -> None:
         for target, value in zip(targets, values, strict=True):
@@ -259,7 +266,8 @@ class Trainer:
             for average, variable in zip(self._averages, self._variables, strict=True):
                 average.assign(variable + keep * (average - variable))
             right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
-            return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+            of_a_class = tf.not_equal(labels, NO_CLASS)
+            return loss, tf.reduce_mean(tf.cast(tf.boolean_mask(right, of_a_class), tf.float32))
 
         return step
 

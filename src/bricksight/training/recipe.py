@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from bricksight._threads import in_threads, num_cores
 from bricksight.bundle import Head
@@ -37,6 +38,7 @@ from bricksight.training._examples import (
     TrainedHead,
     best_temperature,
     cross_entropy_and_accuracy,
+    outlier_exposure,
 )
 
 _UPRIGHT = AugmentConfig(
@@ -111,24 +113,35 @@ def score_policy(examples: Examples, *, num_classes: int, seed: int) -> float:
         num_classes: how many classes there are.
         seed: deals the folds.
     """
-    (loss,) = _held_out_losses(examples, [DEFAULT_L2], num_classes=num_classes, seed=seed)
+    ((loss, _),) = _held_out(examples, [DEFAULT_L2], num_classes=num_classes, seed=seed)
     return loss
 
 
-def choose_l2(examples: Examples, *, num_classes: int, seed: int) -> tuple[float, dict[str, float]]:
+def choose_l2(
+    examples: Examples, *, num_classes: int, seed: int, outliers: np.ndarray | None = None
+) -> tuple[float, dict[str, float], np.ndarray]:
     """Returns the regularisation with the lowest held-out cross entropy, and that of each.
+
+    With it come the answers that it gave to the photos while they were held out, in any order,
+    float32 (num_photos, num_classes).
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
         seed: deals the folds.
+        outliers: see ``train_by_recipe``.
     """
     step = max(1, examples.features.shape[1] // _CHOICE_VIEWS)
     few = replace(examples, features=examples.features[:, ::step])
-    found = _held_out_losses(few, L2_STRENGTHS, num_classes=num_classes, seed=seed)
-    losses = dict(zip(L2_STRENGTHS, found, strict=True))
-    best = min(losses, key=losses.__getitem__)
-    return best, {f"{l2:g}": loss for l2, loss in losses.items()}
+    found = dict(
+        zip(
+            L2_STRENGTHS,
+            _held_out(few, L2_STRENGTHS, num_classes=num_classes, seed=seed, outliers=outliers),
+            strict=True,
+        )
+    )
+    best = min(found, key=lambda l2: found[l2][0])
+    return best, {f"{l2:g}": loss for l2, (loss, _) in found.items()}, found[best][1]
 
 
 def train_by_recipe(
@@ -139,6 +152,7 @@ def train_by_recipe(
     l2: float,
     class_weight: ClassWeight = "none",
     observer: Observer | None = None,
+    outliers: np.ndarray | None = None,
 ) -> TrainedHead:
     """Returns the head fitted for as many iterations as did best on validation.
 
@@ -150,6 +164,8 @@ def train_by_recipe(
         l2: weight of half the squared kernel.
         class_weight: whether every class or every photo counts the same.
         observer: told of each iteration of the fit that the validation photos judge.
+        outliers: photos of none of the classes, float32 (num_outliers, any, num_features); the
+            head learns to be unsure of them.
     """
     history = History()
     best: list[tuple[float, int, Head]] = []
@@ -171,6 +187,7 @@ def train_by_recipe(
             num_classes=num_classes,
             max_iterations=max_iterations,
             class_weight=class_weight,
+            outliers=outliers,
             **options,
         )
 
@@ -225,19 +242,28 @@ def _measure(step: int, head: Head, training: Examples, validation: Examples | N
     )
 
 
-def _held_out_losses(
-    examples: Examples, strengths: Sequence[float], *, num_classes: int, seed: int
-) -> list[float]:
-    """Returns, by regularisation, the cross entropy of photos held out in turn.
+def _held_out(
+    examples: Examples,
+    strengths: Sequence[float],
+    *,
+    num_classes: int,
+    seed: int,
+    outliers: np.ndarray | None = None,
+) -> list[tuple[float, np.ndarray]]:
+    """Returns, by regularisation, cross entropy and answers of photos held out in turn.
 
-    It is that at the best common temperature.
+    They are those at the best common temperature.
     """
     folds = list(_folds(examples, seed))
 
     def held_out_logits(job: tuple[float, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         l2, (fitted, held_out) = job
         head = _fit(
-            examples.take(fitted), l2, num_classes=num_classes, max_iterations=_CHOICE_ITERATIONS
+            examples.take(fitted),
+            l2,
+            num_classes=num_classes,
+            max_iterations=_CHOICE_ITERATIONS,
+            outliers=outliers,
         )
         return head.logits(examples.plain()[held_out])
 
@@ -245,10 +271,12 @@ def _held_out_losses(
     with one_blas_thread(), in_threads(held_out_logits, jobs, num_threads=num_cores()) as logits:
         found = iter(list(logits))
     labels = np.concatenate([examples.labels[held_out] for _, held_out in folds])
-    return [
-        best_temperature(np.concatenate(list(itertools.islice(found, len(folds)))), labels)[1]
-        for _ in strengths
-    ]
+    measured = []
+    for _ in strengths:
+        answers = np.concatenate(list(itertools.islice(found, len(folds))))
+        temperature, loss = best_temperature(answers, labels)
+        measured.append((loss, softmax(answers / np.float32(temperature), axis=1)))
+    return measured
 
 
 def _folds(examples: Examples, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -270,10 +298,13 @@ def _fit(
     num_classes: int,
     max_iterations: int,
     class_weight: ClassWeight = "none",
+    outliers: np.ndarray | None = None,
     on_iteration: Callable[[int, Head], bool] | None = None,
 ) -> Head:
     """Returns the minimiser of the objective; ``on_iteration`` ends the fit by false."""
-    objective = _Objective(examples, l2, num_classes=num_classes, class_weight=class_weight)
+    objective = _Objective(
+        examples, l2, num_classes=num_classes, class_weight=class_weight, outliers=outliers
+    )
     steps = itertools.count(1)
 
     def callback(values: np.ndarray) -> None:
@@ -295,12 +326,19 @@ def _fit(
 class _Objective:
     """The weighted mean cross entropy over all views, plus the penalty on the kernel.
 
-    The variables are one float64 vector, bias first; the features are brought to zero mean and
-    unit mean square, so that a regularisation means the same for every network.
+    Outliers add ``outlier_exposure``. The variables are one float64 vector, bias first; the
+    features are brought to zero mean and unit mean square, so that a regularisation means the same
+    for every network.
     """
 
     def __init__(
-        self, examples: Examples, l2: float, *, num_classes: int, class_weight: ClassWeight
+        self,
+        examples: Examples,
+        l2: float,
+        *,
+        num_classes: int,
+        class_weight: ClassWeight,
+        outliers: np.ndarray | None = None,
     ) -> None:
         num_photos, num_views, num_features = examples.features.shape
         rows = examples.features.reshape(num_photos * num_views, num_features)
@@ -312,6 +350,9 @@ class _Objective:
         self._of_label = (np.arange(len(labels)), labels)
         weights = np.repeat(examples.each_weight(), num_views)
         self._weights = _photo_weights(labels, weights, num_classes, class_weight)
+        outliers = np.empty((0, num_features)) if outliers is None else outliers
+        outliers = outliers.reshape(-1, num_features)
+        self._outliers = ((outliers - self._mean) / self._scale).astype(np.float32)
         self._l2 = np.float32(l2)
         self._shape = (num_features, num_classes)
         self.size = num_classes * (num_features + 1)
@@ -326,7 +367,15 @@ class _Objective:
         residual[self._of_label] -= 1
         residual *= self._weights[:, None]
         gradient = self._rows.T @ residual + self._l2 * kernel
-        return loss, np.concatenate([residual.sum(axis=0), gradient.ravel()]).astype(np.float64)
+        bias_gradient = residual.sum(axis=0)
+        if len(self._outliers):
+            outlier_loss, residual = outlier_exposure(
+                Head(kernel=kernel, bias=bias), self._outliers
+            )
+            loss += outlier_loss
+            gradient += self._outliers.T @ residual
+            bias_gradient += residual.sum(axis=0)
+        return loss, np.concatenate([bias_gradient, gradient.ravel()]).astype(np.float64)
 
     def head(self, values: np.ndarray) -> Head:
         """Returns the head for features as they come from the network."""

@@ -1,0 +1,303 @@
+"""What is of none of the classes: the threshold, photos of such things, and the empty belt."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+
+from bricksight.bundle import Head
+from bricksight.cli._result import print_result, result_json
+from bricksight.config import (
+    AugmentConfig,
+    CrossvalConfig,
+    HeadConfig,
+    InputSpec,
+    RetrainConfig,
+    SplitConfig,
+)
+from bricksight.dataset import scan, scan_outliers
+from bricksight.errors import ConfigError, DataError
+from bricksight.evaluation import Refused, refused, unknown_threshold
+from bricksight.predict import Predictor
+from bricksight.retrain import crossval, retrain
+from bricksight.retrain._workflow import answers_to_choose_by
+from bricksight.training import (
+    NO_CLASS,
+    Examples,
+    History,
+    Mixture,
+    Pictures,
+    TrainedHead,
+    train_by_recipe,
+)
+from bricksight.training.recipe import _Objective
+from photos import draw, draw_belt, write_photo_folder
+from test_finetune import tune
+from tiny_bundle import SPLIT, STEPS, train_tiny
+from tiny_modules import tiny_network, write_saved_model
+
+RECIPE = HeadConfig()
+
+
+def of_two_classes(confidence: np.ndarray) -> np.ndarray:
+    return np.stack([confidence, 1 - confidence], axis=1)
+
+
+def write_belts(folder: Path, *, num: int = 30) -> Path:
+    folder.mkdir(parents=True)
+    for seed in range(num):
+        draw_belt(seed).save(folder / f"belt_{seed:02d}.png")
+    return folder
+
+
+# The threshold.
+
+
+@pytest.mark.parametrize(("rate", "num_photos"), [(5, 19), (5, 60), (10, 33), (30, 10)])
+def test_unknown_threshold__keeps_the_rate_on_other_photos(rate: float, num_photos: int) -> None:
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(3000):
+        seen, other = rng.uniform(0.5, 1, size=(2, num_photos))
+        threshold = unknown_threshold(of_two_classes(seen), false_alarm_rate=rate)
+        shares.append(refused(of_two_classes(other), threshold).share)
+    expected = int(rate / 100 * (num_photos + 1)) / (num_photos + 1)
+    assert np.mean(shares) == pytest.approx(expected, abs=0.004)
+    assert expected <= rate / 100
+
+
+def test_unknown_threshold__of_too_few_photos_is_the_lowest() -> None:
+    found = unknown_threshold(of_two_classes(np.array([0.9, 0.7])), false_alarm_rate=5)
+    assert found == pytest.approx(0.7)
+    assert unknown_threshold(np.empty((0, 2)), false_alarm_rate=5) is None
+
+
+def test_refused__counts_what_is_below() -> None:
+    answers = of_two_classes(np.array([0.6, 0.7, 0.8]))
+    assert refused(answers, 0.7) == Refused(count=1, num_images=3)
+    assert refused(answers, None).count == 0
+    both = refused(answers, 0.7) + refused(answers, 0.9)
+    assert both == Refused(count=4, num_images=6)
+    assert both.statement == "4 of 6 photos (66.7 %)"
+    assert refused(np.empty((0, 2)), 0.7).share is None
+
+
+@pytest.mark.parametrize(
+    ("num_validation", "num_out_of_fold", "num_answers"),
+    [(0, 50, 0), (29, 50, 79), (30, 50, 30), (8, None, 8)],
+)
+def test_threshold__is_chosen_by_cross_validation_too_where_validation_photos_are_few(
+    num_validation: int, num_out_of_fold: int | None, num_answers: int
+) -> None:
+    trained = TrainedHead(
+        head=Head(kernel=np.zeros((4, 2), np.float32), bias=np.zeros(2, np.float32)),
+        held_out=np.full((num_validation, 2), 0.5),
+        out_of_fold=None if num_out_of_fold is None else np.full((num_out_of_fold, 2), 0.5),
+        history=History(),
+        choices={},
+    )
+    assert len(answers_to_choose_by(trained)) == num_answers
+
+
+@pytest.mark.parametrize("rate", [0, 100, -5])
+def test_config__refuses_a_rate_that_is_none(rate: float) -> None:
+    with pytest.raises(ConfigError, match=r"--false_alarm_rate is .*; it is in percent"):
+        RetrainConfig(image_dir=Path("photos"), false_alarm_rate=rate)
+
+
+# The folder.
+
+
+def test_scan_outliers__takes_photos_at_any_depth_and_keeps_some_to_test_on(
+    tmp_path: Path,
+) -> None:
+    known = scan(write_photo_folder(tmp_path / "photos")).records
+    junk = write_belts(tmp_path / "junk")
+    (junk / "screws" / "old").mkdir(parents=True)
+    draw("screw", 1).save(junk / "screws" / "old" / "1.png")
+    records, problems = scan_outliers(junk, known=known, split=SPLIT)
+    assert len(records) == 31
+    assert problems == []
+    assert "junk/screws/old/1.png" in {record.relative_path for record in records}
+    assert {record.label for record in records} == {""}
+    held_out = [record for record in records if record.bucket != "training"]
+    assert 2 <= len(held_out) <= 20
+    assert scan_outliers(junk, known=known, split=SPLIT)[0] == records
+
+
+def test_scan_outliers__keeps_what_belongs_together_on_one_side(tmp_path: Path) -> None:
+    junk = write_belts(tmp_path / "junk", num=12)
+    split = SplitConfig(group_by=r"belt_(\d)", testing_percentage=30)
+    records, _ = scan_outliers(junk, known=(), split=split)
+    sides = {(record.group, record.bucket) for record in records}
+    assert len(sides) == len({group for group, _ in sides}) == 2
+    other = SplitConfig(group_by="of the photos of the classes alone")
+    assert len(scan_outliers(junk, known=(), split=other)[0]) == 12
+
+
+def test_scan_outliers__leaves_out_photos_of_the_classes(tmp_path: Path) -> None:
+    folder = write_photo_folder(tmp_path / "photos")
+    junk = write_belts(tmp_path / "junk", num=3)
+    (junk / "mine.jpg").write_bytes((folder / "red" / "photo_05.jpg").read_bytes())
+    records, (problem,) = scan_outliers(junk, known=scan(folder).records, split=SPLIT)
+    assert len(records) == 3
+    assert problem.kind == "unknown_twin"
+    assert problem.paths == ("mine.jpg",)
+    with pytest.raises(DataError, match=r"--unknown_dir .*blue holds no photos besides those of"):
+        scan_outliers(folder / "blue", known=scan(folder).records, split=SPLIT)
+
+
+# The layer.
+
+
+def clusters(seed: int, *, centres: int = 3) -> Examples:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(centres), 12)
+    features = 2 * np.eye(8)[labels][:, None] + 0.3 * rng.normal(size=(len(labels), 2, 8))
+    return Examples(features=features.astype(np.float32), labels=labels, groups=np.arange(36))
+
+
+def strangers(seed: int) -> np.ndarray:
+    """Outliers that lie off the classes, in the direction of one of them: (20, 2, 8)."""
+    rng = np.random.default_rng(seed)
+    centre = np.array([2, 0, 0, 2, 0, 0, 0, 0])
+    return (centre + 0.3 * rng.normal(size=(20, 2, 8))).astype(np.float32)
+
+
+def test_objective__its_gradient_is_that_of_its_loss() -> None:
+    objective = _Objective(
+        clusters(0), 0.01, num_classes=3, class_weight="balanced", outliers=strangers(0)
+    )
+    at = np.random.default_rng(1).normal(size=objective.size)
+    difference = check_grad(
+        lambda x: objective(x)[0], lambda x: objective(x)[1], at, epsilon=1e-3, seed=2
+    )
+    assert difference < 5e-3 * np.linalg.norm(objective(at)[1])
+
+
+def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
+    heads = [
+        train_by_recipe(clusters(0), clusters(1), num_classes=3, l2=1e-3, outliers=given).head
+        for given in (None, strangers(0))
+    ]
+    others, photos = strangers(5)[:, 0], clusters(6)
+    without, taught = (head.probabilities(others).max(axis=1).mean() for head in heads)
+    assert without > 0.8
+    assert taught < 0.6
+    answers = heads[1].probabilities(photos.plain())
+    assert (answers.argmax(axis=1) == photos.labels).all()
+    assert answers.max(axis=1).min() > 0.5
+
+
+# The network.
+
+
+def test_mixture__takes_outliers_into_each_batch() -> None:
+    pixels = [np.asarray(draw("red", seed)) for seed in range(8)]
+    belts = [np.asarray(draw_belt(seed)) for seed in range(3)]
+    mixture = Mixture(
+        photos=Pictures(pixels=pixels, labels=np.zeros(8, int)),
+        outliers=Pictures(pixels=belts, labels=np.full(3, NO_CLASS)),
+        outliers_share=1 / 3,
+        augments=(AugmentConfig(),),
+        batch_size=6,
+        seed=0,
+    )
+    spec = InputSpec(height=16, width=16)
+    for batch in mixture.batches(spec, start=0, stop=3):
+        assert (batch.labels == NO_CLASS).sum() == 2
+    assert mixture.steps_per_epoch == 2
+
+
+@pytest.mark.tf
+def test_retrain__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
+    write_photo_folder(tmp_path / "photos", per_class=40)
+    result = train_tiny(tmp_path, head=RECIPE, unknown_dir=write_belts(tmp_path / "belts"))
+    bundle, findings = result.bundle, result.findings
+    assert bundle.labels == ("blue", "green", "red")
+    held_out = [one for one in findings.data.outliers if one.bucket != "training"]
+    assert findings.outliers_refused is not None
+    assert findings.outliers_refused.num_images == len(held_out) > 0
+    assert findings.outliers_refused.share == 1
+    metrics = json.loads((bundle.path / "metrics.json").read_text())
+    assert metrics["outliers_refused"]["share"] == 1
+    assert metrics["known_refused"]["num_images"] == findings.test.num_images
+    assert "photos of none of the classes" in (bundle.path / "report.html").read_text()
+    for runtime in ("litert", "tensorflow"):
+        assert_tells_belts_from_colours(Predictor(bundle.path, runtime=runtime), tmp_path)
+
+
+def assert_tells_belts_from_colours(predictor: Predictor, folder: Path) -> None:
+    unknown = []
+    for seed in range(1000, 1010):
+        draw_belt(seed).save(folder / "belt.png")
+        assert predictor.predict(folder / "belt.png").is_unknown
+        for label in ("blue", "green", "red"):
+            draw(label, seed).save(folder / "photo.png")
+            unknown.append(predictor.predict(folder / "photo.png").is_unknown)
+    assert np.mean(unknown) <= 0.2
+
+
+@pytest.mark.tf
+def test_fine_tune__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
+    write_photo_folder(tmp_path / "photos", per_class=20)
+    result = tune(tmp_path, unknown_dir=write_belts(tmp_path / "belts"))
+    assert result.findings.trained.choices["outliers"] > 10
+    assert result.findings.outliers_refused is not None
+    assert result.findings.outliers_refused.share == 1
+    measured = result.findings.trained.history.measurements
+    assert measured[-1].train_accuracy > 0.8, "of the photos of the classes alone"
+    assert_tells_belts_from_colours(Predictor(result.bundle.path), tmp_path)
+
+
+@pytest.mark.tf
+def test_retrain__says_on_the_terminal_how_many_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = train_tiny(tmp_path, head=RECIPE, unknown_dir=write_belts(tmp_path / "belts"))
+    print_result(result)
+    told = capsys.readouterr().out
+    assert re.search(
+        r"Unknown: \d of \d+ photos \(.* %\) of known classes, \d+ of \d+ photos", told
+    )
+    assert result.findings.outliers_refused is not None
+    assert result_json(result)["outliers_refused"] == result.findings.outliers_refused.share > 0.8
+
+
+@pytest.mark.tf
+def test_retrain__sets_aside_what_cannot_be_read(tmp_path: Path) -> None:
+    junk = write_belts(tmp_path / "belts")
+    (junk / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    result = train_tiny(tmp_path, head=RECIPE, unknown_dir=junk)
+    assert len(result.findings.data.outliers) == 30
+    (problem,) = [one for one in result.findings.data.problems if one.kind == "unreadable"]
+    assert problem.paths == ("belts/broken.jpg",)
+    with pytest.raises(DataError, match=r"belts/broken.jpg: .*\n.*Remove them from"):
+        train_tiny(tmp_path, head=RECIPE, unknown_dir=junk, strict=True, out=tmp_path / "strict")
+
+
+def test_retrain__its_old_way_takes_no_photos_of_no_class(tmp_path: Path) -> None:
+    config = RetrainConfig(image_dir=tmp_path, unknown_dir=tmp_path / "belts")
+    for run in (retrain, crossval):
+        with pytest.raises(ConfigError, match=r"--unknown_dir .*belts is for our own recipe"):
+            run(config, head=STEPS)
+
+
+@pytest.mark.tf
+def test_crossval__counts_what_is_refused(tmp_path: Path) -> None:
+    write_saved_model(tmp_path / "tiny", tiny_network())
+    config = RetrainConfig(
+        image_dir=write_photo_folder(tmp_path / "photos", per_class=12),
+        tfhub_module=f"saved_model:{tmp_path / 'tiny'}",
+        unknown_dir=write_belts(tmp_path / "belts"),
+    )
+    found = crossval(config, folds=CrossvalConfig(folds=2, seeds=1))
+    (known,), (outliers,) = found.known_refused, found.outliers_refused
+    assert known.num_images == 36
+    assert known.count < 18
+    assert outliers.num_images % 2 == 0
+    assert outliers.share is not None
+    assert outliers.share > 0.9
