@@ -203,13 +203,14 @@ class Trainer:
     def _targets(self, batch: Batch) -> np.ndarray:
         """Returns the probabilities to learn: float32 (batch_size, num_classes)."""
         own, other = self._targets_of(batch.labels), self._targets_of(batch.other_labels)
-        targets = batch.share * own + (1 - batch.share) * other
+        targets: np.ndarray = batch.share * own + (1 - batch.share) * other
         if batch.answers is None:
             return targets
         # Of what is of no class nothing is sure, whatever a teacher says.
         known = (batch.labels != NO_CLASS) & (batch.other_labels != NO_CLASS)
         of_teacher = np.where(known, np.float32(self._options.teacher_share), 0)[:, None]
-        return of_teacher * batch.answers + (1 - of_teacher) * targets
+        targets = of_teacher * batch.answers + (1 - of_teacher) * targets
+        return targets
 
     def _targets_of(self, labels: np.ndarray) -> np.ndarray:
         """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
