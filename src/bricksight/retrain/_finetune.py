@@ -314,7 +314,8 @@ def _learn_extra(course: Course) -> None:
     photos, tuning = course.photos, course.tuning
     config, size = tuning.config, first_size(photos, tuning)
     path = _path_of_extra(photos, tuning)
-    if _restored(course.trainer, path):
+    # What an interrupted one has learned halfway would be taken for that of the next part.
+    if not course.progress.slots and _restored(course.trainer, path):
         _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
         return
     extra = pictures(photos, photos.data.extra, size)
