@@ -203,14 +203,13 @@ class Trainer:
     def _targets(self, batch: Batch) -> np.ndarray:
         """Returns the probabilities to learn: float32 (batch_size, num_classes)."""
         own, other = self._targets_of(batch.labels), self._targets_of(batch.other_labels)
-        targets: np.ndarray = batch.share * own + (1 - batch.share) * other
+        targets = _blended(own, other, batch.share)
         if batch.answers is None:
             return targets
         # Of what is of no class nothing is sure, whatever a teacher says.
         known = (batch.labels != NO_CLASS) & (batch.other_labels != NO_CLASS)
         of_teacher = np.where(known, np.float32(self._options.teacher_share), 0)[:, None]
-        targets = of_teacher * batch.answers + (1 - of_teacher) * targets
-        return targets
+        return _blended(batch.answers, targets, of_teacher)
 
     def _targets_of(self, labels: np.ndarray) -> np.ndarray:
         """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
@@ -292,6 +291,11 @@ def _seeds(network: Any) -> list[Any]:
     """Returns the states of the network's random generators, such as those of dropout."""
     known = {id(one) for one in network.weights}
     return [one for one in getattr(network, "variables", ()) if id(one) not in known]
+
+
+def _blended(first: np.ndarray, second: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    blended: np.ndarray = share * first + (1 - share) * second
+    return blended
 
 
 def _optimizer(rate: float, num_steps: int, decay: float, variables: Sequence[Any]) -> Any:
