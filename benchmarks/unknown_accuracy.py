@@ -33,10 +33,11 @@ from bricksight.dataset import deal_folds
 from bricksight.evaluation import refused, unknown_threshold
 from bricksight.features import default_cache_path
 from bricksight.retrain import SilentReporter
+from bricksight.retrain._judging import answers_to_choose_by
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._photos import through as seen_through
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import answers_to_choose_by, find_photos, fit
+from bricksight.retrain._workflow import find_photos, fit
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Features of several depths side by side."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
-from bricksight.modules import frozen_graph, resolve
+from bricksight.modules import frozen_graph, resolve, widths_by_depth
 from tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf
@@ -36,7 +37,10 @@ def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> 
     maps = keras.Model(
         network.input, [network.get_layer(name).output for name in ("wide", "fine")]
     )(images)
-    wide, fine = (np.asarray(one).mean(axis=(1, 2)) for one in maps)
+    wide, fine = (
+        np.concatenate([np.mean(one, axis=(1, 2)), np.max(one, axis=(1, 2))], axis=1)
+        for one in maps
+    )
     two, three = (resolve(f"saved_model:{path}@depths={number}") for number in (2, 3))
     np.testing.assert_allclose(
         np.asarray(two.load()(images)), np.concatenate([own, wide], axis=1), atol=1e-5
@@ -49,10 +53,36 @@ def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> 
     assert three.title.endswith(", 3 depths")
 
 
-@pytest.mark.parametrize("depths", ["1", "5", "many"])
+def test_depths__1_is_the_network_as_it_is(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", stepped_network())
+    plain, one = resolve(f"saved_model:{path}"), resolve(f"saved_model:{path}@depths=1")
+    assert one.fingerprint == plain.fingerprint
+    assert (plain.depths, one.depths) == (None, 1)
+
+
+def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", stepped_network())
+    widths = widths_by_depth(resolve(f"saved_model:{path}"))
+    assert widths == (7, 2 * 9, 2 * 4)
+    deepest = resolve(f"saved_model:{path}@depths=3")
+    assert frozen_graph(deepest).num_features == sum(widths)
+
+
+def test_widths_by_depth__are_remembered(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", stepped_network())
+    module = resolve(f"saved_model:{path}")
+    found = widths_by_depth(module)
+
+    def build() -> Any:
+        raise AssertionError("the network is built again")
+
+    assert widths_by_depth(dataclasses.replace(module, network_builder=build)) == found
+
+
+@pytest.mark.parametrize("depths", ["0", "5", "many"])
 def test_depths__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(ModuleError, match=f"asks for depths={depths}; it must be from 2 to 4"):
+    with pytest.raises(ModuleError, match=f"asks for depths={depths}; it must be from 1 to 4"):
         resolve(f"saved_model:{path}@depths={depths}")
 
 

@@ -21,10 +21,11 @@ from bricksight.evaluation import evaluate
 from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
-from bricksight.retrain._workflow import _rough_threshold, _small_test
+from bricksight.retrain._judging import _rough_threshold, _small_test
 from bricksight.training import BOLDEST_POLICY, POLICIES
 from photos import draw
 from tiny_bundle import SPLIT, STEPS, train_tiny
+from tiny_modules import write_keras_file
 
 pytestmark = pytest.mark.tf
 
@@ -310,7 +311,7 @@ def test_intermediate_graphs__an_iteration_of_the_recipe_is_a_step(
     run = again(
         tiny_run,
         tmp_path / "bundle",
-        head=dataclasses.replace(RECIPE, views=0),
+        head=dataclasses.replace(RECIPE, views=0, head="softmax"),
         intermediate_store_frequency=6,
         intermediate_output_graphs_dir=folder,
     )
@@ -387,8 +388,10 @@ def test_recipe__tries_every_policy_and_keeps_the_best(recipe_run: RetrainResult
     kinds = POLICIES.get(best, ())
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in kinds]
     assert (chosen["views"] > 1) == (best in POLICIES)
-    by_l2 = chosen["held_out_cross_entropy_by_l2"]
-    assert float(min(by_l2, key=by_l2.__getitem__)) == chosen["l2"]
+    by_head = chosen["held_out_cross_entropy_by_head"]
+    kept = min(by_head, key=by_head.__getitem__)
+    assert kept.startswith(f"{chosen['head']}, shrinkage {chosen['shrinkage']:g}")
+    assert {name.partition(",")[0] for name in by_head} == {"softmax", "lda"}
 
 
 def test_recipe__separates_three_colours(recipe_run: RetrainResult) -> None:
@@ -400,13 +403,73 @@ def test_recipe__one_seed_one_model(recipe_run: RetrainResult, tmp_path: Path) -
     assert_equal_runs(recipe_run, again(recipe_run, tmp_path / "bundle", head=RECIPE))
 
 
+def test_recipe__takes_the_head_that_is_asked_for(tiny_run: RetrainResult, tmp_path: Path) -> None:
+    head = dataclasses.replace(RECIPE, head="lda")
+    run = again(tiny_run, tmp_path / "bundle", head=head)
+    chosen = run.bundle.manifest.settings["chosen"]
+    assert chosen["head"] == "lda"
+    assert chosen["l2"] is None
+    by_head = chosen["held_out_cross_entropy_by_head"]
+    assert {name.partition(",")[0] for name in by_head} == {"lda"}
+    assert [one.step for one in run.findings.trained.history.measurements] == [1]
+    assert run.findings.test.accuracy > 0.7
+
+
+@pytest.fixture(scope="module")
+def stepped_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResult) -> RetrainResult:
+    """Our own recipe on a network of two resolutions, of which the last layer sees no colour."""
+    folder = tmp_path_factory.mktemp("stepped")
+    keras = require_tensorflow().keras
+    keras.utils.set_random_seed(3)
+    images = keras.Input((32, 32, 3))
+    colours = keras.layers.Conv2D(6, 3, strides=2, activation="relu", name="colours")(images)
+    x = keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones")(colours)
+    x = keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x)
+    network = keras.Model(images, keras.layers.GlobalAveragePooling2D()(x))
+    path = write_keras_file(folder / "net.keras", network)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRICKSIGHT_CACHE_DIR", str(folder / "cache"))
+        return again(tiny_run, folder / "bundle", head=RECIPE, tfhub_module=f"saved_model:{path}")
+
+
+def test_depths__are_chosen_and_exported(stepped_run: RetrainResult) -> None:
+    manifest = stepped_run.bundle.manifest
+    chosen = manifest.settings["chosen"]
+    losses = chosen["held_out_cross_entropy_by_depths"]
+    assert losses["2"] < losses["1"]
+    assert chosen["depths"] == 2
+    assert manifest.module["title"].endswith(", 2 depths")
+    assert manifest.module["num_features"] == 4 + 2 * 6 == len(head_of(stepped_run)) - 1
+    # What was written gives the trained layer's answers.
+    assert all(one["largest_difference"] < 1e-4 for one in manifest.exports.values())
+
+
+@pytest.mark.parametrize("depths", [1, 2])
+def test_depths__are_those_of_the_reference(
+    stepped_run: RetrainResult, tmp_path: Path, depths: int
+) -> None:
+    reference = f"{stepped_run.findings.compiled.module.reference}@depths={depths}"
+    run = again(stepped_run, tmp_path / "bundle", head=RECIPE, tfhub_module=reference)
+    chosen = run.bundle.manifest.settings["chosen"]
+    assert chosen["held_out_cross_entropy_by_depths"] == {}
+    assert chosen["depths"] == depths
+    assert len(head_of(run)) - 1 == (4, 16)[depths - 1]
+
+
+def test_depths__of_the_network_alone_in_retrain_pys_way(
+    stepped_run: RetrainResult, tmp_path: Path
+) -> None:
+    run = again(stepped_run, tmp_path / "bundle", head=FEW_STEPS)
+    assert len(head_of(run)) - 1 == 4
+
+
 def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
     tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = again(tiny_run, tmp_path / "bundle", head=RECIPE, split=SplitConfig(limit_per_class=1))
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_views"] == {}
-    assert chosen["held_out_cross_entropy_by_l2"] == {}
+    assert chosen["held_out_cross_entropy_by_head"] == {}
     mildest = next(iter(POLICIES.values()))
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in mildest]
     assert "nothing can be chosen by cross-validation" in caplog.text

@@ -11,7 +11,7 @@ from bricksight.config import HeadConfig, RetrainConfig
 from bricksight.dataset import scan, scan_extra
 from bricksight.errors import ConfigError, DataError
 from bricksight.predict import Predictor
-from bricksight.training import Examples, train_by_recipe, train_by_sgd
+from bricksight.training import Examples, HeadChoice, train_by_recipe, train_by_sgd
 from photos import COLOURS, draw, write_photo_folder
 from tiny_bundle import STEPS, train_tiny
 
@@ -92,7 +92,7 @@ def conflicting(weight: float) -> Examples:
 
 
 def by_recipe(examples: Examples) -> Any:
-    return train_by_recipe(examples, None, num_classes=2, l2=1e-3)
+    return train_by_recipe(examples, None, num_classes=2, choice=HeadChoice("softmax", l2=1e-3))
 
 
 def by_sgd(examples: Examples) -> Any:

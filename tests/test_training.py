@@ -1,25 +1,30 @@
 """Heads on features: retrain.py's descent against its definition, and the recipe's promises."""
 
+import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from bricksight.bundle import Head
-from bricksight.config import HeadConfig
+from bricksight.config import HeadConfig, HeadKind
 from bricksight.training import (
+    DEFAULT_HEADS,
     Checkpoint,
     Examples,
+    HeadChoice,
     Measurement,
     can_cross_validate,
-    choose_l2,
+    choose_depths,
+    choose_head,
     score_policy,
     train_by_recipe,
     train_by_sgd,
 )
-from bricksight.training._examples import best_temperature
+from bricksight.training._examples import best_temperature, doubt_of
 
 NUM_CLASSES = 3
 NUM_FEATURES = 8
@@ -196,8 +201,7 @@ def recipe(training: Examples, validation: Examples | None, **options: object) -
         training,
         validation,
         num_classes=NUM_CLASSES,
-        l2=1e-2,
-        **options,  # type: ignore[arg-type]
+        **{"choice": DEFAULT_HEADS["softmax"], **options},  # type: ignore[arg-type]
     )
 
 
@@ -212,10 +216,16 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
 
     validation = examples(1, noise=1.5)
     trained = train_by_recipe(
-        examples(noise=1.5), validation, num_classes=NUM_CLASSES, l2=1e-6, observer=note
+        examples(noise=1.5),
+        validation,
+        num_classes=NUM_CLASSES,
+        choice=HeadChoice("softmax", l2=1e-6),
+        observer=note,
     )
     losses = {
-        step: best_temperature(head.logits(validation.plain()), validation.labels)[1]
+        step: best_temperature(
+            head.logits(validation.plain()), validation.labels, doubt=doubt_of(len(validation))
+        )[1]
         for step, head in heads.items()
         if step >= 3
     }
@@ -253,6 +263,20 @@ def test_best_temperature__finds_the_one_that_was_put_in() -> None:
     assert loss == pytest.approx(best_temperature(logits, labels)[1], abs=1e-3)
 
 
+def test_best_temperature__a_few_right_answers_leave_doubt() -> None:
+    """Laplace: of n right answers the next is right with probability (n + 1) / (n + 2) or so."""
+    labels = np.repeat([0, 1], 49)
+    logits = 1000 * np.eye(2)[labels]
+    temperature, _ = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
+    assert softmax(logits / temperature, axis=1).max() == pytest.approx(1 - 0.01 / 2, abs=5e-4)
+
+
+def test_train_by_recipe__discriminant_analysis_is_not_certain_beyond_measure() -> None:
+    trained = recipe(examples(noise=0.05), examples(1), choice=DEFAULT_HEADS["lda"])
+    assert trained.held_out.argmax(axis=1).tolist() == examples(1).labels.tolist()
+    assert 0.9 < float(trained.held_out.max(axis=1).mean()) < 0.9999
+
+
 def test_train_by_recipe__works_without_validation_photos() -> None:
     trained = recipe(examples(), None)
     assert accuracy(trained.head, examples(2)) == 1.0
@@ -260,10 +284,15 @@ def test_train_by_recipe__works_without_validation_photos() -> None:
     assert trained.history.best_step == trained.history.measurements[-1].step
 
 
-def test_train_by_recipe__the_scale_of_the_features_does_not_matter() -> None:
+@pytest.mark.parametrize("kind", ["softmax", "lda"])
+def test_train_by_recipe__the_scale_of_each_feature_does_not_matter(kind: HeadKind) -> None:
+    """Features of earlier layers are several times smaller than those of the last one."""
     plain = examples(noise=1.0)
-    scaled = Examples(features=plain.features * 50 + 7, labels=plain.labels, groups=plain.groups)
-    one, other = recipe(plain, None), recipe(scaled, None)
+    scales = np.geomspace(0.3, 50, NUM_FEATURES, dtype=np.float32)
+    scaled = Examples(
+        features=plain.features * scales + 7, labels=plain.labels, groups=plain.groups
+    )
+    one, other = (recipe(on, None, choice=DEFAULT_HEADS[kind]) for on in (plain, scaled))
     np.testing.assert_allclose(
         one.head.probabilities(plain.plain()),
         other.head.probabilities(scaled.plain()),
@@ -271,7 +300,10 @@ def test_train_by_recipe__the_scale_of_the_features_does_not_matter() -> None:
     )
 
 
-def test_train_by_recipe__class_weight_lifts_a_rare_class() -> None:
+@pytest.mark.parametrize(
+    "choice", [HeadChoice("softmax", l2=1e-3), HeadChoice("lda", shrinkage=0.1, l2=None)]
+)
+def test_train_by_recipe__class_weight_lifts_a_rare_class(choice: HeadChoice) -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 60 + [1] * 4)
     uneven = Examples(
@@ -285,7 +317,7 @@ def test_train_by_recipe__class_weight_lifts_a_rare_class() -> None:
             uneven,
             None,
             num_classes=2,
-            l2=1e-3,
+            choice=choice,
             class_weight=class_weight,  # type: ignore[arg-type]
         ).head
         return float(head.probabilities(uneven.plain())[:, 1].mean())
@@ -294,14 +326,80 @@ def test_train_by_recipe__class_weight_lifts_a_rare_class() -> None:
     assert of_rare("balanced") > 0.2
 
 
-def test_choose_l2__is_the_strength_with_the_lowest_held_out_loss() -> None:
+def test_lda__is_scikit_learns() -> None:
+    """Of features of one scale, as scikit-learn takes the shrinkage for that of each feature."""
+    photos = examples(noise=1.5, per_class=40, views=1)
+    flat = photos.plain() / photos.plain().std(axis=0)
+    photos = dataclasses.replace(photos, features=flat[:, None])
+    trained = recipe(photos, None, choice=HeadChoice("lda", shrinkage=0.3, l2=None))
+    reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(flat, photos.labels)
+    # It scales by the deviation within the classes, which shrinks towards another multiple.
+    found = trained.head.probabilities(flat)
+    np.testing.assert_allclose(found, reference.predict_proba(flat), atol=0.02)
+    assert trained.history.best_step == 1
+
+
+def test_lda__answers_no_class_without_photos() -> None:
+    photos = examples()
+    trained = train_by_recipe(
+        photos, None, num_classes=NUM_CLASSES + 1, choice=DEFAULT_HEADS["lda"]
+    )
+    assert trained.head.probabilities(photos.plain())[:, NUM_CLASSES].max() < 1e-6
+    assert accuracy(trained.head, photos) == 1.0
+
+
+def test_train_by_recipe__directions_in_which_a_class_varies_count_little() -> None:
+    """One feature tells the classes apart, two others that share a large error do with each other.
+
+    Few photos: the penalty alone cannot tell which directions are noise.
+    """
+
+    def photos(seed: int) -> Examples:
+        rng = np.random.default_rng(seed)
+        labels = np.repeat([0, 1], 10)
+        common = 10 * rng.normal(size=(20, 1))
+        features = common + np.where(labels[:, None] == 1, [0.5, -0.5], [-0.5, 0.5])
+        features += 0.1 * rng.normal(size=(20, 2))
+        return Examples(
+            features=features[:, None].astype(np.float32), labels=labels, groups=np.arange(20)
+        )
+
+    whitened, only_scaled = (
+        recipe(photos(0), None, choice=HeadChoice("softmax", shrinkage=shrinkage, l2=0.1)).head
+        for shrinkage in (0.01, 1.0)
+    )
+    assert accuracy(whitened, photos(1)) == 1.0
+    losses = [
+        best_temperature(head.logits(photos(1).plain()), photos(1).labels)[1]
+        for head in (whitened, only_scaled)
+    ]
+    assert losses[0] < losses[1]
+
+
+@pytest.mark.parametrize("kinds", [("softmax",), ("lda",), ("softmax", "lda")])
+def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[HeadKind, ...]) -> None:
     photos = examples(noise=1.5)
-    chosen, losses, answers = choose_l2(photos, num_classes=NUM_CLASSES, seed=0)
-    assert min(losses, key=losses.__getitem__) == f"{chosen:g}"
+    chosen, losses, answers = choose_head(photos, kinds, num_classes=NUM_CLASSES, seed=0)
+    assert min(losses, key=losses.__getitem__) == chosen
+    assert {choice.kind for choice in losses} == set(kinds)
     assert answers.shape == (len(photos), NUM_CLASSES)
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     assert answers.max() < 0.999, "the temperature is applied, and no photo was fitted"
     assert max(losses.values()) > min(losses.values()) + 0.005
+
+
+def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
+    """The classes show at the second depth alone; the third is noise."""
+    second = examples(noise=0.3, per_class=20)
+    rng = np.random.default_rng(5)
+    first, third = rng.normal(size=(2, *second.features.shape)).astype(np.float32)
+    features = np.concatenate([first, second.features, third, third], axis=2)
+    photos = dataclasses.replace(second, features=features)
+    widths = (NUM_FEATURES,) * 4
+    depths, losses = choose_depths(photos, widths, num_classes=NUM_CLASSES, seed=0)
+    assert depths == 2
+    assert set(losses) == {1, 2, 3}  # a third did not help, and a fourth is not tried
+    assert losses[2] < min(losses[1], losses[3])
 
 
 def test_score_policy__views_that_blur_the_classes_score_worse() -> None:
@@ -321,16 +419,16 @@ def test_can_cross_validate__needs_a_class_of_two_groups() -> None:
     two_in_one = Examples(features=features, labels=labels, groups=np.array([0, 0, 1, 2]))
     assert not can_cross_validate(one_each)
     assert can_cross_validate(two_in_one)
-    assert len(choose_l2(two_in_one, num_classes=2, seed=0)[1]) > 1
+    assert len(choose_head(two_in_one, ["softmax", "lda"], num_classes=2, seed=0)[1]) > 1
 
 
-def test_choose_l2__never_looks_at_a_group_from_both_sides() -> None:
+def test_choose_head__never_looks_at_a_group_from_both_sides() -> None:
     """Labels are random but shared within a group: only a leak could predict them."""
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(30), 4)
     labels = np.repeat(rng.permutation(np.arange(30) % NUM_CLASSES), 4)
     of_group = rng.normal(size=(30, NUM_FEATURES)).astype(np.float32)
     leaky = Examples(features=of_group[groups][:, None], labels=labels, groups=groups)
-    _, losses, _ = choose_l2(leaky, num_classes=NUM_CLASSES, seed=0)
+    _, losses, _ = choose_head(leaky, ["softmax", "lda"], num_classes=NUM_CLASSES, seed=0)
     # Chance is log 3; the best temperature may fall a little below it on so few photos.
     assert min(losses.values()) > 0.85 * math.log(NUM_CLASSES)

@@ -23,17 +23,18 @@ from bricksight.errors import ConfigError, DataError
 from bricksight.evaluation import Refused, refused, unknown_threshold
 from bricksight.predict import Predictor
 from bricksight.retrain import crossval, retrain
-from bricksight.retrain._workflow import answers_to_choose_by
+from bricksight.retrain._judging import answers_to_choose_by
 from bricksight.training import (
     NO_CLASS,
     Examples,
+    HeadChoice,
     History,
     Mixture,
     Pictures,
     TrainedHead,
     train_by_recipe,
 )
-from bricksight.training.recipe import _Objective
+from bricksight.training._linear import Objective
 from photos import draw, draw_belt, write_photo_folder
 from test_finetune import tune
 from tiny_bundle import SPLIT, STEPS, train_tiny
@@ -168,8 +169,15 @@ def strangers(seed: int) -> np.ndarray:
 
 
 def test_objective__its_gradient_is_that_of_its_loss() -> None:
-    objective = _Objective(
-        clusters(0), 0.01, num_classes=3, class_weight="balanced", outliers=strangers(0)
+    rows, labels = clusters(0).rows()
+    weights = np.linspace(1, 2, len(rows), dtype=np.float32)
+    objective = Objective(
+        rows,
+        labels,
+        weights / weights.sum(),
+        0.01,
+        num_classes=3,
+        outliers=strangers(0).reshape(-1, 8),
     )
     at = np.random.default_rng(1).normal(size=objective.size)
     difference = check_grad(
@@ -180,7 +188,13 @@ def test_objective__its_gradient_is_that_of_its_loss() -> None:
 
 def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
     heads = [
-        train_by_recipe(clusters(0), clusters(1), num_classes=3, l2=1e-3, outliers=given).head
+        train_by_recipe(
+            clusters(0),
+            clusters(1),
+            num_classes=3,
+            choice=HeadChoice("softmax", l2=1e-3),
+            outliers=given,
+        ).head
         for given in (None, strangers(0))
     ]
     others, photos = strangers(5)[:, 0], clusters(6)
@@ -300,4 +314,4 @@ def test_crossval__counts_what_is_refused(tmp_path: Path) -> None:
     assert known.count < 18
     assert outliers.num_images % 2 == 0
     assert outliers.share is not None
-    assert outliers.share > 0.9
+    assert outliers.share > 0.7

@@ -25,6 +25,7 @@ __all__ = [
     "FilesConfig",
     "FineTuneConfig",
     "HeadConfig",
+    "HeadKind",
     "InputSpec",
     "Mirror",
     "OutputConfig",
@@ -48,6 +49,7 @@ RENDERS_FILE = "synth.jsonl"
 
 Resize = Literal["stretch", "letterbox"]
 ClassWeight = Literal["balanced", "none"]
+HeadKind = Literal["softmax", "lda"]
 Mirror = Literal["auto", "never", "always"]
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
@@ -193,6 +195,8 @@ class HeadConfig:
             "none" every photo; retrain.py balances, our recipe does not.
         views: Random views of each training photo; 0 for none. By default chosen from the number
             of photos and steps.
+        head: "softmax" for softmax regression, "lda" for linear discriminant analysis; "auto" takes
+            what does better on training photos that are held out.
         ignore_colour: Classes are shapes, whatever their colours: all colours are shown of each.
         mirror: Whether random views that our own recipe chooses may be mirrored: "auto" not where
             classes are mirror images of one another, such as left and right wedges.
@@ -206,6 +210,7 @@ class HeadConfig:
     eval_step_interval: int = 10
     class_weight: ClassWeight | None = None
     views: int | None = None
+    head: Literal["auto", "softmax", "lda"] = "auto"
     ignore_colour: bool = False
     mirror: Mirror = "auto"
     seed: int = 0

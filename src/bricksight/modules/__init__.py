@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module, Progress
 from bricksight.modules._stages import Stage
 from bricksight.modules.catalog import ModuleSpec, list_modules
-from bricksight.modules.depths import with_depths
+from bricksight.modules.depths import MOST_DEPTHS, widths_by_depth, with_depths
 from bricksight.modules.describe import Description, describe
 from bricksight.modules.frozen import (
     FrozenModule,
@@ -42,6 +43,8 @@ __all__ = [
     "list_modules",
     "resolve",
     "tuned_module",
+    "widths_by_depth",
+    "with_depths",
     "without_defaults",
 ]
 
@@ -83,13 +86,19 @@ def find(reference: str) -> Path | None:
     return path
 
 
-def _parse(reference: str) -> tuple[Reference, str | None]:
+def _parse(reference: str) -> tuple[Reference, int | None]:
     """Returns the reference for its source, and the option that is the same for all sources."""
     known = [spec.reference for spec in list_modules()]
     parsed = parse_reference(reference, sources=SOURCES, known=known)
     own = dict(parsed.options)
     depths = own.pop("depths", None)
-    return replace(parsed, options=own), depths
+    if depths is None:
+        return replace(parsed, options=own), None
+    if depths not in map(str, range(1, MOST_DEPTHS + 1)):
+        raise ModuleError(
+            f"{reference} asks for depths={depths}; it must be from 1 to {MOST_DEPTHS}."
+        )
+    return replace(parsed, options=own), int(depths)
 
 
 def _source(reference: Reference) -> Any:

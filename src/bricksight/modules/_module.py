@@ -39,6 +39,7 @@ class Module:
         fingerprint: Hexadecimal SHA-256 of everything that determines the features; the same in
             every process and in whatever folder the files lie.
         location: The folder or file on disk.
+        depths: Of how many depths its features are, ``None`` where nobody has decided it.
         loader: Makes the function of ``load``.
         network_builder: Makes the model of ``network``, ``None`` if there is no such model.
         graph_builder: Makes the network of ``trainable`` where there is no such model, ``None`` if
@@ -53,6 +54,7 @@ class Module:
     licence: str | None
     fingerprint: str
     location: Path | None
+    depths: int | None = None
     loader: Callable[[], FeatureFunction] = field(repr=False, compare=False)
     network_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
     graph_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)

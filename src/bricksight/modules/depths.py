@@ -7,9 +7,11 @@ networks?", NeurIPS 2014, arXiv 1411.1792).
 
 import functools
 import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
+from bricksight._files import cache_dir, replacing
 from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._module import Module
@@ -17,27 +19,30 @@ from bricksight.modules.saved_model import feature_function
 
 MOST_DEPTHS = 4
 
+_FILE_VERSION = 1
+"""Part of the file's name: raised when a depth gives other features."""
 
-def with_depths(module: Module, depths: str) -> Module:
+
+def with_depths(module: Module, depths: int) -> Module:
     """Returns ``module`` with the features of earlier layers after its own.
 
-    Each further depth is one resolution up: the widest layer there, averaged over the image.
+    Each further depth is one resolution up: the widest layer there, its mean over the image and its
+    maximum.
 
     Args:
-        module: has Keras layers.
-        depths: "2" for its own features and those of one resolution more, up to "4".
+        module: has Keras layers, unless ``depths`` is 1.
+        depths: 1 for its own features alone, 2 for those and those of one resolution more, and so
+            on up to ``MOST_DEPTHS``.
 
     Raises:
-        ModuleError: it has no Keras layers, or ``depths`` is another number.
+        ModuleError: it has no Keras layers.
     """
-    if not depths.isdecimal() or not 2 <= int(depths) <= MOST_DEPTHS:
-        raise ModuleError(
-            f"{module.reference} asks for depths={depths}; it must be from 2 to {MOST_DEPTHS}."
-        )
+    if depths == 1:
+        return replace(module, depths=1)
     if module.network_builder is None:
         module.network()  # says which networks have layers
     spec = module.input_spec
-    build = functools.partial(_build, module, int(depths))
+    build = functools.partial(_build, module, depths)
 
     def load() -> Any:
         call = functools.partial(build(), training=False)
@@ -47,10 +52,37 @@ def with_depths(module: Module, depths: str) -> Module:
         module,
         title=f"{module.title}, {depths} depths",
         num_features=None,
-        fingerprint=hashlib.sha256(f"{module.fingerprint} depths {depths}".encode()).hexdigest(),
+        depths=depths,
+        fingerprint=hashlib.sha256(
+            f"{module.fingerprint} depths {depths}, mean and maximum".encode()
+        ).hexdigest(),
         loader=load,
         network_builder=build,
     )
+
+
+def widths_by_depth(module: Module) -> tuple[int, ...]:
+    """Returns how many features each depth adds, the module's own first, at most ``MOST_DEPTHS``.
+
+    They are kept in the cache folder, so that only the first run has to build the network.
+
+    Args:
+        module: has Keras layers, and no features but its own.
+
+    Raises:
+        ModuleError: the network cannot be loaded.
+        CacheError: the cache folder cannot be made.
+    """
+    path = cache_dir("modules") / f"{module.fingerprint}-depths-{_FILE_VERSION}.json"
+    try:
+        widths: list[int] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        network = module.network()
+        earlier = _widest_by_resolution(network)[1:MOST_DEPTHS]
+        widths = [int(network.output.shape[-1]), *(2 * int(one.shape[-1]) for one in earlier)]
+        with replacing(path) as part:
+            part.write_text(json.dumps(widths), encoding="utf-8")
+    return tuple(widths)
 
 
 def _build(module: Module, depths: int) -> Any:
@@ -60,7 +92,11 @@ def _build(module: Module, depths: int) -> Any:
     if len(widest) < depths:
         raise ModuleError(f"{module.reference}: the network has only {len(widest)} resolutions.")
     # The coarsest resolution is that of the features that are there already.
-    earlier = [layers.GlobalAveragePooling2D()(one) for one in widest[1:depths]]
+    earlier = [
+        pooling()(one)
+        for one in widest[1:depths]
+        for pooling in (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
+    ]
     features = layers.Concatenate()([network.output, *earlier])
     return require_tensorflow().keras.Model(network.input, features)
 

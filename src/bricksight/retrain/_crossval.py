@@ -22,6 +22,7 @@ from bricksight.evaluation import (
     refused,
     unknown_threshold,
 )
+from bricksight.retrain._judging import answers_to_choose_by
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
@@ -32,8 +33,8 @@ from bricksight.retrain._suspects import (
 )
 from bricksight.retrain._workflow import (
     Configs,
-    answers_to_choose_by,
     cache_path_of,
+    chooses_depths,
     find_photos,
     fit,
     require_recipe,
@@ -132,7 +133,11 @@ def crossval(
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by)
     photos = open_photos(
-        find_photos(config, split, watch), config, cache_path=cache_path_of(config), watch=watch
+        find_photos(config, split, watch),
+        config,
+        cache_path=cache_path_of(config),
+        watch=watch,
+        all_depths=chooses_depths(head, tuning),
     )
     rest = (split, augment or AugmentConfig())
 

@@ -69,6 +69,7 @@ _UNUSED = (
     "validation_batch_size",
     "eval_step_interval",
     "class_weight",
+    "head",
 )
 """Settings of the training of the layer alone."""
 

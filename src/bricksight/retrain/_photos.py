@@ -13,7 +13,7 @@ from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Dataset, Record, suggest_group_by, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
-from bricksight.modules import Module, resolve
+from bricksight.modules import Module, resolve, widths_by_depth, with_depths
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import Examples
 
@@ -34,6 +34,9 @@ class Photos:
         matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
         extra: float32 (num_extra, num_features), in the order of ``data.extra``.
         outliers: float32 (num_outliers, 1, num_features), in the order of ``data.outliers``.
+        own: The network with nothing but its own features.
+        widths: How many features each depth of ``compiled`` adds; one number where there is nothing
+            to choose from.
     """
 
     data: Dataset
@@ -43,6 +46,8 @@ class Photos:
     matrix: np.ndarray
     extra: np.ndarray
     outliers: np.ndarray
+    own: Module
+    widths: tuple[int, ...]
 
     def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
@@ -88,18 +93,51 @@ class Photos:
         found = _extract(records, self.compiled, views, self.cache_path, self.watch)
         return _all_read(found).matrix
 
+    def of_depths(self, depths: int) -> "Photos":
+        """Returns the same photos with the features of the first ``depths`` depths alone.
+
+        Raises:
+            ModuleError: the network cannot be compiled.
+            CacheError: the cache folder cannot be used.
+        """
+        if depths == len(self.widths):
+            return self
+        module = with_depths(self.own, depths)
+        compiled = compile_module(module, images=lambda spec: _readable(self.data, spec))
+        return replace(
+            self,
+            compiled=compiled,
+            matrix=self.matrix[..., : compiled.num_features],
+            extra=self.extra[..., : compiled.num_features],
+            outliers=self.outliers[..., : compiled.num_features],
+            widths=(compiled.num_features,),
+        )
+
     def _examples(self, records: Sequence[Record], matrix: np.ndarray) -> Examples:
         _, groups = np.unique([record.group for record in records], return_inverse=True)
         return Examples(features=matrix, labels=self.data.label_indices(records), groups=groups)
 
 
 def open_photos(
-    data: Dataset, source: SourceConfig, *, cache_path: Path, watch: Stopwatch
+    data: Dataset,
+    source: SourceConfig,
+    *,
+    cache_path: Path,
+    watch: Stopwatch,
+    all_depths: bool = False,
 ) -> Photos:
     """Returns the photos, each read once by the network.
 
     A photo that cannot be read is set aside, and the others are dealt again by the same rule, so
     that no side of the split is left empty by it.
+
+    Args:
+        data: the photos.
+        source: the network, and how strict to be.
+        cache_path: the feature cache.
+        watch: shows and times the work.
+        all_depths: whether to compute the features of all depths of the network, if it has several
+            and the reference does not say which.
 
     Raises:
         DataError: a photo is bad and ``strict`` is set, or none can be read.
@@ -114,8 +152,12 @@ def open_photos(
             suggestion,
         )
     with watch.stage("Finding the network"):
-        module = resolve(source.tfhub_module)
-        module = replace(module, input_spec=replace(module.input_spec, resize=source.resize))
+        own = resolve(source.tfhub_module)
+        own = replace(own, input_spec=replace(own.input_spec, resize=source.resize))
+        # What was asked for in the reference is not chosen again; a graph has no depths.
+        has_depths = all_depths and own.depths is None and own.network_builder is not None
+        widths = widths_by_depth(own) if has_depths else ()
+        module = with_depths(own, len(widths)) if len(widths) > 1 else own
     with watch.stage("Compiling the network"):
         compiled = compile_module(module, images=lambda spec: _readable(data, spec))
     found = _extract(data.records, compiled, PLAIN, cache_path, watch)
@@ -143,6 +185,8 @@ def open_photos(
         matrix=found.matrix,
         extra=extra.matrix[:, 0],
         outliers=outliers,
+        own=own,
+        widths=widths or (compiled.num_features,),
     )
 
 

@@ -12,21 +12,24 @@ import numpy as np
 
 from bricksight._files import cache_dir
 from bricksight.bundle import Head
-from bricksight.config import AugmentConfig, HeadConfig
+from bricksight.config import AugmentConfig, HeadConfig, HeadKind
 from bricksight.dataset import SPLIT_RULE_VERSION, Record, mirrored_pairs
 from bricksight.features import Views
+from bricksight.modules import Module
 from bricksight.retrain._photos import Photos
 from bricksight.training import (
     BOLDEST_POLICY,
-    DEFAULT_L2,
+    DEFAULT_HEADS,
     POLICIES,
     Checkpoint,
     Examples,
+    HeadChoice,
     Measurement,
     Observer,
     TrainedHead,
     can_cross_validate,
-    choose_l2,
+    choose_depths,
+    choose_head,
     score_policy,
     train_by_recipe,
     train_by_sgd,
@@ -48,6 +51,9 @@ _VIEWS_IN_ALL = 18_000
 _PHOTOS_TO_CHOOSE_BY = 600
 _UNCHANGED = "unchanged photos"
 
+AfterStep = Callable[[Module, int, Head], None]
+"""Told the network that the layer is for, the step's number, and the layer."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
@@ -59,7 +65,7 @@ class Training:
         checkpoint_path: Where an interrupted training is kept, ``None`` for the cache folder.
         resume: Whether to go on from there.
         observer: Told of each measurement.
-        after_step: Told of every step of retrain.py's training.
+        after_step: Told of every step.
         extra_share: See ``SourceConfig``.
     """
 
@@ -68,18 +74,19 @@ class Training:
     checkpoint_path: Path | None
     resume: bool
     observer: Observer
-    after_step: Callable[[int, Head], None] | None
+    after_step: AfterStep | None
     extra_share: float = 0.5
 
 
-def train(photos: Photos, training: Training) -> TrainedHead:
-    """Returns the trained head.
+def train(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
+    """Returns the trained head, and the photos with the features that it takes.
 
     Raises:
         DataError: a photo cannot be read any more.
     """
-    by_way = _by_sgd if training.config.is_retrain_way else _by_recipe
-    return by_way(photos, training)
+    if training.config.is_retrain_way:
+        return photos, _by_sgd(photos, training)
+    return _by_recipe(photos, training)
 
 
 def _validation(photos: Photos) -> Examples | None:
@@ -89,7 +96,7 @@ def _validation(photos: Photos) -> Examples | None:
 
 def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
     config = training.config
-    unused = _unlike_default(config, ("ignore_colour", "mirror"))
+    unused = _unlike_default(config, ("head", "ignore_colour", "mirror"))
     if unused:
         _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
     records = photos.data.bucket("training")
@@ -111,7 +118,7 @@ def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
         def after_step(step: int, head: Head) -> None:
             advance(1)
             if training.after_step is not None:
-                training.after_step(step, head)
+                training.after_step(photos.compiled.module, step, head)
 
         trained = train_by_sgd(
             examples,
@@ -160,37 +167,44 @@ def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
     return Checkpoint(path.with_name(path.name + ".npz"), key, resume=training.resume)
 
 
-def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
+def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
     config, num_classes = training.config, len(photos.data.labels)
     warn_of_unused(
         training,
         instead="Without --how_many_training_steps our own recipe",
         names=("validation_batch_size", "eval_step_interval"),
     )
-
-    def observe(measurement: Measurement, head: Head) -> None:
-        training.observer(measurement, head)
-        if training.after_step is not None:
-            training.after_step(measurement.step, head)
-
-    records = photos.data.bucket("training")
+    records, validation = photos.data.bucket("training"), photos.data.bucket("validation")
     if not can_cross_validate(photos.unchanged(records)):
         _LOGGER.warning(
             "No class has training photos of two groups, so that nothing can be chosen by "
             "cross-validation: the mildest views and the usual regularisation are used."
         )
-    kinds, scores = _choose_views(photos, training)
+    kinds, by_views = _choose_views(photos, training)
     examples = _with_views(photos, records, kinds)
-    validation = photos.data.bucket("validation")
-    with photos.watch.stage("Choosing the regularisation"):
-        outliers = photos.outlier_views(kinds)
-        l2, losses, out_of_fold = _choose_l2(examples, outliers, num_classes, config.seed)
+    depths, by_depths = _choose_depths(photos, examples, seed=config.seed)
+    narrow = photos.of_depths(depths)
+    examples = examples.first_features(narrow.compiled.num_features)
+    outliers = photos.outlier_views(kinds)
+    if outliers is not None:
+        outliers = outliers[..., : narrow.compiled.num_features]
+    choice, by_head, out_of_fold = _choose_head(photos, examples, outliers, config)
+    held_out = None
+    if validation:
+        held_out = _with_views(photos, validation, kinds)
+        held_out = held_out.first_features(narrow.compiled.num_features)
+
+    def observe(measurement: Measurement, head: Head) -> None:
+        training.observer(measurement, head)
+        if training.after_step is not None:
+            training.after_step(narrow.compiled.module, measurement.step, head)
+
     with photos.watch.stage("Training"):
         trained = train_by_recipe(
-            _with_further(photos, examples, training),
-            _with_views(photos, validation, kinds) if validation else None,
+            _with_further(narrow, examples, training),
+            held_out,
             num_classes=num_classes,
-            l2=l2,
+            choice=choice,
             class_weight=config.class_weight or "none",
             observer=observe,
             outliers=outliers,
@@ -198,12 +212,15 @@ def _by_recipe(photos: Photos, training: Training) -> TrainedHead:
     chosen = {
         "views": examples.features.shape[1],
         "augmentation": [asdict(views.augment) for views in kinds],
-        "held_out_cross_entropy_by_views": scores,
-        "held_out_cross_entropy_by_l2": losses,
+        "depths": narrow.compiled.module.depths or 1,
+        "held_out_cross_entropy_by_views": by_views,
+        "held_out_cross_entropy_by_depths": by_depths,
+        "held_out_cross_entropy_by_head": by_head,
         "extra_photos": len(photos.data.extra),
         "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
     }
-    return replace(trained, choices={**trained.choices, **chosen}, out_of_fold=out_of_fold)
+    trained = replace(trained, choices={**trained.choices, **chosen}, out_of_fold=out_of_fold)
+    return narrow, trained
 
 
 def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
@@ -245,7 +262,8 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
     scores = {}
     for name, policy in policies.items():
         few = _kinds(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
-        examples = _with_views(photos, _spread(records), few)
+        # The features of the other depths would take several times as long, to the same end.
+        examples = _with_views(photos, _spread(records), few).first_features(photos.widths[0])
         with photos.watch.stage("Choosing the views"):
             scores[name] = score_policy(
                 examples, num_classes=len(photos.data.labels), seed=config.seed
@@ -268,12 +286,35 @@ def allowed_kinds(
     return tuple(replace(kind, flip_left_right=False) for kind in policy)
 
 
-def _choose_l2(
-    examples: Examples, outliers: np.ndarray | None, num_classes: int, seed: int
-) -> tuple[float, dict[str, float], np.ndarray | None]:
+def _choose_depths(
+    photos: Photos, examples: Examples, *, seed: int
+) -> tuple[int, dict[str, float]]:
+    if len(photos.widths) == 1 or not can_cross_validate(examples):
+        return 1, {}
+    with photos.watch.stage("Choosing the depths"):
+        depths, losses = choose_depths(
+            examples, photos.widths, num_classes=len(photos.data.labels), seed=seed
+        )
+    return depths, {str(number): loss for number, loss in losses.items()}
+
+
+def _choose_head(
+    photos: Photos, examples: Examples, outliers: np.ndarray | None, config: HeadConfig
+) -> tuple[HeadChoice, dict[str, float], np.ndarray | None]:
+    kinds: tuple[HeadKind, ...] = ("softmax", "lda") if config.head == "auto" else (config.head,)
+    if outliers is not None and config.head == "auto":
+        kinds = ("softmax",)  # discriminant analysis has no place for photos of no class
     if not can_cross_validate(examples):
-        return DEFAULT_L2, {}, None
-    return choose_l2(examples, num_classes=num_classes, seed=seed, outliers=outliers)
+        return DEFAULT_HEADS[kinds[0]], {}, None
+    with photos.watch.stage("Choosing the head"):
+        choice, losses, answers = choose_head(
+            examples,
+            kinds,
+            num_classes=len(photos.data.labels),
+            seed=config.seed,
+            outliers=outliers,
+        )
+    return choice, {str(tried): loss for tried, loss in losses.items()}, answers
 
 
 def _kinds(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[Views]:

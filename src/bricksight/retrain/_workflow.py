@@ -3,7 +3,7 @@
 import datetime
 import itertools
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +13,6 @@ import numpy as np
 from bricksight import bundle as bundles
 from bricksight._files import replacing
 from bricksight._optional import require_tensorflow
-from bricksight._text import counted
 from bricksight.bundle import Bundle, Head
 from bricksight.config import (
     AugmentConfig,
@@ -22,25 +21,24 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import Dataset, Problem, scan, scan_extra, scan_outliers
+from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
 from bricksight.errors import BundleError, CacheError, ConfigError
-from bricksight.evaluation import ENOUGH_PHOTOS, Evaluation, refused, unknown_threshold
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
 from bricksight.features import default_cache_path
 from bricksight.modules import Module, frozen_graph
 from bricksight.retrain._findings import (
     Findings,
-    judge,
     manifest,
     write_metrics,
     write_page,
     write_photos,
 )
 from bricksight.retrain._finetune import fine_tune_network
+from bricksight.retrain._judging import Settings, judge_trained
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
-from bricksight.retrain._train import Training, train
+from bricksight.retrain._train import AfterStep, Training, train
 from bricksight.training import Observer, TrainedHead
 
 BUNDLE_FILES = {
@@ -52,11 +50,6 @@ BUNDLE_FILES = {
 
 _PHOTOS_TO_PROVE_ON = 32
 
-_WIDEST_INTERVAL = 0.1
-"""Of the accuracy, at 95 %, that is not worth a warning: five points either way."""
-
-
-Settings = Mapping[str, Mapping[str, object]]
 Configs = tuple[RetrainConfig, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig]
 
 
@@ -113,12 +106,18 @@ def retrain(
     # run waits for it even where it fails: an interpreter that ends amid the loading crashes.
     with ThreadPoolExecutor(max_workers=1) as beside:
         beside.submit(require_tensorflow)
-        photos = open_photos(data, config, cache_path=cache_path_of(config), watch=watch)
+        photos = open_photos(
+            data,
+            config,
+            cache_path=cache_path_of(config),
+            watch=watch,
+            all_depths=chooses_depths(head, fine_tune),
+        )
         return _run(photos, out, configs, watch)
 
 
 def require_recipe(config: RetrainConfig, head: HeadConfig) -> None:
-    """Refuses photos of none of the classes where retrain.py's training is asked for.
+    """Refuses photos of none of the classes where a training is asked for that cannot use them.
 
     Raises:
         ConfigError: both are.
@@ -128,6 +127,11 @@ def require_recipe(config: RetrainConfig, head: HeadConfig) -> None:
             f"--unknown_dir {config.unknown_dir} is for our own recipe; retrain.py's training "
             "knows classes only. Leave out --how_many_training_steps, --learning_rate and "
             "--train_batch_size."
+        )
+    if config.unknown_dir is not None and head.head == "lda":
+        raise ConfigError(
+            f"--unknown_dir {config.unknown_dir} does nothing with --head lda, which knows classes "
+            "only. Leave one of them out, or take --head softmax."
         )
 
 
@@ -152,7 +156,7 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
     config = configs[0]
     snapshots = Snapshots()
     photos, trained = fit(photos, configs, observer=snapshots.take)
-    findings = _judge(photos, trained, config, settings=_settings(*configs))
+    findings = judge_trained(photos, trained, config, settings=_settings(*configs))
     with bundles.new_bundle(out) as folder:
         with watch.stage("Exporting"):
             exports = _export(folder, photos, trained.head, config.final_tensor_name)
@@ -169,7 +173,7 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
 
 
 def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos, TrainedHead]:
-    """Returns the photos through the network that was trained, if it was, and the layer."""
+    """Returns the photos as the layer sees them, through the network that was trained or chosen."""
     config, _, augment, head, tuning = configs
     training = Training(
         config=head,
@@ -177,11 +181,16 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         checkpoint_path=config.checkpoint_path,
         resume=config.resume,
         observer=observer,
-        after_step=_intermediate_graphs(config, photos.compiled.module),
+        after_step=_intermediate_graphs(config),
         extra_share=config.extra_share,
     )
     tuned = fine_tune_network(photos, training, tuning) if tuning.fine_tune else None
-    return tuned or (photos, train(photos, training))
+    return tuned or train(photos, training)
+
+
+def chooses_depths(head: HeadConfig, fine_tune: FineTuneConfig) -> bool:
+    """Returns whether the training chooses the depths of the network to take features from."""
+    return not head.is_retrain_way and not fine_tune.trains_network
 
 
 def _new_folder(config: RetrainConfig) -> Path:
@@ -235,15 +244,13 @@ def cache_path_of(config: RetrainConfig) -> Path:
     return config.bottleneck_dir / "features.sqlite"
 
 
-def _intermediate_graphs(
-    config: RetrainConfig, module: Module
-) -> Callable[[int, Head], None] | None:
+def _intermediate_graphs(config: RetrainConfig) -> AfterStep | None:
     """Returns what writes a frozen graph every so many steps, ``None`` if none are wanted."""
     every = config.intermediate_store_frequency
     if not every:
         return None
 
-    def write(step: int, head: Head) -> None:
+    def write(module: Module, step: int, head: Head) -> None:
         if step and step % every == 0:
             classifier = build_classifier(
                 frozen_graph(module), head, final_tensor_name=config.final_tensor_name
@@ -253,87 +260,6 @@ def _intermediate_graphs(
                 part.write_bytes(classifier.graph_def_bytes)
 
     return write
-
-
-def _judge(
-    photos: Photos, trained: TrainedHead, config: RetrainConfig, *, settings: Settings
-) -> Findings:
-    """Returns the figures on photos that the training has not seen."""
-    head, data, test_batch_size = trained.head, photos.data, config.test_batch_size
-    with photos.watch.stage("Evaluating"):
-        validation_records = data.bucket("validation")
-        test_records, test = photos.plain("testing")
-        if 0 <= test_batch_size < len(test):
-            rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
-            test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
-        validated = (
-            judge(trained.held_out, data, validation_records) if validation_records else None
-        )
-        answers = head.probabilities(test.plain())
-        tested = judge(answers, data, test_records)
-        chosen_by = answers_to_choose_by(trained)
-        threshold = unknown_threshold(chosen_by, false_alarm_rate=config.false_alarm_rate)
-        outliers = head.probabilities(photos.held_out_outliers())
-        rough = _rough_threshold(len(chosen_by))
-        doubts = (*rough, *_small_test(tested), *_rendered_test(data))
-        return Findings(
-            data=replace(data, problems=(*data.problems, *doubts)),
-            compiled=photos.compiled,
-            trained=trained,
-            test=tested,
-            validation=validated,
-            unknown_threshold=threshold,
-            known_refused=refused(answers, threshold),
-            outliers_refused=refused(outliers, threshold) if data.outliers else None,
-            settings=settings,
-        )
-
-
-def answers_to_choose_by(trained: TrainedHead) -> np.ndarray:
-    """Returns answers to known photos by which to choose the threshold for "unknown".
-
-    Those of the validation photos; where these are few, also those of the cross-validation. Their
-    models have seen fewer photos and are less sure, so that fewer photos are refused than may be:
-    better than to refuse too many by a threshold that hangs on one photo (docs/unknown.md).
-    """
-    held_out, out_of_fold = trained.held_out, trained.out_of_fold
-    if out_of_fold is None or not 0 < len(held_out) < ENOUGH_PHOTOS:
-        return held_out
-    return np.concatenate([held_out, out_of_fold])
-
-
-def _rough_threshold(num_photos: int) -> list[Problem]:
-    """Returns what is to be said of the threshold for "unknown" if few photos chose it."""
-    if not 0 < num_photos < ENOUGH_PHOTOS:
-        return []
-    message = (
-        f'The threshold below which an answer is "unknown" was chosen on '
-        f"{counted(num_photos, 'photo')} and is rough; more photos, or a "
-        "higher --validation_percentage, make it better."
-    )
-    return [Problem("rough_threshold", message)]
-
-
-def _small_test(test: Evaluation) -> list[Problem]:
-    """Returns what is to be said of the test if few photos were kept for it."""
-    if test.accuracy_interval is None:
-        return []
-    low, high = test.accuracy_interval.low, test.accuracy_interval.high
-    if high - low <= _WIDEST_INTERVAL:
-        return []
-    message = (
-        f"{counted(test.num_images, 'test photo')} cannot tell models apart that differ by less "
-        f"than about {100 * (high - low) / 2:.0f} points; bricksight crossval tests on every photo."
-    )
-    return [Problem("small_test", message)]
-
-
-def _rendered_test(data: Dataset) -> list[Problem]:
-    message = (
-        "The test photos are renders, which says little of real photos; bricksight evaluate MODEL "
-        "PHOTOS tells how good the model is on those."
-    )
-    return [Problem("rendered_test", message)] if data.is_rendered else []
 
 
 def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:

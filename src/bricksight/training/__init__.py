@@ -10,13 +10,15 @@ from bricksight.training._examples import (
     TrainedHead,
     best_temperature,
 )
+from bricksight.training._folds import can_cross_validate
 from bricksight.training.finetune import Begun, EpochSeen, Stage, Trainer, TrainerOptions
 from bricksight.training.recipe import (
     BOLDEST_POLICY,
-    DEFAULT_L2,
+    DEFAULT_HEADS,
     POLICIES,
-    can_cross_validate,
-    choose_l2,
+    HeadChoice,
+    choose_depths,
+    choose_head,
     score_policy,
     train_by_recipe,
 )
@@ -24,7 +26,7 @@ from bricksight.training.sgd import Checkpoint, train_by_sgd
 
 __all__ = [
     "BOLDEST_POLICY",
-    "DEFAULT_L2",
+    "DEFAULT_HEADS",
     "NO_CLASS",
     "OUTLIERS_WEIGHT",
     "POLICIES",
@@ -32,6 +34,7 @@ __all__ = [
     "Checkpoint",
     "EpochSeen",
     "Examples",
+    "HeadChoice",
     "History",
     "Measurement",
     "Mixture",
@@ -43,7 +46,8 @@ __all__ = [
     "TrainerOptions",
     "best_temperature",
     "can_cross_validate",
-    "choose_l2",
+    "choose_depths",
+    "choose_head",
     "read_pictures",
     "score_policy",
     "train_by_recipe",

@@ -1,7 +1,7 @@
 """What a head is trained on, and what comes of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -80,6 +80,19 @@ class Examples:
             weights=np.concatenate(weights).astype(np.float32),
         )
         return self.joined(further)
+
+    def first_features(self, number: int) -> "Examples":
+        """Returns the same photos with the first ``number`` features of each."""
+        return replace(self, features=self.features[..., :number])
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns every view as a row, and its label.
+
+        Returns:
+            float32 (num_photos * num_views, num_features) and int (num_photos * num_views,).
+        """
+        num_views, num_features = self.features.shape[1:]
+        return self.features.reshape(-1, num_features), np.repeat(self.labels, num_views)
 
     def each_weight(self) -> np.ndarray:
         """Returns how much each photo counts, float32 (num_photos,)."""
@@ -174,7 +187,7 @@ def outlier_exposure(head: Head, features: np.ndarray) -> tuple[float, np.ndarra
 
 
 def best_temperature(
-    logits: np.ndarray, labels: np.ndarray, *, lowest: float = 1.0
+    logits: np.ndarray, labels: np.ndarray, *, lowest: float = 1.0, doubt: float = 0.0
 ) -> tuple[float, float]:
     """Returns the temperature that makes the softmax of ``logits / temperature`` fit best.
 
@@ -186,15 +199,25 @@ def best_temperature(
         labels: int (num_photos,).
         lowest: the temperature is not below it: where a few photos are all right, the best fit
             would be boundless certainty.
+        doubt: share of each label that is given to all classes alike; see ``doubt_of``.
 
     Returns:
-        The temperature, from ``lowest`` to 20, and the mean cross entropy with it, in nats.
+        The temperature, from ``lowest`` to 1000, and the mean cross entropy with it, in nats.
     """
-    of_label = logits[np.arange(len(labels)), labels]
+    of_label = (1 - doubt) * logits[np.arange(len(labels)), labels] + doubt * logits.mean(axis=1)
 
     def loss(log_temperature: float) -> float:
         scale = np.exp(-log_temperature)
         return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(lowest), 3.0), method="bounded")
+    found = minimize_scalar(loss, bounds=(np.log(lowest), np.log(1000)), method="bounded")
     return float(np.exp(found.x)), float(found.fun)
+
+
+def doubt_of(num_photos: int) -> float:
+    """Returns how much so many right answers leave open, by Laplace's rule of succession.
+
+    Without it a head that answers photos which are all easy wins by boundless certainty. J. Platt's
+    targets are the same ("Probabilistic outputs for support vector machines", 1999).
+    """
+    return 1 / (num_photos + 2)

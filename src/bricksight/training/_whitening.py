@@ -1,0 +1,151 @@
+"""Features in the units in which photos of one class differ.
+
+Directions in which photos of one class differ much say little of the class. Linear discriminant
+analysis divides by the covariance within the classes; its estimate from fewer photos than features
+is singular, and is mixed with a multiple of the identity (J. H. Friedman, "Regularized discriminant
+analysis", JASA 84, 1989; O. Ledoit and M. Wolf, J. Multivariate Analysis 88, 2004).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+
+from bricksight.bundle import Head
+from bricksight.config import ClassWeight
+from bricksight.training._examples import Examples
+
+_LEAST_SCALE = 1e-2
+"""Of a feature's scale, as a part of what is usual."""
+
+_TINY = np.float32(1e-30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whitening:
+    """A linear map after which photos of one class differ alike in all directions.
+
+    Attributes:
+        mean: float32 (num_features,).
+        scale: float32 (num_features,), over 0, by which the centred features are divided first.
+        factor: float32 (num_features, num_features), the lower Cholesky factor of the covariance of
+            what that gives.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    factor: np.ndarray
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Returns float32 (num_rows, num_features), whitened."""
+        standardised = rows - self.mean
+        standardised /= self.scale
+        whitened: np.ndarray = solve_triangular(
+            self.factor, standardised.T, lower=True, overwrite_b=True, check_finite=False
+        ).T
+        return np.ascontiguousarray(whitened)
+
+    def undone(self, kernel: np.ndarray, bias: np.ndarray) -> Head:
+        """Returns the head for features as they come from the network.
+
+        Args:
+            kernel: float32 (num_features, num_classes), for whitened features.
+            bias: float32 (num_classes,), likewise.
+        """
+        kernel = solve_triangular(self.factor, kernel, lower=True, trans="T", check_finite=False)
+        kernel = kernel / self.scale[:, None]
+        return Head(kernel=kernel, bias=bias - self.mean @ kernel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassStatistics:
+    """Where the classes lie, and how photos of one class differ.
+
+    Attributes:
+        mean: float32 (num_features,), of all.
+        scale: float32 (num_features,), standard deviation of all.
+        class_means: float32 (num_classes, num_features), as the features come.
+        priors: float32 (num_classes,), share of each class.
+        covariance: float32 (num_features, num_features), within the classes, of the features
+            divided by ``scale``.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    class_means: np.ndarray
+    priors: np.ndarray
+    covariance: np.ndarray
+
+    @classmethod
+    def of(
+        cls, examples: Examples, num_classes: int, class_weight: ClassWeight
+    ) -> "ClassStatistics":
+        """Returns that of all views.
+
+        Args:
+            examples: photos of one class at least.
+            num_classes: how many classes there are.
+            class_weight: whether every class or every photo counts the same.
+        """
+        rows, labels = examples.rows()
+        mean, scale = rows.mean(axis=0), rows.std(axis=0)
+        # A feature that is all but constant holds noise, which is not to be blown up.
+        least = max(_LEAST_SCALE * float(np.sqrt(np.mean(scale**2))), 1e-6)
+        scale = np.maximum(scale, np.float32(least))
+        weights = view_weights(examples, num_classes, class_weight)
+        shares = np.zeros((num_classes, len(rows)), np.float32)
+        shares[labels, np.arange(len(rows))] = weights
+        priors = shares.sum(axis=1)
+        # A class may have no photo in a fold; it then lies in the middle.
+        means = np.where(
+            priors[:, None] > 0, (shares @ rows) / np.maximum(priors, _TINY)[:, None], mean
+        )
+        differences = rows - means[labels]
+        differences /= scale
+        differences *= np.sqrt(weights)[:, None]
+        return cls(
+            mean=mean,
+            scale=scale,
+            class_means=means,
+            priors=priors,
+            covariance=differences.T @ differences,
+        )
+
+    @property
+    def log_priors(self) -> np.ndarray:
+        """float32 (num_classes,), very low for a class without photos."""
+        log_priors: np.ndarray = np.log(np.maximum(self.priors, _TINY))
+        return log_priors
+
+    def whitening(self, shrinkage: float) -> Whitening:
+        """Returns what makes the covariance within the classes the identity.
+
+        Args:
+            shrinkage: share of the identity in the covariance, over 0 and at most 1; with 1 the
+                features are only brought to one scale.
+        """
+        mean_variance = max(float(np.trace(self.covariance)) / len(self.covariance), 1e-6)
+        shrunk = np.float32(1 - shrinkage) * self.covariance
+        shrunk[np.diag_indices_from(shrunk)] += np.float32(shrinkage * mean_variance)
+        return Whitening(
+            mean=self.mean,
+            scale=self.scale,
+            factor=cholesky(shrunk, lower=True, overwrite_a=True, check_finite=False),
+        )
+
+
+def view_weights(examples: Examples, num_classes: int, class_weight: ClassWeight) -> np.ndarray:
+    """Returns how much each view counts, float32 (num_photos * num_views,) of sum 1.
+
+    Args:
+        examples: the photos, by whose weights views count.
+        num_classes: how many classes there are.
+        class_weight: whether every class or every photo counts the same.
+    """
+    weights = np.repeat(examples.each_weight(), examples.features.shape[1])
+    if class_weight == "balanced":
+        labels = np.repeat(examples.labels, examples.features.shape[1])
+        sums = np.bincount(labels, weights, minlength=num_classes)
+        weights = weights / sums[labels]
+    shares: np.ndarray = weights / weights.sum(dtype=np.float64)
+    return shares.astype(np.float32)
