@@ -74,13 +74,18 @@ def train(options: argparse.Namespace, network: Path) -> None:
     tell("rendered", start)
     tuned = options.work / "teacher.keras"
     if not tuned.is_file():
-        tune(options, PACKAGED, teacher, FineTuneConfig(fine_tune_epochs=options.teacher_epochs))
+        tune(
+            options,
+            PACKAGED,
+            teacher,
+            FineTuneConfig(fine_tune=True, fine_tune_epochs=options.teacher_epochs),
+        )
         tell("taught the teacher", start)
     begun = options.work / "begun.keras"
     if not begun.is_file():
         carry_over(tuned, begun, renders, options.size)
         tell("carried over", start)
-    lessons = FineTuneConfig(fine_tune_epochs=options.epochs, teacher=teacher)
+    lessons = FineTuneConfig(fine_tune=True, fine_tune_epochs=options.epochs, teacher=teacher)
     tune(options, f"saved_model:{begun}", network.with_suffix(""), lessons)
     tell("trained", start)
 
@@ -90,7 +95,7 @@ def tune(options: argparse.Namespace, module: str, out: Path, lessons: FineTuneC
     trained = retrain(
         RetrainConfig(image_dir=options.work / "renders", tfhub_module=module, out=out),
         split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
-        fine_tune=replace(lessons, fine_tune=True, fine_tune_size=options.size),
+        fine_tune=replace(lessons, fine_tune_size=options.size),
     )
     print(f"{module}: {trained.findings.test.statement}", flush=True)
     trained.findings.compiled.module.network().save(out.with_suffix(".keras"))
