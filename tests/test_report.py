@@ -251,6 +251,21 @@ def test_report__warns_of_groups_without_a_vote(tmp_path: Path):
     assert "Some groups hold photos of several classes" in page_of(content, tmp_path).text
 
 
+def test_report__says_how_many_groups_agree(tmp_path: Path):
+    evaluation = evaluate(
+        np.array([[0.9, 0.1], [0.8, 0.2], [0.9, 0.1], [0.6, 0.4], [0.1, 0.9], [0.9, 0.1]]),
+        np.array([0, 0, 1, 1, 1, 1]),
+        labels=["a", "b"],
+        paths=["1", "2", "3", "4", "5", "6"],
+        groups=["x", "x", "y", "y", "z", "z"],
+    )
+    text = page_of(
+        ReportContent(title="T", evaluation=evaluation, image_dir=tmp_path), tmp_path
+    ).text
+    assert "Groups that agree" in text
+    assert "2 of 3, 50.0 % right" in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_report__matrix_has_a_row_and_a_column_for_each_class(tmp_path: Path):
     evaluation = random_evaluation(60, labels=[f"part {number}" for number in range(54)])
     page = page_of(ReportContent(title="T", evaluation=evaluation, image_dir=tmp_path), tmp_path)

@@ -6,6 +6,7 @@ The room takes probabilities and true classes, never a model, so it scores every
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import Interval, wilson_interval
 from bricksight.evaluation._result import (
+    CONSENSUS_VOTES,
     Answered,
     ClassScores,
     ConfusedPair,
@@ -23,6 +24,7 @@ from bricksight.evaluation._unknown import (
 )
 
 __all__ = [
+    "CONSENSUS_VOTES",
     "ENOUGH_PHOTOS",
     "NONE_REFUSED",
     "Answered",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bricksight import _text
-from bricksight.evaluation import ClassScores, Evaluation
+from bricksight.evaluation import CONSENSUS_VOTES, ClassScores, Evaluation
 
 _MAX_MATRIX_CLASSES = 100
 _NUM_MATRIX_WORST = 60
@@ -142,6 +142,10 @@ def _meanings(evaluation: Evaluation) -> dict[str, str]:
         ),
         "Balanced accuracy": "Mean over the classes, so that each counts alike.",
         "Accuracy by group": "One answer a group, from all its photos together.",
+        "Groups that agree": (
+            f"Those of which {CONSENSUS_VOTES} photos or more have the group's answer as their "
+            "own, and the share of these answers that is right: what a sorter keeps."
+        ),
         "Cross entropy": "In nats; 0 is perfect. Punishes answers that are sure and wrong.",
         "Calibration error": "How far probabilities are from the share that is right; 0 is best.",
     }
@@ -153,9 +157,12 @@ def _figure_texts(evaluation: Evaluation) -> list[str]:
     if interval is not None:
         ends = f"({100 * interval.low:.1f} to {100 * interval.high:.1f})"
         accuracy += " " + ends.replace(" ", _NO_BREAK)
-    by_group = ""
+    by_group = agreed = ""
     if groups is not None and groups.accuracy is not None:
         by_group = f"{percent(groups.accuracy)} of {groups.num_groups}"
+    if groups is not None and groups.consensus is not None:
+        right = percent(groups.consensus.accuracy)
+        agreed = f"{groups.consensus.count} of {groups.num_groups}" + (right and f", {right} right")
     entropy = evaluation.cross_entropy
     return [
         str(evaluation.num_images),
@@ -163,6 +170,7 @@ def _figure_texts(evaluation: Evaluation) -> list[str]:
         percent(evaluation.top_k_accuracy),
         percent(evaluation.balanced_accuracy),
         by_group,
+        agreed,
         "" if entropy is None else f"{entropy:.3f}",
         percent(evaluation.expected_calibration_error),
     ]
