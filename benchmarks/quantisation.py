@@ -1,7 +1,7 @@
 """What smaller weights cost, by group: five folds, so that every photo is tested on once a seed.
 
-Ranges and biases are read from training photos of the fold alone. The head is the recipe's, with
-fixed views. Run:
+Ranges and biases are read from training photos of the fold alone. What is trained is what
+``bricksight crossval`` trains. Run:
 
     python benchmarks/quantisation.py IMAGE_DIR --group_by REGEX [--module REF] [--seeds 3]
 """
@@ -15,20 +15,28 @@ from pathlib import Path
 
 import numpy as np
 from _machine import describe_machine
-from head_accuracy import NUM_FOLDS, mixture, sample, split_folds
 
 from bricksight import images
-from bricksight.config import InputSpec, SplitConfig
-from bricksight.dataset import Dataset, scan
+from bricksight.config import (
+    AugmentConfig,
+    FineTuneConfig,
+    HeadConfig,
+    InputSpec,
+    RetrainConfig,
+    SplitConfig,
+)
+from bricksight.dataset import Dataset, deal_folds, scan
 from bricksight.export import Classifier, Proof, build_classifier, openvino, tflite
 from bricksight.export._request import Precision, Request
-from bricksight.features import CompiledModule, compile_module
-from bricksight.modules import frozen_graph, resolve
+from bricksight.features import default_cache_path
+from bricksight.modules import frozen_graph
 from bricksight.predict.runtimes import runtime_class
-from bricksight.training import POLICIES, Examples, choose_l2, train_by_recipe
+from bricksight.retrain import SilentReporter
+from bricksight.retrain._photos import Photos, open_photos
+from bricksight.retrain._progress import Stopwatch
+from bricksight.retrain._workflow import chooses_depths, fit
 
-POLICY = "any angle"
-NUM_VIEWS = 24
+NUM_FOLDS = 5
 MAX_CALIBRATION = 200
 
 Writer = Callable[[Classifier, Path, Request], None]
@@ -45,46 +53,47 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
-    compiled = compile_module(resolve(options.module), images=lambda spec: sample(data, spec))
-    inputs = np.stack(
-        [images.load_input(one.path, compiled.module.input_spec) for one in data.records]
+    config = RetrainConfig(image_dir=options.image_dir, tfhub_module=options.module)
+    photos = open_photos(
+        data,
+        config,
+        cache_path=default_cache_path(),
+        watch=Stopwatch(SilentReporter()),
+        all_depths=chooses_depths(HeadConfig(), FineTuneConfig()),
     )
-    views = mixture(data, compiled, POLICIES[POLICY], NUM_VIEWS)
+    inputs = np.stack(
+        [images.load_input(one.path, photos.compiled.module.input_spec) for one in data.records]
+    )
     rows = []
     for seed in range(options.seeds):
-        for fold in split_folds(data, seed):
-            classifier = trained(data, compiled, views, fold)
-            rows.append(dict(outcomes(data, classifier, inputs, fold)))
+        for dealt in deal_folds(photos.data, num_folds=NUM_FOLDS, seed=seed):
+            classifier = trained(replace(photos, data=dealt), config, seed)
+            rows.append(dict(outcomes(dealt, classifier, inputs)))
             print(f"{len(rows)} of {options.seeds * NUM_FOLDS} folds", flush=True)
     print(describe_machine())
     summarise(rows, options.seeds)
 
 
-def trained(
-    data: Dataset,
-    compiled: CompiledModule,
-    views: np.ndarray,
-    fold: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> Classifier:
-    labels = data.label_indices(data.records)
-    _, groups = np.unique([record.group for record in data.records], return_inverse=True)
-    train, validation = (
-        Examples(features=views[part], labels=labels[part], groups=groups[part])
-        for part in fold[:2]
+def trained(photos: Photos, config: RetrainConfig, seed: int) -> Classifier:
+    configs = (
+        config,
+        SplitConfig(),
+        AugmentConfig(),
+        HeadConfig(seed=seed),
+        FineTuneConfig().resolved,
     )
-    l2, _ = choose_l2(train, num_classes=len(data.labels), seed=0)
-    found = train_by_recipe(train, validation, num_classes=len(data.labels), l2=l2)
-    return build_classifier(frozen_graph(compiled.module), found.head)
+    through, found = fit(photos, configs, observer=lambda *_: None)
+    return build_classifier(frozen_graph(through.compiled.module), found.head)
 
 
 def outcomes(
-    data: Dataset,
-    classifier: Classifier,
-    inputs: np.ndarray,
-    fold: tuple[np.ndarray, np.ndarray, np.ndarray],
+    data: Dataset, classifier: Classifier, inputs: np.ndarray
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Yields, a file, bytes, difference, agreement and accuracy on the test photos."""
-    train, _, test = fold
+    train, test = (
+        np.array([row for row, one in enumerate(data.records) if one.bucket == side])
+        for side in ("training", "testing")
+    )
     chosen = train[np.unique(np.linspace(0, len(train) - 1, MAX_CALIBRATION).astype(int))]
     labels = data.label_indices(data.records)[test]
     reference: np.ndarray | None = None

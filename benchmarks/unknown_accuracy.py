@@ -37,7 +37,7 @@ from bricksight.retrain._judging import answers_to_choose_by
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._photos import through as seen_through
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import find_photos, fit
+from bricksight.retrain._workflow import chooses_depths, find_photos, fit
 
 
 def main() -> None:
@@ -77,7 +77,19 @@ def photos_of(options: argparse.Namespace) -> Photos:
     """Returns all photos; their features are taken from the cache that all runs share."""
     config, watch = config_of(options), Stopwatch(SilentReporter())
     data = find_photos(config, SplitConfig(group_by=options.group_by), watch)
-    return open_photos(data, config, cache_path=default_cache_path(), watch=watch)
+    return open_photos(
+        data,
+        config,
+        cache_path=default_cache_path(),
+        watch=watch,
+        all_depths=chooses_depths(HeadConfig(), tuning_of(options)),
+    )
+
+
+def tuning_of(options: argparse.Namespace) -> FineTuneConfig:
+    return FineTuneConfig(
+        fine_tune=options.epochs > 0, fine_tune_epochs=options.epochs or None
+    ).resolved
 
 
 def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str, float]:
@@ -86,9 +98,7 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
     left_out = set(rng.choice(photos.data.labels, options.left_out, replace=False).tolist())
     known, unknown = part(photos, left_out, keep=False), part(photos, left_out, keep=True)
     dealt = next(deal_folds(known.data, num_folds=5, seed=seed))
-    tuning = FineTuneConfig(
-        fine_tune=options.epochs > 0, fine_tune_epochs=options.epochs or None
-    ).resolved
+    tuning = tuning_of(options)
     configs = (
         config_of(options),
         photos.data.split,
@@ -97,9 +107,10 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
         tuning,
     )
     through, trained = fit(replace(known, data=dealt), configs, observer=lambda *_: None)
-    strange = replace(unknown, compiled=through.compiled)
     if tuning.fine_tune:
         strange = seen_through(unknown, through.compiled.module)
+    else:
+        strange = unknown.of_depths(through.compiled.module.depths or 1)
     _, test = through.plain("testing")
     fitted = through.unchanged(dealt.bucket("training"))
     scores = {
