@@ -22,7 +22,7 @@ from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
 from bricksight.retrain._judging import _rough_threshold, _small_test
-from bricksight.training import BOLDEST_POLICY, POLICIES
+from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
 from photos import draw
 from tiny_bundle import SPLIT, STEPS, train_tiny
 from tiny_modules import write_keras_file
@@ -390,7 +390,7 @@ def test_recipe__tries_every_policy_and_keeps_the_best(recipe_run: RetrainResult
     assert (chosen["views"] > 1) == (best in POLICIES)
     by_head = chosen["held_out_cross_entropy_by_head"]
     kept = min(by_head, key=by_head.__getitem__)
-    assert kept.startswith(f"{chosen['head']}, shrinkage {chosen['shrinkage']:g}")
+    assert kept == str(HeadChoice(chosen["head"], chosen["shrinkage"], chosen["l2"]))
     assert {name.partition(",")[0] for name in by_head} == {"softmax", "lda"}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
@@ -374,6 +375,19 @@ def test_train_by_recipe__directions_in_which_a_class_varies_count_little() -> N
         for head in (whitened, only_scaled)
     ]
     assert losses[0] < losses[1]
+
+
+def test_softmax__unwhitened_is_scikit_learns_on_features_of_one_scale() -> None:
+    """How much a feature varies stays what it is, so that the penalty bears on the small ones."""
+    photos = examples(noise=1.5, per_class=40, views=1)
+    flat = photos.plain() * np.linspace(0.2, 3, NUM_FEATURES, dtype=np.float32)
+    photos = dataclasses.replace(photos, features=flat[:, None])
+    found = recipe(photos, None, choice=HeadChoice("softmax", shrinkage=None, l2=0.1)).head
+    scaled = (flat - flat.mean(axis=0)) / np.sqrt(np.mean(flat.var(axis=0)))
+    # Half the squared kernel weighs 0.1 beside the mean loss; scikit-learn's, 1 / C beside the sum.
+    reference = LogisticRegression(C=1 / (0.1 * len(flat)), tol=1e-8, max_iter=1000)
+    expected = reference.fit(scaled, photos.labels).predict_proba(scaled)
+    np.testing.assert_allclose(found.probabilities(flat), expected, atol=5e-3)
 
 
 @pytest.mark.parametrize("kinds", [("softmax",), ("lda",), ("softmax", "lda")])

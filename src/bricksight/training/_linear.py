@@ -40,8 +40,12 @@ class LinearFit:
         self._weights = view_weights(examples, num_classes, class_weight)
         self._statistics = ClassStatistics.of(examples, num_classes, class_weight)
 
-    def lda(self, shrinkage: float) -> Head:
-        """Returns linear discriminant analysis: the classes are normal, of one covariance."""
+    def lda(self, shrinkage: float | None) -> Head:
+        """Returns linear discriminant analysis: the classes are normal, of one covariance.
+
+        Args:
+            shrinkage: of that covariance; with ``None`` it is a multiple of the identity.
+        """
         whitening = self._statistics.whitening(shrinkage)
         means = whitening(self._statistics.class_means)
         bias = self._statistics.log_priors - np.sum(means**2, axis=1) / 2
@@ -49,7 +53,7 @@ class LinearFit:
 
     def softmax(
         self,
-        shrinkage: float,
+        shrinkage: float | None,
         l2s: Sequence[float],
         *,
         max_iterations: int,
@@ -58,7 +62,8 @@ class LinearFit:
         """Returns softmax regression, a head for each weight of the penalty, by L-BFGS.
 
         Args:
-            shrinkage: of the covariance that the features are whitened by.
+            shrinkage: of the covariance that the features are whitened by, ``None`` for features
+                that are not whitened.
             l2s: weights of half the squared kernel, on whitened features.
             max_iterations: how many each fit takes at most.
             on_iteration: follows the fits.

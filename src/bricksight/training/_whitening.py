@@ -29,17 +29,20 @@ class Whitening:
         mean: float32 (num_features,).
         scale: float32 (num_features,), over 0, by which the centred features are divided first.
         factor: float32 (num_features, num_features), the lower Cholesky factor of the covariance of
-            what that gives.
+            what that gives; ``None`` where that is all.
     """
 
     mean: np.ndarray
     scale: np.ndarray
-    factor: np.ndarray
+    factor: np.ndarray | None
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Returns float32 (num_rows, num_features), whitened."""
         standardised = rows - self.mean
         standardised /= self.scale
+        if self.factor is None:
+            scaled: np.ndarray = standardised
+            return scaled
         whitened: np.ndarray = solve_triangular(
             self.factor, standardised.T, lower=True, overwrite_b=True, check_finite=False
         ).T
@@ -52,7 +55,10 @@ class Whitening:
             kernel: float32 (num_features, num_classes), for whitened features.
             bias: float32 (num_classes,), likewise.
         """
-        kernel = solve_triangular(self.factor, kernel, lower=True, trans="T", check_finite=False)
+        if self.factor is not None:
+            kernel = solve_triangular(
+                self.factor, kernel, lower=True, trans="T", check_finite=False
+            )
         kernel = kernel / self.scale[:, None]
         return Head(kernel=kernel, bias=bias - self.mean @ kernel)
 
@@ -117,13 +123,17 @@ class ClassStatistics:
         log_priors: np.ndarray = np.log(np.maximum(self.priors, _TINY))
         return log_priors
 
-    def whitening(self, shrinkage: float) -> Whitening:
+    def whitening(self, shrinkage: float | None) -> Whitening:
         """Returns what makes the covariance within the classes the identity.
 
         Args:
-            shrinkage: share of the identity in the covariance, over 0 and at most 1; with 1 the
-                features are only brought to one scale.
+            shrinkage: share of the identity in the covariance, over 0 and at most 1; with 1 each
+                feature is only brought to unit variance. With ``None`` all are divided by one
+                number, and the differences between their variances stay.
         """
+        if shrinkage is None:
+            common = np.sqrt(np.mean(self.scale**2))
+            return Whitening(mean=self.mean, scale=np.full_like(self.scale, common), factor=None)
         mean_variance = max(float(np.trace(self.covariance)) / len(self.covariance), 1e-6)
         shrunk = np.float32(1 - shrinkage) * self.covariance
         shrunk[np.diag_indices_from(shrunk)] += np.float32(shrinkage * mean_variance)

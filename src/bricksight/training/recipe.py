@@ -77,10 +77,14 @@ BOLDEST_POLICY = "any angle, any colour"
 """Where classes are known to be shapes; and for renders, of which the best network need not be the
 best of photos (docs/synth.md)."""
 
-SHRINKAGES: Mapping[HeadKind, tuple[float, ...]] = MappingProxyType(
-    {"softmax": (0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}
+SHRINKAGES: Mapping[HeadKind, tuple[float | None, ...]] = MappingProxyType(
+    {"softmax": (None, 0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}
 )
-"""Candidates for the share of the identity in the covariance by which features are whitened."""
+"""Candidates for the share of the identity in the covariance by which features are whitened.
+
+``None`` leaves them as they are, but for one common scale. On features of the last layer alone that
+is often best: how much one of them varies says how much it matters.
+"""
 
 L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
 """Candidates for the weight of half the squared kernel in the loss of softmax regression."""
@@ -108,17 +112,19 @@ class HeadChoice:
 
     Attributes:
         kind: Which kind of head.
-        shrinkage: Of the covariance by which features are whitened; see ``SHRINKAGES``.
+        shrinkage: Of the covariance by which features are whitened, ``None`` for softmax regression
+            on features that are not; see ``SHRINKAGES``.
         l2: Weight of half the squared kernel in the loss, ``None`` for "lda", which has none.
     """
 
     kind: HeadKind
-    shrinkage: float = DEFAULT_SHRINKAGE
+    shrinkage: float | None = DEFAULT_SHRINKAGE
     l2: float | None = DEFAULT_L2
 
     def __str__(self) -> str:
         penalty = "" if self.l2 is None else f", l2 {self.l2:g}"
-        return f"{self.kind}, shrinkage {self.shrinkage:g}{penalty}"
+        whitened = "as they are" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
+        return f"{self.kind}, {whitened}{penalty}"
 
 
 DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
@@ -214,7 +220,7 @@ def _lda(num_classes: int) -> Fit:
 
 def _softmax(
     num_classes: int,
-    shrinkage: float = DEFAULT_SHRINKAGE,
+    shrinkage: float | None = DEFAULT_SHRINKAGE,
     l2s: Sequence[float] = (DEFAULT_L2,),
     outliers: np.ndarray | None = None,
 ) -> Fit:
