@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from bricksight.errors import ConfigError
+from bricksight.images import find_backgrounds
 from bricksight.synth import Scene, SceneConfig, photo_rng, sample_scene, scene_config
-from bricksight.synth.backgrounds import composed, find_backgrounds, load_background
+from bricksight.synth.backgrounds import composed, load_background
 from bricksight.synth.colours import COLOURS, light_colour, linear_to_srgb, srgb_to_linear
 from bricksight.synth.denoising import Filter, denoised
 from bricksight.synth.framing import seen_at

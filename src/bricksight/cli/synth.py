@@ -135,8 +135,8 @@ def _labels(which: Parts, say: Any) -> tuple[str, ...]:
 
 
 def _scenes(photos: Photos) -> "SceneConfig":
+    from bricksight.images import find_backgrounds
     from bricksight.synth import scene_config
-    from bricksight.synth.backgrounds import find_backgrounds
     from bricksight.synth.scenes import RIG
 
     given: dict[str, Any] = {}

@@ -275,6 +275,11 @@ class SourceConfig:
         unknown_dir: Folder of photos of none of the classes, such as junk or the empty belt; the
             model learns to answer "unknown" to them.
         false_alarm_rate: Percent of the photos of known classes that may be answered "unknown".
+        masks: Folder of masks, such as OUT_masks of `bricksight synth --masks`: for a photo
+            red/1.jpg the PNG red/1.png, 255 where the part is. Random views show other backgrounds.
+        replace_background: Percent of the random views of photos with a mask that do so.
+        backgrounds: Folder of photos to put behind the parts; without it, plain colours and
+            gradients.
     """
 
     image_dir: Path
@@ -285,8 +290,12 @@ class SourceConfig:
     extra_share: float = 0.5
     unknown_dir: Path | None = None
     false_alarm_rate: float = 5
+    masks: Path | None = None
+    replace_background: float = 50
+    backgrounds: Path | None = None
 
     def __post_init__(self) -> None:
+        self._require_cutouts()
         if not 0 < self.extra_share < 1:
             raise ConfigError(
                 f"--extra_share is {self.extra_share}; it must be over 0 and under 1."
@@ -296,6 +305,25 @@ class SourceConfig:
                 f"--false_alarm_rate is {self.false_alarm_rate}; it is in percent and must be over "
                 "0 and under 100."
             )
+
+    @property
+    def cuts_out(self) -> bool:
+        """Whether something says where the parts of photos are."""
+        return self.masks is not None
+
+    def _require_cutouts(self) -> None:
+        if not 0 < self.replace_background <= 100:
+            raise ConfigError(
+                f"--replace_background is {self.replace_background}; it is in percent and must be "
+                "over 0 and at most 100. Leave --masks out to replace no background."
+            )
+        for name in ("replace_background", "backgrounds"):
+            value = getattr(self, name)
+            if not self.cuts_out and value != getattr(SourceConfig, name):
+                raise ConfigError(
+                    f"--{name} {value} does nothing where parts are not known from their "
+                    "background. Add --masks DIR, or leave it out."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from bricksight.dataset import Record
 from bricksight.errors import ImageError
 from bricksight.features._cache import FeatureCache
 from bricksight.features._compile import CompiledModule, Run
+from bricksight.images import Cutouts
 
 AUGMENTATION_VERSION = 1
 """Part of a view's key: raised when the same settings and seed give another picture."""
@@ -37,29 +38,49 @@ class Views:
         augment: What is random about them.
         seed: Together with the photo's content and the view's number it fixes the view, so that
             adding photos does not change the views of the others.
+        cutouts: Where the parts are, and what random views show behind them.
     """
 
     num_random: int = 0
     include_plain: bool = True
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: int = 0
+    cutouts: Cutouts | None = None
 
     @property
     def keys(self) -> list[str]:
+        """One text a view of a photo without a mask; see ``keys_of``."""
+        return self._keys("")
+
+    def keys_of(self, record: Record) -> list[str]:
         """One text a view, the same in every run that would compute the same pixels."""
+        return self._keys("" if self.cutouts is None else self.cutouts.key_of(record.path))
+
+    def _keys(self, cutout: str) -> list[str]:
         amounts = [(name, _shortest(value)) for name, value in asdict(self.augment).items()]
-        settings = repr((AUGMENTATION_VERSION, sorted(amounts), self.seed))
+        behind = (cutout,) if cutout else ()
+        settings = repr((AUGMENTATION_VERSION, sorted(amounts), self.seed, *behind))
         digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
         random = [f"{digest}-{number}" for number in range(self.num_random)]
         return ["plain", *random] if self.include_plain else random
 
+    def read(self, record: Record, spec: InputSpec) -> np.ndarray:
+        """Returns the decoded photo that ``render`` takes.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        photo = images.decode(record.path, min_size=images.decoding_size(spec))
+        return photo if self.cutouts is None else self.cutouts.cut_out(photo, record.path)
+
     def render(self, photo: np.ndarray, key: str, *, sha256: str, spec: InputSpec) -> np.ndarray:
         """Returns view ``key`` of a decoded photo, float32 (height, width, 3) in [0, 1]."""
         if key == "plain":
-            return images.to_input(photo, spec)
+            return images.to_input(photo[..., :3], spec)
         number = int(key.rpartition("-")[2])
         rng = np.random.default_rng([self.seed, number, int(sha256[:15], 16)])
-        return images.augment(photo, rng, config=self.augment, spec=spec)
+        backgrounds = None if self.cutouts is None else self.cutouts.backgrounds
+        return images.augment(photo, rng, config=self.augment, spec=spec, backgrounds=backgrounds)
 
 
 def _shortest(amount: float) -> float:
@@ -112,14 +133,13 @@ def extract(
     Raises:
         CacheError: the cache cannot be opened.
     """
-    keys = views.keys
-    matrix = np.zeros((len(records), len(keys), compiled.num_features), np.float32)
+    matrix = np.zeros((len(records), len(views.keys), compiled.num_features), np.float32)
     failures: dict[int, str] = {}
     num_computed = 0
     job = _Job(compiled, views)
     cache = None if cache_path is None else _open_cache(cache_path, compiled)
     try:
-        for row, outcome in _outcomes(records, keys, job, cache, workers or num_cores()):
+        for row, outcome in _outcomes(records, views, job, cache, workers or num_cores()):
             if isinstance(outcome, str):
                 failures[row] = outcome
             else:
@@ -128,7 +148,7 @@ def extract(
                 if cache is not None and computed:
                     cache.put(records[row].sha256, computed)
                 found.update(computed)
-                for column, key in enumerate(keys):
+                for column, key in enumerate(views.keys_of(records[row])):
                     matrix[row, column] = found[key]
             if progress is not None:
                 progress(1)
@@ -162,7 +182,7 @@ _Outcome = tuple[_ByView, _ByView] | str
 
 def _outcomes(
     records: Sequence[Record],
-    keys: Sequence[str],
+    views: Views,
     job: "_Job",
     cache: FeatureCache | None,
     workers: int,
@@ -172,6 +192,7 @@ def _outcomes(
     with ThreadPoolExecutor(workers, thread_name_prefix="features") as pool:
         try:
             for row, record in enumerate(records):
+                keys = views.keys_of(record)
                 found = cache.get(record.sha256, keys) if cache is not None else {}
                 missing = [key for key in keys if key not in found]
                 if not missing:
@@ -205,7 +226,7 @@ class _Job:
         """Returns the features by view, or the reason why the photo cannot be read."""
         spec = self._compiled.module.input_spec
         try:
-            photo = images.decode(record.path, min_size=images.decoding_size(spec))
+            photo = self._views.read(record, spec)
         except ImageError as error:
             return str(error)
         run = self._network()

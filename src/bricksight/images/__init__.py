@@ -5,16 +5,21 @@ takes, ``load_input`` does both, and ``augment`` makes a random view for trainin
 """
 
 from bricksight.images.augmentation import AUGMENTATIONS, augment
+from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
 from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, probe
 from bricksight.images.preprocessing import decoding_size, load_input, to_input, to_pixels
 
 __all__ = [
     "AUGMENTATIONS",
     "MAX_PIXELS",
+    "Backgrounds",
+    "Cutouts",
     "ImageProbe",
     "augment",
     "decode",
     "decoding_size",
+    "encode_mask",
+    "find_backgrounds",
     "load_input",
     "probe",
     "to_input",

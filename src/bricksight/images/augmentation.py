@@ -14,15 +14,23 @@ import numpy as np
 
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.images.changes import CHANGES
+from bricksight.images.cutouts import Backgrounds, over_background
 from bricksight.images.framing import FRAMINGS, Framing, take_view
 from bricksight.images.preprocessing import pad, scale_to_unit
 
 AUGMENTATIONS: Mapping[str, Callable[..., object]] = MappingProxyType({**FRAMINGS, **CHANGES})
 """Field of ``AugmentConfig`` → what it does, in order of application."""
 
+_CHANNELS_WITH_MASK = 4
+
 
 def augment(
-    image: np.ndarray, rng: np.random.Generator, *, config: AugmentConfig, spec: InputSpec
+    image: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    config: AugmentConfig,
+    spec: InputSpec,
+    backgrounds: Backgrounds | None = None,
 ) -> np.ndarray:
     """Returns one random view of a photo: float32, (height, width, 3), RGB in [0, 1].
 
@@ -32,16 +40,22 @@ def augment(
     stays as it is in prediction.
 
     Args:
-        image: uint8, (height, width, 3), RGB: the decoded photo, at best larger than the input.
+        image: uint8, (height, width, 3), RGB: the decoded photo, at best larger than the input. A
+            fourth channel, 255 where the part is, lets the background be replaced.
         rng: draws the random numbers; none for a setting that is 0 or false.
         config: how much of what.
         spec: the network's size.
+        backgrounds: what to put behind the part, and how often.
     """
     framing = Framing(width=image.shape[1], height=image.shape[0])
     for name, frame in FRAMINGS.items():
         if amount := getattr(config, name):
             framing = frame(framing, rng, amount=amount)
-    view = scale_to_unit(np.asarray(take_view(image, framing, spec)))
+    has_mask = image.shape[2] == _CHANNELS_WITH_MASK
+    if backgrounds is not None and has_mask and 100 * rng.random() < backgrounds.percent:
+        view = over_background(take_view(image, framing, spec), rng, backgrounds)
+    else:
+        view = scale_to_unit(np.asarray(take_view(image[..., :3], framing, spec)))
     for name, change in CHANGES.items():
         if amount := getattr(config, name):
             view = change(view, rng, amount=amount)

@@ -100,6 +100,13 @@ def take_view(image: np.ndarray, framing: Framing, spec: InputSpec) -> Image.Ima
     """Returns what is seen, at the size that the photo covers of the network's input.
 
     Where the view looks past the photo, it shows the median colour of the photo's border.
+
+    Args:
+        image: uint8 (height, width, 3), RGB; or (height, width, 4), RGBA, whose colours Pillow
+            weighs by their alpha, so that no colour of the background is mixed into the part. Past
+            such a photo the view is clear.
+        framing: where the view lies.
+        spec: the network's size.
     """
     photo = Image.fromarray(image)
     size = fitted_size(framing.width, framing.height, spec)
@@ -108,7 +115,8 @@ def take_view(image: np.ndarray, framing: Framing, spec: InputSpec) -> Image.Ima
         return resize(photo, size, box=box)
     step_x, step_y = (right - left) / size[0], (bottom - top) / size[1]
     to_frame = np.array([[step_x, 0, left], [0, step_y, top], [0, 0, 1]])
-    return _resample(photo, _about_centre(framing) @ to_frame, size, fill=border_colour(image))
+    fill = border_colour(image) if photo.mode == "RGB" else (0, 0, 0, 0)
+    return _resample(photo, _about_centre(framing) @ to_frame, size, fill=fill)
 
 
 def border_colour(image: np.ndarray) -> tuple[int, int, int]:
@@ -142,7 +150,7 @@ def _about_centre(framing: Framing) -> np.ndarray:
 
 
 def _resample(
-    photo: Image.Image, to_photo: np.ndarray, size: tuple[int, int], *, fill: tuple[int, int, int]
+    photo: Image.Image, to_photo: np.ndarray, size: tuple[int, int], *, fill: tuple[int, ...]
 ) -> Image.Image:
     """Returns the picture whose pixel at (x, y, 1) is the photo's at ``to_photo @ (x, y, 1)``."""
     # Pillow interpolates between neighbours only, so a photo much finer than the view is

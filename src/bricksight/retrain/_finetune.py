@@ -198,6 +198,7 @@ def _checkpoint(photos: Photos, training: Training, tuning: Tuning) -> Checkpoin
         ],
         "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
         "extra_share": tuning.extra_share,
+        "cutouts": photos.cutouts and photos.cutouts.key,
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     path = training.checkpoint_path or cache_dir("checkpoints") / key[:16]

@@ -13,7 +13,9 @@ from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Dataset, Record, suggest_group_by, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
+from bricksight.images import Cutouts
 from bricksight.modules import Module, resolve, widths_by_depth, with_depths
+from bricksight.retrain._cutouts import find_cutouts
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import Examples
 
@@ -37,6 +39,7 @@ class Photos:
         own: The network with nothing but its own features.
         widths: How many features each depth of ``compiled`` adds; one number where there is nothing
             to choose from.
+        cutouts: Where the parts are, and what random views show behind them.
     """
 
     data: Dataset
@@ -48,6 +51,7 @@ class Photos:
     outliers: np.ndarray
     own: Module
     widths: tuple[int, ...]
+    cutouts: Cutouts | None = None
 
     def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
@@ -90,6 +94,7 @@ class Photos:
         return plain
 
     def _again(self, records: Sequence[Record], views: Views) -> np.ndarray:
+        views = replace(views, cutouts=self.cutouts)
         found = _extract(records, self.compiled, views, self.cache_path, self.watch)
         return _all_read(found).matrix
 
@@ -142,6 +147,7 @@ def open_photos(
     Raises:
         DataError: a photo is bad and ``strict`` is set, or none can be read.
         ModuleError: the network cannot be had.
+        ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
     suggestion = None if data.split.group_by else suggest_group_by(data.records)
@@ -187,6 +193,7 @@ def open_photos(
         outliers=outliers,
         own=own,
         widths=widths or (compiled.num_features,),
+        cutouts=find_cutouts(data.records, source, watch),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from bricksight.config import AugmentConfig, FineTuneConfig
 from bricksight.dataset import Record
 from bricksight.errors import DataError, ImageError
+from bricksight.images import Cutouts
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._teacher import Teacher
 from bricksight.training import NO_CLASS, OUTLIERS_WEIGHT, Mixture, Pictures, Stage, read_pictures
@@ -118,8 +119,10 @@ def mixture_of(
 ) -> Mixture:
     extra = photos.data.extra
     records = tuple(record for side in sides for record in photos.data.bucket(side))
+    cutouts = photos.cutouts
+    labels = photos.data.label_indices(records)
     return Mixture(
-        photos=pictures(photos, records, size),
+        photos=_read(photos, records, labels, size, cutouts),
         extra=pictures(photos, extra, size) if extra else None,
         extra_share=tuning.extra_share,
         outliers=_outliers(photos, size),
@@ -130,6 +133,7 @@ def mixture_of(
         mixup=tuning.config.mixup,
         cutmix=tuning.config.cutmix,
         teacher=tuning.teacher,
+        backgrounds=None if cutouts is None else cutouts.backgrounds,
     )
 
 
@@ -142,9 +146,16 @@ def pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Pictures
     return _read(photos, records, photos.data.label_indices(records), size)
 
 
-def _read(photos: Photos, records: tuple[Record, ...], labels: np.ndarray, size: int) -> Pictures:
+def _read(
+    photos: Photos,
+    records: tuple[Record, ...],
+    labels: np.ndarray,
+    size: int,
+    cutouts: Cutouts | None = None,
+) -> Pictures:
     try:
         with photos.watch.stage("Reading photos"):
-            return read_pictures([one.path for one in records], labels, size=size)
+            paths = [one.path for one in records]
+            return read_pictures(paths, labels, size=size, cutouts=cutouts)
     except ImageError as error:
         raise DataError(f"{error}\nIt could be read a moment ago.") from error

@@ -117,11 +117,21 @@ def retrain(
 
 
 def require_recipe(config: RetrainConfig, head: HeadConfig) -> None:
-    """Refuses photos of none of the classes where a training is asked for that cannot use them.
+    """Refuses photos of none of the classes, or masks, where the training cannot use them.
 
     Raises:
-        ConfigError: both are.
+        ConfigError: both are asked for.
     """
+    if config.cuts_out and head.is_retrain_way:
+        raise ConfigError(
+            "Other backgrounds (--masks) are for our own recipe, not for retrain.py's training. "
+            "Leave out --how_many_training_steps, --learning_rate and --train_batch_size."
+        )
+    if config.cuts_out and head.views == 0:
+        raise ConfigError(
+            "--views 0 asks for no random views, and other backgrounds (--masks) are shown in "
+            "those alone. Leave one of them out."
+        )
     if config.unknown_dir is not None and head.is_retrain_way:
         raise ConfigError(
             f"--unknown_dir {config.unknown_dir} is for our own recipe; retrain.py's training "

@@ -5,28 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight.config import PHOTO_EXTENSIONS, InputSpec
-from bricksight.errors import ConfigError
+from bricksight.config import InputSpec
 from bricksight.images import load_input
 from bricksight.synth.colours import srgb_to_linear
 
 _LEAST = 1e-3
-
-
-def find_backgrounds(folder: Path) -> tuple[Path, ...]:
-    """Returns the photos in a folder, sorted.
-
-    Raises:
-        ConfigError: there are none.
-    """
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_EXTENSIONS)
-    photos = tuple(sorted(path for path in found if path.is_file()))
-    if not photos:
-        raise ConfigError(
-            f"--backgrounds {folder} holds no photos ({', '.join(sorted(PHOTO_EXTENSIONS))}). "
-            "Name a folder with photos of the empty scene."
-        )
-    return photos
 
 
 def load_background(path: Path, size: int) -> np.ndarray:

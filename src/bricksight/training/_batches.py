@@ -1,5 +1,6 @@
 """Photos in memory, and the random batches that a network is trained on."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from bricksight import images
 from bricksight._threads import in_threads, num_cores
 from bricksight.config import AugmentConfig, InputSpec
+from bricksight.images import Backgrounds, Cutouts
 
 _DECODING_MARGIN = 1.5
 """How many times larger than the input photos are kept: what ``augment`` can use, and no more."""
@@ -43,7 +45,8 @@ class Pictures:
     """Decoded photos.
 
     Attributes:
-        pixels: uint8 (height, width, 3) each, RGB.
+        pixels: uint8 (height, width, 3) each, RGB; those to train on may have a fourth channel, 255
+            where the part is.
         labels: int (num_photos,), indices of the classes.
     """
 
@@ -58,10 +61,18 @@ class Pictures:
         return Pictures(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
 
 
-def read_pictures(paths: Sequence[Path], labels: np.ndarray, *, size: int) -> Pictures:
+def read_pictures(
+    paths: Sequence[Path], labels: np.ndarray, *, size: int, cutouts: Cutouts | None = None
+) -> Pictures:
     """Returns photos at about one and a half times ``size``, their proportions kept.
 
-    At 160 pixels a photo takes about 170 kB of memory.
+    At 160 pixels a photo takes about 170 kB of memory, and a third more with a mask.
+
+    Args:
+        paths: the files.
+        labels: int (num_photos,), indices of the classes.
+        size: rows and columns of the images that they are trained at.
+        cutouts: has the masks of some of them.
 
     Raises:
         ImageError: a photo cannot be read.
@@ -69,6 +80,10 @@ def read_pictures(paths: Sequence[Path], labels: np.ndarray, *, size: int) -> Pi
     smallest = round(size * _DECODING_MARGIN)
 
     def read(path: Path) -> np.ndarray:
+        photo = read_photo(path)
+        return photo if cutouts is None else cutouts.cut_out(photo, path)
+
+    def read_photo(path: Path) -> np.ndarray:
         pixels = images.decode(path, min_size=smallest)
         height, width = pixels.shape[:2]
         scale = smallest / min(height, width)
@@ -98,6 +113,7 @@ class Mixture:
         cutmix: The same for pasting a rectangle of one view into another; where both are wanted,
             each batch takes one of them.
         teacher: Answers views as ``Batch.answers`` has them.
+        backgrounds: What is put behind the parts of photos with a mask.
     """
 
     photos: Pictures
@@ -111,6 +127,7 @@ class Mixture:
     mixup: float = 0.0
     cutmix: float = 0.0
     teacher: Callable[[np.ndarray], np.ndarray] | None = None
+    backgrounds: Backgrounds | None = None
 
     @property
     def num_extra(self) -> int:
@@ -162,9 +179,10 @@ class Mixture:
                 rows = self._rows(source, len(pictures), step, num)
                 drawn += [(pictures.pixels[row], pictures.labels[row]) for row in rows]
         kinds = rng.integers(len(self.augments), size=len(drawn))
+        render = functools.partial(images.augment, spec=spec, backgrounds=self.backgrounds)
         views = np.stack(
             [
-                images.augment(pixels, rng, config=self.augments[kind], spec=spec)
+                render(pixels, rng, config=self.augments[kind])
                 for (pixels, _), kind in zip(drawn, kinds, strict=True)
             ]
         )
