@@ -14,7 +14,7 @@ from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, InputSp
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError
 from bricksight.features import Views, compile_module, extract
-from bricksight.images import Backgrounds, Cutouts, augment, encode_mask, to_input
+from bricksight.images import Backgrounds, Cutouts, augment, differing_part, encode_mask, to_input
 from bricksight.predict import Predictor
 from bricksight.retrain import retrain
 from bricksight.retrain._cutouts import find_cutouts
@@ -297,3 +297,106 @@ def test_retrain__looks_at_the_part_where_the_background_tells_the_class(
 
     assert share_right() <= 0.5
     assert share_right(masks=masks_of(parts), backgrounds=belts) > 0.9
+
+
+# From a photo of the empty scene
+
+
+def scene(width: int = 480, height: int = 360, *, seed: int = 0, noise: float = 4) -> np.ndarray:
+    """A belt, lit unevenly, float64 (height, width, 3)."""
+    rows, columns = np.mgrid[:height, :width]
+    belt = (110 + 40 * columns / width - 30 * rows / height)[..., None] * (1.0, 0.95, 0.85)
+    return belt + np.random.default_rng(seed).normal(0, noise, size=(height, width, 3))
+
+
+def as_photo(light: np.ndarray) -> np.ndarray:
+    return np.clip(light, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("noise", [1, 4, 10])
+@pytest.mark.parametrize("gain", [(1, 1, 1), (1.15, 1.1, 1.1), (0.8, 0.85, 0.95)])
+def test_differing_part__is_the_part_in_other_light(
+    gain: tuple[float, float, float], noise: float
+) -> None:
+    photo = scene(seed=1, noise=noise)
+    expected = np.zeros((360, 480), bool)
+    expected[100:250, 150:300] = True
+    photo[expected] = (170, 30, 40)
+    photo[160:190, 200:240] = scene(seed=1, noise=noise)[160:190, 200:240]  # a hole: a stud's top
+    photo[20:25, 20:24] = 255  # a speck of dust
+    found = differing_part(as_photo(photo * gain), as_photo(scene(seed=2, noise=noise)))
+    assert (found.dtype, set(np.unique(found))) == (np.uint8, {0, 255})
+    either, both = (found > 0) | expected, (found > 0) & expected
+    assert both.sum() / either.sum() > 0.95
+    assert not found[:60, :60].any()
+
+
+def test_differing_part__reaches_the_edge_of_the_photo() -> None:
+    photo = scene(seed=1)
+    photo[:80, :90] = (170, 30, 40)
+    found = differing_part(as_photo(photo), as_photo(scene(seed=2)))
+    assert found[:75, :85].all()
+    assert not found[90:, :].any()
+
+
+def test_differing_part__nothing_and_everything() -> None:
+    empty = as_photo(scene(seed=2))
+    assert not differing_part(as_photo(scene(seed=1)), empty).any()
+    other = as_photo(np.random.default_rng(0).uniform(0, 255, size=(12, 16, 3)))
+    elsewhere = np.asarray(Image.fromarray(other).resize((480, 360), Image.Resampling.NEAREST))
+    assert differing_part(elsewhere, empty).all()
+
+
+def test_find_cutouts__from_the_empty_scene(
+    parts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty, elsewhere = tmp_path / "empty.png", parts / "red" / "17.png"
+    Image.new("RGB", (48, 40), LIGHT).save(empty)
+    Image.new("RGB", (48, 40), LIGHT).save(parts / "red" / "16.png")
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(elsewhere)
+    with caplog.at_level(logging.WARNING):
+        cutouts = found_in(parts, masks=None, empty_scene=empty)
+    assert cutouts is not None
+    (message,) = caplog.messages
+    assert message.startswith(f"2 photos that differ nowhere or everywhere from {empty}: they keep")
+    for number in range(16):
+        _, expected = draw_part("red", LIGHT, number)
+        image = cutouts.cut_out(np.zeros((40, 48, 3), np.uint8), parts / "red" / f"{number}.png")
+        found, box = image[..., 3] > 0, np.asarray(expected) > 0
+        assert (found & box).sum() / (found | box).sum() > 0.7  # a pixel more all around, of 15
+
+    with caplog.at_level(logging.WARNING):
+        both = found_in(parts, empty_scene=empty)
+    assert both is not None
+    _, expected = draw_part("red", LIGHT, 3)
+    image = both.cut_out(np.zeros((40, 48, 3), np.uint8), parts / "red" / "3.png")
+    np.testing.assert_array_equal(image[..., 3], np.asarray(expected))
+
+
+def test_find_cutouts__refuses_an_empty_scene_that_is_not_theirs(
+    parts: Path, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.png"
+    Image.new("RGB", (96, 40), LIGHT).save(empty)
+    with pytest.raises(ConfigError, match=r"--empty_scene: .* is 96 x 40 pixels and .* 48 x 40"):
+        found_in(parts, masks=None, empty_scene=empty)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
+    Image.fromarray(noise).save(empty)
+    with pytest.raises(ConfigError, match=r"no part to put .*: 32 photos that differ nowhere or"):
+        found_in(parts, masks=None, empty_scene=empty)
+
+
+def test_find_cutouts__compares_what_was_rounded_otherwise(parts: Path, tmp_path: Path) -> None:
+    """A JPEG is decoded at an eighth, whose sides are rounded up; a PNG is not."""
+    for path in [record.path for record in scan(parts).records]:
+        photo, _ = draw_part(path.parent.name, LIGHT, int(path.stem))
+        photo.resize((4800, 4097)).save(path.with_suffix(".jpg"))
+        path.unlink()
+        if int(path.stem) > 2:
+            path.with_suffix(".jpg").unlink()
+    empty = tmp_path / "empty.png"
+    Image.new("RGB", (4800, 4097), LIGHT).save(empty)
+    cutouts = found_in(parts, masks=None, empty_scene=empty)
+    assert cutouts is not None
+    assert len(cutouts.masks) == 6

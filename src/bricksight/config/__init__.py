@@ -5,10 +5,11 @@ the option's help, its default is the option's default. retrain.py's names are k
 """
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bricksight.config._augment import AugmentConfig
 from bricksight.config._checks import require_photos, require_range
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.errors import ConfigError
@@ -124,60 +125,6 @@ class SplitConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
-    """Random changes to training photos; 0 or false leaves the photo as it is.
-
-    Attributes:
-        flip_left_right: Mirror half of the views.
-        random_crop: Enlarge by this many percent and cut a random part of the network's size.
-        random_scale: Enlarge further by up to this many percent before the cut.
-        random_brightness: Multiply by a number up to this many percent above or below 1.
-        random_rotation: Turn by up to this many degrees either way; 180 is any angle.
-        random_shrink: Move away by up to this many percent, so that what is turned stays in view.
-        random_translation: Shift by up to this many percent of each side.
-        flip_up_down: Turn half of the views upside down (a mirror image, not a rotation).
-        random_contrast: Change the contrast by up to this many percent.
-        random_saturation: Change the saturation by up to this many percent.
-        random_hue: Turn the colours by up to this many degrees of the colour circle.
-        random_blur: Blur with a Gaussian of up to this standard deviation, in pixels.
-        random_noise: Add Gaussian noise of up to this standard deviation, in percent of white.
-        random_erasing: Cover a rectangle of up to this many percent of the area.
-    """
-
-    flip_left_right: bool = False
-    random_crop: float = 0
-    random_scale: float = 0
-    random_brightness: float = 0
-    random_rotation: float = 0
-    random_shrink: float = 0
-    random_translation: float = 0
-    flip_up_down: bool = False
-    random_contrast: float = 0
-    random_saturation: float = 0
-    random_hue: float = 0
-    random_blur: float = 0
-    random_noise: float = 0
-    random_erasing: float = 0
-
-    def __post_init__(self) -> None:
-        highest = {
-            "random_rotation": 180,
-            "random_hue": 180,
-            "random_blur": 20,
-            "random_crop": 400,
-            "random_scale": 400,
-        }
-        for field in fields(self):
-            if not isinstance(getattr(self, field.name), bool):
-                require_range(self, field.name, 0, highest.get(field.name, 100))
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether every view equals the photo."""
-        return self == AugmentConfig()
-
-
-@dataclass(frozen=True, kw_only=True)
 class HeadConfig:
     """How the classification layer is trained on features.
 
@@ -277,7 +224,9 @@ class SourceConfig:
         false_alarm_rate: Percent of the photos of known classes that may be answered "unknown".
         masks: Folder of masks, such as OUT_masks of `bricksight synth --masks`: for a photo
             red/1.jpg the PNG red/1.png, 255 where the part is. Random views show other backgrounds.
-        replace_background: Percent of the random views of photos with a mask that do so.
+        empty_scene: Photo of the empty scene by the same camera; the part is where a photo differs
+            from it. Photos that have a mask are not compared.
+        replace_background: Percent of the random views of such photos that show another background.
         backgrounds: Folder of photos to put behind the parts; without it, plain colours and
             gradients.
     """
@@ -291,6 +240,7 @@ class SourceConfig:
     unknown_dir: Path | None = None
     false_alarm_rate: float = 5
     masks: Path | None = None
+    empty_scene: Path | None = None
     replace_background: float = 50
     backgrounds: Path | None = None
 
@@ -309,20 +259,20 @@ class SourceConfig:
     @property
     def cuts_out(self) -> bool:
         """Whether something says where the parts of photos are."""
-        return self.masks is not None
+        return self.masks is not None or self.empty_scene is not None
 
     def _require_cutouts(self) -> None:
         if not 0 < self.replace_background <= 100:
             raise ConfigError(
                 f"--replace_background is {self.replace_background}; it is in percent and must be "
-                "over 0 and at most 100. Leave --masks out to replace no background."
+                "over 0 and at most 100. Leave out --masks and --empty_scene to replace none."
             )
         for name in ("replace_background", "backgrounds"):
             value = getattr(self, name)
             if not self.cuts_out and value != getattr(SourceConfig, name):
                 raise ConfigError(
                     f"--{name} {value} does nothing where parts are not known from their "
-                    "background. Add --masks DIR, or leave it out."
+                    "background. Add --masks DIR or --empty_scene PHOTO, or leave it out."
                 )
 
 

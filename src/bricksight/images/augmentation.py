@@ -3,8 +3,9 @@
 A network that has seen each photo a little turned, shifted, lit otherwise and half hidden relies
 less on what happened to be so in that one photo. There are two kinds: framings decide which part of
 the photo is seen and how it is turned, and are carried out together in one resampling; changes act
-on the view at the network's size. To add one: a function and a line of the table in ``framing.py``
-or ``changes.py``, and a field of the same name in ``AugmentConfig``.
+on the view at the network's size. Between them the part may be put before another background; see
+``cutouts.py``. To add one: a function and a line of the table in ``framing.py`` or ``changes.py``,
+and a field of the same name in ``AugmentConfig``.
 """
 
 from collections.abc import Callable, Mapping

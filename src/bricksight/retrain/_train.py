@@ -181,6 +181,11 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
             "cross-validation: the mildest views and the usual regularisation are used."
         )
     kinds, by_views = _choose_views(photos, training)
+    if photos.cutouts is not None and not kinds:
+        _LOGGER.warning(
+            "Held-out photos are told apart best without random views, and no background is "
+            "replaced. An option such as --random_rotation 15 takes this choice over."
+        )
     examples = _with_views(photos, records, kinds)
     depths, by_depths = _choose_depths(photos, examples, seed=config.seed)
     narrow = photos.of_depths(depths)

@@ -124,13 +124,14 @@ def require_recipe(config: RetrainConfig, head: HeadConfig) -> None:
     """
     if config.cuts_out and head.is_retrain_way:
         raise ConfigError(
-            "Other backgrounds (--masks) are for our own recipe, not for retrain.py's training. "
-            "Leave out --how_many_training_steps, --learning_rate and --train_batch_size."
+            "Other backgrounds (--masks, --empty_scene) are for our own recipe; retrain.py's "
+            "training knows none. Leave out --how_many_training_steps, --learning_rate and "
+            "--train_batch_size."
         )
     if config.cuts_out and head.views == 0:
         raise ConfigError(
-            "--views 0 asks for no random views, and other backgrounds (--masks) are shown in "
-            "those alone. Leave one of them out."
+            "--views 0 asks for no random views, and other backgrounds (--masks, --empty_scene) "
+            "are shown in those alone. Leave one of them out."
         )
     if config.unknown_dir is not None and head.is_retrain_way:
         raise ConfigError(
