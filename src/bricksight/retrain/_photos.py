@@ -150,19 +150,11 @@ def open_photos(
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
-    suggestion = None if data.split.group_by else suggest_group_by(data.records)
-    if suggestion:
-        _LOGGER.warning(
-            "File names look like several photos of one object, which may be on both sides of the "
-            "split and make the test too good. Keep them together: --group_by '%s'",
-            suggestion,
-        )
+    _suggest_groups(data)
     with watch.stage("Finding the network"):
         own = resolve(source.tfhub_module)
         own = replace(own, input_spec=replace(own.input_spec, resize=source.resize))
-        # What was asked for in the reference is not chosen again; a graph has no depths.
-        has_depths = all_depths and own.depths is None and own.network_builder is not None
-        widths = widths_by_depth(own) if has_depths else ()
+        widths = _widths(own) if all_depths else ()
         module = with_depths(own, len(widths)) if len(widths) > 1 else own
     with watch.stage("Compiling the network"):
         compiled = compile_module(module, images=lambda spec: _readable(data, spec))
@@ -195,6 +187,24 @@ def open_photos(
         widths=widths or (compiled.num_features,),
         cutouts=find_cutouts(data.records, source, watch),
     )
+
+
+def _widths(module: Module) -> tuple[int, ...]:
+    """Returns how many features each depth adds; none where there is nothing to choose from."""
+    # What was asked for in the reference is not chosen again; a graph has no depths.
+    if module.depths is not None or module.network_builder is None:
+        return ()
+    return widths_by_depth(module)
+
+
+def _suggest_groups(data: Dataset) -> None:
+    suggestion = None if data.split.group_by else suggest_group_by(data.records)
+    if suggestion:
+        _LOGGER.warning(
+            "File names look like several photos of one object, which may be on both sides of the "
+            "split and make the test too good. Keep them together: --group_by '%s'",
+            suggestion,
+        )
 
 
 def _without_bad_outliers(data: Dataset, found: FeatureSet, source: SourceConfig) -> Dataset:

@@ -274,32 +274,16 @@ def train_by_recipe(
             best[:] = [(loss, step, head)]
         return step - best[0][1] < _PATIENCE
 
-    def fit(
-        examples: Examples, max_iterations: int, on_iteration: OnIteration | None = None
-    ) -> Head:
-        fit = LinearFit(
-            examples, num_classes=num_classes, class_weight=class_weight, outliers=outliers
-        )
-        if choice.l2 is not None:
-            (head,) = fit.softmax(
-                choice.shrinkage,
-                [choice.l2],
-                max_iterations=max_iterations,
-                on_iteration=on_iteration,
-            )
-            return head
-        head = fit.lda(choice.shrinkage)
-        if on_iteration is not None:
-            on_iteration(1, head)
-        return head
-
+    linear_fit = functools.partial(
+        LinearFit, num_classes=num_classes, class_weight=class_weight, outliers=outliers
+    )
     with one_blas_thread():
-        fit(training, _MAX_ITERATIONS, on_iteration)
+        _fit(linear_fit(training), choice, _MAX_ITERATIONS, on_iteration)
         _, history.best_step, validated = best[0]
         temperature, head = 1.0, validated
         if validation is not None:
             temperature = _temperature_and_loss(validated, validation)[0]
-            head = fit(training.joined(validation), history.best_step)
+            head = _fit(linear_fit(training.joined(validation)), choice, history.best_step)
     return TrainedHead(
         head=_cooled(head, temperature),
         held_out=_held_out_answers(_cooled(validated, temperature), validation),
@@ -314,6 +298,23 @@ def train_by_recipe(
             "fitted_to": "training" if validation is None else "training and validation",
         },
     )
+
+
+def _fit(
+    photos: LinearFit,
+    choice: HeadChoice,
+    max_iterations: int,
+    on_iteration: OnIteration | None = None,
+) -> Head:
+    if choice.l2 is None:
+        head = photos.lda(choice.shrinkage)
+        if on_iteration is not None:
+            on_iteration(1, head)
+        return head
+    (head,) = photos.softmax(
+        choice.shrinkage, [choice.l2], max_iterations=max_iterations, on_iteration=on_iteration
+    )
+    return head
 
 
 def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
