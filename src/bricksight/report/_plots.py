@@ -58,6 +58,7 @@ def _draw_curves(
         axes.axvline(
             history.best_step, color=FAINT, linestyle="--", label=f"kept: {history.best_step}"
         )
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)  # there is no step 0.98
     axes.set_xlabel(history.unit)
 
 
