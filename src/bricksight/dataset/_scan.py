@@ -75,8 +75,7 @@ def scan_extra(
     if not listing.photos:
         raise DataError(f"--extra_train_dir {folder} holds no photos in class folders. {LAYOUT}")
     photos, reasons = _hashed(listing.photos, None)
-    own = {record.sha256 for record in known}
-    twins = [photo.relative_path for photo in photos if photo.sha256 in own]
+    left, twins = _apart(photos, known)
     problems = [*listing_problems(listing), *unreadable_files(reasons)]
     if twins:
         message = (
@@ -93,8 +92,7 @@ def scan_extra(
             sha256=photo.sha256,
             bucket="extra",
         )
-        for photo in sorted(photos, key=lambda photo: photo.relative_path)
-        if photo.sha256 not in own
+        for photo in left
     )
     return records, problems
 
@@ -120,8 +118,7 @@ def scan_outliers(
     listing = list_folder(folder)
     loose = [Photo(folder / path, path, "") for path in listing.loose_photos]
     photos, reasons = _hashed([*loose, *listing.photos], None)
-    own = {record.sha256 for record in known}
-    twins = [photo.relative_path for photo in photos if photo.sha256 in own]
+    left, twins = _apart(photos, known)
     problems = [*listing_problems(replace(listing, loose_photos=[])), *unreadable_files(reasons)]
     if twins:
         message = (
@@ -129,15 +126,20 @@ def scan_outliers(
             f"have them too: {some(twins)}."
         )
         problems.append(Problem("unknown_twin", message, tuple(twins)))
-    left = sorted(
-        (photo for photo in photos if photo.sha256 not in own), key=lambda one: one.relative_path
-    )
     if not left:
         raise DataError(
             f"--unknown_dir {folder} holds no photos besides those of the classes. Expected photos "
             "of what is none of the classes, in it or in folders below it."
         )
     return _outliers(folder, left, split), problems
+
+
+def _apart(photos: Sequence[Photo], known: Sequence[Record]) -> tuple[list[Photo], list[str]]:
+    """Returns the photos that are not known ones, by path, and the paths of those that are."""
+    own = {record.sha256 for record in known}
+    left = [photo for photo in photos if photo.sha256 not in own]
+    twins = [photo.relative_path for photo in photos if photo.sha256 in own]
+    return sorted(left, key=lambda photo: photo.relative_path), twins
 
 
 def _outliers(folder: Path, photos: Sequence[Photo], split: SplitConfig) -> tuple[Record, ...]:
