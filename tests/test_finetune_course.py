@@ -16,6 +16,7 @@ from bricksight.errors import ConfigError
 from bricksight.retrain import RetrainResult, retrain
 from bricksight.training import Mixture, Pictures
 from photos import draw, write_photo_folder
+from tensorboard_events import read_events
 from tiny_bundle import SPLIT
 from tiny_modules import write_keras_file, write_reusable_saved_model
 
@@ -137,6 +138,9 @@ def test_resume__gives_the_network_of_an_uninterrupted_run(tmp_path: Path) -> No
     assert reporter.steps == num_steps - done
     assert resumed.findings.trained.choices["resumed_at_step"] == done - 6
     assert_equal(resumed, whole)
+    events = read_events(resumed.bundle.path / "summaries" / "validation")
+    steps = [one.step for one in whole.findings.trained.history.measurements]
+    assert [one.step for one in events.Scalars("accuracy")] == steps
     assert list((tmp_path / "kept").iterdir()) == []
 
 

@@ -24,6 +24,7 @@ from bricksight.retrain import RetrainResult, retrain
 from bricksight.retrain._judging import _rough_threshold, _small_test
 from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
 from photos import draw
+from tensorboard_events import read_events
 from tiny_bundle import SPLIT, STEPS, train_tiny
 from tiny_modules import write_keras_file
 
@@ -275,14 +276,6 @@ def test_summaries__tensorboard_reads_the_weights(flag_run: FlagRun) -> None:
         assert histogram.max == pytest.approx(array.max())
         assert histogram.sum == pytest.approx(array.sum(), abs=1e-4)
         assert events.Scalars(f"{tag}/mean")[-1].value == pytest.approx(array.mean(), abs=1e-5)
-
-
-def read_events(folder: Path) -> Any:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0})
-    accumulator.Reload()
-    return accumulator
 
 
 def test_intermediate_graphs__are_written_at_their_steps_and_run(flag_run: FlagRun) -> None:

@@ -1,6 +1,6 @@
 """What TensorBoard shows of a training, under retrain.py's tags."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,39 +17,44 @@ _NUM_BINS = 30
 
 @dataclass
 class Snapshots:
-    """The measurements of a training, with the layer at some of them.
+    """The layer at some measurements of a training.
 
-    Whole layers are kept only at every so many measurements: their number is halved whenever it
-    has grown too large, so that memory stays bounded however long the training is.
+    Only at every so many: their number is halved whenever it has grown too large, so that memory
+    stays bounded however long the training is.
     """
 
-    measurements: list[Measurement] = field(default_factory=list)
     heads: dict[int, Head] = field(default_factory=dict)
+    _num_seen: int = 0
     _every: int = 1
 
     def take(self, measurement: Measurement, head: Head) -> None:
-        """Notes one measurement."""
-        if len(self.measurements) % self._every == 0:
+        """Keeps the layer, if it is its turn."""
+        if self._num_seen % self._every == 0:
             # The layer may be changed in place by the next step.
             self.heads[measurement.step] = Head(kernel=head.kernel.copy(), bias=head.bias.copy())
-        self.measurements.append(measurement)
+        self._num_seen += 1
         if len(self.heads) > 2 * _MAX_HISTOGRAMS:
             self._every *= 2
-            kept = [measurement.step for measurement in self.measurements[:: self._every]]
-            self.heads = {step: self.heads[step] for step in kept}
+            self.heads = dict(list(self.heads.items())[::2])
 
 
-def write_summaries(folder: Path, snapshots: Snapshots) -> None:
+def write_summaries(
+    folder: Path, measurements: Sequence[Measurement], heads: Mapping[int, Head]
+) -> None:
     """Writes event files to ``folder``/train and ``folder``/validation, as retrain.py did.
 
     The records are made here and only framed by TensorFlow: its ``tf.summary.scalar`` takes
     milliseconds a value, which adds up to longer than the training.
+
+    Args:
+        folder: made if need be.
+        measurements: all of the training, those before an interruption too.
+        heads: the layer at some of their steps.
     """
-    measurements = snapshots.measurements
     train = [
         (one.step, _scalars(one.train_accuracy, one.train_cross_entropy)) for one in measurements
     ]
-    train += [(step, _weights(head)) for step, head in snapshots.heads.items()]
+    train += [(step, _weights(head)) for step, head in heads.items()]
     _write(folder / "train", train)
     validation = [
         (one.step, _scalars(one.validation_accuracy, one.validation_cross_entropy))

@@ -172,7 +172,9 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
         with watch.stage("Exporting"):
             exports = _export(folder, photos, trained.head, config.final_tensor_name)
         with watch.stage("Writing TensorBoard summaries"):
-            write_summaries(_summaries_dir(config, folder, out), snapshots)
+            write_summaries(
+                _summaries_dir(config, folder, out), trained.history.measurements, snapshots.heads
+            )
         with watch.stage("Writing the report"):
             write_page(folder, findings, seconds=watch.seconds_so_far())
             write_photos(folder, findings.data)
