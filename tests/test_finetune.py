@@ -17,6 +17,7 @@ from bricksight.errors import ConfigError, ModuleError
 from bricksight.modules import resolve, tuned_module
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
+from bricksight.retrain._freezing import first_trained, freeze
 from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
 from bricksight.training._twin import BATCH_NORM_MOMENTUM, build_twin
 from photos import draw, write_photo_folder
@@ -322,8 +323,37 @@ def test_retrain__fine_tunes_from_a_layer_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.tf
+@pytest.mark.parametrize(
+    ("first", "is_pretrained", "trained"),
+    [
+        (None, True, "block3a_dwconv"),
+        (None, False, "stem_conv"),
+        ("whole", True, "stem_conv"),
+        ("block6a_expand_conv", True, "block6a_expand_conv"),
+    ],
+)
+def test_freeze__fine_maps_of_a_pretrained_network_unless_told(
+    first: str | None, is_pretrained: bool, trained: str
+) -> None:
+    module = replace(resolve("packaged:efficientnet_lite0@size=64"), is_pretrained=is_pretrained)
+    network = module.network()
+    freeze(network, first, module)
+    assert first_trained(network) == trained
+    assert network.get_layer("top_conv").trainable
+
+
+@pytest.mark.tf
+def test_freeze__a_network_of_fine_maps_alone_is_trained() -> None:
+    network = keras_network()
+    freeze(network, None, resolve("packaged:efficientnet_lite0"))
+    assert first_trained(network) == "stem"
+
+
+@pytest.mark.tf
 def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no such layer. Its layers are .*stem_bn"):
+    with pytest.raises(
+        ConfigError, match=r"no such layer. Take 'whole' for all, or one of .*stem_bn"
+    ):
         tune(tmp_path / "one", replace(TINY, fine_tune_from="stemm"))
     graph = write_reusable_saved_model(tmp_path / "graph", size=64)
     reference = f"saved_model:{graph}"

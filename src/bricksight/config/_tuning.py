@@ -31,7 +31,8 @@ class FineTuneConfig:
         fine_tune_rate: Highest learning rate of the network; the layer on top learns ten times as
             fast.
         fine_tune_batch_size: Photos in each step.
-        fine_tune_from: Name of the first layer to train; those before it stay as they are.
+        fine_tune_from: Name of the first layer to train, or "whole"; those before it stay as they
+            are. By default those stay whose maps have more than an eighth of the image's rows.
         fine_tune_extra_epochs: How many times each photo of extra_train_dir is seen before the
             first of the others.
         early_stopping: End a stage when the validation photos have not been answered better for so

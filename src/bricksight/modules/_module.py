@@ -40,6 +40,7 @@ class Module:
             every process and in whatever folder the files lie.
         location: The folder or file on disk.
         depths: Of how many depths its features are, ``None`` where nobody has decided it.
+        is_pretrained: Whether its weights have learned anything.
         loader: Makes the function of ``load``.
         network_builder: Makes the model of ``network``, ``None`` if there is no such model.
         graph_builder: Makes the network of ``trainable`` where there is no such model, ``None`` if
@@ -55,6 +56,7 @@ class Module:
     fingerprint: str
     location: Path | None
     depths: int | None = None
+    is_pretrained: bool = True
     loader: Callable[[], FeatureFunction] = field(repr=False, compare=False)
     network_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
     graph_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
@@ -78,7 +80,7 @@ class Module:
         if self.network_builder is None:
             raise ModuleError(
                 f"{self.reference} is a TensorFlow graph without Keras layers. Networks that have "
-                "them are keras:NAME, packaged:efficientnet_lite0 and .keras files."
+                "them are keras:NAME, packaged:NAME and .keras files."
             )
         return self.network_builder()
 

@@ -70,6 +70,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         licence=choice.application.licence,
         fingerprint=fingerprint_of(files, *settings),
         location=path,
+        is_pretrained=not choice.is_random,
         loader=functools.partial(_load_function, build, reference.text, choice.size),
         network_builder=build,
     )

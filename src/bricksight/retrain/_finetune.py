@@ -20,6 +20,7 @@ from bricksight.errors import ConfigError
 from bricksight.modules import tuned_module
 from bricksight.retrain._budget import Work, measure_costs, plan_epochs
 from bricksight.retrain._course import Course
+from bricksight.retrain._freezing import first_trained, freeze
 from bricksight.retrain._keeping import Keeper, Progress
 from bricksight.retrain._photos import Photos, through
 from bricksight.retrain._schedule import (
@@ -50,7 +51,7 @@ from bricksight.training import (
     best_temperature,
 )
 
-_TRAINING_VERSION = 1
+_TRAINING_VERSION = 2
 """Part of the key of what is kept: raised when the same settings train to other weights."""
 
 _LOGGER = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def fine_tune_network(
     """
     module = photos.compiled.module
     network = module.trainable()
-    _freeze_below(network, config.fine_tune_from, module.reference)
+    freeze(network, config.fine_tune_from, module)
     _warn(photos, training, config, network)
     options = TrainerOptions(
         resize=module.input_spec.resize,
@@ -121,7 +122,11 @@ def fine_tune_network(
     if progress.part == 0 and photos.data.extra and progress.extra_epochs:
         _learn_extra(course)
     logits = course.run()
-    trained = _trained(course, logits, resumed_at=start if resumed else None)
+    told = {
+        "first_trained_layer": first_trained(network),
+        "resumed_at_step": start if resumed else None,
+    }
+    trained = _trained(course, logits, told)
     seen = through(photos, tuned_module(module, network))
     keeper.discard()
     return seen, trained
@@ -222,7 +227,7 @@ def _with_epochs(tuning: Tuning, progress: Progress) -> Tuning:
     return replace(tuning, config=config)
 
 
-def _trained(course: Course, logits: np.ndarray, *, resumed_at: int | None) -> TrainedHead:
+def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
     photos, tuning, head = course.photos, course.tuning, course.trainer.head
     labels = photos.data.label_indices(photos.data.bucket("validation"))
     temperature = 1.0
@@ -241,30 +246,10 @@ def _trained(course: Course, logits: np.ndarray, *, resumed_at: int | None) -> T
             "fitted_to": "training and validation" if fits_all else "training",
             "augmentation": [asdict(augment) for augment in tuning.augments],
             "extra_photos": len(photos.data.extra),
-            "resumed_at_step": resumed_at,
             "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
+            **told,
         },
     )
-
-
-def _freeze_below(network: Any, name: str | None, reference: str) -> None:
-    if name is None:
-        return
-    if not hasattr(network, "layers"):
-        raise ConfigError(
-            f"--fine_tune_from {name}: {reference} is a graph without layers, trained as a "
-            "whole. Leave it out, or use keras:NAME, packaged:efficientnet_lite0 or a .keras file."
-        )
-    names = [layer.name for layer in network.layers]
-    if name not in names:
-        raise ConfigError(
-            f"--fine_tune_from {name}: {reference} has no such layer. Its layers are "
-            f"{', '.join(names)}."
-        )
-    for layer in network.layers[: names.index(name)]:
-        layer.trainable = False
-    if not network.trainable_variables:
-        raise ConfigError(f"--fine_tune_from {name}: {reference} has nothing to train from there.")
 
 
 def _within_budget(
