@@ -4,10 +4,12 @@ Ranges and biases are read from training photos of the fold alone. What is train
 ``bricksight crossval`` trains. Run:
 
     python benchmarks/quantisation.py IMAGE_DIR --group_by REGEX [--module REF] [--seeds 3]
+        [--recipe balanced] [--only N]
 """
 
 import argparse
 import importlib.util
+import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -50,8 +52,11 @@ def main() -> None:
         "--module",
         default="https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3",
     )
+    parser.add_argument("--recipe", choices=("fast", "balanced", "best"), default="fast")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", type=int, default=NUM_FOLDS, help="so many of the folds")
     options = parser.parse_args()
+    tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
     config = RetrainConfig(image_dir=options.image_dir, tfhub_module=options.module)
     photos = open_photos(
@@ -59,28 +64,29 @@ def main() -> None:
         config,
         cache_path=default_cache_path(),
         watch=Stopwatch(SilentReporter()),
-        all_depths=chooses_depths(HeadConfig(), FineTuneConfig()),
+        all_depths=chooses_depths(HeadConfig(), tuning),
     )
     inputs = np.stack(
         [images.load_input(one.path, photos.compiled.module.input_spec) for one in data.records]
     )
     rows = []
     for seed in range(options.seeds):
-        for dealt in deal_folds(photos.data, num_folds=NUM_FOLDS, seed=seed):
-            classifier = trained(replace(photos, data=dealt), config, seed)
+        folds = deal_folds(photos.data, num_folds=NUM_FOLDS, seed=seed)
+        for dealt in itertools.islice(folds, options.only):
+            classifier = trained(replace(photos, data=dealt), config, tuning, seed)
             rows.append(dict(outcomes(dealt, classifier, inputs)))
-            print(f"{len(rows)} of {options.seeds * NUM_FOLDS} folds", flush=True)
+            print(f"{len(rows)} of {options.seeds * options.only} folds", flush=True)
     print(describe_machine())
     summarise(rows, options.seeds)
 
 
-def trained(photos: Photos, config: RetrainConfig, seed: int) -> Classifier:
+def trained(photos: Photos, config: RetrainConfig, tuning: FineTuneConfig, seed: int) -> Classifier:
     configs = (
         config,
         SplitConfig(),
         AugmentConfig(),
         HeadConfig(seed=seed),
-        FineTuneConfig().resolved,
+        tuning,
     )
     through, found = fit(photos, configs, observer=lambda *_: None)
     return build_classifier(frozen_graph(through.compiled.module), found.head)
