@@ -10,44 +10,29 @@
 - "..., all the time" has as many epochs of both parts as fit into the time;
 - "ours" is ``--recipe balanced --time_budget``, of the same network.
 
-All begin with the same ImageNet weights of Keras Applications. Fastai, timm and Ultralytics load
-theirs from the network when they begin to train and are not among these.
+All begin with the same ImageNet weights of Keras Applications. Fastai and timm, whose weights a
+package brings, are in ``against_fastai.py``. Ultralytics loads its own from the network when it
+begins to train and is not among these.
 """
 
 import argparse
 import itertools
 import time
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from _machine import describe_machine
+from _trainers import BATCH, SIZE, Answers, by_ours, compare, parser_of
 from tensorflow import keras
 
 from bricksight import images
-from bricksight.config import (
-    AugmentConfig,
-    FineTuneConfig,
-    HeadConfig,
-    InputSpec,
-    RetrainConfig,
-    SplitConfig,
-)
-from bricksight.dataset import Dataset, deal_folds, scan
-from bricksight.features import default_cache_path
+from bricksight.config import InputSpec
+from bricksight.dataset import Dataset
 from bricksight.modules import resolve
-from bricksight.retrain import SilentReporter
-from bricksight.retrain._photos import open_photos
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import fit
 
 NETWORK = "keras:MobileNetV2"
-SIZE = 160
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -70,36 +55,14 @@ NETWORK_RATE = 1e-5  # of both
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--group_by", required=True)
-    parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--only", type=int, help="so many of the folds")
-    parser.add_argument("--minutes", type=float, default=3)
-    options = parser.parse_args()
-    data = scan(options.photos, split=SplitConfig(group_by=options.group_by))
-    print(f"{describe_machine()}; {options.minutes:g} minutes a fold", flush=True)
-    right: dict[str, list[bool]] = defaultdict(list)
-    seconds: dict[str, list[float]] = defaultdict(list)
-    dealt = deal_folds(data, num_folds=options.folds, seed=0)
-    for number, fold in enumerate(itertools.islice(dealt, options.only)):
-        for name, found, taken in run_all(fold, number, options):
-            right[name] += found.tolist()
-            seconds[name].append(taken)
-            print(f"fold {number}, {name}: {100 * found.mean():.1f} %, {taken:.0f} s", flush=True)
-    print("\n| recipe | right | minutes a fold |\n|---|---|---|")
-    for name, found in right.items():
-        print(f"| {name} | {100 * np.mean(found):.1f} % | {np.mean(seconds[name]) / 60:.1f} |")
+    compare(run_all, parser_of(__doc__).parse_args())
 
 
-def run_all(
-    fold: Dataset, number: int, options: argparse.Namespace
-) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Yields the name of each recipe, which test photos it has right, and its seconds."""
+def run_all(fold: Dataset, number: int, options: argparse.Namespace) -> Iterator[Answers]:
     for name, guide in GUIDES.items():
         yield (name, *by_guide(fold, guide, number))
         yield (f"{name}, all the time", *by_guide(fold, guide, number, 60 * options.minutes))
-    yield ("ours", *by_ours(fold, number, options))
+    yield ("ours", *by_ours(fold, number, options, NETWORK))
 
 
 def by_guide(
@@ -133,8 +96,8 @@ def by_guide(
         layer.trainable = False
     train(guide.optimizer(NETWORK_RATE), guide.network_epochs, 1.0)
     taken = time.perf_counter() - start
-    test, expected = read(fold, "testing")
-    return model.predict(test, verbose=0).argmax(axis=1) == expected, taken
+    test, _ = read(fold, "testing")
+    return np.asarray(tf.nn.softmax(model.predict(test, verbose=0))), taken
 
 
 def read(fold: Dataset, *sides: str) -> tuple[np.ndarray, np.ndarray]:
@@ -143,19 +106,6 @@ def read(fold: Dataset, *sides: str) -> tuple[np.ndarray, np.ndarray]:
     spec = InputSpec(height=SIZE, width=SIZE)
     pixels = np.stack([images.to_input(images.decode(one.path), spec) for one in records])
     return pixels, fold.label_indices(records)
-
-
-def by_ours(fold: Dataset, seed: int, options: argparse.Namespace) -> tuple[np.ndarray, float]:
-    start = time.perf_counter()
-    config = RetrainConfig(image_dir=options.photos, tfhub_module=NETWORK)
-    watch = Stopwatch(SilentReporter())
-    photos = open_photos(fold, config, cache_path=default_cache_path(), watch=watch)
-    tuning = FineTuneConfig(recipe="balanced", time_budget=f"{60 * options.minutes:.0f}s")
-    configs = (config, SplitConfig(), AugmentConfig(), HeadConfig(seed=seed), tuning.resolved)
-    through, trained = fit(replace(photos, data=fold), configs, observer=lambda *_: None)
-    taken = time.perf_counter() - start
-    _, test = through.plain("testing")
-    return trained.head.probabilities(test.plain()).argmax(axis=1) == test.labels, taken
 
 
 if __name__ == "__main__":

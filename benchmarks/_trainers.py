@@ -1,0 +1,99 @@
+"""What the comparisons with other trainers have in common: the folds, our own recipe, the table."""
+
+import argparse
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from _machine import describe_machine
+
+from bricksight._fusion import fuse
+from bricksight.config import (
+    AugmentConfig,
+    FineTuneConfig,
+    HeadConfig,
+    RetrainConfig,
+    SplitConfig,
+)
+from bricksight.dataset import Dataset, deal_folds, scan
+from bricksight.features import default_cache_path
+from bricksight.retrain import SilentReporter
+from bricksight.retrain._photos import open_photos
+from bricksight.retrain._progress import Stopwatch
+from bricksight.retrain._workflow import fit
+
+SIZE = 160
+BATCH = 32
+
+Answers = tuple[str, np.ndarray, float]
+"""A recipe's name, its probabilities of the test photos and the seconds of its training."""
+
+RunAll = Callable[[Dataset, int, argparse.Namespace], Iterator[Answers]]
+
+
+def parser_of(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--group_by", required=True)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--only", type=int, help="so many of the folds")
+    parser.add_argument("--minutes", type=float, default=3)
+    return parser
+
+
+def compare(run_all: RunAll, options: argparse.Namespace) -> None:
+    """Runs every recipe on every fold and prints how many test photos and groups are right."""
+    data = scan(options.photos, split=SplitConfig(group_by=options.group_by))
+    print(f"{describe_machine()}; {options.minutes:g} minutes a fold", flush=True)
+    right: dict[str, list[bool]] = defaultdict(list)
+    groups: dict[str, list[bool]] = defaultdict(list)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    dealt = deal_folds(data, num_folds=options.folds, seed=0)
+    for number, fold in enumerate(itertools.islice(dealt, options.only)):
+        for name, probabilities, taken in run_all(fold, number, options):
+            found, by_group = score(fold, probabilities)
+            right[name] += found.tolist()
+            groups[name] += by_group.tolist()
+            seconds[name].append(taken)
+            print(
+                f"fold {number}, {name}: {100 * found.mean():.1f} %, "
+                f"by group {100 * by_group.mean():.1f} %, {taken:.0f} s",
+                flush=True,
+            )
+    print("\n| recipe | right | by group | minutes a fold |\n|---|---|---|---|")
+    for name, found in right.items():
+        print(
+            f"| {name} | {100 * np.mean(found):.1f} % | {100 * np.mean(groups[name]):.1f} % "
+            f"| {np.mean(seconds[name]) / 60:.1f} |"
+        )
+
+
+def score(fold: Dataset, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which test photos are right, and which objects of a group and a label."""
+    records = fold.bucket("testing")
+    labels = fold.label_indices(records)
+    objects = np.array([f"{record.label}/{record.group}" for record in records])
+    _, first, indices = np.unique(objects, return_index=True, return_inverse=True)
+    fused = fuse(probabilities, indices)
+    return probabilities.argmax(axis=1) == labels, fused.argmax(axis=1) == labels[first]
+
+
+def by_ours(
+    fold: Dataset, seed: int, options: argparse.Namespace, network: str
+) -> tuple[np.ndarray, float]:
+    start = time.perf_counter()
+    config = RetrainConfig(image_dir=options.photos, tfhub_module=network)
+    watch = Stopwatch(SilentReporter())
+    photos = open_photos(fold, config, cache_path=default_cache_path(), watch=watch)
+    tuning = FineTuneConfig(recipe="balanced", time_budget=f"{60 * options.minutes:.0f}s")
+    configs = (config, SplitConfig(), AugmentConfig(), HeadConfig(seed=seed), tuning.resolved)
+    through, trained = fit(replace(photos, data=fold), configs, observer=lambda *_: None)
+    taken = time.perf_counter() - start
+    _, test = through.plain("testing")
+    return trained.head.probabilities(test.plain()), taken
