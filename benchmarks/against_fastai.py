@@ -12,6 +12,7 @@ with reading the photos; starting a process and answering are left out.
 
 import argparse
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,13 @@ RECIPES = {
 OURS = "ours"
 NUM_COMPARED = 8
 LEAST_CORRELATION = 0.999
+# Each step of PyTorch asks for the same large blocks again. Its Performance Tuning Guide advises an
+# allocator that keeps them; so does glibc's with these settings.
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "MALLOC_TOP_PAD_": "200000000",
+}
 
 
 def main() -> None:
@@ -78,7 +86,8 @@ def ask(fold: Dataset, seed: int, options: argparse.Namespace, **changes: Any) -
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder, "job.json"), Path(folder, "answers.json")
         asked.write_text(json.dumps(job))
-        subprocess.run([options.python, WORKER, asked, answered], check=True)
+        command = [options.python, WORKER, asked, answered]
+        subprocess.run(command, check=True, env=os.environ | KEEP_MEMORY)
         return dict(json.loads(answered.read_text()))
 
 
