@@ -10,9 +10,9 @@
 - "..., all the time" has as many epochs of both parts as fit into the time;
 - "ours" is ``--recipe balanced --time_budget``, of the same network.
 
-All begin with the same ImageNet weights of Keras Applications. Fastai and timm, whose weights a
-package brings, are in ``against_fastai.py``. Ultralytics loads its own from the network when it
-begins to train and is not among these.
+All begin with the same ImageNet weights of Keras Applications, those for 224 px. Fastai and timm,
+whose weights a package brings, are in ``against_fastai.py``. Ultralytics loads its own from the
+network when it begins to train and is not among these.
 """
 
 import argparse
@@ -72,7 +72,8 @@ def by_guide(
     keras.utils.set_random_seed(seed)
     start = time.perf_counter()
     pixels, labels = read(fold, "training", "validation")
-    network = resolve(f"{NETWORK}@size={SIZE}").network()
+    network = resolve(f"{NETWORK}@weights=random,size={SIZE}").network()
+    network.set_weights(resolve(NETWORK).network().get_weights())
     inputs = keras.Input((SIZE, SIZE, 3))
     changed = keras.layers.RandomFlip("horizontal")(inputs)
     changed = keras.layers.RandomRotation(guide.rotation)(changed)
