@@ -1,28 +1,38 @@
-"""A MobileNetV2 trained on renders of our own parts: are its features better for bricks?
+"""Makes ``packaged:mobilenet_v2_bricks``: a MobileNetV2 trained on renders of our own parts.
 
-    python benchmarks/bricks_network.py PHOTOS --group_by REGEX --work FOLDER
+    python benchmarks/bricks_network.py --work FOLDER
 
 Renders our own parts, tunes the packaged EfficientNet-Lite0 to tell them apart, carries its weights
-over into a MobileNetV2, has it teach that network the same, and compares two frozen networks under
-our own recipe: EfficientNet-Lite0 as it is packaged, and what was trained. Only renders and the
-packaged network go into it, so that it can be shipped. FOLDER keeps each step.
+over into a MobileNetV2, has it teach that network the same, and trains that on at the size of the
+renders, with more renders in the end. Only renders and the packaged network go into it, so that it
+can be shipped. FOLDER keeps each step; the last is FOLDER/mobilenet_v2_bricks.npz.
 """
 
 import argparse
+import functools
 import time
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
-from bricksight.cli.crossval import spread
-from bricksight.config import CrossvalConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
+from bricksight.config import FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
 from bricksight.modules import resolve
-from bricksight.retrain import crossval, retrain
+from bricksight.retrain import retrain
 from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
+from bricksight.training import (
+    BOLDEST_POLICY,
+    POLICIES,
+    EpochSeen,
+    Mixture,
+    Stage,
+    Trainer,
+    TrainerOptions,
+    read_pictures,
+)
 
 PACKAGED = "packaged:efficientnet_lite0"
 UNTRAINED = "keras:MobileNetV2@weights=random"
@@ -31,96 +41,124 @@ NUM_LOOKED_AT = 800
 HARDLY_DIFFERENT = ("3040a", "4150", "3068a", "3070a")
 """Parts that differ from another one by a groove or a pin that most photos do not show."""
 
+RENDERS = {"renders": (45, 0), "more_renders": (120, 7)}
+"""Folder → how many of each part, and the seed."""
+
+RENDER_SIZE = 160
+SMALL = 128  # while the teacher learns and teaches
+TEACHER_EPOCHS = 6
+TAUGHT_EPOCHS = 12
+STAGES = ((("renders",), 8), (tuple(RENDERS), 6))
+"""What the network is trained on in the end, and for how many epochs."""
+
+RATE = 1e-3
+BATCH = 32
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("--group_by", required=True)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--num", type=int, default=90)
-    parser.add_argument("--render_size", type=int, default=160)
-    parser.add_argument("--teacher_epochs", type=int, default=6)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    print(f"{describe_machine()}; {options.num} renders of each part", flush=True)
-    network = options.work / "bricks.keras"
-    if not network.is_file():
-        train(options, network)
-    for module in (PACKAGED, f"saved_model:{network}"):
-        found = crossval(
-            RetrainConfig(image_dir=options.photos, tfhub_module=module),
-            folds=CrossvalConfig(seeds=options.seeds, group_by=options.group_by),
-        )
-        groups = f", by group {spread(found.group_accuracies)}" if found.group_accuracies else ""
-        print(f"{module.rpartition('/')[2]}: {spread(found.accuracies)}{groups}", flush=True)
-
-
-def train(options: argparse.Namespace, network: Path) -> None:
-    """Writes the trained network."""
+    work = parser.parse_args().work
+    print(describe_machine(), flush=True)
     start = time.perf_counter()
-    labels = tuple(label for label in PARTS if label.partition("_")[0] not in HARDLY_DIFFERENT)
-    renders, teacher = options.work / "renders", options.work / "teacher"
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        """Returns the path of a step's result, which is made if it is not there yet."""
+        path = work / name
+        if not path.exists():
+            make(path)
+            print(f"{name}: after {(time.perf_counter() - start) / 60:.0f} minutes", flush=True)
+        return path
+
+    for name, (num, seed) in RENDERS.items():
+        render(work / name, num=num, seed=seed)
+    renders = work / "renders"
+    teacher = made("teacher.keras", lambda path: tune(renders, PACKAGED, path, TEACHER_EPOCHS))
+    begun = made("begun.keras", lambda path: carry_over(teacher, path, renders))
+    network = made(
+        "taught.keras",
+        lambda path: tune(
+            renders, f"saved_model:{begun}", path, TAUGHT_EPOCHS, teacher.with_suffix("")
+        ),
+    )
+    for number, (names, epochs) in enumerate(STAGES, start=1):
+        folders = [work / name for name in names]
+        train = functools.partial(train_on, network, folders, epochs)
+        network = made(f"trained_{number}.keras", train)
+    made("mobilenet_v2_bricks.npz", lambda path: pack(network, path))
+
+
+def render(folder: Path, *, num: int, seed: int) -> None:
+    """Renders our own parts; what is there already stays."""
     config = SynthConfig(
-        labels=labels,
-        num=options.num,
-        size=options.render_size,
+        labels=tuple(label for label in PARTS if label.partition("_")[0] not in HARDLY_DIFFERENT),
+        num=num,
+        seed=seed,
+        size=RENDER_SIZE,
         quality="draft",
         scenes=SceneConfig(rig=RIG),
     )
-    for _ in render_folder(renders, config):
+    for _ in render_folder(folder, config):
         pass
-    tell("rendered", start)
-    tuned = options.work / "teacher.keras"
-    if not tuned.is_file():
-        tune(
-            options,
-            PACKAGED,
-            teacher,
-            FineTuneConfig(fine_tune=True, fine_tune_epochs=options.teacher_epochs),
-        )
-        tell("taught the teacher", start)
-    begun = options.work / "begun.keras"
-    if not begun.is_file():
-        carry_over(tuned, begun, renders, options.size)
-        tell("carried over", start)
-    lessons = FineTuneConfig(fine_tune=True, fine_tune_epochs=options.epochs, teacher=teacher)
-    tune(options, f"saved_model:{begun}", network.with_suffix(""), lessons)
-    tell("trained", start)
 
 
-def tune(options: argparse.Namespace, module: str, out: Path, lessons: FineTuneConfig) -> None:
-    """Writes a bundle and, beside it, the tuned network without its layer for our parts."""
+def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | None = None) -> None:
+    """Writes the tuned network without its layer for our parts, and a bundle beside it."""
     trained = retrain(
-        RetrainConfig(image_dir=options.work / "renders", tfhub_module=module, out=out),
+        RetrainConfig(image_dir=renders, tfhub_module=module, out=out.with_suffix("")),
         split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
-        fine_tune=replace(lessons, fine_tune_size=options.size),
+        fine_tune=FineTuneConfig(
+            fine_tune=True, fine_tune_size=SMALL, fine_tune_epochs=epochs, teacher=teacher
+        ),
     )
     print(f"{module}: {trained.findings.test.statement}", flush=True)
-    trained.findings.compiled.module.network().save(out.with_suffix(".keras"))
+    trained.findings.compiled.module.network().save(out)
 
 
-def carry_over(tuned: Path, begun: Path, renders: Path, size: int) -> None:
+def train_on(network: Path, folders: list[Path], epochs: int, out: Path) -> None:
+    """Writes the network trained on at the size of the renders, in any colour and at any angle."""
+    files = [file for folder in folders for file in sorted(folder.glob("*/*.jpg"))]
+    names = sorted({file.parent.name for file in files})
+    labels = np.array([names.index(file.parent.name) for file in files])
+    found = resolve(f"saved_model:{network}").network()
+    mixture = Mixture(
+        photos=read_pictures(files, labels, size=RENDER_SIZE),
+        augments=POLICIES[BOLDEST_POLICY],
+        batch_size=BATCH,
+        seed=5,
+    )
+    stage = Stage(mixture=mixture, epochs=epochs, size=RENDER_SIZE, rate=RATE)
+    Trainer(found, len(names), TrainerOptions()).run(stage, after_epoch=tell)
+    found.save(out)
+
+
+def tell(seen: EpochSeen) -> None:
+    print(f"step {seen.step}: {100 * seen.accuracy:.1f} % of the views right", flush=True)
+
+
+def carry_over(tuned: Path, begun: Path, renders: Path) -> None:
     """Writes a MobileNetV2 that is as like the tuned network as can be had without training."""
     # TensorFlow and Mitsuba cannot end in one process, and those that render import this file.
     from _transplant import transplant
 
-    spec = InputSpec(height=size, width=size)
+    spec = InputSpec(height=SMALL, width=SMALL)
     files = sorted(renders.rglob("*.jpg"))
     rows = np.linspace(0, len(files) - 1, NUM_LOOKED_AT).astype(int)
     pixels = np.stack([images.to_input(images.decode(files[row]), spec) for row in rows])
-    small_old = resolve(f"{PACKAGED}@size={size}").network()
+    small_old = resolve(f"{PACKAGED}@size={SMALL}").network()
     small_old.set_weights(resolve(f"saved_model:{tuned}").network().get_weights())
-    small_new = resolve(f"{UNTRAINED},size={size}").network()
+    small_new = resolve(f"{UNTRAINED},size={SMALL}").network()
     transplant(small_old, small_new, pixels)
     new = resolve(UNTRAINED).network()
     new.set_weights(small_new.get_weights())
     new.save(begun)
 
 
-def tell(what: str, start: float) -> None:
-    print(f"{(time.perf_counter() - start) / 60:.1f} minutes, {what}", flush=True)
+def pack(network: Path, out: Path) -> None:
+    """Writes the weights as the package has them, as float16 numbers in the order of Keras."""
+    weights = resolve(f"saved_model:{network}").network().get_weights()
+    arrays = {f"{number:03d}": one.astype(np.float16) for number, one in enumerate(weights)}
+    np.savez_compressed(out, **arrays)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def test_modules_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) ->
     assert [line[-1] for line in lines[1:]] == [spec.reference for spec in list_modules()]
     (mine,) = [line for line in lines if line[-1] == "keras:MobileNetV2"]
     assert mine == words("224 1,280 2.26 M 9 MB Apache-2.0 no keras:MobileNetV2")
-    (packaged,) = [line for line in lines if line[-1].startswith("packaged:")]
-    assert packaged[-2] == "yes"
+    packaged = [line for line in lines if line[-1].startswith("packaged:")]
+    assert [line[-2] for line in packaged] == ["yes", "yes"]
     run()
     assert capsys.readouterr().out == listed
 
@@ -87,7 +87,8 @@ def test_modules_list__json(capsys: pytest.CaptureFixture[str]) -> None:
         "on_disk",
     }
     assert {entry["reference"] for entry in entries if entry["on_disk"]} == {
-        "packaged:efficientnet_lite0"
+        "packaged:efficientnet_lite0",
+        "packaged:mobilenet_v2_bricks",
     }
 
 

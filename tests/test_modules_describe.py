@@ -117,7 +117,7 @@ def test_describe__efficientnet_lite0_names_its_kernels() -> None:
         ("conv2d 1x1", None, 1280, 1, 1),
         ("avgpool 7x7", None, None, 1, None),
     ]
-    (spec,) = [one for one in list_modules() if one.source == "packaged"]
+    (spec,) = [one for one in list_modules() if one.reference == description.reference]
     assert description.num_parameters == spec.num_parameters
     assert description.num_multiply_adds == spec.num_multiply_adds
 

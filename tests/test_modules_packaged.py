@@ -4,6 +4,7 @@ import collections
 import os
 import pickle  # noqa: TID251  (files that the reader must refuse)
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import numpy as np
 import pytest
 
 from bricksight.errors import MissingPackageError, ModuleError
+from bricksight.images import load_input
 from bricksight.modules import frozen_graph, packaged, resolve
 from bricksight.modules._torch_file import read_tensors
+from bricksight.synth import sample
+from bricksight.synth.sample import SAMPLE_LABELS
 
+SAMPLE = Path(sample.__file__).with_name("sample")
 REFERENCE = Path(__file__).parent / "data" / "efficientnet_lite0_features.npz"
 
 
@@ -57,9 +62,33 @@ def test_packaged__network_has_layers_to_fine_tune() -> None:
 
 
 def test_packaged__package_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged, "_PACKAGE", "no_such_package_here")
+    missing = replace(packaged._LITE, package="no_such_package_here")
+    monkeypatch.setitem(packaged._NETWORKS, "efficientnet_lite0", missing)
     with pytest.raises(MissingPackageError, match=r"pip install no_such_package_here"):
         resolve("packaged:efficientnet_lite0")
+
+
+@pytest.mark.tf
+def test_packaged__network_for_bricks_tells_parts_apart() -> None:
+    """One photo of each part of the sample is found by those of the same part, not by chance."""
+    module = resolve("packaged:mobilenet_v2_bricks@size=160")
+    photos = [sorted((SAMPLE / label).glob("*.jpg"))[:9] for label in SAMPLE_LABELS]
+    pixels = [[load_input(photo, module.input_spec) for photo in some] for some in photos]
+    features = np.asarray(module.load()(np.reshape(pixels, (-1, 160, 160, 3)))).reshape(12, 9, -1)
+    features = features - features.mean(axis=(0, 1))
+    known, new = features[:, :8].mean(axis=1), features[:, 8]
+    likeness = new @ known.T / np.linalg.norm(known, axis=1)
+    assert (likeness.argmax(axis=1) == np.arange(12)).sum() >= 8
+    assert module.num_features == 1280
+
+
+@pytest.mark.tf
+def test_packaged__network_for_bricks_is_a_mobilenet_v2() -> None:
+    network = resolve("packaged:mobilenet_v2_bricks@size=64").network()
+    assert network.input_shape == (None, 64, 64, 3)
+    assert network.count_params() == 2_257_984
+    assert all(np.isfinite(one).all() for one in network.get_weights())
+    assert network.get_layer("block_16_project_BN").moving_variance.numpy().min() > 0
 
 
 class _Call:

