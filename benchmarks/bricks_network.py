@@ -108,7 +108,11 @@ def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | Non
         RetrainConfig(image_dir=renders, tfhub_module=module, out=out.with_suffix("")),
         split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
         fine_tune=FineTuneConfig(
-            fine_tune=True, fine_tune_size=SMALL, fine_tune_epochs=epochs, teacher=teacher
+            fine_tune=True,
+            fine_tune_from="whole",
+            fine_tune_size=SMALL,
+            fine_tune_epochs=epochs,
+            teacher=teacher,
         ),
     )
     print(f"{module}: {trained.findings.test.statement}", flush=True)

@@ -343,6 +343,16 @@ def test_freeze__fine_maps_of_a_pretrained_network_unless_told(
 
 
 @pytest.mark.tf
+def test_freeze__whole_trains_what_an_earlier_training_has_frozen() -> None:
+    module = resolve("packaged:efficientnet_lite0@size=64")
+    network = module.network()
+    freeze(network, None, module)
+    assert not network.get_layer("stem_conv").trainable
+    freeze(network, "whole", module)
+    assert first_trained(network) == "stem_conv"
+
+
+@pytest.mark.tf
 def test_freeze__a_network_of_fine_maps_alone_is_trained() -> None:
     network = keras_network()
     freeze(network, None, resolve("packaged:efficientnet_lite0"))

@@ -28,11 +28,12 @@ def freeze(network: Any, first: str | None, module: Module) -> None:
     Raises:
         ConfigError: there is no such layer, or nothing to train from there.
     """
-    if first == WHOLE or (first is None and not module.is_pretrained):
-        return
-    if first is not None:
+    if first == WHOLE:
+        for layer in getattr(network, "layers", ()):
+            layer.trainable = True  # a file keeps what an earlier training has frozen
+    elif first is not None:
         _freeze_before(network, first, module.reference)
-    elif hasattr(network, "layers"):
+    elif module.is_pretrained and hasattr(network, "layers"):
         fine = [layer for layer in network.layers if _is_fine(layer, network)]
         rest = [layer for layer in network.layers if layer not in fine]
         if any(layer.trainable_variables for layer in rest):
