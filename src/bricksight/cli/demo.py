@@ -31,7 +31,10 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         if out.exists():
             open_bundle(out)  # refuses to remove anything but a bundle
             shutil.rmtree(out)
-        config = RetrainConfig(image_dir=photos, out=out)
+        # The network for bricks was trained on renders of these very parts.
+        config = RetrainConfig(
+            image_dir=photos, out=out, tfhub_module="packaged:efficientnet_lite0"
+        )
         result = retrain(config, reporter=ConsoleReporter())
         tested = result.findings.data.bucket("testing")[0]
         answer = Predictor(out).predict(tested.path, top_k=3)

@@ -15,6 +15,7 @@ from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.errors import ConfigError
 
 __all__ = [
+    "AUTO_MODULE",
     "BUCKETS",
     "GRAPH_NAMES",
     "PHOTO_EXTENSIONS",
@@ -41,6 +42,9 @@ __all__ = [
 
 BUCKETS = ("training", "validation", "testing")
 """The three sides of a split, in the order in which they are reported."""
+
+AUTO_MODULE = "auto"
+"""In place of a reference: whichever of the networks that come with bricksight suits the photos."""
 
 PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """What a photo's name may end with, in lower case; any case is accepted."""
@@ -211,7 +215,9 @@ class SourceConfig:
 
     Attributes:
         image_dir: Folder of photos, one sub-folder a class.
-        tfhub_module: The pretrained network; see `bricksight modules`.
+        tfhub_module: The pretrained network; see `bricksight modules`. "auto" is the one of those
+            that come with bricksight that tells training photos apart best, measured by
+            cross-validation.
         resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
             proportions and fills the rest with grey.
         strict: Stop at the first problem with the photos instead of setting bad ones aside.
@@ -232,7 +238,7 @@ class SourceConfig:
     """
 
     image_dir: Path
-    tfhub_module: str = "packaged:efficientnet_lite0"
+    tfhub_module: str = AUTO_MODULE
     resize: Resize = "stretch"
     strict: bool = False
     extra_train_dir: Path | None = None

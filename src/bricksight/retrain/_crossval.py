@@ -1,6 +1,6 @@
 """How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +23,8 @@ from bricksight.evaluation import (
     unknown_threshold,
 )
 from bricksight.retrain._judging import answers_to_choose_by
-from bricksight.retrain._photos import Photos, open_photos
+from bricksight.retrain._networks import choose_network, open_candidates
+from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
     Suspect,
@@ -132,7 +133,7 @@ def crossval(
     tuning = (fine_tune or FineTuneConfig()).resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by)
-    photos = open_photos(
+    candidates = open_candidates(
         find_photos(config, split, watch),
         config,
         cache_path=cache_path_of(config),
@@ -143,15 +144,16 @@ def crossval(
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), tuning)
-        return _measure(photos, configs, num_folds=folds.folds, seed=seed, share=share)
+        return _measure(candidates, configs, num_folds=folds.folds, seed=seed, share=share)
 
     shares = CURVE_SHARES if folds.learning_curve else ()
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
     suspects: tuple[Suspect, ...] = ()
     if folds.suspects is not None:
-        suspects = find_suspects(photos.data, np.mean([found for _, found in measured], axis=0))
-        show_suspects(folds.suspects, photos.data, suspects)
+        data = candidates[0].data
+        suspects = find_suspects(data, np.mean([found for _, found in measured], axis=0))
+        show_suspects(folds.suspects, data, suspects)
     return CrossvalResult(
         evaluations=tuple(point.evaluation for point, _ in measured),
         known_refused=tuple(point.known_refused for point, _ in measured),
@@ -165,20 +167,21 @@ def crossval(
 
 
 def _measure(
-    photos: Photos, configs: Configs, *, num_folds: int, seed: int, share: float
+    candidates: Sequence[Photos], configs: Configs, *, num_folds: int, seed: int, share: float
 ) -> tuple[CurvePoint, np.ndarray]:
     """Returns how well every photo is answered by models trained on a share of the others.
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, rate = photos.data, configs[0].false_alarm_rate
+    data, watch, rate = candidates[0].data, candidates[0].watch, configs[0].false_alarm_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
         counts.append(len(dealt.bucket("training")))
-        photos.watch.begin_model()
-        trained_on, trained = fit(replace(photos, data=dealt), configs, observer=lambda *_: None)
+        watch.begin_model()
+        photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
+        trained_on, trained = fit(photos, configs, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())

@@ -97,7 +97,8 @@ def _weights(head: Head) -> Values:
 
 
 def _histogram(array: np.ndarray) -> Any:
-    counts, edges = np.histogram(array, bins=_NUM_BINS)
+    # Weights that are all but equal leave no room for so many bins between float32 numbers.
+    counts, edges = np.histogram(array.astype(np.float64), bins=_NUM_BINS)
     return require_tensorflow().compat.v1.HistogramProto(
         min=float(array.min()),
         max=float(array.max()),

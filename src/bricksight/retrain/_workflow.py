@@ -35,7 +35,8 @@ from bricksight.retrain._findings import (
 )
 from bricksight.retrain._finetune import fine_tune_network
 from bricksight.retrain._judging import Settings, judge_trained
-from bricksight.retrain._photos import Photos, open_photos
+from bricksight.retrain._networks import choose_network, open_candidates
+from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
 from bricksight.retrain._train import AfterStep, Training, train
@@ -106,13 +107,14 @@ def retrain(
     # run waits for it even where it fails: an interpreter that ends amid the loading crashes.
     with ThreadPoolExecutor(max_workers=1) as beside:
         beside.submit(require_tensorflow)
-        photos = open_photos(
+        candidates = open_candidates(
             data,
             config,
             cache_path=cache_path_of(config),
             watch=watch,
             all_depths=chooses_depths(head, fine_tune),
         )
+        photos = choose_network(candidates, seed=head.seed)
         return _run(photos, out, configs, watch)
 
 
@@ -198,7 +200,9 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         extra_share=config.extra_share,
     )
     tuned = fine_tune_network(photos, training, tuning) if tuning.fine_tune else None
-    return tuned or train(photos, training)
+    through, trained = tuned or train(photos, training)
+    chosen = {"held_out_cross_entropy_by_network": dict(photos.chosen_from)}
+    return through, replace(trained, choices={**trained.choices, **chosen})
 
 
 def chooses_depths(head: HeadConfig, fine_tune: FineTuneConfig) -> bool:

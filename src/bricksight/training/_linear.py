@@ -99,7 +99,10 @@ class LinearFit:
                 callback=None if on_iteration is None else callback,
                 options={"maxiter": max_iterations},
             )
-            return whitening.undone(*objective.unpack(result.x))
+            head = whitening.undone(*objective.unpack(result.x))
+            if on_iteration is not None and result.nit == 0:  # it begins where nothing is better
+                on_iteration(1, head)
+            return head
 
         return [fit(l2) for l2 in l2s]
 
