@@ -18,9 +18,11 @@ from bricksight.training import (
     Examples,
     HeadChoice,
     Measurement,
+    Score,
     can_cross_validate,
     choose_depths,
     choose_head,
+    last_as_good,
     score_policy,
     train_by_recipe,
     train_by_sgd,
@@ -423,7 +425,23 @@ def test_score_policy__views_that_blur_the_classes_score_worse() -> None:
     features[:, 1:] = features[rng.permutation(len(features)), 1:]
     bad = Examples(features=features, labels=good.labels, groups=good.groups)
     scores = [score_policy(one, num_classes=NUM_CLASSES, seed=0) for one in (good, bad)]
-    assert scores[0] < scores[1]
+    assert scores[0].loss < scores[1].loss
+    assert scores[0].of_photos.shape == good.labels.shape
+    assert scores[0].of_photos.mean() < scores[1].of_photos.mean()
+
+
+def test_last_as_good__takes_what_cannot_be_told_to_be_worse() -> None:
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(100), 3)
+    best = rng.normal(1, 0.1, 300)
+    # By photo the difference is 1.7 standard errors, by group it is not one.
+    noisy = best + 0.05 + np.repeat(rng.normal(0, 1, 100), 3)
+    noisy += best.mean() + 0.05 - noisy.mean()
+    worse = best + rng.normal(0.5, 0.1, 300)
+    scores = [Score(float(one.mean()), one) for one in (worse, best, noisy, worse)]
+    assert last_as_good(scores, groups) == 2
+    assert last_as_good(scores[:2], groups) == 1
+    assert last_as_good(scores[1:2], groups) == 0
 
 
 def test_can_cross_validate__needs_a_class_of_two_groups() -> None:

@@ -64,7 +64,7 @@ def choose_network(candidates: Sequence[Photos], *, seed: int) -> Photos:
                 some.first_features(one.widths[0]),
                 num_classes=len(photos.data.labels),
                 seed=seed,
-            )
+            ).loss
             for one, some in zip(candidates, examples, strict=True)
         }
     best = min(candidates, key=lambda one: losses[one.own.reference])

@@ -30,6 +30,7 @@ from bricksight.training import (
     can_cross_validate,
     choose_depths,
     choose_head,
+    last_as_good,
     score_policy,
     train_by_recipe,
     train_by_sgd,
@@ -244,12 +245,18 @@ def _unlike_default(config: HeadConfig, names: Sequence[str], *further: str) -> 
 
 
 def choose_augments(photos: Photos, training: Training) -> tuple[AugmentConfig, ...]:
-    """Returns the random changes to train the network with, chosen as for the layer alone."""
-    kinds, _ = _choose_views(photos, training)
+    """Returns the random changes to train the network with.
+
+    They are chosen as for the layer alone, but the boldest of those that cannot be told apart: a
+    network that is trained learns what does not matter, a frozen one has to put up with it.
+    """
+    kinds, _ = _choose_views(photos, training, boldly=True)
     return tuple(views.augment for views in kinds) or (AugmentConfig(),)
 
 
-def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[str, float]]:
+def _choose_views(
+    photos: Photos, training: Training, *, boldly: bool = False
+) -> tuple[list[Views], dict[str, float]]:
     """Returns the kinds of views to train on, and the held-out cross entropy of each policy."""
     config, records = training.config, photos.data.bucket("training")
     num = affordable_views(len(records)) if config.views is None else config.views
@@ -264,7 +271,7 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
     if not can_cross_validate(photos.unchanged(records)):
         return _kinds(next(iter(allowed.values())), num, config.seed), {}
     policies = {_UNCHANGED: (), **allowed}
-    scores = {}
+    groups, scores = photos.unchanged(_spread(records)).groups, {}
     for name, policy in policies.items():
         few = _kinds(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
         # The features of the other depths would take several times as long, to the same end.
@@ -273,8 +280,11 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
             scores[name] = score_policy(
                 examples, num_classes=len(photos.data.labels), seed=config.seed
             )
-    best = min(scores, key=scores.__getitem__)
-    return _kinds(policies[best], num, config.seed), scores
+    losses = {name: score.loss for name, score in scores.items()}
+    best = min(losses, key=losses.__getitem__)
+    if boldly:
+        best = list(scores)[last_as_good(list(scores.values()), groups)]
+    return _kinds(policies[best], num, config.seed), losses
 
 
 def allowed_kinds(

@@ -28,8 +28,8 @@ def held_out(
 ) -> list[tuple[float, np.ndarray]]:
     """Returns, by candidate, cross entropy in nats and answers of photos held out in turn.
 
-    They are those at the best common temperature; the answers come in any order, float32
-    (num_photos, num_classes).
+    They are those at the best common temperature; the answers are float32 (num_photos,
+    num_classes).
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -46,11 +46,12 @@ def held_out(
     jobs = list(itertools.product(fits, folds))
     with one_blas_thread(), in_threads(held_out_logits, jobs, num_threads=num_cores()) as found:
         by_job = iter(list(found))
-    labels = np.concatenate([examples.labels[held_out] for _, held_out in folds])
+    labels = examples.labels
+    in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
     measured = []
     for _ in fits:
         for of_folds in zip(*itertools.islice(by_job, len(folds)), strict=True):
-            logits = np.concatenate(of_folds)
+            logits = np.concatenate(of_folds)[in_order]
             temperature, loss = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
             measured.append((loss, softmax(logits / np.float32(temperature), axis=1)))
     return measured

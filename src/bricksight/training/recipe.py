@@ -18,6 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -133,16 +134,49 @@ DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
 """What is fitted where nothing can be chosen."""
 
 
-def score_policy(examples: Examples, *, num_classes: int, seed: int) -> float:
-    """Returns the cross entropy, in nats, of held-out photos when these views are trained on.
+class Score(NamedTuple):
+    """How well held-out photos were told apart.
+
+    Attributes:
+        loss: Mean cross entropy, in nats, with what so many photos leave in doubt.
+        of_photos: Cross entropy of each photo, float32 (num_photos,).
+    """
+
+    loss: float
+    of_photos: np.ndarray
+
+
+def score_policy(examples: Examples, *, num_classes: int, seed: int) -> Score:
+    """Returns how well held-out photos are told apart when these views are trained on.
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
         seed: deals the folds.
     """
-    ((loss, _),) = held_out(examples, [_softmax(num_classes)], seed=seed)
-    return loss
+    ((loss, answers),) = held_out(examples, [_softmax(num_classes)], seed=seed)
+    of_label = answers[np.arange(len(examples)), examples.labels]
+    return Score(loss, -np.log(np.maximum(of_label, np.float32(1e-30))))
+
+
+def last_as_good(scores: Sequence[Score], groups: np.ndarray) -> int:
+    """Returns which is the last that cannot be told to be worse than the best.
+
+    It is no more than one standard error of the difference above it, as in the rule of L. Breiman
+    et al., "Classification and Regression Trees", 1984. Photos of a group count as one.
+
+    Args:
+        scores: of the same photos, in the order of preference, the most wanted last.
+        groups: int (num_photos,), from 0.
+    """
+    best = min(scores, key=lambda score: score.loss)
+
+    def is_as_good(score: Score) -> bool:
+        of_groups = np.bincount(groups, score.of_photos - best.of_photos)
+        error = of_groups.std() * math.sqrt(len(of_groups)) / len(groups)
+        return bool(score.loss - best.loss <= error)
+
+    return max(index for index, score in enumerate(scores) if is_as_good(score))
 
 
 def choose_depths(
@@ -161,9 +195,8 @@ def choose_depths(
     """
     few, losses = _few_views(examples), dict[int, float]()
     for depths, number in enumerate(np.cumsum(widths).tolist(), start=1):
-        losses[depths] = score_policy(
-            few.first_features(number), num_classes=num_classes, seed=seed
-        )
+        some = few.first_features(number)
+        losses[depths] = score_policy(some, num_classes=num_classes, seed=seed).loss
         if losses[depths] > losses.get(depths - 1, math.inf):
             return depths - 1, losses
     return len(widths), losses
@@ -179,8 +212,8 @@ def choose_head(
 ) -> tuple[HeadChoice, dict[HeadChoice, float], np.ndarray]:
     """Returns the head with the lowest held-out cross entropy, and that of each that was tried.
 
-    With it come the answers that it gave to the photos while they were held out, in any order,
-    float32 (num_photos, num_classes). For softmax regression the shrinkage is chosen first, and the
+    With it come the answers that it gave to the photos while they were held out, float32
+    (num_photos, num_classes). For softmax regression the shrinkage is chosen first, and the
     penalty with it.
 
     Args:
