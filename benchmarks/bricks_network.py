@@ -3,8 +3,8 @@
     python benchmarks/bricks_network.py --work FOLDER
 
 Renders our own parts, tunes the packaged EfficientNet-Lite0 to tell them apart, carries its weights
-over into a MobileNetV2, has it teach that network the same, and trains that on at the size of the
-renders, with more renders in the end. Only renders and the packaged network go into it, so that it
+over into a MobileNetV2, has it teach that network the same, and trains that on, with more renders
+each time. Only renders and the packaged network go into it, so that it
 can be shipped. FOLDER keeps each step; the last is FOLDER/mobilenet_v2_bricks.npz.
 """
 
@@ -12,7 +12,9 @@ import argparse
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _machine import describe_machine
@@ -21,6 +23,7 @@ from bricksight import images
 from bricksight.config import FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
 from bricksight.modules import resolve
 from bricksight.retrain import retrain
+from bricksight.retrain._freezing import WHOLE, freeze
 from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
 from bricksight.training import (
@@ -41,18 +44,45 @@ NUM_LOOKED_AT = 800
 HARDLY_DIFFERENT = ("3040a", "4150", "3068a", "3070a")
 """Parts that differ from another one by a groove or a pin that most photos do not show."""
 
-RENDERS = {"renders": (45, 0), "more_renders": (120, 7)}
+RENDERS = {"renders": (45, 0), "more_renders": (120, 7), "further_renders": (100, 11)}
 """Folder → how many of each part, and the seed."""
 
 RENDER_SIZE = 160
 SMALL = 128  # while the teacher learns and teaches
 TEACHER_EPOCHS = 6
 TAUGHT_EPOCHS = 12
-STAGES = ((("renders",), 8), (tuple(RENDERS), 6))
-"""What the network is trained on in the end, and for how many epochs."""
 
-RATE = 1e-3
-BATCH = 32
+
+@dataclass(frozen=True)
+class Lesson:
+    """One stage of the training that follows on the teacher's.
+
+    Attributes:
+        folders: Of renders, keys of ``RENDERS``.
+        epochs: How many times each is seen.
+        size: Rows and columns of the images.
+        rate: Highest learning rate.
+        batch: Renders in a step.
+        whole: Whether the layers with fine maps learn too.
+        ema: Share of the average of the weights that a step keeps.
+    """
+
+    folders: tuple[str, ...]
+    epochs: int
+    size: int = RENDER_SIZE
+    rate: float = 1e-3
+    batch: int = 32
+    whole: bool = True
+    ema: float = TrainerOptions.ema
+
+
+_FURTHER = functools.partial(Lesson, ("further_renders",), batch=64, whole=False, ema=0.998)
+LESSONS = (
+    Lesson(("renders",), 8),
+    Lesson(("renders", "more_renders"), 6),
+    _FURTHER(12, size=SMALL),
+    _FURTHER(4, rate=4e-4),
+)
 
 
 def main() -> None:
@@ -81,9 +111,8 @@ def main() -> None:
             renders, f"saved_model:{begun}", path, TAUGHT_EPOCHS, teacher.with_suffix("")
         ),
     )
-    for number, (names, epochs) in enumerate(STAGES, start=1):
-        folders = [work / name for name in names]
-        train = functools.partial(train_on, network, folders, epochs)
+    for number, lesson in enumerate(LESSONS, start=1):
+        train = functools.partial(train_on, network, lesson, number)
         network = made(f"trained_{number}.keras", train)
     made("mobilenet_v2_bricks.npz", lambda path: pack(network, path))
 
@@ -119,20 +148,23 @@ def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | Non
     trained.findings.compiled.module.network().save(out)
 
 
-def train_on(network: Path, folders: list[Path], epochs: int, out: Path) -> None:
-    """Writes the network trained on at the size of the renders, in any colour and at any angle."""
+def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
+    """Writes the network trained on, in any colour and at any angle."""
+    folders = [out.parent / name for name in lesson.folders]
     files = [file for folder in folders for file in sorted(folder.glob("*/*.jpg"))]
     names = sorted({file.parent.name for file in files})
     labels = np.array([names.index(file.parent.name) for file in files])
-    found = resolve(f"saved_model:{network}").network()
+    module = resolve(f"saved_model:{network}")
+    found: Any = module.network()
+    freeze(found, WHOLE if lesson.whole else None, module)
     mixture = Mixture(
-        photos=read_pictures(files, labels, size=RENDER_SIZE),
+        photos=read_pictures(files, labels, size=lesson.size),
         augments=POLICIES[BOLDEST_POLICY],
-        batch_size=BATCH,
-        seed=5,
+        batch_size=lesson.batch,
+        seed=number,
     )
-    stage = Stage(mixture=mixture, epochs=epochs, size=RENDER_SIZE, rate=RATE)
-    Trainer(found, len(names), TrainerOptions()).run(stage, after_epoch=tell)
+    stage = Stage(mixture=mixture, epochs=lesson.epochs, size=lesson.size, rate=lesson.rate)
+    Trainer(found, len(names), TrainerOptions(ema=lesson.ema)).run(stage, after_epoch=tell)
     found.save(out)
 
 
