@@ -30,12 +30,14 @@ from bricksight.training import (
     BOLDEST_POLICY,
     POLICIES,
     EpochSeen,
+    Examples,
     Mixture,
     Stage,
     Trainer,
     TrainerOptions,
     read_pictures,
 )
+from bricksight.training._linear import LinearFit
 
 PACKAGED = "packaged:efficientnet_lite0"
 UNTRAINED = "keras:MobileNetV2@weights=random"
@@ -51,6 +53,10 @@ RENDER_SIZE = 160
 SMALL = 128  # while the teacher learns and teaches
 TEACHER_EPOCHS = 6
 TAUGHT_EPOCHS = 12
+KNOWN_VIEWS = 2
+KNOWN_L2 = 1e-3
+KNOWN_ITERATIONS = 60
+BATCH = 128  # of renders whose features are computed at once
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,9 @@ def main() -> None:
     for number, lesson in enumerate(LESSONS, start=1):
         train = functools.partial(train_on, network, lesson, number)
         network = made(f"trained_{number}.keras", train)
-    made("mobilenet_v2_bricks.npz", lambda path: pack(network, path))
+    further = work / "further_renders"
+    head = made("known.npz", lambda path: fit_known(network, further, path))
+    made("mobilenet_v2_bricks.npz", lambda path: pack(network, head, path))
 
 
 def render(folder: Path, *, num: int, seed: int) -> None:
@@ -190,10 +198,43 @@ def carry_over(tuned: Path, begun: Path, renders: Path) -> None:
     new.save(begun)
 
 
-def pack(network: Path, out: Path) -> None:
+def fit_known(network: Path, renders: Path, out: Path) -> None:
+    """Writes the layer by which the network tells our own parts apart, fitted to random views."""
+    files = sorted(renders.glob("*/*.jpg"))
+    names = sorted({file.parent.name for file in files})
+    labels = np.array([names.index(file.parent.name) for file in files])
+    spec = InputSpec(height=RENDER_SIZE, width=RENDER_SIZE)
+    pictures = read_pictures(files, labels, size=RENDER_SIZE)
+    small = resolve(f"{UNTRAINED},size={RENDER_SIZE}").network()
+    small.set_weights(resolve(f"saved_model:{network}").network().get_weights())
+    kinds = POLICIES[BOLDEST_POLICY]
+
+    def view(row: int, number: int) -> np.ndarray:
+        rng, kind = np.random.default_rng([number, row]), kinds[(row + number) % len(kinds)]
+        return images.augment(pictures.pixels[row], rng, config=kind, spec=spec)
+
+    features = [
+        np.concatenate(
+            [
+                small(np.stack([view(row, number) for row in rows]), training=False)
+                for rows in np.array_split(np.arange(len(files)), len(files) // BATCH + 1)
+            ]
+        )
+        for number in range(KNOWN_VIEWS)
+    ]
+    examples = Examples(features=np.stack(features, 1), labels=labels, groups=np.arange(len(files)))
+    fit = LinearFit(examples, num_classes=len(names))
+    (head,) = fit.softmax(None, [KNOWN_L2], max_iterations=KNOWN_ITERATIONS)
+    np.savez(out, known_labels=names, known_kernel=head.kernel, known_bias=head.bias)
+
+
+def pack(network: Path, known: Path, out: Path) -> None:
     """Writes the weights as the package has them, as float16 numbers in the order of Keras."""
     weights = resolve(f"saved_model:{network}").network().get_weights()
     arrays = {f"{number:03d}": one.astype(np.float16) for number, one in enumerate(weights)}
+    with np.load(known, allow_pickle=False) as head:
+        arrays |= {name: head[name].astype(np.float16) for name in ("known_kernel", "known_bias")}
+        arrays["known_labels"] = head["known_labels"]
     np.savez_compressed(out, **arrays)
 
 

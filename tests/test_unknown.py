@@ -27,6 +27,7 @@ from bricksight.retrain._judging import answers_to_choose_by
 from bricksight.training import (
     NO_CLASS,
     Examples,
+    Guidance,
     HeadChoice,
     History,
     Mixture,
@@ -178,8 +179,9 @@ def test_objective__its_gradient_is_that_of_its_loss() -> None:
         0.01,
         num_classes=3,
         outliers=strangers(0).reshape(-1, 8),
+        start=Head(kernel=np.ones((8, 3), np.float32), bias=np.arange(3, dtype=np.float32)),
     )
-    at = np.random.default_rng(1).normal(size=objective.size)
+    at = np.random.default_rng(1).normal(size=objective.start.shape)
     difference = check_grad(
         lambda x: objective(x)[0], lambda x: objective(x)[1], at, epsilon=1e-3, seed=2
     )
@@ -193,7 +195,7 @@ def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
             clusters(1),
             num_classes=3,
             choice=HeadChoice("softmax", l2=1e-3),
-            outliers=given,
+            guidance=Guidance(outliers=given),
         ).head
         for given in (None, strangers(0))
     ]

@@ -24,6 +24,7 @@ from bricksight.modules.frozen import (
     frozen_graph,
     without_defaults,
 )
+from bricksight.modules.known import KnownClasses
 from bricksight.modules.reference import Reference, parse_reference
 from bricksight.modules.tuned import tuned_module
 
@@ -32,6 +33,7 @@ __all__ = [
     "Description",
     "FeatureFunction",
     "FrozenModule",
+    "KnownClasses",
     "Module",
     "ModuleSpec",
     "Progress",

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from bricksight._files import sha256_of
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
+from bricksight.modules.known import KnownClasses
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes received so far and the bytes expected, ``None`` if the server does not say."""
@@ -41,6 +42,7 @@ class Module:
         location: The folder or file on disk.
         depths: Of how many depths its features are, ``None`` where nobody has decided it.
         is_pretrained: Whether its weights have learned anything.
+        known: Reads the classes that it can tell apart already, ``None`` if there are none.
         loader: Makes the function of ``load``.
         network_builder: Makes the model of ``network``, ``None`` if there is no such model.
         graph_builder: Makes the network of ``trainable`` where there is no such model, ``None`` if
@@ -57,6 +59,7 @@ class Module:
     location: Path | None
     depths: int | None = None
     is_pretrained: bool = True
+    known: Callable[[], KnownClasses] | None = field(default=None, repr=False, compare=False)
     loader: Callable[[], FeatureFunction] = field(repr=False, compare=False)
     network_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
     graph_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)

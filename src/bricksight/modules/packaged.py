@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import MissingPackageError, ModuleError
 from bricksight.modules import efficientnet_lite
@@ -25,6 +26,7 @@ from bricksight.modules._applications import APPLICATIONS
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
 from bricksight.modules._torch_file import read_tensors
 from bricksight.modules.keras_applications import build_network
+from bricksight.modules.known import KnownClasses
 from bricksight.modules.reference import Reference
 from bricksight.modules.saved_model import feature_function
 
@@ -45,12 +47,14 @@ class _Network:
         package: The Python package that has the weights.
         file: Their file in it.
         load: From that file and an input size to a ``keras.Model``.
+        known: From that file to the classes that it can tell apart, if it comes with them.
     """
 
     title: str
     package: str
     file: str
     load: Callable[[Path, int], Any]
+    known: Callable[[Path], KnownClasses] | None = None
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
@@ -77,6 +81,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         licence="Apache-2.0",
         fingerprint=fingerprint_of([(network.file, path)], READER_VERSION, size),
         location=path,
+        known=network.known and functools.partial(network.known, path),
         loader=functools.partial(_load_function, build, reference.text, size),
         network_builder=build,
     )
@@ -125,8 +130,16 @@ def _load_bricks(path: Path, size: int) -> Any:
     (application,) = (one for one in APPLICATIONS if one.name == "MobileNetV2")
     network = build_network(application, size=size)
     with np.load(path, allow_pickle=False) as arrays:
-        network.set_weights([arrays[name].astype(np.float32) for name in arrays.files])
+        names = sorted(name for name in arrays.files if name.isdecimal())
+        network.set_weights([arrays[name].astype(np.float32) for name in names])
     return network
+
+
+def _bricks_known(path: Path) -> KnownClasses:
+    with np.load(path, allow_pickle=False) as arrays:
+        kernel, bias = (arrays[name].astype(np.float32) for name in ("known_kernel", "known_bias"))
+        labels = tuple(arrays["known_labels"].tolist())
+    return KnownClasses(labels=labels, head=Head(kernel=kernel, bias=bias))
 
 
 def _load_function(build: Any, text: str, size: int) -> FeatureFunction:
@@ -147,5 +160,6 @@ _NETWORKS = {
         package="bricksight.modules",
         file="mobilenet_v2_bricks.npz",
         load=_load_bricks,
+        known=_bricks_known,
     ),
 }

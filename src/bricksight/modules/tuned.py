@@ -32,6 +32,7 @@ def tuned_module(module: Module, network: Any) -> Module:
         module,
         title=f"{module.title}, fine-tuned",
         fingerprint=digest.hexdigest(),
+        known=None,  # that layer was for the features of before
         loader=loader,
         network_builder=None if module.network_builder is None else lambda: network,
         graph_builder=lambda: network,

@@ -23,6 +23,7 @@ from bricksight.retrain._course import Course
 from bricksight.retrain._freezing import first_trained, freeze
 from bricksight.retrain._keeping import Keeper, Progress
 from bricksight.retrain._photos import Photos, through
+from bricksight.retrain._prior import prior_head
 from bricksight.retrain._schedule import (
     LAST_PART,
     Tuning,
@@ -51,7 +52,7 @@ from bricksight.training import (
     best_temperature,
 )
 
-_TRAINING_VERSION = 2
+_TRAINING_VERSION = 3
 """Part of the key of what is kept: raised when the same settings train to other weights."""
 
 _LOGGER = logging.getLogger(__name__)
@@ -102,7 +103,8 @@ def fine_tune_network(
         adapt_batch_norm=config.batch_norm == "adapted",
         teacher_share=config.teacher_share,
     )
-    trainer = Trainer(network, len(photos.data.labels), options)
+    prior = prior_head(photos)
+    trainer = Trainer(network, len(photos.data.labels), options, head=prior)
     tuning = _tuning_of(trainer, photos, training, config)
     keeper = Keeper(_checkpoint(photos, training, tuning))
     resumed = keeper.resumed()
@@ -125,6 +127,7 @@ def fine_tune_network(
     told = {
         "first_trained_layer": first_trained(network),
         "resumed_at_step": start if resumed else None,
+        "begins_with_known_classes": prior is not None,
     }
     trained = _trained(course, logits, told)
     seen = through(photos, tuned_module(module, network))

@@ -17,12 +17,14 @@ from bricksight.dataset import SPLIT_RULE_VERSION, Record, mirrored_pairs
 from bricksight.features import Views
 from bricksight.modules import Module
 from bricksight.retrain._photos import Photos
+from bricksight.retrain._prior import prior_head
 from bricksight.training import (
     BOLDEST_POLICY,
     DEFAULT_HEADS,
     POLICIES,
     Checkpoint,
     Examples,
+    Guidance,
     HeadChoice,
     Measurement,
     Observer,
@@ -194,7 +196,8 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
     outliers = photos.outlier_views(kinds)
     if outliers is not None:
         outliers = outliers[..., : narrow.compiled.num_features]
-    choice, by_head, out_of_fold = _choose_head(photos, examples, outliers, config)
+    guidance = Guidance(outliers=outliers, prior=prior_head(narrow))
+    choice, by_head, out_of_fold = _choose_head(photos, examples, guidance, config)
     held_out = None
     if validation:
         held_out = _with_views(photos, validation, kinds)
@@ -213,7 +216,7 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
             choice=choice,
             class_weight=config.class_weight or "none",
             observer=observe,
-            outliers=outliers,
+            guidance=guidance,
         )
     chosen = {
         "views": examples.features.shape[1],
@@ -314,10 +317,13 @@ def _choose_depths(
 
 
 def _choose_head(
-    photos: Photos, examples: Examples, outliers: np.ndarray | None, config: HeadConfig
+    photos: Photos,
+    examples: Examples,
+    guidance: Guidance,
+    config: HeadConfig,
 ) -> tuple[HeadChoice, dict[str, float], np.ndarray | None]:
     kinds: tuple[HeadKind, ...] = ("softmax", "lda") if config.head == "auto" else (config.head,)
-    if outliers is not None and config.head == "auto":
+    if guidance.outliers is not None and config.head == "auto":
         kinds = ("softmax",)  # discriminant analysis has no place for photos of no class
     if not can_cross_validate(examples):
         return DEFAULT_HEADS[kinds[0]], {}, None
@@ -327,7 +333,7 @@ def _choose_head(
             kinds,
             num_classes=len(photos.data.labels),
             seed=config.seed,
-            outliers=outliers,
+            guidance=guidance,
         )
     return choice, {str(tried): loss for tried, loss in losses.items()}, answers
 

@@ -11,6 +11,7 @@ from bricksight.training._examples import (
     best_temperature,
 )
 from bricksight.training._folds import can_cross_validate
+from bricksight.training._linear import Guidance
 from bricksight.training.finetune import Begun, EpochSeen, Stage, Trainer, TrainerOptions
 from bricksight.training.recipe import (
     BOLDEST_POLICY,
@@ -36,6 +37,7 @@ __all__ = [
     "Checkpoint",
     "EpochSeen",
     "Examples",
+    "Guidance",
     "HeadChoice",
     "History",
     "Measurement",

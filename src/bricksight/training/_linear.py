@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -15,6 +16,23 @@ OnIteration = Callable[[int, Head], bool]
 """Told the number of each iteration, from 1, and its head; false ends the fit."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """What softmax regression goes by besides the photos of the classes.
+
+    Attributes:
+        outliers: Photos of none of the classes, to be unsure of, float32 (num_outliers, any,
+            num_features).
+        prior: What is known of the classes already, on the same features.
+    """
+
+    outliers: np.ndarray | None = None
+    prior: Head | None = None
+
+
+NO_GUIDANCE = Guidance()
+
+
 class LinearFit:
     """Fits heads to the same photos; what they share is computed once."""
 
@@ -24,7 +42,7 @@ class LinearFit:
         *,
         num_classes: int,
         class_weight: ClassWeight = "none",
-        outliers: np.ndarray | None = None,
+        guidance: Guidance = NO_GUIDANCE,
     ) -> None:
         """Takes the photos.
 
@@ -32,11 +50,10 @@ class LinearFit:
             examples: photos of one class at least; every view counts.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
-            outliers: photos of none of the classes, float32 (num_outliers, any, num_features);
-                softmax regression learns to be unsure of them, discriminant analysis cannot.
+            guidance: what softmax regression goes by besides; discriminant analysis cannot.
         """
         self._examples = examples
-        self._outliers = outliers
+        self._guidance = guidance
         self._weights = view_weights(examples, num_classes, class_weight)
         self._statistics = ClassStatistics.of(examples, num_classes, class_weight)
 
@@ -58,6 +75,7 @@ class LinearFit:
         *,
         max_iterations: int,
         on_iteration: OnIteration | None = None,
+        from_prior: bool = False,
     ) -> list[Head]:
         """Returns softmax regression, a head for each weight of the penalty, by L-BFGS.
 
@@ -67,13 +85,16 @@ class LinearFit:
             l2s: weights of half the squared kernel, on whitened features.
             max_iterations: how many each fit takes at most.
             on_iteration: follows the fits.
+            from_prior: whether the fit begins at the prior, and the penalty is on what differs from
+                it (L2-SP: X. Li, Y. Grandvalet, F. Davoine, ICML 2018, arXiv 1802.01483).
         """
         whitening = self._statistics.whitening(shrinkage)
         rows, labels = self._examples.rows()
         rows = whitening(rows)
-        outliers = None
-        if self._outliers is not None:
-            outliers = whitening(self._outliers.reshape(-1, rows.shape[1]))
+        outliers, prior = self._guidance.outliers, self._guidance.prior
+        if outliers is not None:
+            outliers = whitening(outliers.reshape(-1, rows.shape[1]))
+        start = whitening.done(prior) if from_prior and prior is not None else None
 
         def fit(l2: float) -> Head:
             objective = Objective(
@@ -83,6 +104,7 @@ class LinearFit:
                 l2,
                 num_classes=len(self._statistics.priors),
                 outliers=outliers,
+                start=start,
             )
             steps = itertools.count(1)
 
@@ -93,7 +115,7 @@ class LinearFit:
 
             result = minimize(
                 objective,
-                np.zeros(objective.size),
+                objective.start,
                 jac=True,
                 method="L-BFGS-B",
                 callback=None if on_iteration is None else callback,
@@ -110,7 +132,8 @@ class LinearFit:
 class Objective:
     """The weighted mean cross entropy over all views, plus the penalty on the kernel.
 
-    Outliers add ``outlier_exposure``. The variables are one float64 vector, bias first.
+    The penalty is on what differs from ``start``. Outliers add ``outlier_exposure``. The variables
+    are one float64 vector, bias first.
     """
 
     def __init__(
@@ -122,6 +145,7 @@ class Objective:
         *,
         num_classes: int,
         outliers: np.ndarray | None = None,
+        start: Head | None = None,
     ) -> None:
         """Takes what is fitted to.
 
@@ -132,6 +156,7 @@ class Objective:
             l2: weight of half the squared kernel.
             num_classes: how many classes there are.
             outliers: float32 (any, num_features), of photos of none of the classes.
+            start: where the fit begins; zero by default.
         """
         self._rows = rows
         self._outliers = outliers
@@ -139,18 +164,21 @@ class Objective:
         self._weights = weights
         self._l2 = np.float32(l2)
         self._shape = (rows.shape[1], num_classes)
-        self.size = num_classes * (rows.shape[1] + 1)
+        self._start = np.zeros(self._shape, np.float32) if start is None else start.kernel
+        bias = np.zeros(num_classes) if start is None else start.bias
+        self.start = np.concatenate([bias, self._start.ravel()]).astype(np.float64)
 
     def __call__(self, values: np.ndarray) -> tuple[float, np.ndarray]:
-        """Returns the loss and its gradient, float64 (size,)."""
+        """Returns the loss and its gradient, float64 as ``start``."""
         kernel, bias = self.unpack(values)
         residual = Head(kernel=kernel, bias=bias).probabilities(self._rows)
         of_label = np.maximum(residual[self._of_label], np.float32(1e-30))
-        penalty = float(self._l2) / 2 * float(np.sum(kernel**2))
+        change = kernel - self._start
+        penalty = float(self._l2) / 2 * float(np.sum(change**2))
         loss = penalty - float(self._weights @ np.log(of_label))
         residual[self._of_label] -= 1
         residual *= self._weights[:, None]
-        gradient = self._rows.T @ residual + self._l2 * kernel
+        gradient = self._rows.T @ residual + self._l2 * change
         bias_gradient = residual.sum(axis=0)
         if self._outliers is not None:
             head = Head(kernel=kernel, bias=bias)

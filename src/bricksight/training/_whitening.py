@@ -62,6 +62,13 @@ class Whitening:
         kernel = kernel / self.scale[:, None]
         return Head(kernel=kernel, bias=bias - self.mean @ kernel)
 
+    def done(self, head: Head) -> Head:
+        """Returns the layer for whitened features that gives what ``head`` gives of others."""
+        kernel = head.kernel * self.scale[:, None]
+        if self.factor is not None:
+            kernel = self.factor.T @ kernel
+        return Head(kernel=kernel, bias=head.bias + self.mean @ head.kernel)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassStatistics:

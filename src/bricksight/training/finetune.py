@@ -1,12 +1,13 @@
 """The whole network trained on, not only the layer on top.
 
-The head starts at zero and learns ten times faster than the network (Kumar et al. 2022, arXiv
-2202.10054: a random head would spoil the features first). AdamW (Loshchilov and Hutter 2019, arXiv
-1711.05101) without decay of biases and normalisations, a rate that rises over the first steps and
-falls along a cosine, label smoothing (Szegedy et al. 2016, arXiv 1512.00567), and an exponential
-moving average of the weights, which is what is kept. Photos are seen smaller in training than in
-use: it is faster, and better (Touvron et al. 2019, arXiv 1906.06423). A teacher answers the very
-views that the network sees (Beyer et al. 2022, arXiv 2106.05237).
+The head starts at zero, or as what the network knows of the classes already, and learns ten times
+faster than the network (Kumar et al. 2022, arXiv 2202.10054: a random head would spoil the features
+first). AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) without decay of biases and
+normalisations, a rate that rises over the first steps and falls along a cosine, label smoothing
+(Szegedy et al. 2016, arXiv 1512.00567), and an exponential moving average of the weights, which is
+what is kept. Photos are seen smaller in training than in use: it is faster, and better (Touvron et
+al. 2019, arXiv 1906.06423). A teacher answers the very views that the network sees (Beyer et al.
+2022, arXiv 2106.05237).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -104,7 +105,22 @@ class Begun:
 class Trainer:
     """A network, the new layer on top, and what training them needs."""
 
-    def __init__(self, network: Any, num_classes: int, options: TrainerOptions) -> None:
+    def __init__(
+        self,
+        network: Any,
+        num_classes: int,
+        options: TrainerOptions,
+        *,
+        head: Head | None = None,
+    ) -> None:
+        """Takes what is trained.
+
+        Args:
+            network: see ``Module.trainable``.
+            num_classes: how many classes there are.
+            options: what is the same in all stages.
+            head: what the new layer begins as, of as many classes; by default it is zero.
+        """
         tf = require_tensorflow()
         self._tf, self._options = tf, options
         self._network = network
@@ -112,6 +128,8 @@ class Trainer:
         self._inference_twin = build_twin(network, adapt_batch_norm=False)
         self._head = tf.keras.layers.Dense(num_classes, kernel_initializer="zeros")
         self._head.build((None, network.output_shape[-1]))
+        if head is not None:
+            self._assign(self._head.trainable_variables, (head.kernel, head.bias))
         self._own = list(network.trainable_variables)
         self._variables = [*self._own, *self._head.trainable_variables]
         self._infer: Any = None

@@ -36,7 +36,7 @@ from bricksight.training._examples import (
     doubt_of,
 )
 from bricksight.training._folds import Fit, held_out
-from bricksight.training._linear import LinearFit, OnIteration
+from bricksight.training._linear import NO_GUIDANCE, Guidance, LinearFit, OnIteration
 
 _UPRIGHT = AugmentConfig(
     flip_left_right=True,
@@ -116,16 +116,19 @@ class HeadChoice:
         shrinkage: Of the covariance by which features are whitened, ``None`` for softmax regression
             on features that are not; see ``SHRINKAGES``.
         l2: Weight of half the squared kernel in the loss, ``None`` for "lda", which has none.
+        from_prior: Whether softmax regression begins with what is known of the classes already, and
+            the penalty is on what differs from that.
     """
 
     kind: HeadKind
     shrinkage: float | None = DEFAULT_SHRINKAGE
     l2: float | None = DEFAULT_L2
+    from_prior: bool = False
 
     def __str__(self) -> str:
         penalty = "" if self.l2 is None else f", l2 {self.l2:g}"
         whitened = "as they are" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
-        return f"{self.kind}, {whitened}{penalty}"
+        return f"{self.kind}, {whitened}{penalty}{', from the prior' * self.from_prior}"
 
 
 DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
@@ -208,24 +211,24 @@ def choose_head(
     *,
     num_classes: int,
     seed: int,
-    outliers: np.ndarray | None = None,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> tuple[HeadChoice, dict[HeadChoice, float], np.ndarray]:
     """Returns the head with the lowest held-out cross entropy, and that of each that was tried.
 
     With it come the answers that it gave to the photos while they were held out, float32
     (num_photos, num_classes). For softmax regression the shrinkage is chosen first, and the
-    penalty with it.
+    penalty with it, without and with the prior.
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
-        outliers: see ``train_by_recipe``.
+        guidance: what softmax regression goes by besides.
     """
     few, losses = _few_views(examples), dict[HeadChoice, float]()
     answers: dict[HeadChoice, np.ndarray] = {}
-    fit_softmax = functools.partial(_softmax, num_classes, outliers=outliers)
+    fit_softmax = functools.partial(_softmax, num_classes, guidance=guidance)
 
     def try_out(choices: Sequence[HeadChoice], fits: Sequence[Fit]) -> None:
         for choice, found in zip(choices, held_out(few, fits, seed=seed), strict=True):
@@ -237,6 +240,11 @@ def choose_head(
         kept = min(losses, key=losses.__getitem__)
         others = [l2 for l2 in L2_STRENGTHS if l2 != kept.l2]
         try_out([replace(kept, l2=l2) for l2 in others], [fit_softmax(kept.shrinkage, others)])
+        if guidance.prior is not None:
+            try_out(
+                [replace(kept, l2=l2, from_prior=True) for l2 in L2_STRENGTHS],
+                [fit_softmax(kept.shrinkage, L2_STRENGTHS, from_prior=True)],
+            )
     if "lda" in kinds:
         try_out([HeadChoice("lda", one, None) for one in SHRINKAGES["lda"]], [_lda(num_classes)])
     best = min(losses, key=losses.__getitem__)
@@ -255,13 +263,15 @@ def _softmax(
     num_classes: int,
     shrinkage: float | None = DEFAULT_SHRINKAGE,
     l2s: Sequence[float] = (DEFAULT_L2,),
-    outliers: np.ndarray | None = None,
+    guidance: Guidance = NO_GUIDANCE,
+    *,
+    from_prior: bool = False,
 ) -> Fit:
     """Returns a fit of fewer iterations than the last one has."""
 
     def fit(examples: Examples) -> list[Head]:
-        fit = LinearFit(examples, num_classes=num_classes, outliers=outliers)
-        return fit.softmax(shrinkage, l2s, max_iterations=_CHOICE_ITERATIONS)
+        fit = LinearFit(examples, num_classes=num_classes, guidance=guidance)
+        return fit.softmax(shrinkage, l2s, max_iterations=_CHOICE_ITERATIONS, from_prior=from_prior)
 
     return fit
 
@@ -279,7 +289,7 @@ def train_by_recipe(
     choice: HeadChoice,
     class_weight: ClassWeight = "none",
     observer: Observer | None = None,
-    outliers: np.ndarray | None = None,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> TrainedHead:
     """Returns the head fitted for as many iterations as did best on validation.
 
@@ -291,8 +301,7 @@ def train_by_recipe(
         choice: the kind of head and its regularisation.
         class_weight: whether every class or every photo counts the same.
         observer: told of each iteration of the fit that the validation photos judge.
-        outliers: photos of none of the classes, float32 (num_outliers, any, num_features); softmax
-            regression learns to be unsure of them.
+        guidance: what softmax regression goes by besides.
     """
     history = History()
     best: list[tuple[float, int, Head]] = []
@@ -308,7 +317,10 @@ def train_by_recipe(
         return step - best[0][1] < _PATIENCE
 
     linear_fit = functools.partial(
-        LinearFit, num_classes=num_classes, class_weight=class_weight, outliers=outliers
+        LinearFit,
+        num_classes=num_classes,
+        class_weight=class_weight,
+        guidance=guidance,
     )
     with one_blas_thread():
         _fit(linear_fit(training), choice, _MAX_ITERATIONS, on_iteration)
@@ -326,6 +338,7 @@ def train_by_recipe(
             "head": choice.kind,
             "shrinkage": choice.shrinkage,
             "l2": choice.l2,
+            "begins_with_known_classes": choice.from_prior,
             "class_weight": class_weight,
             "temperature": temperature,
             "fitted_to": "training" if validation is None else "training and validation",
@@ -345,7 +358,11 @@ def _fit(
             on_iteration(1, head)
         return head
     (head,) = photos.softmax(
-        choice.shrinkage, [choice.l2], max_iterations=max_iterations, on_iteration=on_iteration
+        choice.shrinkage,
+        [choice.l2],
+        max_iterations=max_iterations,
+        on_iteration=on_iteration,
+        from_prior=choice.from_prior,
     )
     return head
 

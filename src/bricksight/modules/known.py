@@ -1,0 +1,56 @@
+"""Classes that a network was trained to tell apart, and so knows before it has seen a photo."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bricksight.bundle import Head
+
+_PART = re.compile(r"([a-z]?\d+)([a-z]\d*)?(?![a-z0-9])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownClasses:
+    """The classification layer that a network came with.
+
+    Attributes:
+        labels: Names of the classes, each beginning with a part's number.
+        head: float32 (num_features, num_labels) and (num_labels,), on the network's own features.
+    """
+
+    labels: tuple[str, ...]
+    head: Head
+
+    def head_for(self, labels: Sequence[str]) -> tuple[Head, np.ndarray] | None:
+        """Returns a layer for other classes, and which of them it knows, bool (num_labels,).
+
+        What is not known has the mean of all known logits, so that it is neither likely nor
+        unlikely. ``None`` where nothing is known.
+
+        Args:
+            labels: names of the classes; one that begins with the number of a known part is that
+                part, and so is another variant of it: 3068a is 3068b where there is no 3068a.
+        """
+        columns = [self._find(label) for label in labels]
+        is_known = np.array([column is not None for column in columns], bool)
+        if not is_known.any():
+            return None
+        rows = [column for column in columns if column is not None]
+        kernel = np.zeros((len(self.head.kernel), len(labels)), np.float32)
+        bias = np.zeros(len(labels), np.float32)
+        kernel[:, is_known] = self.head.kernel[:, rows] - self.head.kernel.mean(1, keepdims=True)
+        bias[is_known] = self.head.bias[rows] - self.head.bias.mean()
+        return Head(kernel=kernel, bias=bias), is_known
+
+    def _find(self, label: str) -> int | None:
+        part = _PART.match(label)
+        if part is None:
+            return None
+        found = [
+            (own[0].lower() != part[0].lower(), index)
+            for index, own in enumerate(map(_PART.match, self.labels))
+            if own is not None and own[1].lower() == part[1].lower()
+        ]
+        return min(found)[1] if found else None

@@ -1,0 +1,198 @@
+"""Classes that a network knows by name before it has seen a photo of them."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.bundle import Head
+from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.features import default_cache_path
+from bricksight.modules import KnownClasses, resolve
+from bricksight.retrain import SilentReporter
+from bricksight.retrain._photos import Photos, open_photos
+from bricksight.retrain._prior import prior_head
+from bricksight.retrain._progress import Stopwatch
+from bricksight.retrain._workflow import find_photos, fit
+from bricksight.training import Examples, Guidance, HeadChoice, choose_head, train_by_recipe
+from bricksight.training._linear import LinearFit
+from photos import write_photo_folder
+from tiny_modules import tiny_network, write_keras_file
+
+BRICKS = "packaged:mobilenet_v2_bricks"
+RNG = np.random.default_rng(0)
+
+
+def known(*labels: str, num_features: int = 4) -> KnownClasses:
+    kernel = RNG.normal(size=(num_features, len(labels))).astype(np.float32)
+    return KnownClasses(labels=labels, head=Head(kernel=kernel, bias=np.arange(len(labels)) * 1.0))
+
+
+def centred(array: np.ndarray) -> np.ndarray:
+    found: np.ndarray = array - array.mean(axis=-1, keepdims=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("label", "column"),
+    [
+        ("3001", 0),
+        ("3001_brick_2x4", 0),
+        ("3001 Brick 2 x 4", 0),
+        ("3068b", 1),
+        ("3068B", 1),
+        ("3068a", 1),  # another variant
+        ("3068", 1),
+        ("32064a", 3),  # its own, not the first variant
+        ("32064c", 2),
+        ("30010", None),
+        ("300", None),
+        ("3001xyz", None),
+        ("brick 3001", None),
+        ("dog", None),
+    ],
+)
+def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> None:
+    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a")
+    found = own.head_for([label, "dog"])
+    if column is None:
+        assert found is None
+        return
+    assert found is not None
+    head, is_known = found
+    assert is_known.tolist() == [True, False]
+    np.testing.assert_allclose(head.kernel[:, 0], centred(own.head.kernel)[:, column], rtol=1e-5)
+    np.testing.assert_allclose(head.bias, [centred(own.head.bias)[column], 0])
+    assert not head.kernel[:, 1].any()
+
+
+def test_packaged__knows_what_it_was_trained_on() -> None:
+    module = resolve(BRICKS)
+    assert module.known is not None
+    found = module.known()
+    assert found.head.kernel.shape == (1280, len(found.labels))
+    assert found.head.kernel.dtype == np.float32
+    assert "3001_brick_2x4" in found.labels
+    assert resolve("packaged:efficientnet_lite0").known is None
+
+
+def clusters(seed: int, centres: np.ndarray, per_class: int) -> Examples:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(centres)), per_class)
+    features = centres[labels] + rng.normal(size=(len(labels), centres.shape[1]))
+    return Examples(
+        features=features.astype(np.float32)[:, None], labels=labels, groups=np.arange(len(labels))
+    )
+
+
+def test_softmax__from_the_prior_stays_there_without_reason_to_leave() -> None:
+    centres = np.random.default_rng(5).normal(size=(4, 6))
+    prior = Head(
+        kernel=np.random.default_rng(6).normal(size=(6, 4)).astype(np.float32),
+        bias=np.arange(4, dtype=np.float32),
+    )
+    photos = clusters(1, centres, 5)
+    for shrinkage in (None, 0.3):
+        linear = LinearFit(photos, num_classes=4, guidance=Guidance(prior=prior))
+        (strict,) = linear.softmax(shrinkage, [1e6], max_iterations=200, from_prior=True)
+        kernels = centred(strict.kernel), centred(prior.kernel)
+        np.testing.assert_allclose(*kernels, atol=1e-3)
+        (free,) = linear.softmax(shrinkage, [1e6], max_iterations=200)
+        np.testing.assert_allclose(free.kernel, 0, atol=1e-3)
+
+
+def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
+    """Two photos a class say less than who knows the classes."""
+    centres = 0.4 * np.random.default_rng(5).normal(size=(12, 40))
+    photos, test = clusters(1, centres, 3), clusters(2, centres, 30)
+    right = Head(
+        kernel=centres.T.astype(np.float32), bias=-np.sum(centres**2, 1).astype(np.float32) / 2
+    )
+    wrong = replace(right, kernel=right.kernel[:, ::-1].copy())
+    scores = {}
+    for name, prior in (("none", None), ("right", right), ("wrong", wrong)):
+        guidance = Guidance(prior=prior)
+        choice, *_ = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
+        assert choice.from_prior == (name == "right")
+        trained = train_by_recipe(photos, None, num_classes=12, choice=choice, guidance=guidance)
+        assert trained.choices["begins_with_known_classes"] == (name == "right")
+        answers = trained.head.logits(test.plain()).argmax(axis=1)
+        scores[name] = float((answers == test.labels).mean())
+    assert scores["right"] > scores["none"] + 0.05
+    assert scores["wrong"] == scores["none"]
+
+
+def test_head_choice__says_where_it_begins() -> None:
+    assert str(HeadChoice("softmax", 0.4, 0.01, from_prior=True)).endswith("from the prior")
+    assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
+
+
+def seen(folder: Path, known_classes: KnownClasses) -> Photos:
+    """Returns photos of 3001 (red), 3002 (green) and "blue", seen by a network that knows some."""
+    photos = write_photo_folder(folder / "photos", per_class=12)
+    (photos / "red").rename(photos / "3001_brick")
+    (photos / "green").rename(photos / "3002")
+    network = write_keras_file(folder / "network.keras", tiny_network())
+    config = RetrainConfig(image_dir=photos, tfhub_module=f"saved_model:{network}")
+    watch = Stopwatch(SilentReporter())
+    found = open_photos(
+        find_photos(config, SplitConfig(), watch),
+        config,
+        cache_path=default_cache_path(),
+        watch=watch,
+    )
+    return replace(found, own=replace(found.own, known=lambda: known_classes))
+
+
+def knowing(photos: Photos, *labels: str) -> KnownClasses:
+    """Returns the class means of 3001 and 3002 under these names."""
+    _, examples = photos.plain("training")
+    means = [examples.plain()[examples.labels == label].mean(axis=0) for label in (0, 1)]
+    kernel = np.stack(means, axis=1)
+    head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
+    return KnownClasses(labels=labels, head=head)
+
+
+@pytest.mark.tf
+def test_prior_head__is_that_of_the_known_classes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    assert photos.data.labels == ("3001_brick", "3002", "blue")
+    assert prior_head(photos) is None
+
+    right = knowing(photos, "3001", "3002")
+    head = prior_head(replace(photos, own=replace(photos.own, known=lambda: right)))
+    assert head is not None
+    assert head.kernel.shape == (6, 3)
+    assert not head.kernel[:, 2].any()
+
+    with caplog.at_level(logging.WARNING):
+        wrong = knowing(photos, "3002", "3001")
+        assert prior_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
+    assert "2 of 3 classes have the numbers of parts" in caplog.text
+    assert "too few for what it knows to be used" in caplog.text
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("fine_tuned", [False, True])
+def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    right = knowing(photos, "3001", "3002")
+    photos = replace(photos, own=replace(photos.own, known=lambda: right))
+    tuning = FineTuneConfig()
+    if fine_tuned:
+        tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_rate=1e-9)
+    config = RetrainConfig(image_dir=photos.data.image_dir)
+    head = HeadConfig(head="softmax")
+    configs = (config, SplitConfig(), AugmentConfig(), head, tuning.resolved)
+    through, trained = fit(photos, configs, observer=lambda *_: None)
+    told = trained.choices["begins_with_known_classes"]
+    assert told is True if fine_tuned else isinstance(told, bool)
+    if fine_tuned:  # nothing was learned, so that it is what was known
+        rows = [row for row, one in enumerate(through.data.records) if one.label != "blue"]
+        answers = trained.head.logits(through.matrix[rows, 0])[:, :2].argmax(axis=1)
+        labels = through.data.label_indices(through.data.records)[rows]
+        assert (answers == labels).mean() > 0.9
