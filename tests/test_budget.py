@@ -106,8 +106,7 @@ def test_time_budget__refuses_what_makes_no_sense() -> None:
 
 @pytest.mark.tf
 def test_retrain__within_a_long_time_trains_all_epochs(tmp_path: Path) -> None:
-    tuning = dataclasses.replace(TINY, fine_tune=False, recipe="balanced", time_budget="5h")
-    result = tune(tmp_path, tuning)
+    result = tune(tmp_path, dataclasses.replace(TINY, time_budget="5h"))
     settings = result.bundle.manifest.settings["finetune"]
     assert (settings["fine_tune"], settings["fine_tune_epochs"]) == (True, 30)
     assert result.bundle.manifest.settings["chosen"]["epochs"] == 30

@@ -19,11 +19,11 @@ class FineTuneConfig:
     """How the whole network is trained on, after the layer on top or instead of it.
 
     Attributes:
-        recipe: "fast" trains the layer on top alone, "balanced" and "best" the network too, "best"
-            longer; see docs/finetune.md.
+        recipe: "fast" trains the layer on top alone; "balanced" and "best" the network as well,
+            "best" longer, and keep what answers the validation photos better.
         time_budget: What the whole run may take, such as 90s, 10m or 1.5h: with fewer epochs, if it
             must be.
-        fine_tune: Train the network's own weights too, as the recipe "balanced" does.
+        fine_tune: Train the network's own weights too, and keep that.
         fine_tune_epochs: How many times each training photo is seen; by default 40, by the recipe
             "best" 100.
         fine_tune_size: Rows and columns of the images at first, in pixels; the last quarter of the
@@ -107,6 +107,11 @@ class FineTuneConfig:
     def trains_network(self) -> bool:
         """Whether the network is trained too."""
         return self.fine_tune or self.recipe in ("balanced", "best")
+
+    @property
+    def keeps_better(self) -> bool:
+        """Whether the layer alone is trained as well, and the better of both is kept."""
+        return self.recipe in ("balanced", "best") and self.early_stopping is None
 
     @property
     def resolved(self) -> "FineTuneConfig":

@@ -75,6 +75,9 @@ _UNUSED = (
 )
 """Settings of the training of the layer alone."""
 
+_OF_THE_LAYER = ("class_weight", "head")
+"""Those of them that do something where the layer alone is trained as well."""
+
 _LOWEST_TEMPERATURE = 0.3
 """What bounds the certainty where all of a few validation photos are right."""
 
@@ -94,6 +97,7 @@ def fine_tune_network(
         BundleError: the teacher cannot be used.
         DataError: a photo that could be read before cannot be read any more.
     """
+    all_depths, photos = photos, photos.of_depths(1)
     module = photos.compiled.module
     network = module.trainable()
     freeze(network, config.fine_tune_from, module)
@@ -105,7 +109,8 @@ def fine_tune_network(
     )
     prior = prior_head(photos)
     trainer = Trainer(network, len(photos.data.labels), options, head=prior)
-    tuning = _tuning_of(trainer, photos, training, config)
+    # The views are chosen by features of all depths where there are any, which are known already.
+    tuning = _tuning_of(trainer, all_depths, training, config)
     keeper = Keeper(_checkpoint(photos, training, tuning))
     resumed = keeper.resumed()
     progress = resumed or _planned(trainer, photos, tuning)
@@ -140,7 +145,7 @@ def _warn(photos: Photos, training: Training, config: FineTuneConfig, network: A
     warn_of_unused(
         replace(training, resume=False),
         instead="With --fine_tune, the training of the network",
-        names=_UNUSED,
+        names=[name for name in _UNUSED if not (config.keeps_better and name in _OF_THE_LAYER)],
     )
     if training.after_step is not None:
         _LOGGER.warning("With --fine_tune, --intermediate_store_frequency does nothing.")

@@ -10,8 +10,9 @@ from bricksight.retrain._photos import Photos, open_photos, seen_by
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import can_cross_validate, score_policy
 
-CANDIDATES = ("packaged:efficientnet_lite0", "packaged:mobilenet_v2_bricks")
-"""For anything, and for bricks and what is like them. The first is taken where nothing can tell."""
+CANDIDATES = ("packaged:efficientnet_lite0", "packaged:mobilenet_v2_bricks@size=160")
+"""For anything, and for bricks and what is like them, at the size that it has learned at. The first
+is taken where nothing can tell."""
 
 
 def open_candidates(

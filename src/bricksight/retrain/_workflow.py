@@ -26,6 +26,7 @@ from bricksight.errors import BundleError, CacheError, ConfigError
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
 from bricksight.features import default_cache_path
 from bricksight.modules import Module, frozen_graph
+from bricksight.retrain._better import train_better
 from bricksight.retrain._findings import (
     Findings,
     manifest,
@@ -199,15 +200,27 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         after_step=_intermediate_graphs(config),
         extra_share=config.extra_share,
     )
-    tuned = fine_tune_network(photos, training, tuning) if tuning.fine_tune else None
-    through, trained = tuned or train(photos, training)
+    if compares_trainings(head, tuning) and photos.data.bucket("validation"):
+        through, trained = train_better(photos, training, tuning)
+    else:
+        tuned = None
+        if tuning.trains_network:
+            tuned = fine_tune_network(photos, training, tuning)
+        through, trained = tuned or train(photos, training)
     chosen = {"held_out_cross_entropy_by_network": dict(photos.chosen_from)}
     return through, replace(trained, choices={**trained.choices, **chosen})
 
 
 def chooses_depths(head: HeadConfig, fine_tune: FineTuneConfig) -> bool:
     """Returns whether the training chooses the depths of the network to take features from."""
-    return not head.is_retrain_way and not fine_tune.trains_network
+    if fine_tune.trains_network:
+        return compares_trainings(head, fine_tune)
+    return not head.is_retrain_way
+
+
+def compares_trainings(head: HeadConfig, fine_tune: FineTuneConfig) -> bool:
+    """Returns whether the layer alone may be kept after the network has been trained too."""
+    return not head.is_retrain_way and fine_tune.keeps_better
 
 
 def _new_folder(config: RetrainConfig) -> Path:

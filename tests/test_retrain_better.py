@@ -1,0 +1,80 @@
+"""The recipes keep the layer alone where the network has learned less."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bricksight.config import FineTuneConfig, RetrainConfig
+from bricksight.errors import ModuleError
+from bricksight.predict import Predictor
+from bricksight.retrain import RetrainResult, retrain
+from bricksight.retrain._better import ALONE, TOO
+from photos import write_photo_folder
+from test_finetune import TINY
+from tiny_bundle import SPLIT
+from tiny_modules import tiny_network, write_hub_module, write_keras_file
+
+BALANCED = replace(TINY, fine_tune=False, recipe="balanced")
+
+
+def blind_network() -> Any:
+    """Sees nothing, but can learn to: its features are constant, and their gradients are not 0."""
+    network = tiny_network()
+    *others, kernel, bias = network.get_weights()
+    network.set_weights([*others, 0 * kernel, 0 * bias + 0.5])
+    return network
+
+
+def run(folder: Path, network: Any, tuning: FineTuneConfig) -> RetrainResult:
+    photos = write_photo_folder(folder / "photos", per_class=12)
+    reference = f"saved_model:{write_keras_file(folder / 'network.keras', network)}"
+    config = RetrainConfig(image_dir=photos, tfhub_module=reference, out=folder / "bundle")
+    return retrain(config, split=SPLIT, fine_tune=tuning)
+
+
+def losses_of(result: RetrainResult) -> dict[str, float]:
+    found: dict[str, float] = result.findings.trained.choices["held_out_cross_entropy_by_training"]
+    return found
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    ("network", "rate", "kept"), [(tiny_network, 1e-9, ALONE), (blind_network, 1e-2, TOO)]
+)
+def test_recipe__keeps_what_answers_validation_photos_better(
+    tmp_path: Path, network: Any, rate: float, kept: str
+) -> None:
+    result = run(tmp_path, network(), replace(BALANCED, fine_tune_rate=rate))
+    losses = losses_of(result)
+    assert min(losses, key=losses.__getitem__) == kept
+    assert result.bundle.manifest.module["title"].endswith("fine-tuned") == (kept == TOO)
+    assert ("epochs" in result.findings.trained.choices) == (kept == TOO)
+    # What is exported, drawn and told is of what was kept.
+    predictor, tested = Predictor(result.bundle.path), result.findings.data.bucket("testing")
+    answers = [predictor.predict(one.path).predictions[0].label for one in tested]
+    right = sum(answer == one.label for answer, one in zip(answers, tested, strict=True))
+    assert right / len(tested) == result.findings.test.accuracy
+    assert right / len(tested) > 0.4
+    assert list((result.bundle.path / "summaries" / "train").iterdir())
+    assert result.findings.trained.history.measurements
+
+
+@pytest.mark.tf
+def test_fine_tune__keeps_the_network_whatever_it_has_learned(tmp_path: Path) -> None:
+    result = run(tmp_path, tiny_network(), replace(TINY, fine_tune_rate=1e-9, fine_tune_epochs=1))
+    assert result.bundle.manifest.module["title"].endswith("fine-tuned")
+    assert "held_out_cross_entropy_by_training" not in result.findings.trained.choices
+
+
+@pytest.mark.tf
+def test_recipe__refuses_what_cannot_be_trained_before_any_work(tmp_path: Path) -> None:
+    photos = write_photo_folder(tmp_path / "photos", per_class=12)
+    module = write_hub_module(tmp_path / "hub")
+    config = RetrainConfig(
+        image_dir=photos, tfhub_module=f"saved_model:{module}", out=tmp_path / "bundle"
+    )
+    with pytest.raises(ModuleError, match="graph of TensorFlow 1"):
+        retrain(config, split=SPLIT, fine_tune=BALANCED)
+    assert not (tmp_path / "bundle").exists()
