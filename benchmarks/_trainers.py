@@ -24,7 +24,7 @@ from bricksight.features import default_cache_path
 from bricksight.retrain import SilentReporter
 from bricksight.retrain._photos import open_photos
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import fit
+from bricksight.retrain._workflow import chooses_depths, fit
 
 SIZE = 160
 BATCH = 32
@@ -90,9 +90,16 @@ def by_ours(
     start = time.perf_counter()
     config = RetrainConfig(image_dir=options.photos, tfhub_module=network)
     watch = Stopwatch(SilentReporter())
-    photos = open_photos(fold, config, cache_path=default_cache_path(), watch=watch)
-    tuning = FineTuneConfig(recipe="balanced", time_budget=f"{60 * options.minutes:.0f}s")
-    configs = (config, SplitConfig(), AugmentConfig(), HeadConfig(seed=seed), tuning.resolved)
+    head = HeadConfig(seed=seed)
+    tuning = FineTuneConfig(recipe="balanced", time_budget=f"{60 * options.minutes:.0f}s").resolved
+    photos = open_photos(
+        fold,
+        config,
+        cache_path=default_cache_path(),
+        watch=watch,
+        all_depths=chooses_depths(head, tuning),
+    )
+    configs = (config, SplitConfig(), AugmentConfig(), head, tuning)
     through, trained = fit(replace(photos, data=fold), configs, observer=lambda *_: None)
     taken = time.perf_counter() - start
     _, test = through.plain("testing")
