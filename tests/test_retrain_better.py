@@ -1,5 +1,6 @@
 """The recipes keep the layer alone where the network has learned less."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def blind_network() -> Any:
 
 
 def run(folder: Path, network: Any, tuning: FineTuneConfig) -> RetrainResult:
+    folder.mkdir(exist_ok=True)
     photos = write_photo_folder(folder / "photos", per_class=12)
     reference = f"saved_model:{write_keras_file(folder / 'network.keras', network)}"
     config = RetrainConfig(image_dir=photos, tfhub_module=reference, out=folder / "bundle")
@@ -59,6 +61,22 @@ def test_recipe__keeps_what_answers_validation_photos_better(
     assert right / len(tested) > 0.4
     assert list((result.bundle.path / "summaries" / "train").iterdir())
     assert result.findings.trained.history.measurements
+
+
+@pytest.mark.tf
+def test_recipe__trains_both_within_a_long_time_and_the_layer_alone_within_a_short_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = run(tmp_path / "long", blind_network(), replace(BALANCED, time_budget="5h"))
+    assert "Measuring this machine" in long.seconds
+    assert long.findings.trained.choices["epochs"] == BALANCED.fine_tune_epochs
+    assert set(losses_of(long)) == {ALONE, TOO}
+
+    with caplog.at_level(logging.WARNING):
+        short = run(tmp_path / "short", tiny_network(), replace(BALANCED, time_budget="1s"))
+    assert "--time_budget 1s is too short to train the network here" in caplog.text
+    assert "epochs" not in short.findings.trained.choices
+    assert list((short.bundle.path / "summaries" / "train").iterdir())
 
 
 @pytest.mark.tf

@@ -1,0 +1,44 @@
+"""The random views that a network is trained with: the boldest that do no harm."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.features import default_cache_path
+from bricksight.retrain import SilentReporter
+from bricksight.retrain._photos import open_photos
+from bricksight.retrain._progress import Stopwatch
+from bricksight.retrain._train import Training, choose_augments
+from bricksight.retrain._workflow import find_photos
+from bricksight.training import POLICIES
+from photos import write_photo_folder
+from tiny_modules import tiny_network, write_keras_file
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("sees", [True, False])
+def test_choose_augments__takes_the_boldest_that_cannot_be_told_to_be_worse(
+    tmp_path: Path, *, sees: bool
+) -> None:
+    """Classes are colours: to a network that sees them, views of any colour do harm."""
+    network = tiny_network()
+    if not sees:  # all views are alike
+        network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
+    folder = write_photo_folder(tmp_path / "photos", per_class=16)
+    path = write_keras_file(tmp_path / "network.keras", network)
+    config = RetrainConfig(image_dir=folder, tfhub_module=f"saved_model:{path}")
+    watch = Stopwatch(SilentReporter())
+    data = find_photos(config, SplitConfig(), watch)
+    photos = open_photos(data, config, cache_path=default_cache_path(), watch=watch)
+    training = Training(
+        config=HeadConfig(),
+        augment=AugmentConfig(),
+        checkpoint_path=None,
+        resume=False,
+        observer=lambda *_: None,
+        after_step=None,
+    )
+    found, (*milder, boldest) = choose_augments(photos, training), POLICIES.values()
+    assert found in (milder if sees else [boldest])
