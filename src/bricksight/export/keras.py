@@ -148,19 +148,60 @@ def _dense(layers: Any, node: _Node) -> Any:
     return outputs
 
 
+def _joined(layers: Any, node: _Node) -> Any:
+    if node.settings["axis"] == 0:  # photos, one after the other
+        return require_tensorflow().keras.ops.concatenate(node.inputs, axis=0)
+    return layers.Concatenate(name=node.name)(node.inputs)
+
+
+def _mirrored(_: Any, node: _Node) -> Any:
+    (images,), (order,) = node.inputs, node.constants
+    axis = node.settings.get("axis", 0) - 1
+    if axis not in (1, 2) or order.tolist() != list(range(images.shape[axis] - 1, -1, -1)):
+        raise _no_layer(node)
+    return require_tensorflow().keras.ops.flip(images, axis=axis)
+
+
+def _rows_and_columns_swapped(layers: Any, node: _Node) -> Any:
+    if list(node.settings["perm"]) != [0, 1, 3, 2]:
+        raise _no_layer(node)
+    return layers.Permute((2, 1, 3), name=node.name)(node.inputs[0])
+
+
+def _features_reshaped(_: Any, node: _Node) -> Any:
+    (features,), (shape,) = node.inputs, node.constants
+    if len(features.shape) != 2:  # of a feature map, channels would be in another place
+        raise _no_layer(node)
+    return require_tensorflow().keras.ops.reshape(features, shape.tolist())
+
+
+def _mean(_: Any, node: _Node) -> Any:
+    (values,) = node.inputs
+    axes, keeps = node.settings["axes"], bool(node.settings["keepdims"])
+    if len(values.shape) == 4:
+        raise _no_layer(node)
+    return require_tensorflow().keras.ops.mean(values, axis=tuple(axes), keepdims=keeps)
+
+
 _LAYERS: dict[str, Callable[[Any, _Node], Any]] = {
     "Add": _scaled,
     "Clip": _clip,
+    "Concat": _joined,
     "Conv": _convolution,
+    "Gather": _mirrored,
     "Gemm": _dense,
     "GlobalAveragePool": lambda layers, node: layers.GlobalAveragePooling2D(name=node.name)(
         node.inputs[0]
     ),
+    "GlobalMaxPool": lambda layers, node: layers.GlobalMaxPooling2D(name=node.name)(node.inputs[0]),
     "MatMul": _dense,
     "Mul": _scaled,
+    "ReduceMean": _mean,
     "Relu": lambda layers, node: layers.ReLU(name=node.name)(node.inputs[0]),
+    "Reshape": _features_reshaped,
     "Softmax": lambda layers, node: layers.Softmax(name=node.name)(node.inputs[0]),
-    "Squeeze": lambda _, node: node.inputs[0],  # GlobalAveragePooling2D has dropped them already
+    "Squeeze": lambda _, node: node.inputs[0],  # the pooling layers have dropped them already
     "Sub": _scaled,
+    "Transpose": _rows_and_columns_swapped,
 }
 """ONNX operation → the layer that does it."""

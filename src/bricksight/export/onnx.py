@@ -14,6 +14,7 @@ from bricksight._native_log import without_native_notices
 from bricksight._optional import require, require_tensorflow
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export import tflite
+from bricksight.export._onnx_layout import moves_channels, without_layout_changes
 from bricksight.export._request import Request
 from bricksight.export.classifier import INPUT_LAYER, Classifier
 
@@ -30,9 +31,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 _ALLOWED = frozenset(
-    {"Add", "AveragePool", "Clip", "Concat", "Conv", "Div", "Gemm", "GlobalAveragePool"}
-    | {"Identity", "MatMul", "MaxPool", "Mul", "Pad", "ReduceMean", "Relu", "Reshape"}
-    | {"Sigmoid", "Softmax", "Squeeze", "Sub", "Transpose"}
+    {"Add", "AveragePool", "Clip", "Concat", "Conv", "Div", "Gather", "Gemm", "GlobalAveragePool"}
+    | {"GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul", "Pad", "ReduceMean", "Relu"}
+    | {"Reshape", "Sigmoid", "Softmax", "Squeeze", "Sub", "Transpose"}
 )
 """Operations that every reader named above has, TensorRT 8.2 with them."""
 
@@ -66,6 +67,7 @@ def convert(classifier: Classifier, request: Request, *, undo_imagenet: bool = F
         )
     onnx = require("onnx", extra="onnx", feature="Writing an .onnx file")
     model = _from_litert(_denormalised(classifier) if undo_imagenet else classifier, request)
+    without_layout_changes(model.graph)
     _rename(model.graph)
     for value in (model.graph.input[0], model.graph.output[0]):
         _set_batch(value, request.batch)
@@ -201,7 +203,7 @@ def _require_portable(model: Any, request: Request) -> None:
         IR_VERSION,
         0,
     )
-    layout_is_kept = request.layout == "nhwc" or "Transpose" not in found
+    layout_is_kept = request.layout == "nhwc" or not any(map(moves_channels, graph.node))
     actual = (
         [_shape(value) for value in (*graph.input, *graph.output)],
         [one.version for one in model.opset_import],
@@ -209,7 +211,7 @@ def _require_portable(model: Any, request: Request) -> None:
         sum(not np.isfinite(_array(weights)).all() for weights in graph.initializer),
     )
     if actual != expected or not layout_is_kept:
-        left = "" if layout_is_kept else ", and a Transpose is left in it"
+        left = "" if layout_is_kept else ", and a Transpose of the channels is left in it"
         raise ExportError(
             "The .onnx file is not as runtimes expect it: inputs and outputs, opset, IR version, "
             f"tensors that are not finite are {actual}, expected {expected}{left}. It was not "

@@ -27,8 +27,10 @@ from bricksight.modules.frozen import (
 from bricksight.modules.known import KnownClasses
 from bricksight.modules.reference import Reference, parse_reference
 from bricksight.modules.tuned import tuned_module
+from bricksight.modules.turns import EVERY_QUARTER, mean_over_turns, with_turns
 
 __all__ = [
+    "EVERY_QUARTER",
     "SOURCES",
     "Description",
     "FeatureFunction",
@@ -43,10 +45,12 @@ __all__ = [
     "find",
     "frozen_graph",
     "list_modules",
+    "mean_over_turns",
     "resolve",
     "tuned_module",
     "widths_by_depth",
     "with_depths",
+    "with_turns",
     "without_defaults",
 ]
 

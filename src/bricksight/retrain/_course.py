@@ -126,13 +126,14 @@ class Course:
         """Returns the logits of the validation photos, those of the first time it is called."""
         progress = self.progress
         if progress.held_out is None:
-            progress.held_out = self._logits()
+            progress.held_out = self._logits(turns=self.photos.turns)
             if self.tuning.config.early_stopping is None:
                 progress.best_step = progress.steps_before
         return progress.held_out
 
-    def _logits(self) -> np.ndarray:
-        return self.trainer.logits(self._validation, self.photos.compiled.module.input_spec)
+    def _logits(self, *, turns: int = 1) -> np.ndarray:
+        spec = self.photos.compiled.module.input_spec
+        return self.trainer.logits(self._validation, spec, turns=turns)
 
     @cached_property
     def _validation(self) -> Pictures:

@@ -38,6 +38,7 @@ from bricksight.retrain._train import (
     Training,
     allowed_kinds,
     choose_augments,
+    choose_turns,
     warn_of_unused,
 )
 from bricksight.training import (
@@ -98,7 +99,7 @@ def fine_tune_network(
         DataError: a photo that could be read before cannot be read any more.
     """
     all_depths, photos = photos, photos.of_depths(1)
-    module = photos.compiled.module
+    module = photos.once.module
     network = module.trainable()
     freeze(network, config.fine_tune_from, module)
     _warn(photos, training, config, network)
@@ -111,6 +112,7 @@ def fine_tune_network(
     trainer = Trainer(network, len(photos.data.labels), options, head=prior)
     # The views are chosen by features of all depths where there are any, which are known already.
     tuning = _tuning_of(trainer, all_depths, training, config)
+    photos, by_turns = choose_turns(photos, tuning.augments, training)
     keeper = Keeper(_checkpoint(photos, training, tuning))
     resumed = keeper.resumed()
     progress = resumed or _planned(trainer, photos, tuning)
@@ -130,6 +132,8 @@ def fine_tune_network(
         _learn_extra(course)
     logits = course.run()
     told = {
+        "turns": photos.turns,
+        "held_out_cross_entropy_by_turns": by_turns,
         "first_trained_layer": first_trained(network),
         "resumed_at_step": start if resumed else None,
         "begins_with_known_classes": prior is not None,
@@ -212,6 +216,7 @@ def _checkpoint(photos: Photos, training: Training, tuning: Tuning) -> Checkpoin
         "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
         "extra_share": tuning.extra_share,
         "cutouts": photos.cutouts and photos.cutouts.key,
+        "turns": photos.turns,
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     path = training.checkpoint_path or cache_dir("checkpoints") / key[:16]
@@ -276,7 +281,7 @@ def _within_budget(
         extra_steps_per_epoch=-(-len(data.extra) // batch) if is_new else 0,
         last_part=LAST_PART if size != own else 0.0,
         num_validated=len(data.bucket("validation")),
-        num_photos=len(data.records),
+        num_photos=len(data.records) * photos.turns,
         batch_size=batch,
     )
     so_far = watch.seconds_of_model
@@ -347,8 +352,8 @@ def _described(photos: Photos, tuning: Tuning, other: Mapping[str, None]) -> dic
     teacher = tuning.teacher and tuning.teacher.key
     return {
         "version": _TRAINING_VERSION,
-        "module": photos.compiled.module.fingerprint,
-        "input": photos.compiled.module.input_spec.key,
+        "module": photos.once.module.fingerprint,
+        "input": photos.once.module.input_spec.key,
         "labels": photos.data.labels,
         "settings": {**asdict(tuning.config), **other, "teacher": teacher},
         "seed": tuning.seed,

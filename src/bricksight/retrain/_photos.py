@@ -14,7 +14,7 @@ from bricksight.dataset import Dataset, Record, suggest_group_by, unreadable_fil
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
 from bricksight.images import Cutouts
-from bricksight.modules import Module, resolve, widths_by_depth, with_depths
+from bricksight.modules import Module, resolve, widths_by_depth, with_depths, with_turns
 from bricksight.retrain._cutouts import find_cutouts
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import Examples
@@ -30,7 +30,10 @@ class Photos:
 
     Attributes:
         data: The photos.
-        compiled: The network.
+        compiled: The network, as the model will hold it.
+        once: The same where it sees a photo once, not its turned copies too. Random views and extra
+            photos are seen so: what is learned from is turned enough.
+        turns: How many copies of a photo, itself among them, ``compiled`` sees.
         cache_path: The feature cache.
         watch: Shows and times the work.
         matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
@@ -46,6 +49,8 @@ class Photos:
 
     data: Dataset
     compiled: CompiledModule
+    once: CompiledModule
+    turns: int
     cache_path: Path
     watch: Stopwatch
     matrix: np.ndarray
@@ -98,8 +103,17 @@ class Photos:
 
     def _again(self, records: Sequence[Record], views: Views) -> np.ndarray:
         views = replace(views, cutouts=self.cutouts)
-        found = _extract(records, self.compiled, views, self.cache_path, self.watch)
+        found = _extract(records, self.once, views, self.cache_path, self.watch)
         return _all_read(found).matrix
+
+    def turned(self, turns: int) -> "Photos":
+        """Returns the same photos with the mean of the features of so many turned copies.
+
+        Raises:
+            ModuleError: the network takes no square images, or cannot be compiled.
+            DataError: a photo that could be read before cannot be read any more.
+        """
+        return through(replace(self, turns=turns), self.once.module)
 
     def of_depths(self, depths: int) -> "Photos":
         """Returns the same photos with the features of the first ``depths`` depths alone.
@@ -110,11 +124,11 @@ class Photos:
         """
         if depths == len(self.widths):
             return self
-        module = with_depths(self.own, depths)
-        compiled = compile_module(module, images=lambda spec: _readable(self.data, spec))
+        once, compiled = _compile(self.data, with_depths(self.own, depths), self.turns)
         return replace(
             self,
             compiled=compiled,
+            once=once,
             matrix=self.matrix[..., : compiled.num_features],
             extra=self.extra[..., : compiled.num_features],
             outliers=self.outliers[..., : compiled.num_features],
@@ -154,7 +168,8 @@ def open_photos(
         CacheError: the cache folder cannot be used.
     """
     _suggest_groups(data)
-    own, widths, compiled = _open_network(data, source, watch=watch, all_depths=all_depths)
+    turns = source.turns or 1
+    own, widths, (once, compiled) = _open_network(data, source, watch=watch, all_depths=all_depths)
     found = _extract(data.records, compiled, PLAIN, cache_path, watch)
     if found.failures and source.strict:
         raise DataError(
@@ -162,7 +177,7 @@ def open_photos(
         )
     # Set aside by path: the order of the other records stays that of the matrix.
     data = data.without(found.failures)
-    extra = _extract(data.extra, compiled, PLAIN, cache_path, watch) if data.extra else found
+    extra = _extract(data.extra, once, PLAIN, cache_path, watch) if data.extra else found
     if data.extra and extra.failures:
         raise DataError(
             _named(extra.failures) + f"\nRemove them from {source.extra_train_dir}, or render them "
@@ -175,6 +190,8 @@ def open_photos(
     return Photos(
         data=data,
         compiled=compiled,
+        once=once,
+        turns=turns,
         cache_path=cache_path,
         watch=watch,
         matrix=found.matrix,
@@ -188,7 +205,7 @@ def open_photos(
 
 def _open_network(
     data: Dataset, source: SourceConfig, *, watch: Stopwatch, all_depths: bool
-) -> tuple[Module, tuple[int, ...], CompiledModule]:
+) -> tuple[Module, tuple[int, ...], tuple[CompiledModule, CompiledModule]]:
     """Returns the network with its own features, what each depth adds, and all of it compiled."""
     with watch.stage("Finding the network"):
         own = resolve(source.tfhub_module)
@@ -196,7 +213,17 @@ def _open_network(
         widths = _widths(own) if all_depths else ()
         module = with_depths(own, len(widths)) if len(widths) > 1 else own
     with watch.stage("Compiling the network"):
-        return own, widths, compile_module(module, images=lambda spec: _readable(data, spec))
+        return own, widths, _compile(data, module, source.turns or 1)
+
+
+def _compile(data: Dataset, module: Module, turns: int) -> tuple[CompiledModule, CompiledModule]:
+    """Returns the network that sees a photo once, and the one that sees its turned copies too."""
+
+    def compiled(one: Module) -> CompiledModule:
+        return compile_module(one, images=lambda spec: _readable(data, spec))
+
+    once = compiled(module)
+    return once, once if turns == 1 else compiled(with_turns(module, turns))
 
 
 def seen_by(photos: Photos, source: SourceConfig, *, all_depths: bool) -> Photos:
@@ -207,12 +234,13 @@ def seen_by(photos: Photos, source: SourceConfig, *, all_depths: bool) -> Photos
         DataError: a photo that could be read before cannot be read any more.
     """
     data, watch = photos.data, photos.watch
-    own, widths, compiled = _open_network(data, source, watch=watch, all_depths=all_depths)
+    own, widths, (once, compiled) = _open_network(data, source, watch=watch, all_depths=all_depths)
     return replace(
         photos,
         compiled=compiled,
+        once=once,
         matrix=_plain_features(photos, data.records, compiled),
-        extra=_plain_features(photos, data.extra, compiled)[:, 0],
+        extra=_plain_features(photos, data.extra, once)[:, 0],
         outliers=_plain_features(photos, data.outliers, compiled),
         own=own,
         widths=widths or (compiled.num_features,),
@@ -248,16 +276,21 @@ def _without_bad_outliers(data: Dataset, found: FeatureSet, source: SourceConfig
 def through(photos: Photos, module: Module) -> Photos:
     """Returns the same photos seen through another network of the same input size.
 
+    Args:
+        photos: say how many turned copies are seen.
+        module: sees a photo once.
+
     Raises:
         ModuleError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
     data, watch = photos.data, photos.watch
     with watch.stage("Compiling the network"):
-        compiled = compile_module(module, images=lambda spec: _readable(data, spec))
+        once, compiled = _compile(data, module, photos.turns)
     return replace(
         photos,
         compiled=compiled,
+        once=once,
         matrix=_plain_features(photos, data.records, compiled),
         outliers=_plain_features(photos, data.outliers, compiled),
     )

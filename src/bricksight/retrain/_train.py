@@ -15,7 +15,7 @@ from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, HeadConfig, HeadKind
 from bricksight.dataset import SPLIT_RULE_VERSION, Record, mirrored_pairs
 from bricksight.features import Views
-from bricksight.modules import Module
+from bricksight.modules import EVERY_QUARTER, Module
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._prior import prior_head
 from bricksight.training import (
@@ -28,6 +28,7 @@ from bricksight.training import (
     HeadChoice,
     Measurement,
     Observer,
+    Score,
     TrainedHead,
     can_cross_validate,
     choose_depths,
@@ -70,6 +71,7 @@ class Training:
         observer: Told of each measurement.
         after_step: Told of every step.
         extra_share: See ``SourceConfig``.
+        chooses_turns: Whether the turned copies of a photo are to be seen too, if that helps.
     """
 
     config: HeadConfig
@@ -79,6 +81,7 @@ class Training:
     observer: Observer
     after_step: AfterStep | None
     extra_share: float = 0.5
+    chooses_turns: bool = False
 
 
 def train(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
@@ -189,6 +192,7 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
             "Held-out photos are told apart best without random views, and no background is "
             "replaced. An option such as --random_rotation 15 takes this choice over."
         )
+    photos, by_turns = choose_turns(photos, [views.augment for views in kinds], training)
     examples = _with_views(photos, records, kinds)
     depths, by_depths = _choose_depths(photos, examples, seed=config.seed)
     narrow = photos.of_depths(depths)
@@ -221,8 +225,10 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
     chosen = {
         "views": examples.features.shape[1],
         "augmentation": [asdict(views.augment) for views in kinds],
-        "depths": narrow.compiled.module.depths or 1,
+        "depths": narrow.once.module.depths or 1,
+        "turns": narrow.turns,
         "held_out_cross_entropy_by_views": by_views,
+        "held_out_cross_entropy_by_turns": by_turns,
         "held_out_cross_entropy_by_depths": by_depths,
         "held_out_cross_entropy_by_head": by_head,
         "extra_photos": len(photos.data.extra),
@@ -257,6 +263,31 @@ def choose_augments(photos: Photos, training: Training) -> tuple[AugmentConfig, 
     return tuple(views.augment for views in kinds) or (AugmentConfig(),)
 
 
+def choose_turns(
+    photos: Photos, augments: Sequence[AugmentConfig], training: Training
+) -> tuple[Photos, dict[str, float]]:
+    """Returns the photos as they are, or with their turned copies if that tells them apart better.
+
+    With them come the held-out cross entropies of both; none where there was no choice.
+
+    Args:
+        photos: each seen once.
+        augments: the random changes that are trained on.
+        training: whether there is a choice, and its seed.
+    """
+    spec, records = photos.once.module.input_spec, photos.data.bucket("training")
+    is_square = spec.height == spec.width
+    can_choose = training.chooses_turns and is_square
+    if not can_choose or not can_cross_validate(photos.unchanged(records)):
+        return photos, {}
+    few = _kinds(augments, VIEWS_TO_CHOOSE_BY, training.config.seed)
+    candidates = {str(one.turns): one for one in (photos, photos.turned(EVERY_QUARTER))}
+    losses = {
+        turns: _score(one, few, training.config.seed).loss for turns, one in candidates.items()
+    }
+    return candidates[min(losses, key=losses.__getitem__)], losses
+
+
 def _choose_views(
     photos: Photos, training: Training, *, boldly: bool = False
 ) -> tuple[list[Views], dict[str, float]]:
@@ -277,17 +308,21 @@ def _choose_views(
     groups, scores = photos.unchanged(_spread(records)).groups, {}
     for name, policy in policies.items():
         few = _kinds(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
-        # The features of the other depths would take several times as long, to the same end.
-        examples = _with_views(photos, _spread(records), few).first_features(photos.widths[0])
-        with photos.watch.stage("Choosing the views"):
-            scores[name] = score_policy(
-                examples, num_classes=len(photos.data.labels), seed=config.seed
-            )
+        scores[name] = _score(photos, few, config.seed)
     losses = {name: score.loss for name, score in scores.items()}
     best = min(losses, key=losses.__getitem__)
     if boldly:
         best = list(scores)[last_as_good(list(scores.values()), groups)]
     return _kinds(policies[best], num, config.seed), losses
+
+
+def _score(photos: Photos, kinds: Sequence[Views], seed: int) -> Score:
+    """Returns how well training on these views tells held-out photos apart."""
+    # The features of the other depths would take several times as long, to the same end.
+    records = _spread(photos.data.bucket("training"))
+    examples = _with_views(photos, records, kinds).first_features(photos.widths[0])
+    with photos.watch.stage("Choosing the views"):
+        return score_policy(examples, num_classes=len(photos.data.labels), seed=seed)
 
 
 def allowed_kinds(

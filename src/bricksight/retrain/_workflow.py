@@ -199,6 +199,7 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         observer=observer,
         after_step=_intermediate_graphs(config),
         extra_share=config.extra_share,
+        chooses_turns=config.turns is None and tuning.recipe == "best",
     )
     if compares_trainings(head, tuning) and photos.data.bucket("validation"):
         through, trained = train_better(photos, training, tuning)

@@ -21,6 +21,7 @@ from bricksight import images
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
+from bricksight.modules import mean_over_turns
 from bricksight.training._batches import NO_CLASS, Batch, Mixture, Pictures
 from bricksight.training._twin import build_twin, takes_size
 
@@ -289,8 +290,14 @@ class Trainer:
 
         return step
 
-    def logits(self, pictures: Pictures, spec: InputSpec) -> np.ndarray:
-        """Returns the logits of unchanged photos, float32 (num_photos, num_classes)."""
+    def logits(self, pictures: Pictures, spec: InputSpec, *, turns: int = 1) -> np.ndarray:
+        """Returns the logits of unchanged photos, float32 (num_photos, num_classes).
+
+        Args:
+            pictures: the photos.
+            spec: the size that the network takes.
+            turns: how many copies of each, turned, to take the mean of; see ``with_turns``.
+        """
         if self._infer is None:
             self._infer = self._tf.function(
                 lambda inputs: self._head(self._inference_twin(inputs, training=False)),
@@ -301,7 +308,7 @@ class Trainer:
         for start in range(0, len(pictures), _EVAL_BATCH):
             some = pictures.pixels[start : start + _EVAL_BATCH]
             inputs = np.stack([images.to_input(one, spec) for one in some])
-            found.append(np.asarray(self._infer(inputs)))
+            found.append(np.asarray(mean_over_turns(self._infer, inputs, turns)))
         return np.concatenate(found)
 
 
