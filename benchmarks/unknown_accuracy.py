@@ -1,7 +1,7 @@
 """Does the model know what it does not know? Classes are left out and shown to it all the same.
 
     python benchmarks/unknown_accuracy.py PHOTOS --group_by REGEX [--left_out 10] [--seeds 3]
-        [--unknown_dir DIR]
+        [--unknown_dir DIR] [--turns 4]
 
 Of each seed, so many classes at random are taken away, a model is trained on the others, and tells
 apart the photos of its own classes that it has not seen and all photos of the left-out ones, by
@@ -22,6 +22,7 @@ from _machine import describe_machine
 from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
+from bricksight.bundle import Head
 from bricksight.config import (
     AugmentConfig,
     FineTuneConfig,
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the layer")
     parser.add_argument("--unknown_dir", type=Path, help="photos of none of the classes")
+    parser.add_argument("--turns", type=int, default=1, choices=(1, 2, 4))
     parser.add_argument("--false_alarm_rate", type=float, default=5)
     options = parser.parse_args()
     print(f"{describe_machine()}; {options.module}, {options.left_out} classes left out\n")
@@ -68,6 +70,7 @@ def config_of(options: argparse.Namespace) -> RetrainConfig:
     return RetrainConfig(
         image_dir=options.photos,
         tfhub_module=options.module,
+        turns=options.turns,
         unknown_dir=options.unknown_dir,
         false_alarm_rate=options.false_alarm_rate,
     )
@@ -108,13 +111,13 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
     )
     through, trained = fit(replace(known, data=dealt), configs, observer=lambda *_: None)
     if tuning.fine_tune:
-        strange = seen_through(unknown, through.compiled.module)
+        strange = seen_through(unknown, through.once.module)
     else:
-        strange = unknown.of_depths(through.compiled.module.depths or 1)
+        strange = unknown.of_depths(through.once.module.depths or 1)
     _, test = through.plain("testing")
     fitted = through.unchanged(dealt.bucket("training"))
     scores = {
-        side: scores_of(trained.head.logits(rows), rows, fitted.plain(), fitted.labels)
+        side: scores_of(trained.head, rows, fitted.plain(), fitted.labels)
         for side, rows in (("known", test.plain()), ("unknown", strange.matrix[:, 0]))
     }
     is_known = np.repeat([1, 0], [len(scores["known"]["highest probability"]), len(strange.matrix)])
@@ -156,17 +159,24 @@ def part(photos: Photos, labels: set[str], *, keep: bool) -> Photos:
 
 
 def scores_of(
-    logits: np.ndarray, features: np.ndarray, fitted: np.ndarray, labels: np.ndarray
+    head: Head, features: np.ndarray, fitted: np.ndarray, labels: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Returns how much each photo looks like a known one, by several scores."""
+    """Returns how much each photo looks like a known one, by several scores.
+
+    All but the first two are of the classes alone, without what else the network knows.
+    """
+    logits = head.logits(features)
     probabilities = softmax(logits, axis=1)
+    answers = head.probabilities(features)
     ordered = np.sort(probabilities, axis=1)
     entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
     means = np.stack([fitted[labels == one].mean(axis=0) for one in np.unique(labels)])
     scale = fitted.std(axis=0) + 1e-3
     near = [-np.min(np.linalg.norm((row - means) / scale, axis=1)) for row in features]
     return {
-        "highest probability": ordered[:, -1],
+        "highest probability": answers.max(axis=1),
+        "others improbable": -head.share_of_others(features),
+        "highest probability of classes alone": ordered[:, -1],
         "margin to the second": ordered[:, -1] - ordered[:, -2],
         "entropy": -entropy,
         "energy": logsumexp(logits, axis=1),

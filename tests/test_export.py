@@ -9,6 +9,7 @@ import pytest
 
 from bricksight import images
 from bricksight._optional import require_tensorflow
+from bricksight.bundle import Head
 from bricksight.config import GRAPH_NAMES
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export import (
@@ -142,6 +143,30 @@ def test_export__every_format_is_proved(
     assert 0 <= exported.agreement.largest_difference < 1e-4
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert exported.size_bytes == sum(path.stat().st_size for path in files) > 0
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
+    tiny_run: RetrainResult, proof: Proof, tmp_path: Path, format_name: str
+) -> None:
+    module, head = tiny_run.findings.compiled.module, tiny_run.findings.trained.head
+    rng = np.random.default_rng(0)
+    others = Head(
+        kernel=rng.normal(size=(len(head.kernel), 2)).astype(np.float32),
+        bias=np.float32([0.5, 1.5]),
+    )
+    knowing = replace(head, others=others)
+    features = np.asarray(frozen_graph(module).load()(_inputs(proof)))
+    expected = knowing.probabilities(features)
+    assert np.abs(expected - proof.probabilities).max() > 0.1
+    classifier = build_classifier(frozen_graph(module), knowing)
+    request = Request(proof=replace(proof, probabilities=expected))
+    exported = export(classifier, format_name, tmp_path / FORMATS[format_name].file_name, request)
+    assert exported.agreement.largest_difference < 1e-4
+
+
+def _inputs(proof: Proof) -> np.ndarray:
+    return np.stack([images.load_input(path, proof.spec) for path in proof.photos])
 
 
 @pytest.mark.parametrize("format_name", FORMATS)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
@@ -16,8 +17,16 @@ from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._prior import prior_head
 from bricksight.retrain._progress import Stopwatch
 from bricksight.retrain._workflow import find_photos, fit
-from bricksight.training import Examples, Guidance, HeadChoice, choose_head, train_by_recipe
+from bricksight.training import (
+    Examples,
+    Guidance,
+    HeadChoice,
+    TrainedHead,
+    choose_head,
+    train_by_recipe,
+)
 from bricksight.training._linear import LinearFit
+from bricksight.training._others import with_others
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
@@ -66,6 +75,20 @@ def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> No
     np.testing.assert_allclose(head.kernel[:, 0], centred(own.head.kernel)[:, column], rtol=1e-5)
     np.testing.assert_allclose(head.bias, [centred(own.head.bias)[column], 0])
     assert not head.kernel[:, 1].any()
+
+
+def test_head_for__the_rest_are_others() -> None:
+    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a", "3005", "none")
+    found = own.head_for(["3068a", "32064c", "dog"])
+    assert found is not None
+    others = found[0].others
+    assert others is not None
+    # No variant of a class is something else.
+    np.testing.assert_allclose(others.kernel, centred(own.head.kernel)[:, [0, 4, 5]], rtol=1e-5)
+    np.testing.assert_allclose(others.bias, centred(own.head.bias)[[0, 4, 5]])
+    alone = known("3001").head_for(["3001"])
+    assert alone is not None
+    assert alone[0].others is None
 
 
 def test_packaged__knows_what_it_was_trained_on() -> None:
@@ -124,6 +147,72 @@ def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
     assert scores["wrong"] == scores["none"]
 
 
+def test_others__take_their_share_of_known_photos() -> None:
+    """What is far from the classes is near to nothing; what is near the others, to none of them."""
+    centres = 2 * np.random.default_rng(5).normal(size=(12, 10))
+    mine, strange = centres[:8], centres[8:]
+    photos, test = clusters(1, mine, 12), clusters(2, mine, 30)
+    unknown = clusters(3, strange, 30).plain()
+    others = Head(
+        kernel=strange.T.astype(np.float32), bias=-np.sum(strange**2, 1).astype(np.float32) / 2
+    )
+    prior = Head(kernel=np.zeros((10, 8), np.float32), bias=np.zeros(8, np.float32), others=others)
+    choice, validation = HeadChoice("softmax"), clusters(4, mine, 4)
+    plain, knowing = (
+        train_by_recipe(
+            photos, validation, num_classes=8, choice=choice, guidance=Guidance(prior=one)
+        )
+        for one in (replace(prior, others=None), prior)
+    )
+    assert plain.head.others is None
+    np.testing.assert_array_equal(knowing.head.kernel, plain.head.kernel)
+    # The head was fitted to the validation photos as well; what answered them before was not.
+    assert 0.005 < knowing.head.share_of_others(validation.plain()).mean() < 0.06
+    answers = knowing.head.probabilities(test.plain())
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    assert (answers.argmax(1) == plain.head.probabilities(test.plain()).argmax(1)).all()
+    assert not np.array_equal(knowing.held_out, plain.held_out)
+
+    def area(trained: TrainedHead) -> float:
+        known_photos, others = (
+            trained.head.probabilities(rows).max(axis=1) for rows in (test.plain(), unknown)
+        )
+        is_known = np.repeat([1, 0], [len(known_photos), len(others)])
+        found: float = roc_auc_score(is_known, np.concatenate([known_photos, others]))
+        return found
+
+    assert area(knowing) > area(plain) + 0.05
+
+
+def test_with_others__have_three_percent_of_the_photos_that_it_goes_by() -> None:
+    rng = np.random.default_rng(0)
+    head, others = (
+        Head(kernel=rng.normal(size=(5, number)).astype("f4"), bias=np.zeros(number, "f4"))
+        for number in (3, 4)
+    )
+    features = rng.normal(size=(20, 5)).astype("f4")
+    found = with_others(head, others, features)
+    assert found.share_of_others(features).mean() == pytest.approx(0.03, abs=1e-4)
+    assert found.others is not None
+    shifts = found.others.bias - others.bias
+    assert np.ptp(shifts) < 1e-5
+    assert head.share_of_others(features).max() == 0
+
+
+def test_head__keeps_its_others(tmp_path: Path) -> None:
+    others = Head(kernel=np.ones((2, 3), "f4"), bias=np.ones(3, "f4"))
+    head = Head(kernel=np.zeros((2, 4), "f4"), bias=np.zeros(4, "f4"), others=others)
+    head.save(tmp_path / "head.npz")
+    with np.load(tmp_path / "head.npz", allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert shapes == {
+        "kernel": (2, 4),
+        "bias": (4,),
+        "others_kernel": (2, 3),
+        "others_bias": (3,),
+    }
+
+
 def test_head_choice__says_where_it_begins() -> None:
     assert str(HeadChoice("softmax", 0.4, 0.01, from_prior=True)).endswith("from the prior")
     assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
@@ -174,6 +263,24 @@ def test_prior_head__is_that_of_the_known_classes(
         assert prior_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
     assert "2 of 3 classes have the numbers of parts" in caplog.text
     assert "too few for what it knows to be used" in caplog.text
+
+
+@pytest.mark.tf
+def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
+    """Blue ones have no number, but the network knows them by one."""
+    photos = seen(tmp_path, known("none", num_features=6))
+    _, examples = photos.plain("training")
+    means = np.stack([examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)])
+    kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
+    bias = -50 * np.sum(means**2, axis=1)
+    own = KnownClasses(
+        labels=("3001", "3002", "3003", "3004"),
+        head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
+    )
+    head = prior_head(replace(photos, own=replace(photos.own, known=lambda: own)))
+    assert head is not None
+    assert head.others is not None
+    np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.tf

@@ -5,7 +5,7 @@
     output_graph.pb     frozen TensorFlow graph, Placeholder:0 → final_result:0
     saved_model/        TensorFlow SavedModel
     model.tflite        LiteRT
-    head.npz            the trained layer alone: kernel and bias
+    head.npz            the trained layer alone: kernel and bias, and those of what is no class
     photos.csv          which photos were used for what
     report.html, metrics.json, summaries/
 
@@ -45,30 +45,72 @@ class Head:
     Attributes:
         kernel: float32 (num_features, num_classes).
         bias: float32 (num_classes,).
+        others: The same of what is none of the classes. It takes part in the softmax, and its share
+            says nothing of the classes: it is dealt to all of them alike.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
+    others: "Head | None" = None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Returns the probability of each class, float32 (..., num_classes).
+        """Returns the probability of each class, float32 (..., num_classes); rows sum to 1.
 
         Args:
             features: float32 (..., num_features).
         """
-        logits = self.logits(features)
-        exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        probabilities: np.ndarray = exponentials / exponentials.sum(axis=-1, keepdims=True)
+        return self.answers(self.logits(features), features)
+
+    def answers(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Returns what ``probabilities`` does where the logits of the classes are known already.
+
+        Args:
+            logits: float32 (..., num_classes).
+            features: float32 (..., num_features).
+        """
+        if self.others is None:
+            return _softmax(logits)
+        num_classes = logits.shape[-1]
+        shares = _softmax(np.concatenate([logits, self.others.logits(features)], axis=-1))
+        of_others = shares[..., num_classes:].sum(axis=-1, keepdims=True)
+        probabilities: np.ndarray = shares[..., :num_classes] + of_others / num_classes
         return probabilities
 
+    def share_of_others(self, features: np.ndarray) -> np.ndarray:
+        """Returns how probable it is that a photo shows none of the classes, float32 (...)."""
+        if self.others is None:
+            return np.zeros(features.shape[:-1], np.float32)
+        logits = np.concatenate([self.logits(features), self.others.logits(features)], axis=-1)
+        share: np.ndarray = _softmax(logits)[..., self.kernel.shape[1] :].sum(axis=-1)
+        return share
+
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Returns what the softmax is taken of, float32 (..., num_classes)."""
+        """Returns the classes' part of what the softmax is taken of, (..., num_classes)."""
         logits: np.ndarray = features @ self.kernel + self.bias
         return logits
 
+    def columns(self, which: np.ndarray) -> "Head | None":
+        """Returns a layer of these classes alone, ``None`` of none.
+
+        Args:
+            which: int (any,), indices of classes.
+        """
+        if not len(which):
+            return None
+        return Head(kernel=self.kernel[:, which], bias=self.bias[which])
+
     def save(self, path: Path) -> None:
-        """Writes the two arrays to the ``.npz`` file ``path``."""
-        np.savez(path, kernel=self.kernel, bias=self.bias)
+        """Writes the arrays to the ``.npz`` file ``path``."""
+        arrays = {"kernel": self.kernel, "bias": self.bias}
+        if self.others is not None:
+            arrays |= {"others_kernel": self.others.kernel, "others_bias": self.others.bias}
+        np.savez(path, allow_pickle=False, **arrays)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: np.ndarray = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return shares
 
 
 @dataclass(frozen=True, kw_only=True)

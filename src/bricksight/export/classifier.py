@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Bundle, Head
 from bricksight.config import require_tensor_name
@@ -81,7 +83,10 @@ def build_classifier(
                 features, (None, frozen.num_features), name="BottleneckInputPlaceholder"
             )
         logits = _head_layer(entrance, head)
-        tf.nn.softmax(logits, name=final_tensor_name)
+        if head.others is None:
+            tf.nn.softmax(logits, name=final_tensor_name)
+        else:
+            _deal(tf.nn.softmax(logits), len(head.bias), name=final_tensor_name)
     # The network's own placeholder feeds nothing any more.
     needed = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), [final_tensor_name])
     graph_def = without_defaults(needed)
@@ -92,8 +97,22 @@ def build_classifier(
     )
 
 
+def _deal(shares: Any, num_classes: int, *, name: str) -> Any:
+    """Returns the classes' shares, and those of all others dealt to them alike, as a product."""
+    num_others = shares.shape[-1] - num_classes
+    dealt = np.full((num_others, num_classes), 1 / num_classes, np.float32)
+    matrix = np.concatenate([np.eye(num_classes, dtype=np.float32), dealt])
+    return require_tensorflow().matmul(shares, matrix, name=name)
+
+
 def _head_layer(features: Any, head: Head) -> Any:
+    """Returns the logits of the classes, and after them those of all others."""
     tf = require_tensorflow()
+    if head.others is not None:
+        head = Head(
+            kernel=np.concatenate([head.kernel, head.others.kernel], axis=1),
+            bias=np.concatenate([head.bias, head.others.bias]),
+        )
     with tf.name_scope("final_retrain_ops"):
         with tf.name_scope("weights"):
             kernel = tf.constant(head.kernel, name="final_weights")

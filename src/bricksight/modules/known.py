@@ -27,7 +27,8 @@ class KnownClasses:
         """Returns a layer for other classes, and which of them it knows, bool (num_labels,).
 
         What is not known has the mean of all known logits, so that it is neither likely nor
-        unlikely. ``None`` where nothing is known.
+        unlikely. Parts that are none of the classes, in no variant, are its ``others``. ``None``
+        where nothing is known.
 
         Args:
             labels: names of the classes; one that begins with the number of a known part is that
@@ -38,11 +39,21 @@ class KnownClasses:
         if not is_known.any():
             return None
         rows = [column for column in columns if column is not None]
-        kernel = np.zeros((len(self.head.kernel), len(labels)), np.float32)
+        centred = Head(
+            kernel=self.head.kernel - self.head.kernel.mean(axis=1, keepdims=True),
+            bias=self.head.bias - self.head.bias.mean(),
+        )
+        kernel = np.zeros((len(centred.kernel), len(labels)), np.float32)
         bias = np.zeros(len(labels), np.float32)
-        kernel[:, is_known] = self.head.kernel[:, rows] - self.head.kernel.mean(1, keepdims=True)
-        bias[is_known] = self.head.bias[rows] - self.head.bias.mean()
-        return Head(kernel=kernel, bias=bias), is_known
+        kernel[:, is_known], bias[is_known] = centred.kernel[:, rows], centred.bias[rows]
+        others = centred.columns(self._numbers_not_in(labels))
+        return Head(kernel=kernel, bias=bias, others=others), is_known
+
+    def _numbers_not_in(self, labels: Sequence[str]) -> np.ndarray:
+        """Returns the columns of parts that are none of these, in no variant."""
+        numbers = {part[1].lower() for part in map(_PART.match, labels) if part is not None}
+        own = [_PART.match(label) for label in self.labels]
+        return np.flatnonzero([part is None or part[1].lower() not in numbers for part in own])
 
     def _find(self, label: str) -> int | None:
         part = _PART.match(label)

@@ -1,6 +1,7 @@
 """What the network knows of the classes by their names, before it has seen a photo of them."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,8 +19,9 @@ def prior_head(photos: Photos) -> Head | None:
     """Returns the layer by which the network tells the classes apart already.
 
     It knows nothing of classes whose names it does not know, and uses the network's own features
-    alone where there are further ones. ``None`` where it knows none, or where the training photos
-    show something else.
+    alone where there are further ones. What else the network knows is its ``others``, but for what
+    most training photos of a class look like: that is the class, under another name. ``None`` where
+    it knows none, or where the training photos show something else.
     """
     known = photos.own.known
     found = None if known is None else known().head_for(photos.data.labels)
@@ -30,7 +32,8 @@ def prior_head(photos: Photos) -> Head | None:
     rows = is_known[examples.labels]
     if not rows.any():
         return None
-    logits = head.logits(examples.plain()[rows, : len(head.kernel)])
+    features = examples.plain()[:, : len(head.kernel)]
+    logits = head.logits(features[rows])
     logits[:, ~is_known] = -np.inf
     right = float((logits.argmax(axis=1) == examples.labels[rows]).mean())
     told = (
@@ -42,5 +45,29 @@ def prior_head(photos: Photos) -> Head | None:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)
         return None
     photos.watch.say_once(f"{told}.")
-    further = photos.compiled.num_features - len(head.kernel)
-    return Head(kernel=np.pad(head.kernel, ((0, further), (0, 0))), bias=head.bias)
+    head = _without_classes(head, features, examples.labels)
+    return _widened(head, photos.compiled.num_features)
+
+
+def _without_classes(head: Head, features: np.ndarray, labels: np.ndarray) -> Head:
+    """Returns the layer without those of ``others`` that are most probable for half a class."""
+    if head.others is None:
+        return head
+    logits = np.concatenate([head.logits(features), head.others.logits(features)], axis=1)
+    nearest = logits.argmax(axis=1) - len(head.bias)
+    are_classes = set[int]()
+    for label in np.unique(labels):
+        found, counts = np.unique(nearest[labels == label], return_counts=True)
+        are_classes.update(found[counts > counts.sum() / 2].tolist())
+    left = [other for other in range(len(head.others.bias)) if other not in are_classes]
+    return replace(head, others=head.others.columns(np.array(left, int)))
+
+
+def _widened(head: Head, num_features: int) -> Head:
+    """Returns a layer that takes further features and does not use them."""
+    further = num_features - len(head.kernel)
+    return Head(
+        kernel=np.pad(head.kernel, ((0, further), (0, 0))),
+        bias=head.bias,
+        others=None if head.others is None else _widened(head.others, num_features),
+    )

@@ -201,7 +201,7 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
     if outliers is not None:
         outliers = outliers[..., : narrow.compiled.num_features]
     guidance = Guidance(outliers=outliers, prior=prior_head(narrow))
-    choice, by_head, out_of_fold = _choose_head(photos, examples, guidance, config)
+    choice, by_head, logits = _choose_head(photos, examples, guidance, config)
     held_out = None
     if validation:
         held_out = _with_views(photos, validation, kinds)
@@ -233,7 +233,9 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
         "held_out_cross_entropy_by_head": by_head,
         "extra_photos": len(photos.data.extra),
         "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
+        "others_known": 0 if trained.head.others is None else len(trained.head.others.bias),
     }
+    out_of_fold = None if logits is None else trained.head.answers(logits, examples.plain())
     trained = replace(trained, choices={**trained.choices, **chosen}, out_of_fold=out_of_fold)
     return narrow, trained
 
@@ -363,14 +365,14 @@ def _choose_head(
     if not can_cross_validate(examples):
         return DEFAULT_HEADS[kinds[0]], {}, None
     with photos.watch.stage("Choosing the head"):
-        choice, losses, answers = choose_head(
+        choice, losses, logits = choose_head(
             examples,
             kinds,
             num_classes=len(photos.data.labels),
             seed=config.seed,
             guidance=guidance,
         )
-    return choice, {str(tried): loss for tried, loss in losses.items()}, answers
+    return choice, {str(tried): loss for tried, loss in losses.items()}, logits
 
 
 def _kinds(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[Views]:

@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy.special import softmax
 
 from bricksight._threads import in_threads, num_cores
 from bricksight.bundle import Head
@@ -26,10 +25,9 @@ def can_cross_validate(examples: Examples) -> bool:
 def held_out(
     examples: Examples, fits: Sequence[Fit], *, seed: int
 ) -> list[tuple[float, np.ndarray]]:
-    """Returns, by candidate, cross entropy in nats and answers of photos held out in turn.
+    """Returns, by candidate, cross entropy in nats and logits of photos held out in turn.
 
-    They are those at the best common temperature; the answers are float32 (num_photos,
-    num_classes).
+    They are those at the best common temperature; the logits are float32 (num_photos, num_classes).
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -53,7 +51,7 @@ def held_out(
         for of_folds in zip(*itertools.islice(by_job, len(folds)), strict=True):
             logits = np.concatenate(of_folds)[in_order]
             temperature, loss = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
-            measured.append((loss, softmax(logits / np.float32(temperature), axis=1)))
+            measured.append((loss, logits / np.float32(temperature)))
     return measured
 
 

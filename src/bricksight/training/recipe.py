@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
 
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, ClassWeight, HeadKind
@@ -37,6 +38,7 @@ from bricksight.training._examples import (
 )
 from bricksight.training._folds import Fit, held_out
 from bricksight.training._linear import NO_GUIDANCE, Guidance, LinearFit, OnIteration
+from bricksight.training._others import with_others
 
 _UPRIGHT = AugmentConfig(
     flip_left_right=True,
@@ -157,9 +159,8 @@ def score_policy(examples: Examples, *, num_classes: int, seed: int) -> Score:
         num_classes: how many classes there are.
         seed: deals the folds.
     """
-    ((loss, answers),) = held_out(examples, [_softmax(num_classes)], seed=seed)
-    of_label = answers[np.arange(len(examples)), examples.labels]
-    return Score(loss, -np.log(np.maximum(of_label, np.float32(1e-30))))
+    ((loss, logits),) = held_out(examples, [_softmax(num_classes)], seed=seed)
+    return Score(loss, -log_softmax(logits, axis=1)[np.arange(len(examples)), examples.labels])
 
 
 def last_as_good(scores: Sequence[Score], groups: np.ndarray) -> int:
@@ -215,9 +216,9 @@ def choose_head(
 ) -> tuple[HeadChoice, dict[HeadChoice, float], np.ndarray]:
     """Returns the head with the lowest held-out cross entropy, and that of each that was tried.
 
-    With it come the answers that it gave to the photos while they were held out, float32
-    (num_photos, num_classes). For softmax regression the shrinkage is chosen first, and the
-    penalty with it, without and with the prior.
+    With it come the logits that it gave the photos while they were held out, at the temperature
+    that suits them, float32 (num_photos, num_classes). For softmax regression the shrinkage is
+    chosen first, and the penalty with it, without and with the prior.
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -227,12 +228,12 @@ def choose_head(
         guidance: what softmax regression goes by besides.
     """
     few, losses = _few_views(examples), dict[HeadChoice, float]()
-    answers: dict[HeadChoice, np.ndarray] = {}
+    logits: dict[HeadChoice, np.ndarray] = {}
     fit_softmax = functools.partial(_softmax, num_classes, guidance=guidance)
 
     def try_out(choices: Sequence[HeadChoice], fits: Sequence[Fit]) -> None:
         for choice, found in zip(choices, held_out(few, fits, seed=seed), strict=True):
-            losses[choice], answers[choice] = found
+            losses[choice], logits[choice] = found
 
     if "softmax" in kinds:
         choices = [HeadChoice("softmax", one) for one in SHRINKAGES["softmax"]]
@@ -248,7 +249,7 @@ def choose_head(
     if "lda" in kinds:
         try_out([HeadChoice("lda", one, None) for one in SHRINKAGES["lda"]], [_lda(num_classes)])
     best = min(losses, key=losses.__getitem__)
-    return best, losses, answers[best]
+    return best, losses, logits[best]
 
 
 def _lda(num_classes: int) -> Fit:
@@ -329,9 +330,13 @@ def train_by_recipe(
         if validation is not None:
             temperature = _temperature_and_loss(validated, validation)[0]
             head = _fit(linear_fit(training.joined(validation)), choice, history.best_step)
+    validated, head = _cooled(validated, temperature), _cooled(head, temperature)
+    if validation is not None and guidance.prior is not None and guidance.prior.others is not None:
+        validated = with_others(validated, guidance.prior.others, validation.plain())
+        head = replace(head, others=validated.others)
     return TrainedHead(
-        head=_cooled(head, temperature),
-        held_out=_held_out_answers(_cooled(validated, temperature), validation),
+        head=head,
+        held_out=_held_out_answers(validated, validation),
         history=history,
         choices={
             "algorithm": _ALGORITHMS[choice.kind],
