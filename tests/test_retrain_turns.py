@@ -6,13 +6,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from bricksight._optional import require_tensorflow
-from bricksight.bundle import open_bundle
+from bricksight.bundle import Head, open_bundle
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig
-from bricksight.export import FORMATS, Choices, export_bundle
+from bricksight.export import (
+    FORMATS,
+    Choices,
+    Proof,
+    Request,
+    build_classifier,
+    export_bundle,
+    tflite,
+)
 from bricksight.features import default_cache_path
+from bricksight.modules import frozen_graph, resolve, with_turns
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, SilentReporter, retrain
 from bricksight.retrain._photos import Photos, open_photos
@@ -22,7 +32,7 @@ from bricksight.retrain._workflow import find_photos
 from photos import write_photo_folder
 from test_finetune import TINY
 from tiny_bundle import SPLIT
-from tiny_modules import write_keras_file
+from tiny_modules import noise, write_keras_file
 
 pytestmark = pytest.mark.tf
 
@@ -42,8 +52,9 @@ def run(folder: Path, *, tuning: FineTuneConfig | None = None, **settings: Any) 
     network = write_keras_file(folder / "network.keras", uneven_network())
     config = RetrainConfig(
         image_dir=folder / "photos",
+        tfhub_module=f"saved_model:{network}@depths=2",
         out=folder / "bundle",
-        **{"tfhub_module": f"saved_model:{network}@depths=2", **settings},
+        **settings,
     )
     return retrain(config, split=SPLIT, fine_tune=tuning)
 
@@ -112,13 +123,26 @@ def test_turns__further_choices_of_a_format(
     assert found.agreement.top1_agreement > 0.9
 
 
+def test_turns__int8_keeps_the_range_of_images() -> None:
+    """The network begins by a factor of 255, whose range an image must not get."""
+    module = with_turns(resolve("packaged:mobilenet_v2_bricks@size=32"), 4)
+    head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
+    proof = Proof(
+        photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=module.input_spec
+    )
+    request = Request(proof=proof, precision="int8", io="uint8", calibration=noise)
+    content = tflite.convert(build_classifier(frozen_graph(module), head), request)
+    (entrance,) = Interpreter(model_content=content).get_input_details()
+    assert entrance["quantization"] == (pytest.approx(1 / 255, rel=0.01), 0)
+
+
 def halves(folder: Path, *, by_place: bool) -> Path:
     """Photos that are brighter above or below; a class is that, or how bright both are together."""
     rng = np.random.default_rng(0)
     for label, sign in (("one", 1), ("other", -1)):
         for number in range(20):
-            more = sign * int(rng.integers(40, 90)) if by_place else int(rng.integers(-90, 90))
-            level = 128 if by_place else 128 + 15 * sign
+            more = sign * int(rng.integers(30, 60)) if by_place else int(rng.integers(-40, 40))
+            level = 70 if by_place else 70 + 10 * sign
             pixels = np.full((32, 32, 3), level - more, np.uint8)
             pixels[:16] = level + more
             path = folder / label / f"{number}.png"

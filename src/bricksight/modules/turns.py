@@ -80,7 +80,9 @@ def mean_over_turns(once: FeatureFunction, images: Any, turns: int) -> Any:
         images = tf.concat([images, quarter], axis=0)
     half = _reversed(_reversed(images, axis=1), axis=2)
     # One after the other in the batch: the weights are in the file once, and every core has work.
-    features = once(tf.concat([images, half], axis=0))
+    # The rectifier changes no image. Without it the converter to int8 gives what is put together
+    # the range of what comes next: 0 to 255 where that is a factor, and images are black or white.
+    features = once(tf.nn.relu(tf.concat([images, half], axis=0)))
     by_turn = tf.reshape(features, (turns, -1, features.shape[-1]))
     return tf.reduce_mean(by_turn, axis=0)
 
