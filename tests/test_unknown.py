@@ -24,6 +24,7 @@ from bricksight.evaluation import Refused, refused, unknown_threshold
 from bricksight.predict import Predictor
 from bricksight.retrain import crossval, retrain
 from bricksight.retrain._judging import answers_to_choose_by
+from bricksight.retrain._train import _out_of_fold
 from bricksight.training import (
     NO_CLASS,
     Examples,
@@ -33,6 +34,7 @@ from bricksight.training import (
     Mixture,
     Pictures,
     TrainedHead,
+    choose_head,
     train_by_recipe,
 )
 from bricksight.training._linear import Objective
@@ -102,6 +104,28 @@ def test_threshold__is_chosen_by_cross_validation_too_where_validation_photos_ar
         choices={},
     )
     assert len(answers_to_choose_by(trained)) == num_answers
+
+
+def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_other_photos() -> None:
+    """Few validation photos, all right, leave much in doubt; many of the training leave little."""
+    rng = np.random.default_rng(0)
+    centres = 6 * np.eye(3, 5)
+
+    def photos(per_class: int) -> Examples:
+        labels = np.repeat(np.arange(3), per_class)
+        features = centres[labels] + rng.normal(size=(len(labels), 5))
+        groups = np.arange(len(labels))
+        return Examples(features=features[:, None].astype("f4"), labels=labels, groups=groups)
+
+    training, validation, test = photos(40), photos(2), photos(100)
+    choice, _, logits = choose_head(training, ["softmax"], num_classes=3, seed=0)
+    trained = train_by_recipe(training, validation, num_classes=3, choice=choice)
+    assert trained.temperature > 1.5
+    answers = _out_of_fold(trained, logits, training)
+    tested = trained.head.probabilities(test.plain())
+    assert np.median(answers.max(1)) == pytest.approx(np.median(tested.max(1)), abs=0.02)
+    threshold = unknown_threshold(answers, false_alarm_rate=5)
+    assert refused(tested, threshold).share < 0.1
 
 
 @pytest.mark.parametrize("rate", [0, 100, -5])

@@ -235,9 +235,20 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
         "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
         "others_known": 0 if trained.head.others is None else len(trained.head.others.bias),
     }
-    out_of_fold = None if logits is None else trained.head.answers(logits, examples.plain())
-    trained = replace(trained, choices={**trained.choices, **chosen}, out_of_fold=out_of_fold)
-    return narrow, trained
+    return narrow, replace(
+        trained,
+        choices={**trained.choices, **chosen},
+        out_of_fold=None if logits is None else _out_of_fold(trained, logits, examples),
+    )
+
+
+def _out_of_fold(trained: TrainedHead, logits: np.ndarray, examples: Examples) -> np.ndarray:
+    """Returns what ``trained`` would have answered had it given these logits.
+
+    A temperature of their own would make them surer or less sure than its answers to photos are.
+    """
+    temperature = np.float32(trained.temperature)
+    return trained.head.answers(logits / temperature, examples.plain())
 
 
 def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:

@@ -139,6 +139,7 @@ class TrainedHead:
             fitted to two thirds of the others; none where nothing was cross-validated.
         history: The evaluations on the way there.
         choices: What was chosen on the way, such as the regularisation; goes into the report.
+        temperature: What the logits were divided by; the head has it already.
     """
 
     head: Head
@@ -146,6 +147,7 @@ class TrainedHead:
     history: History
     choices: Mapping[str, object]
     out_of_fold: np.ndarray | None = None
+    temperature: float = 1.0
 
 
 def cross_entropy_and_accuracy(

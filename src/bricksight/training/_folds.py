@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,17 +18,27 @@ Fit = Callable[[Examples], Sequence[Head]]
 """Fits one or several candidates, always as many, to the same photos."""
 
 
+class HeldOut(NamedTuple):
+    """How a candidate did on photos that were held out in turn.
+
+    Attributes:
+        loss: Cross entropy in nats, at the temperature.
+        logits: float32 (num_photos, num_classes), before it.
+        temperature: The best common one of all photos.
+    """
+
+    loss: float
+    logits: np.ndarray
+    temperature: float
+
+
 def can_cross_validate(examples: Examples) -> bool:
     """Returns whether a class has photos of two groups, so that one can be held out."""
     return _most_groups_in_a_class(examples) > 1
 
 
-def held_out(
-    examples: Examples, fits: Sequence[Fit], *, seed: int
-) -> list[tuple[float, np.ndarray]]:
-    """Returns, by candidate, cross entropy in nats and logits of photos held out in turn.
-
-    They are those at the best common temperature; the logits are float32 (num_photos, num_classes).
+def held_out(examples: Examples, fits: Sequence[Fit], *, seed: int) -> list[HeldOut]:
+    """Returns how each candidate did on photos held out in turn.
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -51,7 +62,7 @@ def held_out(
         for of_folds in zip(*itertools.islice(by_job, len(folds)), strict=True):
             logits = np.concatenate(of_folds)[in_order]
             temperature, loss = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
-            measured.append((loss, logits / np.float32(temperature)))
+            measured.append(HeldOut(loss, logits, temperature))
     return measured
 
 

@@ -159,8 +159,9 @@ def score_policy(examples: Examples, *, num_classes: int, seed: int) -> Score:
         num_classes: how many classes there are.
         seed: deals the folds.
     """
-    ((loss, logits),) = held_out(examples, [_softmax(num_classes)], seed=seed)
-    return Score(loss, -log_softmax(logits, axis=1)[np.arange(len(examples)), examples.labels])
+    ((loss, logits, temperature),) = held_out(examples, [_softmax(num_classes)], seed=seed)
+    of_label = (np.arange(len(examples)), examples.labels)
+    return Score(loss, -log_softmax(logits / np.float32(temperature), axis=1)[of_label])
 
 
 def last_as_good(scores: Sequence[Score], groups: np.ndarray) -> int:
@@ -216,9 +217,9 @@ def choose_head(
 ) -> tuple[HeadChoice, dict[HeadChoice, float], np.ndarray]:
     """Returns the head with the lowest held-out cross entropy, and that of each that was tried.
 
-    With it come the logits that it gave the photos while they were held out, at the temperature
-    that suits them, float32 (num_photos, num_classes). For softmax regression the shrinkage is
-    chosen first, and the penalty with it, without and with the prior.
+    With it come the logits that it gave the photos while they were held out, float32 (num_photos,
+    num_classes). For softmax regression the shrinkage is chosen first, and the penalty with it,
+    without and with the prior.
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -233,7 +234,7 @@ def choose_head(
 
     def try_out(choices: Sequence[HeadChoice], fits: Sequence[Fit]) -> None:
         for choice, found in zip(choices, held_out(few, fits, seed=seed), strict=True):
-            losses[choice], logits[choice] = found
+            losses[choice], logits[choice] = found.loss, found.logits
 
     if "softmax" in kinds:
         choices = [HeadChoice("softmax", one) for one in SHRINKAGES["softmax"]]
@@ -338,6 +339,7 @@ def train_by_recipe(
         head=head,
         held_out=_held_out_answers(validated, validation),
         history=history,
+        temperature=temperature,
         choices={
             "algorithm": _ALGORITHMS[choice.kind],
             "head": choice.kind,
