@@ -15,10 +15,8 @@ from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module
 from bricksight.modules.saved_model import feature_function
 
-TURNS = (1, 2, 4)
-"""How many copies there may be, the photo itself among them."""
-
-EVERY_QUARTER = TURNS[-1]
+EVERY_QUARTER = 4
+"""As many copies as there may be, the photo itself among them."""
 
 
 def with_turns(module: Module, turns: int) -> Module:
