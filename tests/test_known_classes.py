@@ -167,7 +167,7 @@ def test_others__take_their_share_of_known_photos() -> None:
     assert plain.head.others is None
     np.testing.assert_array_equal(knowing.head.kernel, plain.head.kernel)
     # The head was fitted to the validation photos as well; what answered them before was not.
-    assert 0.005 < knowing.head.share_of_others(validation.plain()).mean() < 0.06
+    assert 0.001 < knowing.head.share_of_others(validation.plain()).mean() < 0.03
     answers = knowing.head.probabilities(test.plain())
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     assert (answers.argmax(1) == plain.head.probabilities(test.plain()).argmax(1)).all()
@@ -184,7 +184,7 @@ def test_others__take_their_share_of_known_photos() -> None:
     assert area(knowing) > area(plain) + 0.05
 
 
-def test_with_others__have_three_percent_of_the_photos_that_it_goes_by() -> None:
+def test_with_others__have_one_percent_of_the_photos_that_it_goes_by() -> None:
     rng = np.random.default_rng(0)
     head, others = (
         Head(kernel=rng.normal(size=(5, number)).astype("f4"), bias=np.zeros(number, "f4"))
@@ -192,7 +192,7 @@ def test_with_others__have_three_percent_of_the_photos_that_it_goes_by() -> None
     )
     features = rng.normal(size=(20, 5)).astype("f4")
     found = with_others(head, others, features)
-    assert found.share_of_others(features).mean() == pytest.approx(0.03, abs=1e-4)
+    assert found.share_of_others(features).mean() == pytest.approx(0.01, abs=1e-4)
     assert found.others is not None
     shifts = found.others.bias - others.bias
     assert np.ptp(shifts) < 1e-5

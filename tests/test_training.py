@@ -267,11 +267,11 @@ def test_best_temperature__finds_the_one_that_was_put_in() -> None:
 
 
 def test_best_temperature__a_few_right_answers_leave_doubt() -> None:
-    """Laplace: of n right answers the next is right with probability (n + 1) / (n + 2) or so."""
+    """Of n right answers the next one is right with probability (n + 1/2) / (n + 1) or so."""
     labels = np.repeat([0, 1], 49)
     logits = 1000 * np.eye(2)[labels]
     temperature, _ = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
-    assert softmax(logits / temperature, axis=1).max() == pytest.approx(1 - 0.01 / 2, abs=5e-4)
+    assert softmax(logits / temperature, axis=1).max() == pytest.approx(1 - 0.005 / 2, abs=2e-4)
 
 
 def test_train_by_recipe__discriminant_analysis_is_not_certain_beyond_measure() -> None:

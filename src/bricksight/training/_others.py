@@ -7,9 +7,9 @@ from scipy.optimize import brentq
 
 from bricksight.bundle import Head
 
-_SHARE = 0.03
-"""Of the probability of known photos, on the mean, that is given to what is none of the classes. 2
-to 5 % are alike in what is refused; more makes the answers to known photos too timid."""
+_SHARE = 0.01
+"""Of the probability of known photos, on the mean, that is given to what is none of the classes.
+More refuses somewhat more of what is unknown, and makes the answers to known photos too timid."""
 
 _BOUNDS = (-100.0, 100.0)
 
