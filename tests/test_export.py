@@ -145,7 +145,11 @@ def test_export__every_format_is_proved(
     assert exported.size_bytes == sum(path.stat().st_size for path in files) > 0
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+@pytest.mark.parametrize(
+    "format_name",
+    # The others are made of these.
+    ["frozen_graph", "saved_model", "tflite", "onnx", "openvino", "keras"],
+)
 def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
     tiny_run: RetrainResult, proof: Proof, tmp_path: Path, format_name: str
 ) -> None:

@@ -96,7 +96,7 @@ def test_turns__are_told(turned_run: RetrainResult) -> None:
     assert manifest.settings["retrain"]["turns"] == 4
 
 
-@pytest.mark.parametrize("format_name", sorted(FORMATS))
+@pytest.mark.parametrize("format_name", sorted(set(FORMATS) - {"jetson"}))  # it is an ONNX file
 def test_turns__every_format_gives_the_same_answers(
     turned_run: RetrainResult, tmp_path: Path, format_name: str
 ) -> None:
