@@ -16,6 +16,16 @@ from bricksight.training import POLICIES
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
+UNASKED = Training(
+    config=HeadConfig(),
+    augment=AugmentConfig(),
+    checkpoint_path=None,
+    resume=False,
+    observer=lambda *_: None,
+    after_step=None,
+)
+"""Nothing is asked for; the recipe decides all."""
+
 
 @pytest.mark.tf
 @pytest.mark.parametrize("sees", [True, False])
@@ -32,13 +42,5 @@ def test_choose_augments__takes_the_boldest_that_cannot_be_told_to_be_worse(
     watch = Stopwatch(SilentReporter())
     data = find_photos(config, SplitConfig(), watch)
     photos = open_photos(data, config, cache_path=default_cache_path(), watch=watch)
-    training = Training(
-        config=HeadConfig(),
-        augment=AugmentConfig(),
-        checkpoint_path=None,
-        resume=False,
-        observer=lambda *_: None,
-        after_step=None,
-    )
-    found, (*milder, boldest) = choose_augments(photos, training), POLICIES.values()
+    found, (*milder, boldest) = choose_augments(photos, UNASKED), POLICIES.values()
     assert found in (milder if sees else [boldest])

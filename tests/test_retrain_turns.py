@@ -11,7 +11,7 @@ from PIL import Image
 
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head, open_bundle
-from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig
+from bricksight.config import FineTuneConfig, RetrainConfig
 from bricksight.export import (
     FORMATS,
     Choices,
@@ -27,9 +27,10 @@ from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, SilentReporter, retrain
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._train import Training, choose_turns
+from bricksight.retrain._train import choose_turns
 from bricksight.retrain._workflow import find_photos
 from photos import write_photo_folder
+from test_choose_augments import UNASKED
 from test_finetune import TINY
 from tiny_bundle import SPLIT
 from tiny_modules import noise, write_keras_file
@@ -171,20 +172,12 @@ def test_choose_turns__takes_them_where_they_help(
     tmp_path: Path, *, by_place: bool, chosen: int
 ) -> None:
     photos = photos_of_halves(tmp_path, by_place=by_place)
-    training = Training(
-        config=HeadConfig(),
-        augment=AugmentConfig(),
-        checkpoint_path=None,
-        resume=False,
-        observer=lambda *_: None,
-        after_step=None,
-        chooses_turns=True,
-    )
+    training = replace(UNASKED, chooses_turns=True)
     found, losses = choose_turns(photos, [], training)
     assert found.turns == chosen
     assert min(losses, key=losses.__getitem__) == str(chosen)
     assert np.array_equal(found.matrix, photos.matrix) == (chosen == 1)
-    unasked, none = choose_turns(photos, [], replace(training, chooses_turns=False))
+    unasked, none = choose_turns(photos, [], UNASKED)
     assert (unasked, none) == (photos, {})
 
 
