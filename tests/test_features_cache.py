@@ -1,10 +1,12 @@
 """The feature cache: right, durable, shared, and honest about damage."""
 
+import contextlib
 import logging
 import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +145,17 @@ def test_put__two_processes_share_the_file(path: Path) -> None:
             np.testing.assert_array_equal(
                 cache.get(f"{number:064x}", ["plain"])["plain"], row(number)
             )
+
+
+def test_open__waits_for_another_process_that_opens_a_new_file(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        # SQLite's own timeout does not cover the switch to WAL while another is about to write.
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.3, other.rollback).start()
+        with open_cache(path) as cache:
+            cache.put("a" * 64, {"plain": row(1)})
+    with open_cache(path) as cache:
+        np.testing.assert_array_equal(cache.get("a" * 64, ["plain"])["plain"], row(1))
 
 
 def test_put__killed_at_any_moment_leaves_a_file_that_can_be_read(path: Path) -> None:

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS features (
 """
 _ROWS_PER_COMMIT = 256
 _LOCK_TIMEOUT_SECONDS = 60
+_LOCK_PAUSE_SECONDS = 0.02
 
 
 def default_cache_path() -> Path:
@@ -261,7 +262,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_SECONDS)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(connection)
         # Survives the death of the process; a power cut may cost the last commits, no more.
         connection.execute("PRAGMA synchronous = NORMAL")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -275,3 +276,21 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switches the file to a write-ahead log, waiting for another process that does the same.
+
+    SQLite asks for the file alone here and does not wait for it, whatever the timeout is
+    (https://sqlite.org/c3ref/busy_handler.html: the handler is not called in every case).
+    """
+    give_up = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        else:
+            return
