@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bricksight.config import FineTuneConfig, RetrainConfig
+from bricksight.config import FineTuneConfig, Recipe, RetrainConfig
 from bricksight.errors import ModuleError
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
@@ -28,9 +28,11 @@ def blind_network() -> Any:
     return network
 
 
-def run(folder: Path, network: Any, tuning: FineTuneConfig) -> RetrainResult:
+def run(
+    folder: Path, network: Any, tuning: FineTuneConfig, *, photos: Path | None = None
+) -> RetrainResult:
     folder.mkdir(exist_ok=True)
-    photos = write_photo_folder(folder / "photos", per_class=12)
+    photos = photos or write_photo_folder(folder / "photos", per_class=12)
     reference = f"saved_model:{write_keras_file(folder / 'network.keras', network)}"
     config = RetrainConfig(image_dir=photos, tfhub_module=reference, out=folder / "bundle")
     return retrain(config, split=SPLIT, fine_tune=tuning)
@@ -61,6 +63,18 @@ def test_recipe__keeps_what_answers_validation_photos_better(
     assert right / len(tested) > 0.4
     assert list((result.bundle.path / "summaries" / "train").iterdir())
     assert result.findings.trained.history.measurements
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(("recipe", "trains"), [("balanced", False), ("best", True)])
+def test_recipe__leaves_a_network_that_has_next_to_nothing_to_gain(
+    tmp_path: Path, recipe: Recipe, trains: bool
+) -> None:
+    photos = write_photo_folder(tmp_path / "photos", per_class=60)
+    (photos / "blue" / "photo_01.jpg").unlink()  # the grey one
+    result = run(tmp_path, tiny_network(), replace(BALANCED, recipe=recipe), photos=photos)
+    assert ("held_out_cross_entropy_by_training" in result.findings.trained.choices) == trains
+    assert result.findings.test.accuracy == 1
 
 
 @pytest.mark.tf

@@ -9,9 +9,13 @@ from bricksight.retrain._finetune import fine_tune_network
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._summaries import Snapshots
 from bricksight.retrain._train import Training, train
-from bricksight.training import Observer, TrainedHead
+from bricksight.training import Observer, TrainedHead, doubt_of
 
 ALONE, TOO = "the layer alone", "the network too"
+
+_FEW_WRONG = 0.01
+"""Of held-out photos. Where no more are wrong, training the network too has next to nothing left to
+gain, and "balanced" does not take the time."""
 
 
 def train_better(
@@ -19,8 +23,9 @@ def train_better(
 ) -> tuple[Photos, TrainedHead]:
     """Trains in both ways and returns what answers the validation photos better.
 
-    Of few photos a network may learn less than a layer on features of several depths does. The
-    photos come back with the features that their layer takes.
+    Of few photos a network may learn less than a layer on features of several depths does. Where
+    that layer is wrong on next to none, only the recipe "best" trains the network. The photos come
+    back with the features that their layer takes.
 
     Raises:
         ModuleError: the network has no weights that could be trained.
@@ -31,7 +36,9 @@ def train_better(
     photos.own.trainable()  # what cannot be trained is refused before any work
     quiet = replace(training, after_step=None, resume=False)
     alone = train(photos, replace(quiet, observer=seen_alone.take))
-    found = fine_tune_network(photos, replace(training, observer=seen_too.take), tuning)
+    found = None
+    if tuning.recipe == "best" or not _is_good_enough(photos, alone[1]):
+        found = fine_tune_network(photos, replace(training, observer=seen_too.take), tuning)
     if found is None:
         _tell(training.observer, alone[1], seen_alone)
         return alone
@@ -45,6 +52,27 @@ def train_better(
     _tell(training.observer, trained, seen)
     chosen = {"held_out_cross_entropy_by_training": losses}
     return through, replace(trained, choices={**trained.choices, **chosen})
+
+
+def _is_good_enough(photos: Photos, trained: TrainedHead) -> bool:
+    """Returns whether so few of the held-out photos are wrong, and says so."""
+    answers = {"validation": trained.held_out}
+    if trained.out_of_fold is not None:
+        answers["training"] = trained.out_of_fold
+    right = np.concatenate(
+        [
+            found.argmax(axis=1) == photos.data.label_indices(photos.data.bucket(side))
+            for side, found in answers.items()
+        ]
+    )
+    # With the doubt that so few photos leave, so that a handful without an error is not enough.
+    if 1 - right.mean() + doubt_of(len(right)) > _FEW_WRONG:
+        return False
+    photos.watch.say(
+        f"The network stays as it is: the layer alone answers {right.sum():,} of "
+        f"{len(right):,} held-out photos rightly. With --recipe best it is trained all the same."
+    )
+    return True
 
 
 def _cross_entropy(photos: Photos, trained: TrainedHead) -> float:

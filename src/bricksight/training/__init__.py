@@ -9,6 +9,7 @@ from bricksight.training._examples import (
     Observer,
     TrainedHead,
     best_temperature,
+    doubt_of,
 )
 from bricksight.training._folds import can_cross_validate
 from bricksight.training._linear import Guidance
@@ -53,6 +54,7 @@ __all__ = [
     "can_cross_validate",
     "choose_depths",
     "choose_head",
+    "doubt_of",
     "last_as_good",
     "read_pictures",
     "score_policy",

@@ -135,8 +135,9 @@ class TrainedHead:
         head: The layer.
         held_out: Probabilities of the validation photos, float32 (num_photos, num_classes), by what
             was not fitted to them; where ``head`` was, by what was before it.
-        out_of_fold: Probabilities of training photos, (num_answers, num_classes), each by what was
-            fitted to two thirds of the others; none where nothing was cross-validated.
+        out_of_fold: Probabilities of the training photos, in their order, (num_photos,
+            num_classes), each by what was fitted to two thirds of the others; none where nothing
+            was cross-validated.
         history: The evaluations on the way there.
         choices: What was chosen on the way, such as the regularisation; goes into the report.
         temperature: What the logits were divided by; the head has it already.
