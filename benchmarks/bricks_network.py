@@ -31,6 +31,7 @@ from bricksight.training import (
     POLICIES,
     EpochSeen,
     Examples,
+    HeadChoice,
     Mixture,
     Stage,
     Trainer,
@@ -224,7 +225,8 @@ def fit_known(network: Path, renders: Path, out: Path) -> None:
     ]
     examples = Examples(features=np.stack(features, 1), labels=labels, groups=np.arange(len(files)))
     fit = LinearFit(examples, num_classes=len(names))
-    (head,) = fit.softmax(None, [KNOWN_L2], max_iterations=KNOWN_ITERATIONS)
+    choice = HeadChoice("softmax", shrinkage=None, l2=KNOWN_L2)
+    head = fit.fit(choice, max_iterations=KNOWN_ITERATIONS)
     np.savez(out, known_labels=names, known_kernel=head.kernel, known_bias=head.bias)
 
 

@@ -10,7 +10,8 @@ from bricksight.features import default_cache_path
 from bricksight.retrain import SilentReporter
 from bricksight.retrain._photos import open_photos
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._train import Training, choose_augments
+from bricksight.retrain._training import Training
+from bricksight.retrain._views import choose_augments
 from bricksight.retrain._workflow import find_photos
 from bricksight.training import POLICIES
 from photos import write_photo_folder

@@ -119,10 +119,11 @@ def test_softmax__from_the_prior_stays_there_without_reason_to_leave() -> None:
     photos = clusters(1, centres, 5)
     for shrinkage in (None, 0.3):
         linear = LinearFit(photos, num_classes=4, guidance=Guidance(prior=prior))
-        (strict,) = linear.softmax(shrinkage, [1e6], max_iterations=200, from_prior=True)
+        choice = HeadChoice("softmax", shrinkage, 1e6, from_prior=True)
+        strict = linear.fit(choice, max_iterations=200)
         kernels = centred(strict.kernel), centred(prior.kernel)
         np.testing.assert_allclose(*kernels, atol=1e-3)
-        (free,) = linear.softmax(shrinkage, [1e6], max_iterations=200)
+        free = linear.fit(replace(choice, from_prior=False), max_iterations=200)
         np.testing.assert_allclose(free.kernel, 0, atol=1e-3)
 
 
@@ -137,7 +138,8 @@ def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
     scores = {}
     for name, prior in (("none", None), ("right", right), ("wrong", wrong)):
         guidance = Guidance(prior=prior)
-        choice, *_ = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
+        found = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
+        choice = found.choice
         assert choice.from_prior == (name == "right")
         trained = train_by_recipe(photos, None, num_classes=12, choice=choice, guidance=guidance)
         assert trained.choices["begins_with_known_classes"] == (name == "right")

@@ -27,7 +27,7 @@ from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, SilentReporter, retrain
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._train import choose_turns
+from bricksight.retrain._views import choose_turns
 from bricksight.retrain._workflow import find_photos
 from photos import write_photo_folder
 from test_choose_augments import UNASKED

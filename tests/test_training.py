@@ -395,13 +395,14 @@ def test_softmax__unwhitened_is_scikit_learns_on_features_of_one_scale() -> None
 @pytest.mark.parametrize("kinds", [("softmax",), ("lda",), ("softmax", "lda")])
 def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[HeadKind, ...]) -> None:
     photos = examples(noise=1.5)
-    chosen, losses, logits = choose_head(photos, kinds, num_classes=NUM_CLASSES, seed=0)
+    found = choose_head(photos, kinds, num_classes=NUM_CLASSES, seed=0)
+    chosen, losses, logits = found.choice, found.losses, found.logits
     assert min(losses, key=losses.__getitem__) == chosen
     assert {choice.kind for choice in losses} == set(kinds)
     assert logits.shape == (len(photos), NUM_CLASSES)
     # They are those of the photos while they were held out, before any temperature.
     _, loss = best_temperature(logits, photos.labels, doubt=doubt_of(len(photos)))
-    assert loss == pytest.approx(losses[chosen], rel=1e-4)
+    assert loss == pytest.approx(losses[chosen], rel=1e-4) == found.score.loss
     assert max(losses.values()) > min(losses.values()) + 0.005
 
 
@@ -413,10 +414,22 @@ def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
     features = np.concatenate([first, second.features, third, third], axis=2)
     photos = dataclasses.replace(second, features=features)
     widths = (NUM_FEATURES,) * 4
-    depths, losses = choose_depths(photos, widths, num_classes=NUM_CLASSES, seed=0)
+    depths, found = choose_depths(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
     assert depths == 2
-    assert set(losses) == {1, 2, 3}  # a third did not help, and a fourth is not tried
-    assert losses[2] < min(losses[1], losses[3])
+    first_loss, second_loss, third_loss = (one.score.loss for one in found)  # no fourth is tried
+    assert second_loss < min(first_loss, third_loss)
+
+
+def test_choose_depths__takes_one_more_where_none_can_be_told_to_be_worse() -> None:
+    """What is kept is fitted to more photos than what is compared."""
+    photos = examples(noise=0.3, per_class=20)
+    again = photos.features + np.random.default_rng(2).normal(0, 0.01, photos.features.shape)
+    features = np.concatenate([photos.features, again.astype(np.float32)], axis=2)
+    photos = dataclasses.replace(photos, features=features)
+    widths = (NUM_FEATURES, NUM_FEATURES)
+    depths, found = choose_depths(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
+    assert found[0].score.loss == pytest.approx(found[1].score.loss, rel=0.1)
+    assert depths == 2
 
 
 def test_score_policy__views_that_blur_the_classes_score_worse() -> None:
@@ -452,7 +465,7 @@ def test_can_cross_validate__needs_a_class_of_two_groups() -> None:
     two_in_one = Examples(features=features, labels=labels, groups=np.array([0, 0, 1, 2]))
     assert not can_cross_validate(one_each)
     assert can_cross_validate(two_in_one)
-    assert len(choose_head(two_in_one, ["softmax", "lda"], num_classes=2, seed=0)[1]) > 1
+    assert len(choose_head(two_in_one, ["softmax", "lda"], num_classes=2, seed=0).losses) > 1
 
 
 def test_choose_head__never_looks_at_a_group_from_both_sides() -> None:
@@ -462,6 +475,6 @@ def test_choose_head__never_looks_at_a_group_from_both_sides() -> None:
     labels = np.repeat(rng.permutation(np.arange(30) % NUM_CLASSES), 4)
     of_group = rng.normal(size=(30, NUM_FEATURES)).astype(np.float32)
     leaky = Examples(features=of_group[groups][:, None], labels=labels, groups=groups)
-    _, losses, _ = choose_head(leaky, ["softmax", "lda"], num_classes=NUM_CLASSES, seed=0)
+    losses = choose_head(leaky, ["softmax", "lda"], num_classes=NUM_CLASSES, seed=0).losses
     # Chance is log 3; the best temperature may fall a little below it on so few photos.
     assert min(losses.values()) > 0.85 * math.log(NUM_CLASSES)

@@ -89,6 +89,11 @@ class Head:
         logits: np.ndarray = features @ self.kernel + self.bias
         return logits
 
+    def first_features(self, number: int) -> "Head":
+        """Returns a layer that takes the first ``number`` features, and goes by these alone."""
+        others = None if self.others is None else self.others.first_features(number)
+        return Head(kernel=self.kernel[:number], bias=self.bias, others=others)
+
     def columns(self, which: np.ndarray) -> "Head | None":
         """Returns a layer of these classes alone, ``None`` of none.
 

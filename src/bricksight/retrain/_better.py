@@ -8,7 +8,8 @@ from bricksight.config import FineTuneConfig
 from bricksight.retrain._finetune import fine_tune_network
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._summaries import Snapshots
-from bricksight.retrain._train import Training, train
+from bricksight.retrain._train import train
+from bricksight.retrain._training import Training
 from bricksight.training import Observer, TrainedHead, doubt_of
 
 ALONE, TOO = "the layer alone", "the network too"

@@ -34,13 +34,8 @@ from bricksight.retrain._schedule import (
     smaller_size,
 )
 from bricksight.retrain._teacher import Teacher
-from bricksight.retrain._train import (
-    Training,
-    allowed_kinds,
-    choose_augments,
-    choose_turns,
-    warn_of_unused,
-)
+from bricksight.retrain._training import Training, warn_of_unused
+from bricksight.retrain._views import allowed_policy, choose_augments, choose_turns
 from bricksight.training import (
     BOLDEST_POLICY,
     POLICIES,
@@ -179,7 +174,7 @@ def _tuning_of(
     return Tuning(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=allowed_kinds(photos, training.config, POLICIES[BOLDEST_POLICY])
+        extra_augments=allowed_policy(photos, training.config, POLICIES[BOLDEST_POLICY])
         if training.augment.is_identity
         else (training.augment,),
         extra_share=training.extra_share,

@@ -40,7 +40,8 @@ from bricksight.retrain._networks import choose_network, open_candidates
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
-from bricksight.retrain._train import AfterStep, Training, train
+from bricksight.retrain._train import train
+from bricksight.retrain._training import AfterStep, Training
 from bricksight.training import Observer, TrainedHead
 
 BUNDLE_FILES = {

@@ -12,20 +12,18 @@ from bricksight.training._examples import (
     doubt_of,
 )
 from bricksight.training._folds import can_cross_validate
-from bricksight.training._linear import Guidance
-from bricksight.training.finetune import Begun, EpochSeen, Stage, Trainer, TrainerOptions
-from bricksight.training.recipe import (
+from bricksight.training._linear import DEFAULT_HEADS, Guidance, HeadChoice
+from bricksight.training.choosing import (
     BOLDEST_POLICY,
-    DEFAULT_HEADS,
     POLICIES,
-    HeadChoice,
     Score,
     choose_depths,
     choose_head,
     last_as_good,
     score_policy,
-    train_by_recipe,
 )
+from bricksight.training.finetune import Begun, EpochSeen, Stage, Trainer, TrainerOptions
+from bricksight.training.recipe import train_by_recipe
 from bricksight.training.sgd import Checkpoint, train_by_sgd
 
 __all__ = [

@@ -2,20 +2,18 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from bricksight._threads import in_threads, num_cores
-from bricksight.bundle import Head
 from bricksight.training._blas import one_blas_thread
 from bricksight.training._examples import Examples, best_temperature, doubt_of
+from bricksight.training._linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
 
 _NUM_FOLDS = 3
-
-Fit = Callable[[Examples], Sequence[Head]]
-"""Fits one or several candidates, always as many, to the same photos."""
+_MAX_ITERATIONS = 30
 
 
 class HeldOut(NamedTuple):
@@ -37,33 +35,50 @@ def can_cross_validate(examples: Examples) -> bool:
     return _most_groups_in_a_class(examples) > 1
 
 
-def held_out(examples: Examples, fits: Sequence[Fit], *, seed: int) -> list[HeldOut]:
-    """Returns how each candidate did on photos held out in turn.
+class Folds:
+    """Photos that are held out in turn; what fits to the others share is computed once."""
 
-    Args:
-        examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
-        fits: what fits the candidates; done on all cores.
-        seed: deals the folds.
-    """
-    folds = list(_folds(examples, seed))
+    def __init__(
+        self, examples: Examples, *, num_classes: int, seed: int, guidance: Guidance = NO_GUIDANCE
+    ) -> None:
+        """Deals the photos.
 
-    def held_out_logits(job: tuple[Fit, tuple[np.ndarray, np.ndarray]]) -> list[np.ndarray]:
-        fit, (fitted, held_out) = job
-        plain = examples.plain()[held_out]
-        return [head.logits(plain) for head in fit(examples.take(fitted))]
+        Args:
+            examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
+            num_classes: how many classes there are.
+            seed: deals the folds.
+            guidance: what softmax regression goes by besides.
+        """
+        folds = list(_folds(examples, seed))
+        self._labels = examples.labels
+        self._fits = [
+            LinearFit(examples.take(fitted), num_classes=num_classes, guidance=guidance)
+            for fitted, _ in folds
+        ]
+        self._held_out = [examples.plain()[held_out] for _, held_out in folds]
+        self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
 
-    jobs = list(itertools.product(fits, folds))
-    with one_blas_thread(), in_threads(held_out_logits, jobs, num_threads=num_cores()) as found:
-        by_job = iter(list(found))
-    labels = examples.labels
-    in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
-    measured = []
-    for _ in fits:
-        for of_folds in zip(*itertools.islice(by_job, len(folds)), strict=True):
-            logits = np.concatenate(of_folds)[in_order]
-            temperature, loss = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
-            measured.append(HeldOut(loss, logits, temperature))
-    return measured
+    def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
+        """Returns how each candidate did on the photos while they were held out.
+
+        Softmax regression has fewer iterations than where it is fitted to be kept.
+        """
+
+        def logits_of_fold(job: tuple[HeadChoice, int]) -> np.ndarray:
+            choice, fold = job
+            head = self._fits[fold].fit(choice, max_iterations=_MAX_ITERATIONS)
+            return head.logits(self._held_out[fold])
+
+        jobs = list(itertools.product(choices, range(len(self._fits))))
+        with one_blas_thread(), in_threads(logits_of_fold, jobs, num_threads=num_cores()) as found:
+            by_job = iter(list(found))
+        return [self._measured(list(itertools.islice(by_job, len(self._fits)))) for _ in choices]
+
+    def _measured(self, of_folds: Sequence[np.ndarray]) -> HeldOut:
+        logits = np.concatenate(of_folds)[self._in_order]
+        doubt = doubt_of(len(self._labels))
+        temperature, loss = best_temperature(logits, self._labels, doubt=doubt)
+        return HeldOut(loss, logits, temperature)
 
 
 def _most_groups_in_a_class(examples: Examples) -> int:

@@ -1,19 +1,55 @@
 """Two linear heads on whitened features: discriminant analysis and softmax regression."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import minimize
 
 from bricksight.bundle import Head
-from bricksight.config import ClassWeight
-from bricksight.training._examples import Examples, outlier_exposure
-from bricksight.training._whitening import ClassStatistics, view_weights
+from bricksight.config import ClassWeight, HeadKind
+from bricksight.training._examples import Examples
+from bricksight.training._objective import Objective
+from bricksight.training._whitening import ClassStatistics, Whitening, view_weights
 
 OnIteration = Callable[[int, Head], bool]
 """Told the number of each iteration, from 1, and its head; false ends the fit."""
+
+DEFAULT_SHRINKAGE = 0.4
+DEFAULT_L2 = 1e-2
+"""The regularisation where none can be chosen, and while other things are."""
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    """What is to be fitted.
+
+    Attributes:
+        kind: Which kind of head.
+        shrinkage: Of the covariance by which features are whitened, ``None`` for softmax regression
+            on features that are not; see ``ClassStatistics.whitening``.
+        l2: Weight of half the squared kernel in the loss, ``None`` for "lda", which has none.
+        from_prior: Whether softmax regression begins with what is known of the classes already, and
+            the penalty is on what differs from that.
+    """
+
+    kind: HeadKind
+    shrinkage: float | None = DEFAULT_SHRINKAGE
+    l2: float | None = DEFAULT_L2
+    from_prior: bool = False
+
+    def __str__(self) -> str:
+        penalty = "" if self.l2 is None else f", l2 {self.l2:g}"
+        whitened = "as they are" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
+        return f"{self.kind}, {whitened}{penalty}{', from the prior' * self.from_prior}"
+
+
+DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
+    {"softmax": HeadChoice("softmax"), "lda": HeadChoice("lda", l2=None)}
+)
+"""What is fitted where nothing can be chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +65,19 @@ class Guidance:
     outliers: np.ndarray | None = None
     prior: Head | None = None
 
+    def first_features(self, number: int) -> "Guidance":
+        """Returns the same for the first ``number`` features alone."""
+        return Guidance(
+            outliers=None if self.outliers is None else self.outliers[..., :number],
+            prior=None if self.prior is None else self.prior.first_features(number),
+        )
+
 
 NO_GUIDANCE = Guidance()
+
+_CORRECTIONS = 5
+"""Steps that L-BFGS remembers. With SciPy's 10 it needs no fewer, and its own arithmetic, which no
+other thread can run beside, takes twice as long."""
 
 
 class LinearFit:
@@ -55,140 +102,87 @@ class LinearFit:
         self._examples = examples
         self._guidance = guidance
         self._weights = view_weights(examples, num_classes, class_weight)
-        self._statistics = ClassStatistics.of(examples, num_classes, class_weight)
+        self._statistics = ClassStatistics(examples, num_classes, class_weight)
+        self._last: tuple[float | None, Whitening, np.ndarray] | None = None
 
-    def lda(self, shrinkage: float | None) -> Head:
-        """Returns linear discriminant analysis: the classes are normal, of one covariance.
+    def fit(
+        self,
+        choice: HeadChoice,
+        *,
+        max_iterations: int,
+        on_iteration: OnIteration | None = None,
+    ) -> Head:
+        """Returns the head of ``choice``.
 
         Args:
-            shrinkage: of that covariance; with ``None`` it is a multiple of the identity.
+            choice: what to fit.
+            max_iterations: how many softmax regression takes at most.
+            on_iteration: follows the fit; discriminant analysis has one iteration.
         """
+        if choice.l2 is None:
+            head = self._lda(choice.shrinkage)
+            if on_iteration is not None:
+                on_iteration(1, head)
+            return head
+        return self._softmax(choice, choice.l2, max_iterations, on_iteration)
+
+    def _lda(self, shrinkage: float | None) -> Head:
+        """Returns linear discriminant analysis: the classes are normal, of one covariance."""
         whitening = self._statistics.whitening(shrinkage)
         means = whitening(self._statistics.class_means)
         bias = self._statistics.log_priors - np.sum(means**2, axis=1) / 2
         return whitening.undone(means.T, bias)
 
-    def softmax(
+    def _softmax(
         self,
-        shrinkage: float | None,
-        l2s: Sequence[float],
-        *,
-        max_iterations: int,
-        on_iteration: OnIteration | None = None,
-        from_prior: bool = False,
-    ) -> list[Head]:
-        """Returns softmax regression, a head for each weight of the penalty, by L-BFGS.
-
-        Args:
-            shrinkage: of the covariance that the features are whitened by, ``None`` for features
-                that are not whitened.
-            l2s: weights of half the squared kernel, on whitened features.
-            max_iterations: how many each fit takes at most.
-            on_iteration: follows the fits.
-            from_prior: whether the fit begins at the prior, and the penalty is on what differs from
-                it (L2-SP: X. Li, Y. Grandvalet, F. Davoine, ICML 2018, arXiv 1802.01483).
-        """
-        whitening = self._statistics.whitening(shrinkage)
-        rows, labels = self._examples.rows()
-        rows = whitening(rows)
-        outliers, prior = self._guidance.outliers, self._guidance.prior
-        if outliers is not None:
-            outliers = whitening(outliers.reshape(-1, rows.shape[1]))
-        start = whitening.done(prior) if from_prior and prior is not None else None
-
-        def fit(l2: float) -> Head:
-            objective = Objective(
-                rows,
-                labels,
-                self._weights,
-                l2,
-                num_classes=len(self._statistics.priors),
-                outliers=outliers,
-                start=start,
-            )
-            steps = itertools.count(1)
-
-            def callback(values: np.ndarray) -> None:
-                head = whitening.undone(*objective.unpack(values))
-                if on_iteration is not None and not on_iteration(next(steps), head):
-                    raise StopIteration
-
-            result = minimize(
-                objective,
-                objective.start,
-                jac=True,
-                method="L-BFGS-B",
-                callback=None if on_iteration is None else callback,
-                options={"maxiter": max_iterations},
-            )
-            head = whitening.undone(*objective.unpack(result.x))
-            if on_iteration is not None and result.nit == 0:  # it begins where nothing is better
-                on_iteration(1, head)
-            return head
-
-        return [fit(l2) for l2 in l2s]
-
-
-class Objective:
-    """The weighted mean cross entropy over all views, plus the penalty on the kernel.
-
-    The penalty is on what differs from ``start``. Outliers add ``outlier_exposure``. The variables
-    are one float64 vector, bias first.
-    """
-
-    def __init__(
-        self,
-        rows: np.ndarray,
-        labels: np.ndarray,
-        weights: np.ndarray,
+        choice: HeadChoice,
         l2: float,
-        *,
-        num_classes: int,
-        outliers: np.ndarray | None = None,
-        start: Head | None = None,
-    ) -> None:
-        """Takes what is fitted to.
+        max_iterations: int,
+        on_iteration: OnIteration | None,
+    ) -> Head:
+        """Returns softmax regression by L-BFGS.
 
-        Args:
-            rows: float32 (num_views, num_features).
-            labels: int (num_views,).
-            weights: float32 (num_views,), of sum 1.
-            l2: weight of half the squared kernel.
-            num_classes: how many classes there are.
-            outliers: float32 (any, num_features), of photos of none of the classes.
-            start: where the fit begins; zero by default.
+        From the prior, the penalty is on what differs from it (L2-SP: X. Li, Y. Grandvalet,
+        F. Davoine, ICML 2018, arXiv 1802.01483).
         """
-        self._rows = rows
-        self._outliers = outliers
-        self._of_label = (np.arange(len(labels)), labels)
-        self._weights = weights
-        self._l2 = np.float32(l2)
-        self._shape = (rows.shape[1], num_classes)
-        self._start = np.zeros(self._shape, np.float32) if start is None else start.kernel
-        bias = np.zeros(num_classes) if start is None else start.bias
-        self.start = np.concatenate([bias, self._start.ravel()]).astype(np.float64)
+        whitening, rows = self._whitened(choice.shrinkage)
+        outliers, prior = self._guidance.outliers, self._guidance.prior
+        objective = Objective(
+            rows,
+            self._examples.rows()[1],
+            self._weights,
+            l2,
+            num_classes=len(self._statistics.priors),
+            outliers=None if outliers is None else whitening(outliers.reshape(-1, rows.shape[1])),
+            start=whitening.done(prior) if choice.from_prior and prior is not None else None,
+        )
+        steps = itertools.count(1)
 
-    def __call__(self, values: np.ndarray) -> tuple[float, np.ndarray]:
-        """Returns the loss and its gradient, float64 as ``start``."""
-        kernel, bias = self.unpack(values)
-        residual = Head(kernel=kernel, bias=bias).probabilities(self._rows)
-        of_label = np.maximum(residual[self._of_label], np.float32(1e-30))
-        change = kernel - self._start
-        penalty = float(self._l2) / 2 * float(np.sum(change**2))
-        loss = penalty - float(self._weights @ np.log(of_label))
-        residual[self._of_label] -= 1
-        residual *= self._weights[:, None]
-        gradient = self._rows.T @ residual + self._l2 * change
-        bias_gradient = residual.sum(axis=0)
-        if self._outliers is not None:
-            head = Head(kernel=kernel, bias=bias)
-            outlier_loss, residual = outlier_exposure(head, self._outliers)
-            loss += outlier_loss
-            gradient += self._outliers.T @ residual
-            bias_gradient += residual.sum(axis=0)
-        return loss, np.concatenate([bias_gradient, gradient.ravel()]).astype(np.float64)
+        def callback(values: np.ndarray) -> None:
+            head = whitening.undone(*objective.unpack(values))
+            if on_iteration is not None and not on_iteration(next(steps), head):
+                raise StopIteration
 
-    def unpack(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the kernel, float32 (num_features, num_classes), and the bias."""
-        bias, kernel = np.split(values.astype(np.float32), [self._shape[1]])
-        return kernel.reshape(self._shape), bias
+        result = minimize(
+            objective,
+            objective.start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=None if on_iteration is None else callback,
+            options={"maxiter": max_iterations, "maxcor": _CORRECTIONS},
+        )
+        head = whitening.undone(*objective.unpack(result.x))
+        if on_iteration is not None and result.nit == 0:  # it begins where nothing is better
+            on_iteration(1, head)
+        return head
+
+    def _whitened(self, shrinkage: float | None) -> tuple[Whitening, np.ndarray]:
+        """Returns the whitening and the views in it, those of the last call if they are the same.
+
+        Two threads may both compute them, to the same end.
+        """
+        last = self._last
+        if last is None or last[0] != shrinkage:
+            whitening = self._statistics.whitening(shrinkage)
+            self._last = last = (shrinkage, whitening, whitening(self._examples.rows()[0]))
+        return last[1:]

@@ -6,6 +6,7 @@ is singular, and is mixed with a multiple of the identity (J. H. Friedman, "Regu
 analysis", JASA 84, 1989; O. Ledoit and M. Wolf, J. Multivariate Analysis 88, 2004).
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,59 +71,49 @@ class Whitening:
         return Head(kernel=kernel, bias=head.bias + self.mean @ head.kernel)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ClassStatistics:
     """Where the classes lie, and how photos of one class differ.
 
     Attributes:
-        mean: float32 (num_features,), of all.
-        scale: float32 (num_features,), standard deviation of all.
+        mean: float32 (num_features,), of all views.
+        scale: float32 (num_features,), standard deviation of all views.
         class_means: float32 (num_classes, num_features), as the features come.
         priors: float32 (num_classes,), share of each class.
-        covariance: float32 (num_features, num_features), within the classes, of the features
-            divided by ``scale``.
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
-    class_means: np.ndarray
-    priors: np.ndarray
-    covariance: np.ndarray
-
-    @classmethod
-    def of(
-        cls, examples: Examples, num_classes: int, class_weight: ClassWeight
-    ) -> "ClassStatistics":
-        """Returns that of all views.
+    def __init__(self, examples: Examples, num_classes: int, class_weight: ClassWeight) -> None:
+        """Takes the photos.
 
         Args:
             examples: photos of one class at least.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
         """
-        rows, labels = examples.rows()
-        mean, scale = rows.mean(axis=0), rows.std(axis=0)
+        self._rows, self._labels = rows, labels = examples.rows()
+        self._weights = view_weights(examples, num_classes, class_weight)
+        self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
         # A feature that is all but constant holds noise, which is not to be blown up.
         least = max(_LEAST_SCALE * float(np.sqrt(np.mean(scale**2))), 1e-6)
-        scale = np.maximum(scale, np.float32(least))
-        weights = view_weights(examples, num_classes, class_weight)
+        self.scale = np.maximum(scale, np.float32(least))
         shares = np.zeros((num_classes, len(rows)), np.float32)
-        shares[labels, np.arange(len(rows))] = weights
-        priors = shares.sum(axis=1)
+        shares[labels, np.arange(len(rows))] = self._weights
+        self.priors = shares.sum(axis=1)
         # A class may have no photo in a fold; it then lies in the middle.
-        means = np.where(
-            priors[:, None] > 0, (shares @ rows) / np.maximum(priors, _TINY)[:, None], mean
+        self.class_means = np.where(
+            self.priors[:, None] > 0,
+            (shares @ rows) / np.maximum(self.priors, _TINY)[:, None],
+            self.mean,
         )
-        differences = rows - means[labels]
-        differences /= scale
-        differences *= np.sqrt(weights)[:, None]
-        return cls(
-            mean=mean,
-            scale=scale,
-            class_means=means,
-            priors=priors,
-            covariance=differences.T @ differences,
-        )
+
+    @functools.cached_property
+    def covariance(self) -> np.ndarray:
+        """float32 (num_features, num_features), within the classes, of features by ``scale``."""
+        # Takes longer than all the rest, and not every head asks for it.
+        differences = self._rows - self.class_means[self._labels]
+        differences /= self.scale
+        differences *= np.sqrt(self._weights)[:, None]
+        covariance: np.ndarray = differences.T @ differences
+        return covariance
 
     @property
     def log_priors(self) -> np.ndarray:

@@ -1,0 +1,56 @@
+"""How the layer is to be trained, and what of it does nothing."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bricksight.bundle import Head
+from bricksight.config import AugmentConfig, HeadConfig
+from bricksight.modules import Module
+from bricksight.training import Observer
+
+_LOGGER = logging.getLogger(__name__)
+
+AfterStep = Callable[[Module, int, Head], None]
+"""Told the network that the layer is for, the step's number, and the layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the head is to be trained.
+
+    Attributes:
+        config: Steps, rate, views, seed.
+        augment: Random views; the identity leaves the choice to the recipe.
+        checkpoint_path: Where an interrupted training is kept, ``None`` for the cache folder.
+        resume: Whether to go on from there.
+        observer: Told of each measurement.
+        after_step: Told of every step.
+        extra_share: See ``SourceConfig``.
+        chooses_turns: Whether the turned copies of a photo are to be seen too, if that helps.
+    """
+
+    config: HeadConfig
+    augment: AugmentConfig
+    checkpoint_path: Path | None
+    resume: bool
+    observer: Observer
+    after_step: AfterStep | None
+    extra_share: float = 0.5
+    chooses_turns: bool = False
+
+
+def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
+    """Says which settings do nothing where ``instead`` trains the layer."""
+    resume = ("resume",) if training.resume else ()
+    unused = unlike_default(training.config, names, *resume)
+    if unused:
+        _LOGGER.warning("%s trains the layer, and --%s does nothing.", instead, unused)
+
+
+def unlike_default(config: HeadConfig, names: Sequence[str], *further: str) -> str:
+    """Returns the options that were given, as they follow on "--"."""
+    default = HeadConfig()
+    given = [name for name in names if getattr(config, name) != getattr(default, name)]
+    return ", --".join([*given, *further])
