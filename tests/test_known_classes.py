@@ -22,6 +22,7 @@ from bricksight.training import (
     Guidance,
     HeadChoice,
     TrainedHead,
+    choose_depths,
     choose_head,
     train_by_recipe,
 )
@@ -147,6 +148,36 @@ def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
         scores[name] = float((answers == test.labels).mean())
     assert scores["right"] > scores["none"] + 0.05
     assert scores["wrong"] == scores["none"]
+
+
+def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
+    """The prior knows the features of the first depth, and goes by no others."""
+    rng = np.random.default_rng(5)
+    centres = 0.4 * rng.normal(size=(12, 40))
+    photos = clusters(1, centres, 3)
+    second = rng.normal(size=(len(photos), 1, 10)).astype(np.float32)
+    photos = replace(photos, features=np.concatenate([photos.features, second], axis=2))
+    known = Head(
+        kernel=np.pad(centres.T, ((0, 10), (0, 0))).astype(np.float32),
+        bias=-np.sum(centres**2, 1).astype(np.float32) / 2,
+        others=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
+    )
+    guidance = Guidance(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
+    widths, losses = (40, 10), []
+    for given in (Guidance(), replace(guidance, outliers=None)):
+        depths, found = choose_depths(
+            photos, widths, ["softmax"], num_classes=12, seed=0, guidance=given
+        )
+        losses.append(found[depths - 1].score.loss)
+        assert found[0].choice.from_prior == (given.prior is not None)
+    assert losses[1] < losses[0] - 0.1
+    narrow = guidance.first_features(40)
+    assert narrow.prior is not None
+    assert narrow.prior.others is not None
+    assert narrow.prior.kernel.shape == (40, 12)
+    assert narrow.prior.others.kernel.shape == (40, 2)
+    assert narrow.outliers is not None
+    assert narrow.outliers.shape == (3, 1, 40)
 
 
 def test_others__take_their_share_of_known_photos() -> None:

@@ -28,6 +28,7 @@ from bricksight.training import (
     train_by_sgd,
 )
 from bricksight.training._examples import best_temperature, doubt_of
+from bricksight.training._objective import Objective
 
 NUM_CLASSES = 3
 NUM_FEATURES = 8
@@ -390,6 +391,21 @@ def test_softmax__unwhitened_is_scikit_learns_on_features_of_one_scale() -> None
     reference = LogisticRegression(C=1 / (0.1 * len(flat)), tol=1e-8, max_iter=1000)
     expected = reference.fit(scaled, photos.labels).predict_proba(scaled)
     np.testing.assert_allclose(found.probabilities(flat), expected, atol=5e-3)
+
+
+def test_objective__in_parts_on_several_threads_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, labels = examples(noise=1).rows()
+    weights = np.full(len(rows), 1 / len(rows), np.float32)
+    at = np.random.default_rng(1).normal(size=(NUM_FEATURES + 1) * NUM_CLASSES)
+    found = []
+    for rows_at_once in (len(rows), 7):
+        monkeypatch.setattr("bricksight.training._objective._ROWS_AT_ONCE", rows_at_once)
+        found.append(Objective(rows, labels, weights, 0.01, num_classes=NUM_CLASSES)(at))
+    (loss, gradient), (loss_in_parts, gradient_in_parts) = found
+    assert loss_in_parts == pytest.approx(loss, rel=1e-5)
+    np.testing.assert_allclose(gradient_in_parts, gradient, atol=1e-6)
 
 
 @pytest.mark.parametrize("kinds", [("softmax",), ("lda",), ("softmax", "lda")])
