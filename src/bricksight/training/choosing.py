@@ -155,8 +155,8 @@ def choose_depths(
 ) -> tuple[int, list[ChosenHead]]:
     """Returns of how many depths to take the features, and the best head of those that were tried.
 
-    One depth after the other is added, as long as that is better by more than chance. It is the
-    last that cannot be told to be worse than the best: what is kept is fitted to half as many
+    One depth after the other is added, as long as that helps. Of these and the one after them it is
+    the last that cannot be told to be worse than the best: what is kept is fitted to half as many
     photos again as what is compared, and of more photos more features have more to say.
 
     Args:
@@ -178,8 +178,8 @@ def choose_depths(
             guidance=guidance.first_features(number),
         )
         found.append(one)
-        if last_as_good([one.score for one in reversed(found[-2:])], examples.groups) == 1:
-            break  # the depth before cannot be told to be worse
+        if len(found) > 1 and one.score.loss > found[-2].score.loss:
+            break
     return last_as_good([one.score for one in found], examples.groups) + 1, found
 
 
