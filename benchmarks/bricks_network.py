@@ -1,11 +1,12 @@
-"""Makes ``packaged:mobilenet_v2_bricks``: a MobileNetV2 trained on renders of our own parts.
+"""Makes ``packaged:mobilenet_v2_bricks``: a MobileNetV2 trained on renders of LEGO parts.
 
-    python benchmarks/bricks_network.py --work FOLDER
+    python benchmarks/bricks_network.py --work FOLDER --ldraw LIBRARY
 
 Renders our own parts, tunes the packaged EfficientNet-Lite0 to tell them apart, carries its weights
 over into a MobileNetV2, has it teach that network the same, and trains that on, with more renders
-each time. Only renders and the packaged network go into it, so that it
-can be shipped. FOLDER keeps each step; the last is FOLDER/mobilenet_v2_bricks.npz.
+each time, at last of the parts of bricks_parts.txt from LDraw's library. Only renders and the
+packaged network go into it, so that it can be shipped. FOLDER keeps each step; the last is
+FOLDER/mobilenet_v2_bricks.npz.
 """
 
 import argparse
@@ -47,8 +48,32 @@ NUM_LOOKED_AT = 800
 HARDLY_DIFFERENT = ("3040a", "4150", "3068a", "3070a")
 """Parts that differ from another one by a groove or a pin that most photos do not show."""
 
-RENDERS = {"renders": (45, 0), "more_renders": (120, 7), "further_renders": (100, 11)}
-"""Folder → how many of each part, and the seed."""
+OWN_PARTS = tuple(label for label in PARTS if label.partition("_")[0] not in HARDLY_DIFFERENT)
+LIBRARY_PARTS = tuple(Path(__file__).with_name("bricks_parts.txt").read_text().split())
+"""Numbers in LDraw's library, of each part one variant."""
+
+
+@dataclass(frozen=True)
+class Renders:
+    """A folder of renders.
+
+    Attributes:
+        num: How many of each part.
+        seed: Of ``SynthConfig``.
+        labels: Classes.
+    """
+
+    num: int
+    seed: int
+    labels: tuple[str, ...] = OWN_PARTS
+
+
+RENDERS = {
+    "renders": Renders(45, 0),
+    "more_renders": Renders(120, 7),
+    "further_renders": Renders(100, 11),
+    "library_renders": Renders(48, 21, LIBRARY_PARTS),
+}
 
 RENDER_SIZE = 160
 SMALL = 128  # while the teacher learns and teaches
@@ -83,19 +108,23 @@ class Lesson:
     ema: float = TrainerOptions.ema
 
 
-_FURTHER = functools.partial(Lesson, ("further_renders",), batch=64, whole=False, ema=0.998)
+_LARGE = functools.partial(Lesson, batch=64, whole=False, ema=0.998)
 LESSONS = (
     Lesson(("renders",), 8),
     Lesson(("renders", "more_renders"), 6),
-    _FURTHER(12, size=SMALL),
-    _FURTHER(4, rate=4e-4),
+    _LARGE(("further_renders",), 12, size=SMALL),
+    _LARGE(("further_renders",), 4, rate=4e-4),
+    _LARGE(("library_renders",), 12, size=SMALL),
+    _LARGE(("library_renders",), 4, rate=4e-4),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    work = parser.parse_args().work
+    parser.add_argument("--ldraw", type=Path, required=True, help="a folder or complete.zip")
+    options = parser.parse_args()
+    work = options.work
     print(describe_machine(), flush=True)
     start = time.perf_counter()
 
@@ -107,8 +136,9 @@ def main() -> None:
             print(f"{name}: after {(time.perf_counter() - start) / 60:.0f} minutes", flush=True)
         return path
 
-    for name, (num, seed) in RENDERS.items():
-        render(work / name, num=num, seed=seed)
+    for name, renders_of in RENDERS.items():
+        library = options.ldraw if renders_of.labels == LIBRARY_PARTS else None
+        render(work / name, renders_of, library)
     renders = work / "renders"
     teacher = made("teacher.keras", lambda path: tune(renders, PACKAGED, path, TEACHER_EPOCHS))
     begun = made("begun.keras", lambda path: carry_over(teacher, path, renders))
@@ -121,17 +151,17 @@ def main() -> None:
     for number, lesson in enumerate(LESSONS, start=1):
         train = functools.partial(train_on, network, lesson, number)
         network = made(f"trained_{number}.keras", train)
-    further = work / "further_renders"
-    head = made("known.npz", lambda path: fit_known(network, further, path))
+    head = made("known.npz", lambda path: fit_known(network, work / "library_renders", path))
     made("mobilenet_v2_bricks.npz", lambda path: pack(network, head, path))
 
 
-def render(folder: Path, *, num: int, seed: int) -> None:
-    """Renders our own parts; what is there already stays."""
+def render(folder: Path, renders: Renders, library: Path | None) -> None:
+    """Renders parts, our own where there is no library; what is there already stays."""
     config = SynthConfig(
-        labels=tuple(label for label in PARTS if label.partition("_")[0] not in HARDLY_DIFFERENT),
-        num=num,
-        seed=seed,
+        labels=renders.labels,
+        ldraw=library,
+        num=renders.num,
+        seed=renders.seed,
         size=RENDER_SIZE,
         quality="draft",
         scenes=SceneConfig(rig=RIG),
@@ -200,7 +230,7 @@ def carry_over(tuned: Path, begun: Path, renders: Path) -> None:
 
 
 def fit_known(network: Path, renders: Path, out: Path) -> None:
-    """Writes the layer by which the network tells our own parts apart, fitted to random views."""
+    """Writes the layer by which the network tells all parts apart, fitted to random views."""
     files = sorted(renders.glob("*/*.jpg"))
     names = sorted({file.parent.name for file in files})
     labels = np.array([names.index(file.parent.name) for file in files])

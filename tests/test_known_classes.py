@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from bricksight.bundle import Head
+from bricksight.bundle import Head, dealt
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.features import default_cache_path
 from bricksight.modules import KnownClasses, resolve
@@ -246,6 +246,22 @@ def test_head__keeps_its_others(tmp_path: Path) -> None:
     }
 
 
+def test_head__others_are_further_classes_of_the_flat_one() -> None:
+    rng = np.random.default_rng(2)
+    kernel, bias = rng.normal(size=(5, 7)).astype("f4"), rng.normal(size=7).astype("f4")
+    features = rng.normal(size=(9, 5)).astype("f4")
+    head = Head(kernel=kernel, bias=bias).split(4)
+    assert head.num_others == 3
+    np.testing.assert_array_equal(head.flat.kernel, kernel)
+    np.testing.assert_array_equal(head.flat.bias, bias)
+    np.testing.assert_allclose(
+        head.probabilities(features), dealt(features @ kernel + bias, 4), rtol=1e-5
+    )
+    alone = Head(kernel=kernel, bias=bias).split(7)
+    assert alone.others is None
+    assert alone.flat is alone
+
+
 def test_head_choice__says_where_it_begins() -> None:
     assert str(HeadChoice("softmax", 0.4, 0.01, from_prior=True)).endswith("from the prior")
     assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
@@ -314,6 +330,34 @@ def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Pat
     assert head is not None
     assert head.others is not None
     np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.tf
+def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    _, examples = photos.plain("training")
+    means = [examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)]
+    kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
+    head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
+    own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
+    photos = replace(photos, own=replace(photos.own, known=lambda: own))
+    tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1).resolved
+    config = RetrainConfig(image_dir=photos.data.image_dir)
+    configs = (config, SplitConfig(), AugmentConfig(), HeadConfig(), tuning)
+    through, trained = fit(photos, configs, observer=lambda *_: None)
+    assert trained.choices["others_known"] == trained.head.num_others == 1
+    np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
+    features = through.plain("validation")[1].plain()
+    assert 0 < trained.head.share_of_others(features).mean() < 0.5
+
+    records = tuple(one for one in photos.data.records if one.bucket != "validation")
+    rows = [row for row, one in enumerate(photos.data.records) if one.bucket != "validation"]
+    unjudged = replace(
+        photos, data=replace(photos.data, records=records), matrix=photos.matrix[rows]
+    )
+    _, trained = fit(unjudged, configs, observer=lambda *_: None)
+    assert trained.head.others is None  # nobody can say how probable they are
+    assert not len(trained.held_out)
 
 
 @pytest.mark.tf

@@ -68,21 +68,35 @@ class Head:
             logits: float32 (..., num_classes).
             features: float32 (..., num_features).
         """
-        if self.others is None:
-            return _softmax(logits)
-        num_classes = logits.shape[-1]
-        shares = _softmax(np.concatenate([logits, self.others.logits(features)], axis=-1))
-        of_others = shares[..., num_classes:].sum(axis=-1, keepdims=True)
-        probabilities: np.ndarray = shares[..., :num_classes] + of_others / num_classes
-        return probabilities
+        if self.others is not None:
+            logits = np.concatenate([logits, self.others.logits(features)], axis=-1)
+        return dealt(logits, self.kernel.shape[1])
 
     def share_of_others(self, features: np.ndarray) -> np.ndarray:
         """Returns how probable it is that a photo shows none of the classes, float32 (...)."""
-        if self.others is None:
-            return np.zeros(features.shape[:-1], np.float32)
-        logits = np.concatenate([self.logits(features), self.others.logits(features)], axis=-1)
-        share: np.ndarray = _softmax(logits)[..., self.kernel.shape[1] :].sum(axis=-1)
+        shares = _softmax(self.flat.logits(features))
+        share: np.ndarray = shares[..., self.kernel.shape[1] :].sum(axis=-1)
         return share
+
+    @property
+    def num_others(self) -> int:
+        """How many of the others there are."""
+        return 0 if self.others is None else len(self.others.bias)
+
+    @property
+    def flat(self) -> "Head":
+        """A layer that has ``others`` after the classes as if they were further classes."""
+        if self.others is None:
+            return self
+        return Head(
+            kernel=np.concatenate([self.kernel, self.others.kernel], axis=1),
+            bias=np.concatenate([self.bias, self.others.bias]),
+        )
+
+    def split(self, num_classes: int) -> "Head":
+        """Returns the layer of the first ``num_classes``, the rest as its ``others``."""
+        first, rest = np.split(np.arange(len(self.bias)), [num_classes])
+        return Head(kernel=self.kernel[:, first], bias=self.bias[first], others=self.columns(rest))
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Returns the classes' part of what the softmax is taken of, (..., num_classes)."""
@@ -110,6 +124,22 @@ class Head:
         if self.others is not None:
             arrays |= {"others_kernel": self.others.kernel, "others_bias": self.others.bias}
         np.savez(path, allow_pickle=False, **arrays)
+
+
+def dealt(logits: np.ndarray, num_classes: int) -> np.ndarray:
+    """Returns the softmax, what is none of the classes dealt to all of them alike.
+
+    Args:
+        logits: float32 (..., any), of the classes and after them of all others; see ``Head.flat``.
+        num_classes: how many of them are classes.
+
+    Returns:
+        The probability of each class, float32 (..., num_classes); rows sum to 1.
+    """
+    shares = _softmax(logits)
+    of_others = shares[..., num_classes:].sum(axis=-1, keepdims=True)
+    probabilities: np.ndarray = shares[..., :num_classes] + of_others / num_classes
+    return probabilities
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

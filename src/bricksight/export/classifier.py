@@ -107,12 +107,7 @@ def _deal(shares: Any, num_classes: int, *, name: str) -> Any:
 
 def _head_layer(features: Any, head: Head) -> Any:
     """Returns the logits of the classes, and after them those of all others."""
-    tf = require_tensorflow()
-    if head.others is not None:
-        head = Head(
-            kernel=np.concatenate([head.kernel, head.others.kernel], axis=1),
-            bias=np.concatenate([head.bias, head.others.bias]),
-        )
+    tf, head = require_tensorflow(), head.flat
     with tf.name_scope("final_retrain_ops"):
         with tf.name_scope("weights"):
             kernel = tf.constant(head.kernel, name="final_weights")

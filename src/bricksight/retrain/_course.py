@@ -59,7 +59,7 @@ class Course:
 
         Returns:
             The logits of the validation photos by what was not fitted to them, float32
-            (num_photos, num_classes).
+            (num_photos, num_outputs): the classes, and after them all others.
         """
         progress = self.progress
         for part in parts(self.photos, self.tuning):
@@ -105,7 +105,8 @@ class Course:
         progress, patience = self.progress, self.tuning.config.early_stopping
         step = progress.steps_before + seen.step
         with self.trainer.averaged():
-            loss, accuracy = _cross_entropy_and_accuracy(self._logits(), self._validation.labels)
+            logits = self._logits()[:, : len(self.photos.data.labels)]
+            loss, accuracy = _cross_entropy_and_accuracy(logits, self._validation.labels)
             if patience is not None and loss is not None:
                 progress.stale += 1
                 if progress.best_loss is None or loss < progress.best_loss:

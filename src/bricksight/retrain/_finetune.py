@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from bricksight._files import cache_dir, replacing
 from bricksight._text import counted
-from bricksight.bundle import Head
+from bricksight.bundle import Head, dealt
 from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError
 from bricksight.modules import tuned_module
@@ -46,9 +45,11 @@ from bricksight.training import (
     Trainer,
     TrainerOptions,
     best_temperature,
+    common_bias,
+    with_others,
 )
 
-_TRAINING_VERSION = 3
+_TRAINING_VERSION = 4
 """Part of the key of what is kept: raised when the same settings train to other weights."""
 
 _LOGGER = logging.getLogger(__name__)
@@ -104,6 +105,9 @@ def fine_tune_network(
         teacher_share=config.teacher_share,
     )
     prior = prior_head(photos)
+    if prior is not None and prior.others is not None:
+        _, examples = photos.plain("training")
+        prior = with_others(prior, prior.others, examples.plain())
     trainer = Trainer(network, len(photos.data.labels), options, head=prior)
     # The views are chosen by features of all depths where there are any, which are known already.
     tuning = _tuning_of(trainer, all_depths, training, config)
@@ -236,16 +240,18 @@ def _with_epochs(tuning: Tuning, progress: Progress) -> Tuning:
 
 
 def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
-    photos, tuning, head = course.photos, course.tuning, course.trainer.head
+    photos, tuning, num_classes = course.photos, course.tuning, len(course.photos.data.labels)
     labels = photos.data.label_indices(photos.data.bucket("validation"))
-    temperature = 1.0
-    if len(labels):
-        # Smoothed labels make the answers too timid, so that it may be below 1 too.
-        temperature, _ = best_temperature(logits, labels, lowest=_LOWEST_TEMPERATURE)
+    temperature, bias = _calibration(logits, labels, num_classes)
+    head = course.trainer.head.flat
+    cooled = Head(kernel=head.kernel / temperature, bias=head.bias / temperature + bias)
+    cooled = cooled.split(num_classes)
+    if not len(labels):
+        cooled = replace(cooled, others=None)  # nobody can say how probable they are
     fits_all = not parts(photos, tuning)[-1].is_judged
     return TrainedHead(
-        head=Head(kernel=head.kernel / temperature, bias=head.bias / temperature),
-        held_out=softmax(logits / temperature, axis=1),
+        head=cooled,
+        held_out=dealt(logits / temperature + bias, num_classes),
         history=course.history,
         choices={
             "algorithm": "AdamW on the whole network",
@@ -255,9 +261,31 @@ def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> 
             "augmentation": [asdict(augment) for augment in tuning.augments],
             "extra_photos": len(photos.data.extra),
             "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
+            "others_known": cooled.num_others,
             **told,
         },
     )
+
+
+def _calibration(
+    logits: np.ndarray, labels: np.ndarray, num_classes: int
+) -> tuple[float, np.ndarray]:
+    """Returns the temperature of photos not fitted to, and what to add to each logit after it.
+
+    Args:
+        logits: float32 (num_photos, num_outputs): the classes, and after them all others.
+        labels: int (num_photos,).
+        num_classes: how many of the outputs are classes.
+    """
+    bias = np.zeros(logits.shape[1], np.float32)
+    if not len(labels):
+        return 1.0, bias
+    # Smoothed labels make the answers too timid, so that it may be below 1 too.
+    of_classes = logits[:, :num_classes]
+    temperature, _ = best_temperature(of_classes, labels, lowest=_LOWEST_TEMPERATURE)
+    if logits.shape[1] > num_classes:
+        bias[num_classes:] = common_bias(logits / temperature, num_classes)
+    return temperature, bias
 
 
 def _within_budget(

@@ -168,7 +168,7 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
         "held_out_cross_entropy_by_head": layer.by_head,
         "extra_photos": len(photos.data.extra),
         "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
-        "others_known": 0 if trained.head.others is None else len(trained.head.others.bias),
+        "others_known": trained.head.num_others,
     }
     return narrow, replace(
         trained,

@@ -13,6 +13,7 @@ from bricksight.training._examples import (
 )
 from bricksight.training._folds import can_cross_validate
 from bricksight.training._linear import DEFAULT_HEADS, Guidance, HeadChoice
+from bricksight.training._others import common_bias, with_others
 from bricksight.training.choosing import (
     BOLDEST_POLICY,
     POLICIES,
@@ -52,10 +53,12 @@ __all__ = [
     "can_cross_validate",
     "choose_depths",
     "choose_head",
+    "common_bias",
     "doubt_of",
     "last_as_good",
     "read_pictures",
     "score_policy",
     "train_by_recipe",
     "train_by_sgd",
+    "with_others",
 ]

@@ -120,17 +120,20 @@ class Trainer:
             network: see ``Module.trainable``.
             num_classes: how many classes there are.
             options: what is the same in all stages.
-            head: what the new layer begins as, of as many classes; by default it is zero.
+            head: what the new layer begins as, of as many classes; by default it is zero. Its
+                ``others`` learn as well, that no photo shows them.
         """
         tf = require_tensorflow()
         self._tf, self._options = tf, options
         self._network = network
         self._twin = build_twin(network, adapt_batch_norm=options.adapt_batch_norm)
         self._inference_twin = build_twin(network, adapt_batch_norm=False)
-        self._head = tf.keras.layers.Dense(num_classes, kernel_initializer="zeros")
+        self._num_classes = num_classes
+        num_outputs = num_classes if head is None else len(head.flat.bias)
+        self._head = tf.keras.layers.Dense(num_outputs, kernel_initializer="zeros")
         self._head.build((None, network.output_shape[-1]))
         if head is not None:
-            self._assign(self._head.trainable_variables, (head.kernel, head.bias))
+            self._assign(self._head.trainable_variables, (head.flat.kernel, head.flat.bias))
         self._own = list(network.trainable_variables)
         self._variables = [*self._own, *self._head.trainable_variables]
         self._infer: Any = None
@@ -145,7 +148,7 @@ class Trainer:
     def head(self) -> Head:
         """The new layer, a copy."""
         kernel, bias = (one.numpy() for one in self._head.trainable_variables)
-        return Head(kernel=kernel, bias=bias)
+        return Head(kernel=kernel, bias=bias).split(self._num_classes)
 
     def state(self) -> list[np.ndarray]:
         """Returns a copy of all weights, statistics of normalisations and states of dropout too."""
@@ -220,7 +223,15 @@ class Trainer:
         return step
 
     def _targets(self, batch: Batch) -> np.ndarray:
-        """Returns the probabilities to learn: float32 (batch_size, num_classes)."""
+        """Returns the probabilities to learn: float32 (batch_size, num_outputs).
+
+        Whatever else the network knows, no photo shows it.
+        """
+        of_classes = self._targets_of_classes(batch)
+        num_others = self._head.units - self._num_classes
+        return np.pad(of_classes, ((0, 0), (0, num_others)))
+
+    def _targets_of_classes(self, batch: Batch) -> np.ndarray:
         own, other = self._targets_of(batch.labels), self._targets_of(batch.other_labels)
         targets = _blended(own, other, batch.share)
         if batch.answers is None:
@@ -232,7 +243,7 @@ class Trainer:
 
     def _targets_of(self, labels: np.ndarray) -> np.ndarray:
         """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
-        num_classes, smoothing = self._head.units, self._options.label_smoothing
+        num_classes, smoothing = self._num_classes, self._options.label_smoothing
         targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
         targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
         targets[labels == NO_CLASS] = np.float32(1 / num_classes)
@@ -291,7 +302,9 @@ class Trainer:
         return step
 
     def logits(self, pictures: Pictures, spec: InputSpec, *, turns: int = 1) -> np.ndarray:
-        """Returns the logits of unchanged photos, float32 (num_photos, num_classes).
+        """Returns the logits of unchanged photos, float32 (num_photos, num_outputs).
+
+        These are the classes, and after them all others.
 
         Args:
             pictures: the photos.
