@@ -11,8 +11,9 @@ FOLDER/mobilenet_v2_bricks.npz.
 
 import argparse
 import functools
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,10 @@ RENDERS = {
     "renders": Renders(45, 0),
     "more_renders": Renders(120, 7),
     "further_renders": Renders(100, 11),
-    "library_renders": Renders(48, 21, LIBRARY_PARTS),
+    "library_renders": Renders(36, 21, LIBRARY_PARTS),
 }
 
+_NUMBER = re.compile(r"[a-z]?[0-9]+")  # without the letter of the variant
 RENDER_SIZE = 160
 SMALL = 128  # while the teacher learns and teaches
 TEACHER_EPOCHS = 6
@@ -108,14 +110,15 @@ class Lesson:
     ema: float = TrainerOptions.ema
 
 
+ALL_PARTS = ("further_renders", "library_renders")
 _LARGE = functools.partial(Lesson, batch=64, whole=False, ema=0.998)
 LESSONS = (
     Lesson(("renders",), 8),
     Lesson(("renders", "more_renders"), 6),
     _LARGE(("further_renders",), 12, size=SMALL),
     _LARGE(("further_renders",), 4, rate=4e-4),
-    _LARGE(("library_renders",), 12, size=SMALL),
-    _LARGE(("library_renders",), 4, rate=4e-4),
+    _LARGE(ALL_PARTS, 12, size=SMALL),
+    _LARGE(ALL_PARTS, 3, rate=4e-4),
 )
 
 
@@ -151,7 +154,8 @@ def main() -> None:
     for number, lesson in enumerate(LESSONS, start=1):
         train = functools.partial(train_on, network, lesson, number)
         network = made(f"trained_{number}.keras", train)
-    head = made("known.npz", lambda path: fit_known(network, work / "library_renders", path))
+    folders = [work / name for name in ALL_PARTS]
+    head = made("known.npz", lambda path: fit_known(network, folders, path))
     made("mobilenet_v2_bricks.npz", lambda path: pack(network, head, path))
 
 
@@ -189,10 +193,7 @@ def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | Non
 
 def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
     """Writes the network trained on, in any colour and at any angle."""
-    folders = [out.parent / name for name in lesson.folders]
-    files = [file for folder in folders for file in sorted(folder.glob("*/*.jpg"))]
-    names = sorted({file.parent.name for file in files})
-    labels = np.array([names.index(file.parent.name) for file in files])
+    files, names, labels = renders_in([out.parent / name for name in lesson.folders])
     module = resolve(f"saved_model:{network}")
     found: Any = module.network()
     freeze(found, WHOLE if lesson.whole else None, module)
@@ -205,6 +206,17 @@ def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
     stage = Stage(mixture=mixture, epochs=lesson.epochs, size=lesson.size, rate=lesson.rate)
     Trainer(found, len(names), TrainerOptions(ema=lesson.ema)).run(stage, after_epoch=tell)
     found.save(out)
+
+
+def renders_in(folders: Sequence[Path]) -> tuple[list[Path], list[str], np.ndarray]:
+    """Returns all photos, the numbers of the parts, and which of these each photo shows.
+
+    Variants of a part, and our own and LDraw's, are one: most photos do not tell them apart.
+    """
+    files = [file for folder in folders for file in sorted(folder.glob("*/*.jpg"))]
+    numbers = [_NUMBER.findall(file.parent.name)[0] for file in files]
+    names, labels = np.unique(numbers, return_inverse=True)
+    return files, names.tolist(), labels
 
 
 def tell(seen: EpochSeen) -> None:
@@ -229,11 +241,9 @@ def carry_over(tuned: Path, begun: Path, renders: Path) -> None:
     new.save(begun)
 
 
-def fit_known(network: Path, renders: Path, out: Path) -> None:
+def fit_known(network: Path, folders: Sequence[Path], out: Path) -> None:
     """Writes the layer by which the network tells all parts apart, fitted to random views."""
-    files = sorted(renders.glob("*/*.jpg"))
-    names = sorted({file.parent.name for file in files})
-    labels = np.array([names.index(file.parent.name) for file in files])
+    files, names, labels = renders_in(folders)
     spec = InputSpec(height=RENDER_SIZE, width=RENDER_SIZE)
     pictures = read_pictures(files, labels, size=RENDER_SIZE)
     small = resolve(f"{UNTRAINED},size={RENDER_SIZE}").network()
@@ -254,7 +264,7 @@ def fit_known(network: Path, renders: Path, out: Path) -> None:
         for number in range(KNOWN_VIEWS)
     ]
     examples = Examples(features=np.stack(features, 1), labels=labels, groups=np.arange(len(files)))
-    fit = LinearFit(examples, num_classes=len(names))
+    fit = LinearFit(examples, num_classes=len(names), class_weight="balanced")
     choice = HeadChoice("softmax", shrinkage=None, l2=KNOWN_L2)
     head = fit.fit(choice, max_iterations=KNOWN_ITERATIONS)
     np.savez(out, known_labels=names, known_kernel=head.kernel, known_bias=head.bias)

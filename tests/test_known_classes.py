@@ -12,7 +12,7 @@ from bricksight.bundle import Head, dealt
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.features import default_cache_path
 from bricksight.modules import KnownClasses, resolve
-from bricksight.retrain import SilentReporter
+from bricksight.retrain import SilentReporter, _prior
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._prior import prior_head
 from bricksight.retrain._progress import Stopwatch
@@ -98,7 +98,8 @@ def test_packaged__knows_what_it_was_trained_on() -> None:
     found = module.known()
     assert found.head.kernel.shape == (1280, len(found.labels))
     assert found.head.kernel.dtype == np.float32
-    assert "3001_brick_2x4" in found.labels
+    assert "3001" in found.labels
+    assert len(found.labels) == 600
     assert resolve("packaged:efficientnet_lite0").known is None
 
 
@@ -358,6 +359,27 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     _, trained = fit(unjudged, configs, observer=lambda *_: None)
     assert trained.head.others is None  # nobody can say how probable they are
     assert not len(trained.held_out)
+
+
+@pytest.mark.tf
+def test_prior_head__keeps_what_the_photos_might_be_taken_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    right = knowing(photos, "3001", "3002")
+    kernel = np.concatenate([right.head.kernel, RNG.normal(size=(6, 5))], axis=1)
+    bias = np.concatenate([right.head.bias, right.head.bias.min() - np.array([9, 1, 8, 2, 7])])
+    own = KnownClasses(
+        labels=("3001", "3002", "3003", "3004", "3005", "3006", "3007"),
+        head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
+    )
+    photos = replace(photos, own=replace(photos.own, known=lambda: own))
+    monkeypatch.setattr(_prior, "_MOST_OTHERS", 2)
+    head = prior_head(photos)
+    assert head is not None
+    assert head.others is not None
+    assert head.num_others == 2
+    np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, [3, 5]], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.tf

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import softmax
 
 from bricksight.bundle import Head
 from bricksight.retrain._photos import Photos
@@ -12,6 +13,9 @@ _LEAST_RIGHT = 0.25
 """Share of the training photos of known classes that have to be answered rightly among these: names
 may be the same by chance."""
 
+_MOST_OTHERS = 128
+"""Of what else the network knows, how much is kept."""
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -19,9 +23,10 @@ def prior_head(photos: Photos) -> Head | None:
     """Returns the layer by which the network tells the classes apart already.
 
     It knows nothing of classes whose names it does not know, and uses the network's own features
-    alone where there are further ones. What else the network knows is its ``others``, but for what
-    most training photos of a class look like: that is the class, under another name. ``None`` where
-    it knows none, or where the training photos show something else.
+    alone where there are further ones. What else the network knows is its ``others``, as far as
+    the training photos look like it, but for what most of those of a class look like: that is the
+    class, under another name. ``None`` where it knows none, or where the training photos show
+    something else.
     """
     known = photos.own.known
     found = None if known is None else known().head_for(photos.data.labels)
@@ -45,22 +50,27 @@ def prior_head(photos: Photos) -> Head | None:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)
         return None
     photos.watch.say_once(f"{told}.")
-    head = _without_classes(head, features, examples.labels)
+    head = _with_nearest(head, features, examples.labels)
     return _widened(head, photos.compiled.num_features)
 
 
-def _without_classes(head: Head, features: np.ndarray, labels: np.ndarray) -> Head:
-    """Returns the layer without those of ``others`` that are most probable for half a class."""
+def _with_nearest(head: Head, features: np.ndarray, labels: np.ndarray) -> Head:
+    """Returns the layer with those of ``others`` that the photos might be taken for.
+
+    What is most probable for half of a class is that class. Of the rest the likeliest are kept,
+    since each is a column of the last layer in every exported file.
+    """
     if head.others is None:
         return head
-    logits = np.concatenate([head.logits(features), head.others.logits(features)], axis=1)
-    nearest = logits.argmax(axis=1) - len(head.bias)
-    are_classes = set[int]()
+    shares = softmax(head.flat.logits(features), axis=1)
+    nearest = shares.argmax(axis=1) - len(head.bias)
+    shares = shares[:, len(head.bias) :].mean(axis=0)
     for label in np.unique(labels):
         found, counts = np.unique(nearest[labels == label], return_counts=True)
-        are_classes.update(found[counts > counts.sum() / 2].tolist())
-    left = [other for other in range(len(head.others.bias)) if other not in are_classes]
-    return replace(head, others=head.others.columns(np.array(left, int)))
+        are_the_class = found[(counts > counts.sum() / 2) & (found >= 0)]
+        shares[are_the_class] = -1
+    order = np.argsort(-shares, kind="stable")[: min(_MOST_OTHERS, int((shares >= 0).sum()))]
+    return replace(head, others=head.others.columns(np.sort(order)))
 
 
 def _widened(head: Head, num_features: int) -> Head:
