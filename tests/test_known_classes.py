@@ -22,6 +22,8 @@ from bricksight.training import (
     Guidance,
     HeadChoice,
     TrainedHead,
+    best_temperature,
+    calibrate,
     choose_depths,
     choose_head,
     train_by_recipe,
@@ -199,9 +201,11 @@ def test_others__take_their_share_of_known_photos() -> None:
         for one in (replace(prior, others=None), prior)
     )
     assert plain.head.others is None
-    np.testing.assert_array_equal(knowing.head.kernel, plain.head.kernel)
+    # But for the temperature the classes are told apart in the same way.
+    ratio = knowing.head.kernel / plain.head.kernel
+    np.testing.assert_allclose(ratio, plain.temperature / knowing.temperature, rtol=1e-3)
     # The head was fitted to the validation photos as well; what answered them before was not.
-    assert 0.001 < knowing.head.share_of_others(validation.plain()).mean() < 0.03
+    assert 0.003 < knowing.head.share_of_others(validation.plain()).mean() < 0.06
     answers = knowing.head.probabilities(test.plain())
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     assert (answers.argmax(1) == plain.head.probabilities(test.plain()).argmax(1)).all()
@@ -218,7 +222,7 @@ def test_others__take_their_share_of_known_photos() -> None:
     assert area(knowing) > area(plain) + 0.05
 
 
-def test_with_others__have_one_percent_of_the_photos_that_it_goes_by() -> None:
+def test_with_others__have_three_percent_of_the_photos_that_it_goes_by() -> None:
     rng = np.random.default_rng(0)
     head, others = (
         Head(kernel=rng.normal(size=(5, number)).astype("f4"), bias=np.zeros(number, "f4"))
@@ -226,11 +230,31 @@ def test_with_others__have_one_percent_of_the_photos_that_it_goes_by() -> None:
     )
     features = rng.normal(size=(20, 5)).astype("f4")
     found = with_others(head, others, features)
-    assert found.share_of_others(features).mean() == pytest.approx(0.01, abs=1e-4)
+    assert found.share_of_others(features).mean() == pytest.approx(0.03, abs=1e-4)
     assert found.others is not None
     shifts = found.others.bias - others.bias
     assert np.ptp(shifts) < 1e-5
     assert head.share_of_others(features).max() == 0
+
+
+def test_calibrate__answers_are_as_sure_as_they_are_right() -> None:
+    """What the others take is made up for by a lower temperature."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 4000)
+    logits = rng.normal(size=(4000, 8))
+    logits[np.arange(4000), labels] += 2
+    logits[:, :5] *= 3
+    found = calibrate(logits, labels, num_classes=5)
+    answers = dealt(found.logits(logits, 5), 5)
+    assert answers.max(axis=1).mean() == pytest.approx(
+        (answers.argmax(axis=1) == labels).mean(), abs=0.015
+    )
+    shifted = found.logits(logits, 5)
+    shares = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    assert shares[:, 5:].sum(axis=1).mean() == pytest.approx(0.03, abs=1e-3)
+    alone = calibrate(logits[:, :5], labels, num_classes=5)
+    assert 1 < found.temperature < alone.temperature == best_temperature(logits[:, :5], labels)[0]
+    assert alone.bias == 0
 
 
 def test_head__keeps_its_others(tmp_path: Path) -> None:

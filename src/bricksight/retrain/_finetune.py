@@ -13,7 +13,7 @@ import numpy as np
 
 from bricksight._files import cache_dir, replacing
 from bricksight._text import counted
-from bricksight.bundle import Head, dealt
+from bricksight.bundle import dealt
 from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError
 from bricksight.modules import tuned_module
@@ -38,14 +38,14 @@ from bricksight.retrain._views import allowed_policy, choose_augments, choose_tu
 from bricksight.training import (
     BOLDEST_POLICY,
     POLICIES,
+    Calibration,
     Checkpoint,
     Mixture,
     Stage,
     TrainedHead,
     Trainer,
     TrainerOptions,
-    best_temperature,
-    common_bias,
+    calibrate,
     with_others,
 )
 
@@ -242,50 +242,30 @@ def _with_epochs(tuning: Tuning, progress: Progress) -> Tuning:
 def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
     photos, tuning, num_classes = course.photos, course.tuning, len(course.photos.data.labels)
     labels = photos.data.label_indices(photos.data.bucket("validation"))
-    temperature, bias = _calibration(logits, labels, num_classes)
-    head = course.trainer.head.flat
-    cooled = Head(kernel=head.kernel / temperature, bias=head.bias / temperature + bias)
-    cooled = cooled.split(num_classes)
+    calibration = Calibration()
+    if len(labels):
+        # Smoothed labels make the answers too timid, so that it may be below 1 too.
+        calibration = calibrate(logits, labels, num_classes=num_classes, lowest=_LOWEST_TEMPERATURE)
+    head = calibration.head(course.trainer.head)
     if not len(labels):
-        cooled = replace(cooled, others=None)  # nobody can say how probable they are
+        head = replace(head, others=None)  # nobody can say how probable they are
     fits_all = not parts(photos, tuning)[-1].is_judged
     return TrainedHead(
-        head=cooled,
-        held_out=dealt(logits / temperature + bias, num_classes),
+        head=head,
+        held_out=dealt(calibration.logits(logits, num_classes), num_classes),
         history=course.history,
         choices={
             "algorithm": "AdamW on the whole network",
             "epochs": tuning.config.fine_tune_epochs,
-            "temperature": temperature,
+            "temperature": calibration.temperature,
             "fitted_to": "training and validation" if fits_all else "training",
             "augmentation": [asdict(augment) for augment in tuning.augments],
             "extra_photos": len(photos.data.extra),
             "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
-            "others_known": cooled.num_others,
+            "others_known": head.num_others,
             **told,
         },
     )
-
-
-def _calibration(
-    logits: np.ndarray, labels: np.ndarray, num_classes: int
-) -> tuple[float, np.ndarray]:
-    """Returns the temperature of photos not fitted to, and what to add to each logit after it.
-
-    Args:
-        logits: float32 (num_photos, num_outputs): the classes, and after them all others.
-        labels: int (num_photos,).
-        num_classes: how many of the outputs are classes.
-    """
-    bias = np.zeros(logits.shape[1], np.float32)
-    if not len(labels):
-        return 1.0, bias
-    # Smoothed labels make the answers too timid, so that it may be below 1 too.
-    of_classes = logits[:, :num_classes]
-    temperature, _ = best_temperature(of_classes, labels, lowest=_LOWEST_TEMPERATURE)
-    if logits.shape[1] > num_classes:
-        bias[num_classes:] = common_bias(logits / temperature, num_classes)
-    return temperature, bias
 
 
 def _within_budget(

@@ -13,7 +13,7 @@ from bricksight.training._examples import (
 )
 from bricksight.training._folds import can_cross_validate
 from bricksight.training._linear import DEFAULT_HEADS, Guidance, HeadChoice
-from bricksight.training._others import common_bias, with_others
+from bricksight.training._others import Calibration, calibrate, with_others
 from bricksight.training.choosing import (
     BOLDEST_POLICY,
     POLICIES,
@@ -34,6 +34,7 @@ __all__ = [
     "OUTLIERS_WEIGHT",
     "POLICIES",
     "Begun",
+    "Calibration",
     "Checkpoint",
     "EpochSeen",
     "Examples",
@@ -50,10 +51,10 @@ __all__ = [
     "Trainer",
     "TrainerOptions",
     "best_temperature",
+    "calibrate",
     "can_cross_validate",
     "choose_depths",
     "choose_head",
-    "common_bias",
     "doubt_of",
     "last_as_good",
     "read_pictures",

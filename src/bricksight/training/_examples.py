@@ -189,6 +189,10 @@ def outlier_exposure(head: Head, features: np.ndarray) -> tuple[float, np.ndarra
     return float(weight * cross_entropies.sum()), weight * (chances - 1 / chances.shape[1])
 
 
+HOTTEST = 1000.0
+"""No temperature is higher."""
+
+
 def best_temperature(
     logits: np.ndarray, labels: np.ndarray, *, lowest: float = 1.0, doubt: float = 0.0
 ) -> tuple[float, float]:
@@ -213,7 +217,7 @@ def best_temperature(
         scale = np.exp(-log_temperature)
         return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(lowest), np.log(1000)), method="bounded")
+    found = minimize_scalar(loss, bounds=(np.log(lowest), np.log(HOTTEST)), method="bounded")
     return float(np.exp(found.x)), float(found.fun)
 
 

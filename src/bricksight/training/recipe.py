@@ -28,7 +28,7 @@ from bricksight.training._examples import (
     doubt_of,
 )
 from bricksight.training._linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
-from bricksight.training._others import with_others
+from bricksight.training._others import Calibration, calibrate
 
 _ALGORITHMS: Mapping[HeadKind, str] = MappingProxyType(
     {
@@ -71,7 +71,7 @@ def train_by_recipe(
         history.measurements.append(measurement)
         if observer is not None:
             observer(measurement, head)
-        loss = 0.0 if validation is None else _temperature_and_loss(head, validation)[1]
+        loss = 0.0 if validation is None else _loss(head, validation)
         if validation is None or step <= _FIRST_TO_KEEP or loss < best[0][0]:
             best[:] = [(loss, step, head)]
         return step - best[0][1] < _PATIENCE
@@ -85,20 +85,25 @@ def train_by_recipe(
     with one_blas_thread():
         linear_fit(training).fit(choice, max_iterations=_MAX_ITERATIONS, on_iteration=on_iteration)
         _, history.best_step, validated = best[0]
-        temperature, head = 1.0, validated
+        calibration, head = Calibration(), validated
         if validation is not None:
-            temperature = _temperature_and_loss(validated, validation)[0]
+            others = guidance.prior and guidance.prior.others
+            validated = replace(validated, others=others)
+            calibration = calibrate(
+                validated.flat.logits(validation.plain()),
+                validation.labels,
+                num_classes=num_classes,
+                doubt=doubt_of(len(validation)),
+            )
             photos = training.joined(validation)
             head = linear_fit(photos).fit(choice, max_iterations=history.best_step)
-    validated, head = _cooled(validated, temperature), _cooled(head, temperature)
-    if validation is not None and guidance.prior is not None and guidance.prior.others is not None:
-        validated = with_others(validated, guidance.prior.others, validation.plain())
-        head = replace(head, others=validated.others)
+            head = replace(head, others=others)
+    validated, head = calibration.head(validated), calibration.head(head)
     return TrainedHead(
         head=head,
         held_out=_held_out_answers(validated, validation),
         history=history,
-        temperature=temperature,
+        temperature=calibration.temperature,
         choices={
             "algorithm": _ALGORITHMS[choice.kind],
             "head": choice.kind,
@@ -106,7 +111,7 @@ def train_by_recipe(
             "l2": choice.l2,
             "begins_with_known_classes": choice.from_prior,
             "class_weight": class_weight,
-            "temperature": temperature,
+            "temperature": calibration.temperature,
             "fitted_to": "training" if validation is None else "training and validation",
         },
     )
@@ -118,13 +123,10 @@ def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
     return head.probabilities(validation.plain())
 
 
-def _cooled(head: Head, temperature: float) -> Head:
-    return Head(kernel=head.kernel / temperature, bias=head.bias / temperature)
-
-
-def _temperature_and_loss(head: Head, examples: Examples) -> tuple[float, float]:
+def _loss(head: Head, examples: Examples) -> float:
+    """Returns the cross entropy at the best temperature, in nats."""
     doubt = doubt_of(len(examples))
-    return best_temperature(head.logits(examples.plain()), examples.labels, doubt=doubt)
+    return best_temperature(head.logits(examples.plain()), examples.labels, doubt=doubt)[1]
 
 
 def _measure(step: int, head: Head, training: Examples, validation: Examples | None) -> Measurement:
