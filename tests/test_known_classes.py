@@ -28,8 +28,8 @@ from bricksight.training import (
     choose_head,
     train_by_recipe,
 )
+from bricksight.training._calibration import with_others
 from bricksight.training._linear import LinearFit
-from bricksight.training._others import with_others
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 

@@ -1,6 +1,7 @@
 """Features → head, by retrain.py's gradient descent or our own recipe; photos → tuned network."""
 
 from bricksight.training._batches import NO_CLASS, Mixture, Pictures, read_pictures
+from bricksight.training._calibration import Calibration, calibrate, with_others
 from bricksight.training._examples import (
     OUTLIERS_WEIGHT,
     Examples,
@@ -13,7 +14,6 @@ from bricksight.training._examples import (
 )
 from bricksight.training._folds import can_cross_validate
 from bricksight.training._linear import DEFAULT_HEADS, Guidance, HeadChoice
-from bricksight.training._others import Calibration, calibrate, with_others
 from bricksight.training.choosing import (
     BOLDEST_POLICY,
     POLICIES,

@@ -17,6 +17,7 @@ import numpy as np
 from bricksight.bundle import Head
 from bricksight.config import ClassWeight, HeadKind
 from bricksight.training._blas import one_blas_thread
+from bricksight.training._calibration import Calibration, calibrate
 from bricksight.training._examples import (
     Examples,
     History,
@@ -28,7 +29,6 @@ from bricksight.training._examples import (
     doubt_of,
 )
 from bricksight.training._linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
-from bricksight.training._others import Calibration, calibrate
 
 _ALGORITHMS: Mapping[HeadKind, str] = MappingProxyType(
     {
