@@ -366,12 +366,17 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
-    tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1).resolved
+    tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=6).resolved
     config = RetrainConfig(image_dir=photos.data.image_dir)
     configs = (config, SplitConfig(), AugmentConfig(), HeadConfig(), tuning)
     through, trained = fit(photos, configs, observer=lambda *_: None)
     assert trained.choices["others_known"] == trained.head.num_others == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
+    begun = prior_head(photos)
+    assert begun is not None
+    assert begun.others is not None
+    assert trained.head.others is not None
+    assert np.abs(trained.head.others.kernel - begun.others.kernel).max() > 1e-4  # has learned
     features = through.plain("validation")[1].plain()
     assert 0 < trained.head.share_of_others(features).mean() < 0.5
 
