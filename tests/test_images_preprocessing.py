@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bricksight.config import InputSpec
-from bricksight.images import decode, decoding_size, load_input, to_input, to_pixels
+from bricksight.images import decode, decoding_size, load_input, shrink, to_input, to_pixels
 
 SMALL = InputSpec(height=32, width=48)
 LETTERBOX = InputSpec(height=64, width=64, resize="letterbox")
@@ -48,6 +48,20 @@ def test_to_pixels__contract(width: int, height: int, spec: InputSpec) -> None:
 def test_to_pixels__same_size_is_the_photo_itself() -> None:
     photo = waves(48, 32)
     np.testing.assert_array_equal(to_pixels(photo, SMALL), photo)
+
+
+@pytest.mark.parametrize(
+    ("scale", "shape"),
+    [(0.5, (40, 60, 3)), (0.05, (8, 8, 3)), (1.0, (80, 120, 3)), (3.0, (80, 120, 3))],
+)
+def test_shrink__keeps_the_proportions_down_to_8_pixels(
+    scale: float, shape: tuple[int, int, int]
+) -> None:
+    photo = waves(120, 80)
+    smaller = shrink(photo, scale)
+    assert smaller.shape == shape
+    if scale >= 1:
+        np.testing.assert_array_equal(smaller, photo)
 
 
 @pytest.mark.parametrize(("width", "height"), [(90, 70), (330, 330), (1200, 900)])

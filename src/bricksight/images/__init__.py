@@ -8,7 +8,7 @@ from bricksight.images.augmentation import AUGMENTATIONS, augment
 from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
 from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, probe
 from bricksight.images.empty_scene import differing_part
-from bricksight.images.preprocessing import decoding_size, load_input, to_input, to_pixels
+from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
 
 __all__ = [
     "AUGMENTATIONS",
@@ -24,6 +24,7 @@ __all__ = [
     "find_backgrounds",
     "load_input",
     "probe",
+    "shrink",
     "to_input",
     "to_pixels",
 ]

@@ -20,6 +20,8 @@ _DECODING_MARGIN = 2
 
 _WHITE = 255
 
+_SMALLEST_SIDE = 8
+
 Box = tuple[float, float, float, float]
 
 
@@ -56,6 +58,19 @@ def to_pixels(image: np.ndarray, spec: InputSpec) -> np.ndarray:
         spec: the network's size.
     """
     return _fit(Image.fromarray(image), spec)
+
+
+def shrink(image: np.ndarray, scale: float) -> np.ndarray:
+    """Returns the photo at ``scale`` of its size, 8 pixels at least; itself from 1 on.
+
+    Args:
+        image: uint8, (height, width, 3), RGB.
+        scale: of its height and of its width, over 0.
+    """
+    if scale >= 1:
+        return image
+    height, width = (max(_SMALLEST_SIDE, round(side * scale)) for side in image.shape[:2])
+    return to_pixels(image, InputSpec(height=height, width=width))
 
 
 def scale_to_unit(pixels: np.ndarray) -> np.ndarray:

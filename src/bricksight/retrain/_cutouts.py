@@ -123,12 +123,7 @@ def _read_small(path: Path) -> np.ndarray:
         pixels = images.decode(path, min_size=_LONGEST_SIDE)
     except ImageError as error:
         raise ConfigError(f"{path}: {error}") from error
-    height, width = pixels.shape[:2]
-    scale = _LONGEST_SIDE / max(height, width)
-    if scale >= 1:
-        return pixels
-    spec = InputSpec(height=max(8, round(height * scale)), width=max(8, round(width * scale)))
-    return images.to_pixels(pixels, spec)
+    return images.shrink(pixels, _LONGEST_SIDE / max(pixels.shape[:2]))
 
 
 def _tell(masks: Sequence[bytes | None], source: SourceConfig) -> None:

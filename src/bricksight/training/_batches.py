@@ -85,12 +85,7 @@ def read_pictures(
 
     def read_photo(path: Path) -> np.ndarray:
         pixels = images.decode(path, min_size=smallest)
-        height, width = pixels.shape[:2]
-        scale = smallest / min(height, width)
-        if scale >= 1:
-            return pixels
-        spec = InputSpec(height=max(8, round(height * scale)), width=max(8, round(width * scale)))
-        return images.to_pixels(pixels, spec)
+        return images.shrink(pixels, smallest / min(pixels.shape[:2]))
 
     with in_threads(read, paths, num_threads=num_cores()) as found:
         return Pictures(pixels=list(found), labels=np.asarray(labels))
