@@ -22,7 +22,7 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
-from bricksight.config import FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
+from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
 from bricksight.modules import resolve
 from bricksight.retrain import retrain
 from bricksight.retrain._freezing import WHOLE, freeze
@@ -31,6 +31,7 @@ from bricksight.synth.scenes import RIG
 from bricksight.training import (
     BOLDEST_POLICY,
     POLICIES,
+    POLICY_OF_RENDERS,
     EpochSeen,
     Examples,
     HeadChoice,
@@ -96,6 +97,7 @@ class Lesson:
         epochs: How many times each is seen.
         size: Rows and columns of the images.
         rate: Highest learning rate.
+        augments: Random changes; each view takes one of them.
         batch: Renders in a step.
         whole: Whether the layers with fine maps learn too.
         ema: Share of the average of the weights that a step keeps.
@@ -105,6 +107,7 @@ class Lesson:
     epochs: int
     size: int = RENDER_SIZE
     rate: float = 1e-3
+    augments: tuple[AugmentConfig, ...] = POLICIES[BOLDEST_POLICY]
     batch: int = 32
     whole: bool = True
     ema: float = TrainerOptions.ema
@@ -119,6 +122,7 @@ LESSONS = (
     _LARGE(("further_renders",), 4, rate=4e-4),
     _LARGE(ALL_PARTS, 12, size=SMALL),
     _LARGE(ALL_PARTS, 3, rate=4e-4),
+    _LARGE(ALL_PARTS, 6, rate=8e-4, augments=POLICY_OF_RENDERS),
 )
 
 
@@ -199,7 +203,7 @@ def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
     freeze(found, WHOLE if lesson.whole else None, module)
     mixture = Mixture(
         photos=read_pictures(files, labels, size=lesson.size),
-        augments=POLICIES[BOLDEST_POLICY],
+        augments=lesson.augments,
         batch_size=lesson.batch,
         seed=number,
     )

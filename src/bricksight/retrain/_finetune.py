@@ -36,8 +36,7 @@ from bricksight.retrain._teacher import Teacher
 from bricksight.retrain._training import Training, warn_of_unused
 from bricksight.retrain._views import allowed_policy, choose_augments, choose_turns
 from bricksight.training import (
-    BOLDEST_POLICY,
-    POLICIES,
+    POLICY_OF_RENDERS,
     Calibration,
     Checkpoint,
     Mixture,
@@ -178,7 +177,7 @@ def _tuning_of(
     return Tuning(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=allowed_policy(photos, training.config, POLICIES[BOLDEST_POLICY])
+        extra_augments=allowed_policy(photos, training.config, POLICY_OF_RENDERS)
         if training.augment.is_identity
         else (training.augment,),
         extra_share=training.extra_share,

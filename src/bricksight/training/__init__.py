@@ -17,6 +17,7 @@ from bricksight.training._linear import DEFAULT_HEADS, Guidance, HeadChoice
 from bricksight.training.choosing import (
     BOLDEST_POLICY,
     POLICIES,
+    POLICY_OF_RENDERS,
     Score,
     choose_depths,
     choose_head,
@@ -33,6 +34,7 @@ __all__ = [
     "NO_CLASS",
     "OUTLIERS_WEIGHT",
     "POLICIES",
+    "POLICY_OF_RENDERS",
     "Begun",
     "Calibration",
     "Checkpoint",

@@ -65,6 +65,20 @@ BOLDEST_POLICY = "any angle, any colour"
 """Where classes are known to be shapes; and for renders, of which the best network need not be the
 best of photos (docs/synth.md)."""
 
+_ROUGH = replace(
+    _any_colour(_NEARER),
+    random_scale=70,
+    random_brightness=40,
+    random_contrast=60,
+    random_blur=1.5,
+    random_noise=4,
+    random_erasing=15,
+)
+
+POLICY_OF_RENDERS = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
+"""To train a network with renders, which are cleaner than photos: a network that has seen them
+disturbed knows photos better (docs/mobilenet_v2_bricks.md)."""
+
 SHRINKAGES: Mapping[HeadKind, tuple[float | None, ...]] = MappingProxyType(
     {"softmax": (None, 0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}
 )
