@@ -284,6 +284,9 @@ def test_retrain__fine_tunes_on_extra_photos_first(
     draw("yellow", 5).save(tmp_path / "new.png")
     answer = Predictor(result.bundle.path).predict(tmp_path / "new.png")
     assert answer.predictions[0].label == "yellow"
+    seen = result.bundle.manifest.settings["chosen"]["extra_augmentation"]
+    assert any(kind["random_blur"] and kind["random_noise"] for kind in seen)
+    assert not all(kind["random_blur"] for kind in seen), "photos are not as rough as that"
 
     (kept,) = (tmp_path / "cache" / "tuned").iterdir()
     again = tune(tmp_path, extra_train_dir=tmp_path / "renders", out=tmp_path / "again")

@@ -260,6 +260,9 @@ def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> 
             "fitted_to": "training and validation" if fits_all else "training",
             "augmentation": [asdict(augment) for augment in tuning.augments],
             "extra_photos": len(photos.data.extra),
+            "extra_augmentation": [asdict(augment) for augment in tuning.extra_augments]
+            if photos.data.extra
+            else [],
             "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
             "others_known": head.num_others,
             **told,
