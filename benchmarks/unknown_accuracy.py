@@ -7,6 +7,7 @@ Of each seed, so many classes at random are taken away, a model is trained on th
 apart the photos of its own classes that it has not seen and all photos of the left-out ones, by
 several scores. The area under the ROC curve is 1 for a perfect score and 0.5 for a coin. For the
 threshold that the model would use, the shares of known and of unknown photos that are refused.
+"By group" is one answer to all photos of an object.
 With --unknown_dir, photos of other things are trained with as `bricksight retrain` does, and those
 of them that are held out are measured too.
 """
@@ -22,6 +23,7 @@ from _machine import describe_machine
 from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
+from bricksight._fusion import fuse
 from bricksight.bundle import Head
 from bricksight.config import (
     AugmentConfig,
@@ -143,7 +145,23 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
         if len(one)
     }
     right = answers["known photos"].argmax(axis=1) == test.labels
-    return {"accuracy": float(right.mean())} | areas | shares
+    by_group = area_by_group(
+        (answers["known photos"], [one.group for one in dealt.bucket("testing")]),
+        (answers["photos of left-out classes"], [one.group for one in unknown.data.records]),
+    )
+    return {"accuracy": float(right.mean())} | areas | {"area, by group": by_group} | shares
+
+
+def area_by_group(
+    known: tuple[np.ndarray, list[str]], unknown: tuple[np.ndarray, list[str]]
+) -> float:
+    """Returns the area by the highest probability of one answer to the photos of each object."""
+    highest = [
+        fuse(answers, np.unique(groups, return_inverse=True)[1]).max(axis=1)
+        for answers, groups in (known, unknown)
+    ]
+    is_known = np.repeat([1, 0], [len(one) for one in highest])
+    return float(roc_auc_score(is_known, np.concatenate(highest)))
 
 
 def part(photos: Photos, labels: set[str], *, keep: bool) -> Photos:
