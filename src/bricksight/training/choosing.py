@@ -76,8 +76,8 @@ _ROUGH = replace(
 )
 
 POLICY_OF_RENDERS = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
-"""To train a network with renders, which are cleaner than photos: a network that has seen them
-disturbed knows photos better (docs/mobilenet_v2_bricks.md)."""
+"""To train a network with renders, which are cleaner than photos; what came of it is in
+docs/mobilenet_v2_bricks.md."""
 
 SHRINKAGES: Mapping[HeadKind, tuple[float | None, ...]] = MappingProxyType(
     {"softmax": (None, 0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}
