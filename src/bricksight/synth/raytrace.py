@@ -267,9 +267,9 @@ def _lighting(
     mitsuba: Any, lights: Lights, rng: np.random.Generator, *, glass: bool
 ) -> dict[str, Any]:
     found = {f"lamp_{number}": _lamp(mitsuba, lamp) for number, lamp in enumerate(lights.lamps)}
-    # Through a table of glass, light comes from below too, and from aside, which shows the shape.
-    # It does not depend on how much of the light from above is the room's.
-    below, most = (0.5 / lights.room_share, 2.0 / lights.room_share), 2
+    # Through a table of glass, light comes from below too, and from lamps there, which show the
+    # shape. It does not depend on how much of the light from above is the room's.
+    below, most = (0.2 / lights.room_share, 1.5 / lights.room_share), 3
     picture = room(rng, below=below, lamps_below=most) if glass else room(rng)
     picture *= lights.room_share * light_colour(lights.room_kelvin)
     found["room"] = {

@@ -143,7 +143,7 @@ def room(
     Args:
         rng: Source of randomness.
         below: Range of the radiance from below, before that is so.
-        lamps_below: At most so many bright rectangles are in the lower half.
+        lamps_below: At most so many lamps are in the lower half, 5 to 40 times as bright as it is.
     """
     height, width = 64, 128
     polar = (np.arange(height) + 0.5) * (np.pi / height)
@@ -153,9 +153,10 @@ def room(
     image *= 1 + 0.35 * np.cos(azimuth - rng.uniform(0, 2 * np.pi))[None, :]
     for _ in range(rng.integers(1, 4)):
         image += rng.uniform(3, 9) * _window(rng, polar, azimuth)
-    image[polar > np.pi / 2] = rng.uniform(*below)
+    lower = rng.uniform(*below)
+    image[polar > np.pi / 2] = lower
     for _ in range(rng.integers(lamps_below + 1)):
-        image += rng.uniform(3, 12) * _window(rng, np.pi - polar, azimuth)
+        image += lower * rng.uniform(5, 40) * _window(rng, np.pi - polar, azimuth)
     upper = np.cos(polar).clip(0) * np.sin(polar)
     received = (image * upper[:, None]).sum() * (np.pi / height) * (2 * np.pi / width)
     return np.repeat((image * (np.pi / received))[..., None], 3, axis=2).astype(np.float32)
