@@ -63,11 +63,13 @@ class Renders:
         num: How many of each part.
         seed: Of ``SynthConfig``.
         labels: Classes.
+        rig: Cameras; none is one that looks from anywhere above.
     """
 
     num: int
     seed: int
     labels: tuple[str, ...] = OWN_PARTS
+    rig: tuple[str, ...] = RIG
 
 
 RENDERS = {
@@ -75,6 +77,8 @@ RENDERS = {
     "more_renders": Renders(120, 7),
     "further_renders": Renders(100, 11),
     "library_renders": Renders(36, 21, LIBRARY_PARTS),
+    "anywhere_renders": Renders(24, 31, LIBRARY_PARTS, rig=()),
+    "below_renders": Renders(12, 41, LIBRARY_PARTS, rig=("bottom",)),
 }
 
 _NUMBER = re.compile(r"[a-z]?[0-9]+")  # without the letter of the variant
@@ -82,7 +86,7 @@ RENDER_SIZE = 160
 SMALL = 128  # while the teacher learns and teaches
 TEACHER_EPOCHS = 6
 TAUGHT_EPOCHS = 12
-KNOWN_VIEWS = 2
+KNOWN_VIEWS = 1
 KNOWN_L2 = 1e-3
 KNOWN_ITERATIONS = 60
 BATCH = 128  # of renders whose features are computed at once
@@ -113,16 +117,18 @@ class Lesson:
     ema: float = TrainerOptions.ema
 
 
-ALL_PARTS = ("further_renders", "library_renders")
+RIG_RENDERS = ("further_renders", "library_renders")
+ALL_PARTS = (*RIG_RENDERS, "anywhere_renders", "below_renders")
 _LARGE = functools.partial(Lesson, batch=64, whole=False, ema=0.998)
 LESSONS = (
     Lesson(("renders",), 8),
     Lesson(("renders", "more_renders"), 6),
     _LARGE(("further_renders",), 12, size=SMALL),
     _LARGE(("further_renders",), 4, rate=4e-4),
-    _LARGE(ALL_PARTS, 12, size=SMALL),
-    _LARGE(ALL_PARTS, 3, rate=4e-4),
-    _LARGE(ALL_PARTS, 6, rate=8e-4, augments=POLICY_OF_RENDERS),
+    _LARGE(RIG_RENDERS, 12, size=SMALL),
+    _LARGE(RIG_RENDERS, 3, rate=4e-4),
+    _LARGE(RIG_RENDERS, 6, rate=8e-4, augments=POLICY_OF_RENDERS),
+    _LARGE(ALL_PARTS, 4, rate=8e-4, augments=POLICY_OF_RENDERS),
 )
 
 
@@ -172,7 +178,7 @@ def render(folder: Path, renders: Renders, library: Path | None) -> None:
         seed=renders.seed,
         size=RENDER_SIZE,
         quality="draft",
-        scenes=SceneConfig(rig=RIG),
+        scenes=SceneConfig(rig=renders.rig),
     )
     for _ in render_folder(folder, config):
         pass
