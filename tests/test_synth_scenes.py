@@ -160,12 +160,28 @@ def test_floor__is_a_picture_of_reflectances(name: str) -> None:
 
 
 def test_room__gives_the_floor_an_irradiance_of_pi() -> None:
-    picture = room(np.random.default_rng(0))
+    pictures = [
+        room(np.random.default_rng(0)),
+        room(np.random.default_rng(0), below=(0.2, 1.5), lamps_below=3),
+    ]
     polar = (np.arange(64) + 0.5) * np.pi / 64
     upper = np.cos(polar).clip(0) * np.sin(polar) * (np.pi / 64) * (2 * np.pi / 128)
 
-    assert picture.shape == (64, 128, 3)
-    assert (picture[..., 0] * upper[:, None]).sum() == pytest.approx(np.pi, rel=1e-4)
+    for picture in pictures:
+        assert picture.shape == (64, 128, 3)
+        assert (picture[..., 0] * upper[:, None]).sum() == pytest.approx(np.pi, rel=1e-4)
+
+
+def test_room__lamps_below_are_far_brighter_than_what_else_is_there() -> None:
+    lower_halves = [
+        room(np.random.default_rng(seed), below=(0.2, 1.5), lamps_below=3)[32:]
+        for seed in range(12)
+    ]
+
+    contrasts = np.array([lower.max() / np.median(lower) for lower in lower_halves])
+    assert (contrasts < 1.01).any()  # no lamp is a possibility
+    assert ((contrasts < 1.01) | (contrasts > 4)).all()
+    assert (contrasts > 4).any()
 
 
 def test_backgrounds__are_found_and_read_as_light(tmp_path: Path) -> None:
