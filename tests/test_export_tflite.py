@@ -221,6 +221,20 @@ def test_convert__an_operation_that_litert_lacks() -> None:
         convert(classifier, request())
 
 
+def test_convert__int8_of_a_layer_that_no_photo_wakes() -> None:
+    keras = require_tensorflow().keras
+    layers = keras.layers
+    images = keras.Input((SIZE, SIZE, 3))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu6")(images)
+    asleep = keras.initializers.Constant(-100)
+    x = layers.Conv2D(FEATURES, 1, activation="relu6", bias_initializer=asleep, name="last")(x)
+    network = keras.Model(images, layers.GlobalAveragePooling2D()(x))
+    head = Head(kernel=np.zeros((FEATURES, 3), np.float32), bias=np.zeros(3, np.float32))
+    classifier = build_classifier(frozen_graph(as_module(network, name="dead", size=SIZE)), head)
+    with pytest.raises(ExportError, match=r"cannot run .*last.* 0 for all photos"):
+        convert(classifier, request(precision="int8"))
+
+
 # Metadata
 
 

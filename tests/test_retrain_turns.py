@@ -1,6 +1,7 @@
 """Answers that are the mean over turned copies of a photo: asked for, chosen, exported."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,12 +127,13 @@ def test_turns__further_choices_of_a_format(
 
 def test_turns__int8_keeps_the_range_of_images() -> None:
     """The network begins by a factor of 255, whose range an image must not get."""
-    module = with_turns(resolve("packaged:mobilenet_v2_bricks@size=32"), 4)
+    module = with_turns(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
     head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
     proof = Proof(
         photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=module.input_spec
     )
-    request = Request(proof=proof, precision="int8", io="uint8", calibration=noise)
+    photos = partial(noise, size=64)
+    request = Request(proof=proof, precision="int8", io="uint8", calibration=photos)
     content = tflite.convert(build_classifier(frozen_graph(module), head), request)
     (entrance,) = Interpreter(model_content=content).get_input_details()
     assert entrance["quantization"] == (pytest.approx(1 / 255, rel=0.01), 0)

@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from bricksight._native_log import without_native_notices
 from bricksight._threads import num_cores
+from bricksight.errors import ExportError
 from bricksight.export._tflite_model import packed, unpacked
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,6 +63,9 @@ def corrected(rounded: bytes, *, reference: bytes, batches: np.ndarray) -> bytes
         reference: the same network in float32, from the same converter.
         batches: photos, float32 (num_batches, batch, height, width, 3) in [0, 1].
             The first 32 batches are used.
+
+    Raises:
+        ExportError: LiteRT cannot run a layer.
     """
     batches = batches[:_MAX_BATCHES]
     wanted = _float_statistics(reference, batches)
@@ -144,7 +148,10 @@ class _Walk:
             interpreter = Interpreter(
                 model_content=packed(self._alone(operator, inputs)), num_threads=num_cores()
             )
-            interpreter.allocate_tensors()
+            try:
+                interpreter.allocate_tensors()
+            except RuntimeError as error:
+                raise ExportError(self._not_runnable(operator, error)) from error
         entrances = [detail["index"] for detail in interpreter.get_input_details()]
         exits = [detail["index"] for detail in interpreter.get_output_details()]
         found: dict[int, list[np.ndarray]] = {tensor: [] for tensor in operator.outputs}
@@ -155,6 +162,14 @@ class _Walk:
             for exit_, tensor in zip(exits, operator.outputs, strict=True):
                 found[tensor].append(interpreter.get_tensor(exit_))
         self._held.update(found)
+
+    def _not_runnable(self, operator: Any, error: RuntimeError) -> str:
+        return (
+            f"LiteRT cannot run {self.name(operator)} with rounded values ({error}). This is so "
+            "where a layer gives 0 for all photos that the ranges of values are read from, as for "
+            "photos unlike those that the network is for. Train with a larger image size, or "
+            "export another precision."
+        )
 
     def _alone(self, operator: Any, inputs: list[int]) -> Any:
         """Returns a model of this one operation, from the tensors ``inputs`` to its outputs."""

@@ -29,7 +29,8 @@ def convert(classifier: Classifier, request: Request) -> bytes:
 
     Raises:
         ConfigError: the request asks for what such a file does not have, or lacks photos.
-        ExportError: the network has an operation that LiteRT does not have.
+        ExportError: the network has an operation that LiteRT does not have, or a layer that gives
+            0 for all photos that the ranges of values are read from.
     """
     _require_possible(request)
     model = _with_batch(classifier, request.batch)
