@@ -112,10 +112,7 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
         tuning,
     )
     through, trained = fit(replace(known, data=dealt), configs, observer=lambda *_: None)
-    if tuning.fine_tune:
-        strange = seen_through(unknown, through.once.module)
-    else:
-        strange = unknown.of_depths(through.once.module.depths or 1)
+    strange = seen_through(unknown, through.once.module)
     _, test = through.plain("testing")
     fitted = through.unchanged(dealt.bucket("training"))
     scores = {

@@ -16,6 +16,7 @@ from typing import Any
 from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module, Progress
 from bricksight.modules._stages import Stage
+from bricksight.modules.adapted import MOST_PHOTOS, adapted_module
 from bricksight.modules.catalog import ModuleSpec, list_modules
 from bricksight.modules.depths import MOST_DEPTHS, widths_by_depth, with_depths
 from bricksight.modules.describe import Description, describe
@@ -31,6 +32,7 @@ from bricksight.modules.turns import EVERY_QUARTER, mean_over_turns, with_turns
 
 __all__ = [
     "EVERY_QUARTER",
+    "MOST_PHOTOS",
     "SOURCES",
     "Description",
     "FeatureFunction",
@@ -41,6 +43,7 @@ __all__ = [
     "Progress",
     "Reference",
     "Stage",
+    "adapted_module",
     "describe",
     "find",
     "frozen_graph",

@@ -42,6 +42,7 @@ class Module:
         location: The folder or file on disk.
         depths: Of how many depths its features are, ``None`` where nobody has decided it.
         is_pretrained: Whether its weights have learned anything.
+        is_of_renders: Whether they have learned from renders alone, which look unlike photos.
         known: Reads the classes that it can tell apart already, ``None`` if there are none.
         loader: Makes the function of ``load``.
         network_builder: Makes the model of ``network``, ``None`` if there is no such model.
@@ -59,6 +60,7 @@ class Module:
     location: Path | None
     depths: int | None = None
     is_pretrained: bool = True
+    is_of_renders: bool = False
     known: Callable[[], KnownClasses] | None = field(default=None, repr=False, compare=False)
     loader: Callable[[], FeatureFunction] = field(repr=False, compare=False)
     network_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)

@@ -48,6 +48,7 @@ class _Network:
         file: Their file in it.
         load: From that file and an input size to a ``keras.Model``.
         known: From that file to the classes that it can tell apart, if it comes with them.
+        is_of_renders: Whether it has learned from renders alone.
     """
 
     title: str
@@ -55,6 +56,7 @@ class _Network:
     file: str
     load: Callable[[Path, int], Any]
     known: Callable[[Path], KnownClasses] | None = None
+    is_of_renders: bool = False
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
@@ -81,6 +83,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         licence="Apache-2.0",
         fingerprint=fingerprint_of([(network.file, path)], READER_VERSION, size),
         location=path,
+        is_of_renders=network.is_of_renders,
         known=network.known and functools.partial(network.known, path),
         loader=functools.partial(_load_function, build, reference.text, size),
         network_builder=build,
@@ -161,5 +164,6 @@ _NETWORKS = {
         file="mobilenet_v2_bricks.npz",
         load=_load_bricks,
         known=_bricks_known,
+        is_of_renders=True,
     ),
 }

@@ -233,8 +233,29 @@ def seen_by(photos: Photos, source: SourceConfig, *, all_depths: bool) -> Photos
         ModuleError: the network cannot be had.
         DataError: a photo that could be read before cannot be read any more.
     """
-    data, watch = photos.data, photos.watch
-    own, widths, (once, compiled) = _open_network(data, source, watch=watch, all_depths=all_depths)
+    own, widths, (once, compiled) = _open_network(
+        photos.data, source, watch=photos.watch, all_depths=all_depths
+    )
+    return replace(
+        _all_seen(photos, once, compiled), own=own, widths=widths or (compiled.num_features,)
+    )
+
+
+def with_own(photos: Photos, own: Module) -> Photos:
+    """Returns the same photos, seen by another network of the same layers and input size.
+
+    Raises:
+        ModuleError: the network cannot be compiled.
+        DataError: a photo that could be read before cannot be read any more.
+    """
+    module = with_depths(own, len(photos.widths)) if len(photos.widths) > 1 else own
+    with photos.watch.stage("Compiling the network"):
+        once, compiled = _compile(photos.data, module, photos.turns)
+    return replace(_all_seen(photos, once, compiled), own=own)
+
+
+def _all_seen(photos: Photos, once: CompiledModule, compiled: CompiledModule) -> Photos:
+    data = photos.data
     return replace(
         photos,
         compiled=compiled,
@@ -242,8 +263,6 @@ def seen_by(photos: Photos, source: SourceConfig, *, all_depths: bool) -> Photos
         matrix=_plain_features(photos, data.records, compiled),
         extra=_plain_features(photos, data.extra, once)[:, 0],
         outliers=_plain_features(photos, data.outliers, compiled),
-        own=own,
-        widths=widths or (compiled.num_features,),
     )
 
 

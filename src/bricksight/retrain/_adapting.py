@@ -1,0 +1,39 @@
+"""A network that has learned from renders, made ready for photos."""
+
+import hashlib
+
+import numpy as np
+
+from bricksight import images
+from bricksight._text import counted
+from bricksight.modules import MOST_PHOTOS, adapted_module
+from bricksight.retrain._photos import Photos, with_own
+
+
+def adapted(photos: Photos) -> Photos:
+    """Returns the photos seen by their network with normalisations that know the training photos.
+
+    Only a network that has learned from renders alone is changed. No label is looked at, and no
+    photo of another side of the split.
+
+    Raises:
+        ModuleError: the network cannot be compiled.
+        DataError: a photo that could be read before cannot be read any more.
+    """
+    records = photos.data.bucket("training")
+    if not photos.own.is_of_renders or not records:
+        return photos
+    rows = np.linspace(0, len(records) - 1, min(len(records), MOST_PHOTOS)).astype(int)
+    seen, spec = [records[row] for row in rows], photos.own.input_spec
+    photos.watch.say_once(
+        f"{photos.own.reference} has learned from renders: its normalisations are adapted to "
+        f"{counted(len(seen), 'training photo')}."
+    )
+    own = adapted_module(
+        photos.own,
+        lambda: np.stack([images.load_input(record.path, spec) for record in seen]),
+        key=hashlib.sha256(
+            " ".join([spec.key, *(record.sha256 for record in seen)]).encode()
+        ).hexdigest(),
+    )
+    return with_own(photos, own)
