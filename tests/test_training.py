@@ -29,6 +29,7 @@ from bricksight.training import (
 )
 from bricksight.training._examples import best_temperature, doubt_of
 from bricksight.training._objective import Objective
+from bricksight.training.choosing import L2_STRENGTHS
 
 NUM_CLASSES = 3
 NUM_FEATURES = 8
@@ -420,6 +421,33 @@ def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[Head
     _, loss = best_temperature(logits, photos.labels, doubt=doubt_of(len(photos)))
     assert loss == pytest.approx(losses[chosen], rel=1e-4) == found.score.loss
     assert max(losses.values()) > min(losses.values()) + 0.005
+
+
+def test_choose_head__walks_on_while_the_next_penalty_is_better() -> None:
+    """The noisier the photos, the stronger."""
+    found = {
+        noise: choose_head(examples(noise=noise), ["softmax"], num_classes=NUM_CLASSES, seed=0)
+        for noise in (0.3, 1.5)
+    }
+    clear, noisy = (one.choice.l2 for one in found.values())
+    assert clear is not None
+    assert noisy is not None
+    assert clear <= L2_STRENGTHS[1]
+    assert noisy == L2_STRENGTHS[-1]
+    # From 0.01 down no stronger one is tried, but the one beside it.
+    assert max(choice.l2 or 0 for choice in found[0.3].losses) <= 3e-2
+
+
+@pytest.mark.parametrize("near", [HeadChoice("softmax", 1, 3e-2), HeadChoice("lda", 0.8, None)])
+def test_choose_head__near_another_finds_as_good_a_one_with_fewer_trials(near: HeadChoice) -> None:
+    photos = examples(noise=1.5)
+    anywhere = choose_head(photos, [near.kind], num_classes=NUM_CLASSES, seed=0)
+    beside = choose_head(photos, ["softmax", "lda"], num_classes=NUM_CLASSES, seed=0, near=near)
+    assert {choice.kind for choice in beside.losses} == {near.kind}
+    assert near in beside.losses
+    assert beside.score.loss < beside.losses[near] or beside.choice == near
+    assert beside.score.loss == pytest.approx(anywhere.score.loss, rel=0.02)
+    assert len(beside.losses) < len(anywhere.losses)
 
 
 def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:

@@ -171,7 +171,8 @@ def choose_depths(
 
     One depth after the other is added, as long as that helps. Of these and the one after them it is
     the last that cannot be told to be worse than the best: what is kept is fitted to half as many
-    photos again as what is compared, and of more photos more features have more to say.
+    photos again as what is compared, and of more photos more features have more to say. The head of
+    a depth is sought around that of the one before.
 
     Args:
         examples: with the features of all depths, side by side; the first view is the unchanged
@@ -186,10 +187,11 @@ def choose_depths(
     for number in np.cumsum(widths).tolist():
         one = choose_head(
             examples.first_features(number),
-            [found[-1].choice.kind] if found else kinds,
+            kinds,
             num_classes=num_classes,
             seed=seed,
             guidance=guidance.first_features(number),
+            near=found[-1].choice if found else None,
         )
         found.append(one)
         if len(found) > 1 and one.score.loss > found[-2].score.loss:
@@ -204,11 +206,13 @@ def choose_head(
     num_classes: int,
     seed: int,
     guidance: Guidance = NO_GUIDANCE,
+    near: HeadChoice | None = None,
 ) -> ChosenHead:
     """Returns the head with the lowest held-out cross entropy.
 
     For softmax regression the shrinkage is chosen first, with it the penalty, both with the prior,
-    and once more without it where the same head is better without.
+    and once more without it where the same head is better without. Of the penalties, those beside
+    the best are tried, as long as one is better.
 
     Args:
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -216,36 +220,71 @@ def choose_head(
         num_classes: how many classes there are.
         seed: deals the folds.
         guidance: what softmax regression goes by besides.
+        near: what was best of fewer features: its kind is kept, and its regularisation is where the
+            search begins.
     """
     folds = Folds(_few_views(examples), num_classes=num_classes, seed=seed, guidance=guidance)
-    tried: dict[HeadChoice, HeldOut] = {}
-
-    def best_of(choices: Sequence[HeadChoice]) -> HeadChoice:
-        new = [choice for choice in choices if choice not in tried]
-        tried.update(zip(new, folds.held_out(new), strict=True))
-        return min(choices, key=lambda choice: tried[choice].loss)
-
-    def best_softmax(*, from_prior: bool) -> HeadChoice:
-        start = HeadChoice("softmax", from_prior=from_prior)
-        best = best_of([replace(start, shrinkage=one) for one in SHRINKAGES["softmax"]])
-        return best_of([replace(best, l2=l2) for l2 in L2_STRENGTHS])
-
-    best_ones: list[HeadChoice] = []
-    if "softmax" in kinds:
-        best = best_softmax(from_prior=guidance.prior is not None)
-        without = replace(best, from_prior=False)
-        best_ones += [best, without]
-        if best.from_prior and best_of([best, without]) == without:
-            best_ones.append(best_softmax(from_prior=False))
-    if "lda" in kinds:
-        best_ones += [HeadChoice("lda", one, None) for one in SHRINKAGES["lda"]]
-    best = best_of(best_ones)
+    search = _Search(folds)
+    if near is None:
+        best = search.of_kinds(kinds, from_prior=guidance.prior is not None)
+    else:
+        best = search.around(near)
     return ChosenHead(
         choice=best,
-        score=_score(tried[best], examples.labels),
-        losses={choice: found.loss for choice, found in tried.items()},
-        logits=tried[best].logits,
+        score=_score(search.tried[best], examples.labels),
+        losses={choice: found.loss for choice, found in search.tried.items()},
+        logits=search.tried[best].logits,
     )
+
+
+class _Search:
+    """Heads that are tried, and how well each told photos apart while they were held out."""
+
+    def __init__(self, folds: Folds) -> None:
+        self._folds = folds
+        self.tried: dict[HeadChoice, HeldOut] = {}
+
+    def best_of(self, choices: Sequence[HeadChoice]) -> HeadChoice:
+        new = [choice for choice in choices if choice not in self.tried]
+        self.tried.update(zip(new, self._folds.held_out(new), strict=True))
+        return min(choices, key=lambda choice: self.tried[choice].loss)
+
+    def of_kinds(self, kinds: Sequence[HeadKind], *, from_prior: bool) -> HeadChoice:
+        """Returns the best of all kinds."""
+        best_ones: list[HeadChoice] = []
+        if "softmax" in kinds:
+            best_ones.append(self.softmax(from_prior=from_prior))
+        if "lda" in kinds:
+            best_ones += [HeadChoice("lda", one, None) for one in SHRINKAGES["lda"]]
+        return self.best_of(best_ones)
+
+    def softmax(self, *, from_prior: bool) -> HeadChoice:
+        """Returns the best of softmax regression, without the prior if that is better."""
+        start = HeadChoice("softmax", from_prior=from_prior)
+        best = self.best_of([replace(start, shrinkage=one) for one in SHRINKAGES["softmax"]])
+        best = self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
+        if not from_prior or self.best_of([best, replace(best, from_prior=False)]) == best:
+            return best
+        return self.best_of([best, self.softmax(from_prior=False)])
+
+    def around(self, near: HeadChoice) -> HeadChoice:
+        """Returns the best of those whose regularisation is like that of ``near``."""
+        shrinkages = [replace(near, shrinkage=one) for one in SHRINKAGES[near.kind]]
+        # Features as they are have no neighbour.
+        best = self.best_of(shrinkages) if near.shrinkage is None else self._walk(shrinkages, near)
+        if near.l2 is None:
+            return best
+        return self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
+
+    def _walk(self, choices: Sequence[HeadChoice], start: HeadChoice) -> HeadChoice:
+        """Returns the first that is better than its neighbours, on the way down from ``start``."""
+        best = start
+        while True:
+            index = choices.index(best)
+            found = self.best_of(choices[max(index - 1, 0) : index + 2])
+            if found == best:
+                return best
+            best = found
 
 
 def _score(found: HeldOut, labels: np.ndarray) -> Score:
