@@ -80,10 +80,12 @@ def _adapted_weights(network: Any, images: np.ndarray) -> list[np.ndarray]:
 
 def _seen(network: Any, norms: Sequence[Any], images: np.ndarray) -> list[_Statistics]:
     """Returns the mean and the variance that each normalisation meets, over all batches."""
+    tf = require_tensorflow()
     for norm in norms:
         norm.momentum = 0.0  # keeps what the latest batch has, and nothing of those before
     # As a graph, which frees a map once the next layer has it; called directly, all are kept.
-    run = require_tensorflow().function(functools.partial(network, training=True))
+    any_batch = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
+    run = tf.function(functools.partial(network, training=True), input_signature=[any_batch])
     num_batches, batches = -(-len(images) // _BATCH), []
     for first in range(num_batches):
         run(images[first::num_batches])  # photos of all classes, which lie in their order
