@@ -14,7 +14,7 @@ def adapted(photos: Photos) -> Photos:
     """Returns the photos seen by their network with normalisations that know the training photos.
 
     Only a network that has learned from renders alone is changed. No label is looked at, and no
-    photo of another side of the split.
+    photo of another side of the split. One that is trained itself adapts on its own.
 
     Raises:
         ModuleError: the network cannot be compiled.

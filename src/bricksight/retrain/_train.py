@@ -15,6 +15,7 @@ from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
 from bricksight.dataset import SPLIT_RULE_VERSION
 from bricksight.features import Views
+from bricksight.retrain._adapting import adapted
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._prior import prior_head
 from bricksight.retrain._training import Training, unlike_default, warn_of_unused
@@ -44,8 +45,10 @@ def train(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
     """Returns the trained head, and the photos with the features that it takes.
 
     Raises:
+        ModuleError: the network cannot be compiled.
         DataError: a photo cannot be read any more.
     """
+    photos = adapted(photos)
     if training.config.is_retrain_way:
         return photos, _by_sgd(photos, training)
     return _by_recipe(photos, training)

@@ -26,7 +26,6 @@ from bricksight.errors import BundleError, CacheError, ConfigError
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
 from bricksight.features import default_cache_path
 from bricksight.modules import Module, frozen_graph
-from bricksight.retrain._adapting import adapted
 from bricksight.retrain._better import train_better
 from bricksight.retrain._findings import (
     Findings,
@@ -193,7 +192,6 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
 def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos, TrainedHead]:
     """Returns the photos as the layer sees them, through the network that was trained or chosen."""
     config, _, augment, head, tuning = configs
-    photos = adapted(photos)
     training = Training(
         config=head,
         augment=augment,
