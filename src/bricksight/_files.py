@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from bricksight.errors import CacheError
+from bricksight.errors import CacheError, OutputError
 
 _CHUNK_BYTES = 1 << 20
 _WILDCARD = re.compile(r"[*?\[\]\\]")
@@ -35,6 +35,22 @@ def cache_dir(*parts: str) -> Path:
             "Set BRICKSIGHT_CACHE_DIR to a folder that can be written to."
         ) from error
     return folder
+
+
+@contextlib.contextmanager
+def writing(place: Path | str) -> Iterator[None]:
+    """Names the place and the reason where the system refuses to write.
+
+    Args:
+        place: what the block writes, as the user named it.
+
+    Raises:
+        OutputError: the block has met an ``OSError``: no permission, a full disk, a name too long.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{place} cannot be written ({error.strerror or error}).") from error
 
 
 @contextlib.contextmanager

@@ -28,6 +28,10 @@ class CacheError(BricksightError):
     """The folder of cached files cannot be used."""
 
 
+class OutputError(BricksightError):
+    """A file or folder cannot be written: no permission, a full disk, a place that is taken."""
+
+
 class BundleError(BricksightError):
     """A model folder is missing, damaged, or newer than this version reads."""
 
