@@ -1,6 +1,5 @@
 """``bricksight evaluate``: how good is a model on a folder of photos?"""
 
-import json as json_format
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 import numpy as np
 
 from bricksight.cli._help import panel
+from bricksight.cli._output import say, say_json
 from bricksight.config import SplitConfig
 from bricksight.errors import ConfigError, DataError, ImageError
 
@@ -104,16 +104,16 @@ def evaluate(
     num_seen = sum(record.sha256 in trained_on for record in records)
     if measuring.json:
         told = {"set_aside": bad, "num_trained_on": num_seen}
-        print(json_format.dumps(found.to_json() | told, ensure_ascii=False))
+        say_json(found.to_json() | told)
         return 0
     for path, reason in bad.items():
-        print(f"! {path}: {reason}")
+        say(f"! {path}: {reason}")
     if num_seen:
-        print(
+        say(
             f"! {num_seen:,} of the {len(records):,} photos took part in the training, so the "
             "figures are too good. Name other photos, or --bucket testing."
         )
-    print(found.statement)
+    say(found.statement)
     return 0
 
 
