@@ -12,6 +12,7 @@ _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d\ufe0f")  # emoji and some scripts are not written without them
 
 _LAID_OUT = re.compile(r"\n(?=  )")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PERHAPS_UNSAFE_IN_JSON = re.compile(r"[^\n\x20-\x7e]")
 
 
@@ -40,6 +41,11 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(escaped(one) if _is_hidden(one) else one for one in text)
+
+
+def encodable(text: str) -> str:
+    r"""Returns a name with the bytes that are no text, which no encoding has, shown as ``\xe9``."""
+    return _SURROGATE.sub(lambda found: escaped(found[0]), text)
 
 
 def message_lines(text: str) -> list[str]:

@@ -11,7 +11,7 @@ import sys
 from typing import Any, TextIO
 
 from bricksight._csv import CsvWriter
-from bricksight._text import json_text, printable
+from bricksight._text import encodable, json_text, printable
 
 _STDERR = 2
 
@@ -59,12 +59,11 @@ class CsvOutput:
 
     def __init__(self) -> None:
         self._writer = CsvWriter(sys.stdout)
-        self._is_shown = sys.stdout.isatty()
+        self._shown = printable if sys.stdout.isatty() else encodable
 
     def write(self, *cells: object) -> None:
         """Prints a row."""
-        shown = (printable(one) if isinstance(one, str) else one for one in cells)
-        self._writer.write(*(shown if self._is_shown else cells))
+        self._writer.write(*(self._shown(one) if isinstance(one, str) else one for one in cells))
 
 
 def own_stderr() -> TextIO:

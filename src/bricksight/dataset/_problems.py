@@ -25,7 +25,7 @@ def listing_problems(listing: Listing) -> list[Problem]:
     problems += _loose_photos(listing)
     problems += _other_files(listing)
     problems += [
-        Problem("bad_name", f"The name {name!r} is not UTF-8 text; rename it to use it.", (name,))
+        Problem("bad_name", f"The name '{name}' is not UTF-8 text; rename it to use it.", (name,))
         for name in listing.bad_names
     ]
     problems += [
