@@ -18,6 +18,7 @@ from bricksight.cli import main
 from photos import COLOURS, draw
 from test_text import hidden
 from tiny_bundle import train_tiny
+from tiny_modules import tiny_network, write_saved_model
 
 pytestmark = pytest.mark.tf
 
@@ -49,6 +50,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
     plain = tmp_path_factory.mktemp("hostile")
     folder = plain / NO_TEXT
     photos = folder / "photos"
+    write_saved_model(plain / "tiny", tiny_network())
+    folder.mkdir()
+    (plain / "tiny").rename(folder / "tiny")
     for label, colour in zip(LABELS, COLOURS, strict=True):
         (photos / label).mkdir(parents=True)
         for seed in range(3):
@@ -61,7 +65,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(folder / "cache"))
         places = {"out": "bundle", "summaries_dir": "summaries", "saved_model_dir": "saved"}
         settings = {option: folder / name for option, name in places.items()}
-        run = train_tiny(plain, image_dir=photos, **settings)
+        run = train_tiny(folder, image_dir=photos, **settings)
     return Hostile(photos, run.bundle.path)
 
 
