@@ -4,6 +4,7 @@ import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
-from bricksight.predict._arguments import require_count, require_several
+from bricksight.predict._arguments import require_count, require_several, spec_of_graph
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.predict.runtimes import (
     Runtime,
@@ -28,6 +29,7 @@ from bricksight.predict.runtimes import (
     runtime_class,
     runtime_of,
 )
+from bricksight.predict.runtimes._errors import running
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
@@ -119,33 +121,56 @@ class Predictor:
             labels=described.labels,
             spec=described.input,
             unknown_threshold=described.unknown_threshold,
+            path=file,
         )
 
     @classmethod
     def from_graph(
         cls,
-        graph: Path,
-        labels: Path,
+        graph: str | os.PathLike[str],
+        labels: str | os.PathLike[str],
         *,
         input_layer: str = "Placeholder",
         output_layer: str = "final_result",
+        input_size: int | None = None,
+        input_mean: float | None = None,
+        input_std: float | None = None,
     ) -> "Predictor":
         """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
 
-        The size of the input is read from the graph; 224 where the graph leaves it open.
+        Args:
+            graph: the frozen graph. A float input takes pixels from 0 to 1, a uint8 input from 0 to
+                255; another range is named by ``input_mean`` and ``input_std``.
+            labels: one label a line, in the order of the outputs.
+            input_layer: name of the node that takes the images.
+            output_layer: name of the node that gives the probabilities.
+            input_size: height and width of the images where the graph leaves them open; by default
+                224.
+            input_mean: subtracted from the pixels of 0 to 255; 128 for retrain.py's InceptionV3 and
+                MobileNetV1.
+            input_std: what they are divided by then; 128 for these two.
 
         Raises:
             BundleError: the files cannot be read, or do not belong together.
+            ConfigError: an argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
-        runtime = FrozenGraph(graph, input_layer=input_layer, output_layer=output_layer)
-        height, width = runtime.input_size or (224, 224)
+        path = as_path(graph, "graph")
+        known = read_labels(as_path(labels, "labels"))
+        runtime = FrozenGraph(
+            path,
+            input_layer=input_layer,
+            output_layer=output_layer,
+            input_mean=input_mean,
+            input_std=input_std,
+        )
         predictor = cls.__new__(cls)
         predictor._set_up(
             runtime,
-            labels=read_labels(labels),
-            spec=InputSpec(height=height, width=width),
+            labels=known,
+            spec=spec_of_graph(path, runtime.input_size, input_size),
             unknown_threshold=None,
+            path=path,
         )
         return predictor
 
@@ -163,8 +188,10 @@ class Predictor:
         labels: Sequence[str],
         spec: InputSpec,
         unknown_threshold: float | None,
+        path: Path | None = None,
     ) -> None:
         self._runtime = runtime
+        self._path = path
         self.labels = tuple(labels)
         self.input_spec = spec
         self.unknown_threshold = unknown_threshold
@@ -180,11 +207,12 @@ class Predictor:
             inputs: float32 (num_images, height, width, 3), RGB, in [0, 1].
 
         Raises:
-            BundleError: the model's outputs are not as many as the labels.
+            BundleError: the model cannot be run, or its outputs are not as many as the labels.
         """
         if not len(inputs):  # not every runtime takes none
             return np.empty((0, len(self.labels)), np.float32)
-        outputs = self._runtime.run(inputs)
+        with nullcontext() if self._path is None else running(self._path):
+            outputs = self._runtime.run(inputs)
         if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
             raise BundleError(
                 f"The model's output is {outputs.shape}, but there are {len(self.labels)} labels: "
