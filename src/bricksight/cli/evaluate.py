@@ -9,7 +9,7 @@ import numpy as np
 
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
-from bricksight.config import SplitConfig
+from bricksight.config import Layout, SplitConfig
 from bricksight.errors import ConfigError, DataError, ImageError
 
 if TYPE_CHECKING:
@@ -52,12 +52,14 @@ class SplitAsNamed(TypedDict, total=False):
         validation_percentage: Share of the photos that chose the best step, in percent.
         group_by: Regular expression for photos that belong together.
         limit_per_class: Use at most this many photos of each class.
+        layout: "classes" takes every folder for a class; by default as in the training.
     """
 
     testing_percentage: int
     validation_percentage: int
     group_by: str
     limit_per_class: int
+    layout: Layout
 
 
 def evaluate(
@@ -119,9 +121,10 @@ def evaluate(
 
 def split_of(bundle: "Bundle | None", bucket: str, named: SplitAsNamed) -> SplitConfig:
     """Returns the split that the user has named; for one side of it, the rest is the training's."""
-    known = asdict(SplitConfig())
-    trained = {} if bundle is None or bucket == "all" else bundle.manifest.settings.get("split", {})
-    kept = {name: value for name, value in trained.items() if name in known}
+    trained = {} if bundle is None else bundle.manifest.settings.get("split", {})
+    # Of all photos, only whether the folders are classes is as it was in the training.
+    taken = {"layout"} if bucket == "all" else set(asdict(SplitConfig()))
+    kept = {name: value for name, value in trained.items() if name in taken}
     return SplitConfig(**{**kept, **named})
 
 

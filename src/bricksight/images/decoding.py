@@ -3,12 +3,13 @@
 import contextlib
 import io
 import re
+import stat
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -105,7 +106,7 @@ def probe(source: Path | bytes) -> ImageProbe:
 def _opened(source: Path | bytes) -> Iterator[tuple[str, ImageFile]]:
     """Yields the format's name and the picture; what Pillow raises leaves as ``ImageError``."""
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else _open(source) as file:
             head = file.read(_formats.HEAD_BYTES)
             file.seek(0)
             picture_format = _formats.find_format(head)
@@ -117,6 +118,19 @@ def _opened(source: Path | bytes) -> Iterator[tuple[str, ImageFile]]:
         raise
     except _PILLOW_ERRORS as error:
         raise ImageError(_reason(error)) from error
+
+
+def _open(path: Path) -> BinaryIO:
+    """Opens a file; a pipe would be waited for without end, and a device never ends.
+
+    Raises:
+        ImageError: it is a pipe, a socket or a device.
+        OSError: it cannot be opened.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder tells that it is one
+        raise ImageError("not a file: it is a pipe, a socket or a device")
+    return path.open("rb")
 
 
 @contextlib.contextmanager
