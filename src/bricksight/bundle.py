@@ -24,6 +24,7 @@ import numpy as np
 
 from bricksight._csv import read_rows
 from bricksight._files import replacing, sha256_of
+from bricksight._labels import read_labels as read_labels
 from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.config import InputSpec
@@ -378,18 +379,3 @@ def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[st
     content["files"] = dict(sorted((kept | added).items()))
     with replacing(manifest_path) as part:
         part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Returns the labels of a labels file, one a line, in the order of the outputs.
-
-    Raises:
-        BundleError: it cannot be read, or is empty.
-    """
-    try:
-        labels = tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} cannot be read as a labels file ({error}).") from error
-    if not labels:
-        raise BundleError(f"{path} is empty; a labels file has one label a line.")
-    return labels
