@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol
 
@@ -48,12 +49,25 @@ def open_source(source: Source) -> BinaryIO:
     if isinstance(source, str | os.PathLike):
         if not os.fspath(source):
             raise ImageError("not a photo: the path is empty")
-        return Path(source).open("rb")
+        return _open(Path(source))
     if hasattr(source, "read"):
         return io.BytesIO(_content(source))
     raise ImageError(
         f"not a photo: {_kind_of(source)}; expected {_SOURCES}, a Pillow image or a NumPy array"
     )
+
+
+def _open(path: Path) -> BinaryIO:
+    """Opens a file; a pipe would be waited for without end, and a device never ends.
+
+    Raises:
+        ImageError: it is a pipe, a socket or a device.
+        OSError: it cannot be opened.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder tells that it is one
+        raise ImageError("not a file: it is a pipe, a socket or a device")
+    return path.open("rb")
 
 
 def is_array(photo: object) -> bool:

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from bricksight._native_path import native_path
 from bricksight.errors import BricksightError, BundleError
 
 # What Python, NumPy and the readers that the libraries use raise on damaged or unexpected content.
@@ -35,8 +36,8 @@ _LONGEST_REASON = 300
 
 
 @contextlib.contextmanager
-def loading(path: Path, what: str) -> Iterator[None]:
-    """Turns what a library raises in the block into a ``BundleError`` that names the file.
+def loading(path: Path, what: str) -> Iterator[Path]:
+    """Yields the path as native code takes it; what a library raises is a ``BundleError``.
 
     Args:
         path: the model file.
@@ -45,8 +46,8 @@ def loading(path: Path, what: str) -> Iterator[None]:
     Raises:
         BundleError: a library cannot load the file.
     """
-    with _as_bundle_error(path, f"is not {what}"):
-        yield
+    with _as_bundle_error(path, f"is not {what}"), native_path(path) as readable:
+        yield readable
 
 
 @contextlib.contextmanager

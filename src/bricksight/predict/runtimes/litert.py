@@ -28,10 +28,10 @@ class LiteRT:
             MissingPackageError: LiteRT is not installed.
         """
         litert = require("ai_edge_litert.interpreter", extra=None, feature="Running a .tflite file")
-        with loading(path, "a model that LiteRT can run"):
+        with loading(path, "a model that LiteRT can run") as readable:
             with without_native_notices():
                 self._interpreter = litert.Interpreter(
-                    str(path), num_threads=threads or num_cores()
+                    str(readable), num_threads=threads or num_cores()
                 )
                 self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()

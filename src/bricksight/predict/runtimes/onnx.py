@@ -30,9 +30,9 @@ class OnnxRuntime:
         ort = require("onnxruntime", extra="onnx", feature="Running an .onnx file")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or num_cores()
-        with loading(path, "a model that ONNX Runtime can run"):
+        with loading(path, "a model that ONNX Runtime can run") as readable:
             self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                str(readable), options, providers=["CPUExecutionProvider"]
             )
         entrance = only(path, "input", self._session.get_inputs(), attrgetter("name"))
         only(path, "output", self._session.get_outputs(), attrgetter("name"))

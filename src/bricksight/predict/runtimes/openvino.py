@@ -36,8 +36,8 @@ class OpenVINO:
             # float32 file by 0.05.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        with loading(path, "a model that OpenVINO can run"):
-            compiled = openvino.Core().compile_model(str(path), "CPU", options)
+        with loading(path, "a model that OpenVINO can run") as readable:
+            compiled = openvino.Core().compile_model(str(readable), "CPU", options)
             entrance = only(path, "input", compiled.inputs, _name_of)
             only(path, "output", compiled.outputs, _name_of)
             shape = [

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import without_wildcards
 from bricksight._optional import require_tensorflow
 from bricksight.errors import BundleError, ConfigError
 from bricksight.predict.runtimes._errors import loading
@@ -214,10 +213,9 @@ class SavedModel(_Function):
     def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
         folder = path if path.is_dir() else path.parent
-        with loading(folder, "a SavedModel with the signature serving_default"):
+        with loading(folder, "a SavedModel with the signature serving_default") as readable:
             # Kept: the signature does not hold the model that owns its variables.
-            with without_wildcards(folder) as readable:
-                self._model = tf.saved_model.load(str(readable))
+            self._model = tf.saved_model.load(str(readable))
             signatures = self._model.signatures
             array = "serving_array" if "serving_array" in signatures else "serving_default"
             function = signatures[array]
@@ -240,8 +238,8 @@ class Keras(_Function):
 
     def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
-        with loading(path, "a model that Keras can load"):
-            model = tf.keras.models.load_model(path, compile=False)
+        with loading(path, "a model that Keras can load") as readable:
+            model = tf.keras.models.load_model(readable, compile=False)
             entrance = only(path, "input", model.inputs, attrgetter("name"))
             only(path, "output", model.outputs, attrgetter("name"))
             images = image_input(path, entrance.shape, entrance.dtype)
