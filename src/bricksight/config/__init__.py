@@ -47,7 +47,10 @@ BUCKETS = ("training", "validation", "testing")
 AUTO_MODULE = "auto"
 """In place of a reference: whichever of the networks that come with bricksight suits the photos."""
 
-PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+PHOTO_EXTENSIONS = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+    | {".heic", ".heif", ".hif", ".avif"}
+)
 """What a photo's name may end with, in lower case; any case is accepted."""
 
 RENDERS_FILE = "synth.jsonl"

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from bricksight.config import InputSpec
-from bricksight.images.decoding import decode_image
+from bricksight.images.decoding import decode_image, holding_pixels
 
 LETTERBOX_GREY = 128
 """What fills the rest of a letterboxed input, 0 to 255."""
@@ -33,7 +33,8 @@ def load_input(source: Path | bytes, spec: InputSpec) -> np.ndarray:
     Raises:
         ImageError: the photo cannot be read; see ``decode``.
     """
-    return scale_to_unit(_fit(decode_image(source, min_size=decoding_size(spec)), spec))
+    with holding_pixels():
+        return scale_to_unit(_fit(decode_image(source, min_size=decoding_size(spec)), spec))
 
 
 def decoding_size(spec: InputSpec) -> int:
