@@ -2,7 +2,6 @@
 
 import json as json_format
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,8 +18,6 @@ from bricksight.config import SplitConfig
 if TYPE_CHECKING:
     from bricksight.check import CheckReport, Spread
     from bricksight.dataset import Problem
-
-_SHOWN_OF_A_KIND = 8
 
 
 def check(
@@ -112,21 +109,14 @@ def _class_table(report: "CheckReport") -> Table:
 def _show_problems(
     console: Console, title: str, problems: "tuple[Problem, ...]", *, style: str
 ) -> None:
-    """Prints the messages, of each kind only the first few."""
+    """Prints the messages, of a kind that is there many times one line."""
+    from bricksight.dataset import summaries
+
     if not problems:
         return
     console.print(Text(f"\n{title} ({len(problems):,})", style=style))
-    for kind, found in groupby(sorted(problems, key=_kind), _kind):
-        messages = [problem.message for problem in found]
-        hidden = len(messages) - _SHOWN_OF_A_KIND
-        if hidden > 0:
-            messages[_SHOWN_OF_A_KIND:] = [f"... and {hidden:,} more {kind}: see --json."]
-        for message in messages:
-            console.print(Padding(Text(message), (0, 0, 0, 2), expand=False))
-
-
-def _kind(problem: "Problem") -> str:
-    return problem.kind
+    for line in summaries(problems, where="--json"):
+        console.print(Padding(Text(line), (0, 0, 0, 2), expand=False))
 
 
 def _spread(spread: "Spread") -> str:

@@ -11,7 +11,7 @@ from bricksight._files import sha256_of
 from bricksight._text import counted, some
 from bricksight._threads import in_threads
 from bricksight.config import SplitConfig
-from bricksight.dataset._dataset import Dataset, assemble
+from bricksight.dataset._dataset import MIN_CLASSES, Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import listing_problems, unreadable_files
@@ -28,6 +28,7 @@ def scan(
     *,
     split: SplitConfig = SplitConfig(),  # noqa: B008  (frozen)
     progress: Callable[[int, int], None] | None = None,
+    trains: bool = True,
 ) -> Dataset:
     """Returns the photos below ``image_dir``, dealt to the sides of the split, and all problems.
 
@@ -38,14 +39,16 @@ def scan(
         image_dir: a folder with one sub-folder of photos a class.
         split: how to deal the photos.
         progress: called with the number of files read so far and the number of all.
+        trains: whether they are to be trained on; if they are only to be measured on, one class
+            will do, and what only training needs is no problem.
 
     Raises:
-        DataError: there is no such folder, it has photos of fewer than two classes, or names of
-            folders that cannot be labels.
+        DataError: there is no such folder, it has photos of fewer classes than it takes, or names
+            of folders that cannot be labels.
     """
     image_dir = Path(image_dir)
     listing = list_folder(image_dir)
-    _require_classes(image_dir, listing)
+    _require_classes(image_dir, listing, least=MIN_CLASSES if trains else 1)
     photos, reasons = _hashed(listing.photos, progress)
     return assemble(
         image_dir,
@@ -53,6 +56,7 @@ def scan(
         classes=listing.classes,
         split=split,
         problems=[*listing_problems(listing), *unreadable_files(reasons)],
+        trains=trains,
     )
 
 
@@ -179,9 +183,9 @@ def _hash(photo: Photo) -> tuple[Photo, str, str]:
         return photo, "", error.strerror or str(error)
 
 
-def _require_classes(image_dir: Path, listing: Listing) -> None:
+def _require_classes(image_dir: Path, listing: Listing, *, least: int) -> None:
     counts = Counter(photo.label for photo in listing.photos)
-    if len(counts) >= 2:
+    if len(counts) >= least:
         return
     if counts:
         raise DataError(_one_class(image_dir, listing, *counts.most_common(1)[0]))
