@@ -1,7 +1,6 @@
 """``bricksight check``: look at a folder of photos before training on it."""
 
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +17,6 @@ from bricksight.config import SplitConfig
 if TYPE_CHECKING:
     from bricksight.check import CheckReport, Spread
     from bricksight.dataset import Problem
-
-_SHOWN_OF_A_KIND = 8
 
 
 def check(
@@ -112,22 +109,15 @@ def _class_table(report: "CheckReport") -> Table:
 def _show_problems(
     console: Console, title: str, problems: "tuple[Problem, ...]", *, style: str
 ) -> None:
-    """Prints the messages, of each kind only the first few."""
+    """Prints the messages, of a kind that is there many times one line."""
+    from bricksight.dataset import summaries
+
     if not problems:
         return
     console.print()
     console.print(f"{title} ({len(problems):,})", style=style)
-    for kind, found in groupby(sorted(problems, key=_kind), _kind):
-        messages = [problem.message for problem in found]
-        hidden = len(messages) - _SHOWN_OF_A_KIND
-        if hidden > 0:
-            messages[_SHOWN_OF_A_KIND:] = [f"... and {hidden:,} more {kind}: see --json."]
-        for message in messages:
-            console.print(Padding(message, (0, 0, 0, 2), expand=False))
-
-
-def _kind(problem: "Problem") -> str:
-    return problem.kind
+    for line in summaries(problems, where="--json"):
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def _spread(spread: "Spread") -> str:
