@@ -7,13 +7,14 @@ the option's help, its default is the option's default. retrain.py's names are k
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from bricksight.config._augment import AugmentConfig
-from bricksight.config._checks import require_choice, require_photos, require_range
+from bricksight.config._checks import require_photos, require_range
 from bricksight.config._paths import EMPTY_IS_NONE, require_text, take_paths, user_path
 from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
+from bricksight.config._types import given, given_or_default, take_types
 from bricksight.errors import ConfigError
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "SplitConfig",
     "Turns",
     "Verbosity",
+    "given",
+    "given_or_default",
     "require_tensor_name",
     "require_text",
     "user_path",
@@ -89,6 +92,7 @@ class InputSpec:
     resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
+        take_types(self)
         for name in ("height", "width"):
             require_range(self, name, 8, 4096)
 
@@ -120,6 +124,7 @@ class SplitConfig:
     layout: Layout = "auto"
 
     def __post_init__(self) -> None:
+        take_types(self)
         require_range(self, "testing_percentage", 0, 99)
         require_range(self, "validation_percentage", 0, 99)
         require_range(self, "limit_per_class", 1, 2**31)
@@ -129,7 +134,6 @@ class SplitConfig:
                 f"{self.validation_percentage} leave nothing to train on; "
                 "together they must stay under 100."
             )
-        require_choice(self, "layout", get_args(Layout))
         if self.group_by is not None:
             require_text(self.group_by, "--group_by")
             try:
@@ -179,6 +183,7 @@ class HeadConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        take_types(self)
         require_range(self, "how_many_training_steps", 1, 10**9)
         require_range(self, "train_batch_size", 1, 10**6)
         require_range(self, "eval_step_interval", 1, 10**9)
@@ -218,6 +223,7 @@ class CrossvalConfig:
     suspects: Path | None = None
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_range(self, "folds", 2, 1000)
         require_range(self, "seeds", 1, 1000)
@@ -271,6 +277,7 @@ class SourceConfig:
     backgrounds: Path | None = None
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         self._require_cutouts()
         if not 0 < self.extra_share < 1:
@@ -322,6 +329,7 @@ class OutputConfig:
     logging_verbosity: Verbosity = "INFO"
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_tensor_name(self.final_tensor_name)
         require_photos(self, "test_batch_size")
@@ -354,6 +362,7 @@ class FilesConfig:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_range(self, "intermediate_store_frequency", 0, 10**9)
 

@@ -13,11 +13,10 @@ import numpy as np
 
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
-from bricksight._paths import as_path
 from bricksight._text import counted
 from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
-from bricksight.config import InputSpec
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
 from bricksight.predict._arguments import require_count, require_several, spec_of_graph
@@ -102,7 +101,7 @@ class Predictor:
             ConfigError: there is no such runtime, or an argument is of another type.
             MissingPackageError: the runtime is not installed.
         """
-        path = as_path(model, "model")
+        path = user_path(model, "model")
         if threads is not None:
             require_count("threads", threads)
         if path.is_dir() and not is_model_folder(path):
@@ -155,8 +154,8 @@ class Predictor:
             ConfigError: an argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
-        path = as_path(graph, "graph")
-        known = read_labels(as_path(labels, "labels"))
+        path = user_path(graph, "graph")
+        known = read_labels(user_path(labels, "labels"))
         runtime = FrozenGraph(
             path,
             input_layer=input_layer,

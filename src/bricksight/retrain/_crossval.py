@@ -12,6 +12,8 @@ from bricksight.config import (
     HeadConfig,
     RetrainConfig,
     SplitConfig,
+    given,
+    given_or_default,
 )
 from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
 from bricksight.evaluation import (
@@ -134,11 +136,15 @@ def crossval(
         CacheError: the cache folder cannot be used.
         MissingPackageError: suspects are wanted and cleanlab is not installed.
     """
-    if folds is not None and folds.suspects is not None:
+    given(config, RetrainConfig, "config")
+    folds = given_or_default(folds, CrossvalConfig, "folds")
+    if folds.suspects is not None:
         require_cleanlab()
-    folds, head = folds or CrossvalConfig(), head or HeadConfig()
+    head = given_or_default(head, HeadConfig, "head")
+    augment = given_or_default(augment, AugmentConfig, "augment")
+    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")
     require_recipe(config, head)
-    tuning = (fine_tune or FineTuneConfig()).resolved
+    tuning = fine_tune.resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     candidates = open_candidates(
@@ -148,7 +154,7 @@ def crossval(
         watch=watch,
         all_depths=chooses_depths(head, tuning),
     )
-    rest = (split, augment or AugmentConfig())
+    rest = (split, augment)
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), tuning)
