@@ -256,7 +256,7 @@ def test_configs__numbers_of_numpy_become_plain_ones() -> None:
 def test_retrain_and_crossval__their_settings_are_objects(config: Any) -> None:
     for function in (retrain, crossval):
         with pytest.raises(
-            ConfigError, match="config is .*; it must be an object of RetrainConfig"
+            ConfigError, match=r"config is .*; it must be an object of RetrainConfig"
         ):
             function(config)
         with pytest.raises(ConfigError, match="head is 'lda'; it must be an object of HeadConfig"):

@@ -33,8 +33,8 @@ class Source:
     is_live: bool
 
 
-def parse_source(text: str) -> Source:
-    """Returns what ``text`` names.
+def parse_source(name: str | int | os.PathLike[str]) -> Source:
+    """Returns what ``name`` names, a text, the number of a camera or the path of a video file.
 
     It is a camera's number, ``/dev/video1``, ``rtsp://…`` or ``http://…``, ``csi`` (``csi:1`` for
     the second sensor), a GStreamer pipeline that ends in ``appsink``, or a video file.
@@ -42,6 +42,9 @@ def parse_source(text: str) -> Source:
     Raises:
         CameraError: there is no such file.
     """
+    if isinstance(name, bool) or not isinstance(name, str | int | os.PathLike):
+        raise CameraError(f"The source is {name!r}; expected text, a number or a path.")
+    text = os.fsdecode(name) if isinstance(name, os.PathLike) else str(name)
     if text.isdecimal():
         return Source(text, "device", int(text), is_live=True)
     if text.startswith("/dev/"):
@@ -55,7 +58,7 @@ def parse_source(text: str) -> Source:
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
-    if not Path(text).is_file():
+    if not os.path.isfile(text):  # noqa: PTH113  (Path.is_file may raise)
         raise CameraError(
             f"--source is {text!r}, and there is no such file. Name a video file, a camera's "
             "number such as 0, an address such as rtsp://..., or csi."

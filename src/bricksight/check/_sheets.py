@@ -10,8 +10,9 @@ from bricksight._files import replacing
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
 from bricksight.check._report import CheckReport
+from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
-from bricksight.errors import ImageError
+from bricksight.errors import ConfigError, ImageError
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)
@@ -33,7 +34,7 @@ _QUALITY = 88
 
 
 def contact_sheet(
-    paths: Sequence[Path], *, columns: int = 8, thumb: int = 160, title: str = ""
+    paths: Sequence[AnyPath], *, columns: int = 8, thumb: int = 160, title: str = ""
 ) -> Image.Image:
     """Returns one RGB picture of all photos, in rows, with the names of their files.
 
@@ -44,8 +45,14 @@ def contact_sheet(
         columns: photos in a row.
         thumb: longer side of a photo on the sheet, in pixels.
         title: a line of text above the photos.
+
+    Raises:
+        ConfigError: there are no photos, or ``paths`` are no paths.
     """
-    return _sheet([_tile(path, path.name, thumb) for path in paths], columns=columns, title=title)
+    photos = input_paths(paths, "the photos")
+    if not photos:
+        raise ConfigError("There are no photos; at least one is needed.")
+    return _sheet([_tile(path, path.name, thumb) for path in photos], columns=columns, title=title)
 
 
 def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, title: str) -> None:

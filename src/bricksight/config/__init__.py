@@ -11,7 +11,16 @@ from typing import Literal
 
 from bricksight.config._augment import AugmentConfig
 from bricksight.config._checks import require_photos, require_range
-from bricksight.config._paths import EMPTY_IS_NONE, require_text, take_paths, user_path
+from bricksight.config._input import InputSpec, Resize
+from bricksight.config._paths import (
+    EMPTY_IS_NONE,
+    AnyPath,
+    input_path,
+    input_paths,
+    require_text,
+    take_paths,
+    user_path,
+)
 from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.config._types import given, given_or_default, take_types
@@ -25,6 +34,7 @@ __all__ = [
     "PHOTO_EXTENSIONS",
     "PHOTO_FORMATS",
     "RENDERS_FILE",
+    "AnyPath",
     "AugmentConfig",
     "BatchNorm",
     "ClassWeight",
@@ -46,6 +56,8 @@ __all__ = [
     "Verbosity",
     "given",
     "given_or_default",
+    "input_path",
+    "input_paths",
     "require_tensor_name",
     "require_text",
     "user_path",
@@ -60,7 +72,6 @@ AUTO_MODULE = "auto"
 RENDERS_FILE = "synth.jsonl"
 """What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
 
-Resize = Literal["stretch", "letterbox"]
 Layout = Literal["auto", "classes"]
 Turns = Literal[1, 2, 4]
 ClassWeight = Literal["balanced", "none"]
@@ -72,34 +83,6 @@ GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_op
 """How the names of the frozen graph's nodes begin, the output's excepted."""
 
 _TENSOR_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)*", re.ASCII)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSpec:
-    """What a network takes: the size, and how a photo is brought to it.
-
-    The values are always float32 RGB in [0, 1]; any other scaling is inside the network.
-
-    Attributes:
-        height: Rows, in pixels.
-        width: Columns, in pixels.
-        resize: "stretch" takes the whole photo to the size, whatever its proportions; "letterbox"
-            keeps the proportions and fills the rest with grey.
-    """
-
-    height: int = 224
-    width: int = 224
-    resize: Resize = "stretch"
-
-    def __post_init__(self) -> None:
-        take_types(self)
-        for name in ("height", "width"):
-            require_range(self, name, 8, 4096)
-
-    @property
-    def key(self) -> str:
-        """A short text that differs where the pixels would."""
-        return f"{self.height}x{self.width}-{self.resize}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +262,7 @@ class SourceConfig:
     def __post_init__(self) -> None:
         take_types(self)
         take_paths(self)
+        input_path(self.image_dir, "--image_dir")
         self._require_cutouts()
         if not 0 < self.extra_share < 1:
             raise ConfigError(

@@ -72,6 +72,8 @@ def _fits(value: object, kind: Any) -> bool:
     if kind in (int, float):
         number = Integral if kind is int else Real
         return isinstance(value, number) and not isinstance(value, bool)
+    if kind is Path:
+        return value is not None
     return kind not in _WORDS or isinstance(value, kind)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._files import cache_dir
+from bricksight.config import AnyPath, input_path
 from bricksight.errors import CacheError
 
 _LOGGER = logging.getLogger(__name__)
@@ -207,15 +208,16 @@ class FeatureCache:
         self.close()
 
 
-def list_entries(path: Path) -> list[CacheEntry]:
+def list_entries(path: AnyPath) -> list[CacheEntry]:
     """Returns what the cache file holds, the most recently used first; nothing if it is absent.
 
     Raises:
         CacheError: the file is damaged.
     """
-    if not path.exists():
+    file = input_path(path, "--path")
+    if not file.exists():
         return []
-    with _reading(path) as connection:
+    with _reading(file) as connection:
         rows = connection.execute(
             "SELECT m.id, m.reference, m.fingerprint, m.input, COUNT(f.view), "
             "COALESCE(SUM(LENGTH(f.data)), 0), m.last_used FROM modules m "

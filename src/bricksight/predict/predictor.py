@@ -1,6 +1,5 @@
 """Photos in, labels out."""
 
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from bricksight._fusion import count_votes, fuse
 from bricksight._text import counted
 from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
-from bricksight.config import InputSpec, user_path
+from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
 from bricksight.predict._arguments import require_count, require_several, spec_of_graph
@@ -84,7 +83,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | os.PathLike[str],
+        model: AnyPath,
         *,
         runtime: str | None = None,
         threads: int | None = None,
@@ -101,17 +100,17 @@ class Predictor:
             ConfigError: there is no such runtime, or an argument is of another type.
             MissingPackageError: the runtime is not installed.
         """
-        path = user_path(model, "model")
+        path = input_path(model, "The model")
         if threads is not None:
             require_count("threads", threads)
         if path.is_dir() and not is_model_folder(path):
-            kind = runtime_class(runtime or "litert")
+            kind = runtime_class("litert" if runtime is None else runtime)
             bundle = open_bundle(path)
             file = _file_of(bundle, kind)
             described = read_sidecar(file)
         else:
             described = read_sidecar(path)
-            kind, file = runtime_class(runtime or runtime_of(path)), path
+            kind, file = runtime_class(runtime_of(path) if runtime is None else runtime), path
             if runtime is not None:
                 require_runs(runtime, path)
         options = described.layers if kind is FrozenGraph else {}
@@ -126,8 +125,8 @@ class Predictor:
     @classmethod
     def from_graph(
         cls,
-        graph: str | os.PathLike[str],
-        labels: str | os.PathLike[str],
+        graph: AnyPath,
+        labels: AnyPath,
         *,
         input_layer: str = "Placeholder",
         output_layer: str = "final_result",
@@ -154,8 +153,8 @@ class Predictor:
             ConfigError: an argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
-        path = user_path(graph, "graph")
-        known = read_labels(user_path(labels, "labels"))
+        path = input_path(graph, "The graph")
+        known = read_labels(labels)
         runtime = FrozenGraph(
             path,
             input_layer=input_layer,
