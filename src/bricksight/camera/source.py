@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bricksight.config import user_path
 from bricksight.errors import CameraError
 
 Kind = Literal["device", "stream", "file", "gstreamer"]
@@ -55,12 +56,13 @@ def parse_source(text: str) -> Source:
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
-    if not Path(text).is_file():
+    path = user_path(text, "--source")
+    if not path.is_file():
         raise CameraError(
             f"--source is {text!r}, and there is no such file. Name a video file, a camera's "
             "number such as 0, an address such as rtsp://..., or csi."
         )
-    return Source(text, "file", text, is_live=False)
+    return Source(text, "file", str(path), is_live=False)
 
 
 def csi_pipeline(sensor: int) -> str:

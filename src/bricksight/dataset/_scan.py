@@ -15,7 +15,12 @@ from bricksight.dataset._dataset import Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._layout import require_class_folders, same_subfolders
-from bricksight.dataset._problems import listing_problems, spelling_of, unreadable_files
+from bricksight.dataset._problems import (
+    listing_problems,
+    of_other_types,
+    spelling_of,
+    unreadable_files,
+)
 from bricksight.dataset._records import Photo, Problem, Record
 from bricksight.dataset._split import deal
 from bricksight.errors import DataError
@@ -239,7 +244,9 @@ def _require_classes(image_dir: Path, listing: Listing) -> None:
             f"directly in {image_dir} and none in folders below it, so there are no classes."
         )
     elif listing.classes:
-        found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them."
+        found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them"
+        others = listing.found.other_files
+        found += f", only {of_other_types(others)}." if others else "."
     elif listing.found.other_files:
         number = counted(len(listing.found.other_files), "file")
         found = f"{image_dir} holds {number} but no folder."

@@ -10,8 +10,8 @@ import numpy as np
 
 from bricksight._files import sha256_of
 from bricksight._threads import in_threads, num_cores
-from bricksight.bundle import EXPORTS, Bundle, add_export
 from bricksight._walk import photos_below
+from bricksight.bundle import EXPORTS, Bundle, add_export
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
     ExportedFile,
