@@ -25,7 +25,7 @@ import numpy as np
 
 from bricksight._files import replacing, sha256_of
 from bricksight._version import __version__
-from bricksight.config import InputSpec
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import BundleError
 
 FORMAT_VERSION = 1
@@ -282,7 +282,7 @@ def open_bundle(path: str | Path) -> Bundle:
     Raises:
         BundleError: there is no bundle, it is damaged, or a newer version wrote it.
     """
-    folder = Path(path)
+    folder = user_path(path, "bundle")
     manifest_path = folder / MANIFEST
     if not manifest_path.is_file():
         what = "is no bundle: it holds no " + MANIFEST if folder.is_dir() else "is not a folder"

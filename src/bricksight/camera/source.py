@@ -49,7 +49,7 @@ def parse_source(text: str) -> Source:
         return Source(text, "device", text, is_live=True)
     if csi := _CSI.fullmatch(text):
         return Source(text, "gstreamer", csi_pipeline(int(csi[1] or 0)), is_live=True)
-    if " ! " in text:
+    if " ! " in text and not os.path.lexists(text):  # a name is a path before it is a pipeline
         return Source(text, "gstreamer", text, is_live=True)
     if "://" in text:
         # A video file behind a web server is no camera: every frame of it counts.
@@ -58,11 +58,13 @@ def parse_source(text: str) -> Source:
         return Source(text, "stream", text, is_live=is_live)
     path = user_path(text, "--source")
     if not path.is_file():
+        found = "a folder" if path.is_dir() else "and there is no such file"
         raise CameraError(
-            f"--source is {text!r}, and there is no such file. Name a video file, a camera's "
-            "number such as 0, an address such as rtsp://..., or csi."
+            f"--source is {text!r}, {found}. Name a video file, a camera's number such "
+            "as 0, an address such as rtsp://..., or csi; photos are for bricksight classify."
         )
-    return Source(text, "file", str(path), is_live=False)
+    # OpenCV takes what precedes a colon in a relative path for a protocol.
+    return Source(text, "file", str(path.absolute()), is_live=False)
 
 
 def csi_pipeline(sensor: int) -> str:

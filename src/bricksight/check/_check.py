@@ -38,7 +38,7 @@ def check(
     Raises:
         DataError: the folder cannot be used at all, or ``strict`` and there are faults.
     """
-    dataset = scan(Path(image_dir), split=split, progress=_stage("Reading files", progress))
+    dataset = scan(image_dir, split=split, progress=_stage("Reading files", progress))
     facts, reasons = _examined(dataset.records, _stage("Looking at photos", progress))
     dataset = dataset.without(reasons)
     report = _report(dataset, [facts[record.relative_path] for record in dataset.records])

@@ -14,7 +14,7 @@ from bricksight._fusion import count_votes, fuse
 from bricksight._text import counted
 from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
-from bricksight.config import InputSpec
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.predict.runtimes import (
@@ -95,7 +95,7 @@ class Predictor:
             ConfigError: there is no such runtime.
             MissingPackageError: the runtime is not installed.
         """
-        path = Path(model)
+        path = user_path(model, "model")
         if path.is_dir() and not is_model_folder(path):
             kind = runtime_class(runtime or "litert")
             bundle = open_bundle(path)
