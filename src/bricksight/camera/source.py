@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bricksight.config import user_path
+from bricksight._paths import as_path
 from bricksight.errors import CameraError
 
 Kind = Literal["device", "stream", "file", "gstreamer"]
@@ -56,7 +56,7 @@ def parse_source(text: str) -> Source:
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
-    path = user_path(text, "--source")
+    path = as_path(text, "--source")
     if not path.is_file():
         found = "a folder" if path.is_dir() else "and there is no such file"
         raise CameraError(
@@ -83,7 +83,7 @@ def not_opened(source: Source) -> CameraError:
         return CameraError(_device_not_opened(source))
     if source.kind == "gstreamer":
         return CameraError(
-            f"The pipeline of --source {source.text} cannot be opened: {source.target}\n"
+            f"The pipeline of --source {source.text} cannot be opened: {source.target} "
             "Try it alone: gst-launch-1.0 nvarguscamerasrc ! fakesink. No other program may use "
             "the camera; after a crash: sudo systemctl restart nvargus-daemon."
         )

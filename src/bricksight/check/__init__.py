@@ -1,6 +1,6 @@
 """Everything that can be known about a folder of photos before training on it."""
 
-from bricksight.check._check import check
+from bricksight.check._check import check, near_duplicates
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._sheets import (
     contact_sheet,
@@ -18,6 +18,7 @@ __all__ = [
     "Twins",
     "check",
     "contact_sheet",
+    "near_duplicates",
     "write_captioned_sheet",
     "write_contact_sheets",
     "write_twin_sheet",

@@ -1,8 +1,15 @@
-"""What ``retrain`` and ``demo`` say at the end."""
+"""What ``retrain`` and ``demo`` say at the end, and how commands show problems and warnings."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
 from rich.text import Text
 
+from bricksight._text import counted
 from bricksight.cli._console import stdout_console
+from bricksight.cli._output import say
+from bricksight.dataset import Problem, summaries
 from bricksight.retrain import Findings, RetrainResult
 
 
@@ -11,7 +18,9 @@ def result_json(result: RetrainResult) -> dict[str, object]:
     test, refused = result.findings.test, result.findings.outliers_refused
     return {
         "bundle": str(result.bundle.path),
+        "statement": test.statement,
         "accuracy": test.accuracy,
+        "warnings": [asdict(warning) for warning in result.findings.warnings],
         "num_test_images": test.num_images,
         "unknown_threshold": result.findings.unknown_threshold,
         "known_refused": result.findings.known_refused.share,
@@ -22,10 +31,10 @@ def result_json(result: RetrainResult) -> dict[str, object]:
 
 def print_misclassified(result: RetrainResult) -> None:
     """Prints a line a wrong test photo: path and answer as retrain.py, then what it really is."""
-    print("=== MISCLASSIFIED TEST IMAGES ===")
+    say("=== MISCLASSIFIED TEST IMAGES ===")
     for mistake in result.findings.test.mistakes:
         answer = f"{mistake.predicted} ({mistake.probability:.2f})"
-        print(f"{mistake.path:>70}  {answer}, is {mistake.label}")
+        say(f"{mistake.path:>70}  {answer}, is {mistake.label}")
 
 
 def print_result(result: RetrainResult) -> None:
@@ -37,21 +46,33 @@ def print_result(result: RetrainResult) -> None:
         f"{len(data.bucket(name)):,} {name}" for name in ("training", "validation", "testing")
     )
     console.print(
-        f"{len(data.records):,} photos of {len(data.labels)} classes: {counts}. "
+        f"{counted(len(data.records), 'photo')} of "
+        f"{counted(len(data.labels), 'class', 'classes')}: {counts}. "
         f"Took {result.seconds['Total']:.1f} s."
     )
-    for problem in data.problems:
-        console.print(Text.assemble(("!", "yellow"), " ", problem.message), soft_wrap=True)
-    console.print(f"Test: {findings.test.statement}")
+    print_marked(console, summaries(data.problems, where=str(result.bundle.path / "report.html")))
+    console.print(f"Test: {findings.test.statement}", soft_wrap=True)
+    print_marked(console, [warning.message for warning in findings.warnings])
     if findings.unknown_threshold is not None:
         console.print(_unknown(findings))
     console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)
     console.print(str(result.bundle.path), soft_wrap=True)
 
 
+def print_marked(console: Console, messages: Sequence[str]) -> None:
+    """Prints problems or warnings, a line each."""
+    for message in messages:
+        console.print(Text("! ", style="yellow"), message, sep="", soft_wrap=True)
+
+
+def print_warnings(warnings: Sequence[Problem]) -> None:
+    """Prints what changes how the figure above is to be read."""
+    print_marked(stdout_console(), [warning.message for warning in warnings])
+
+
 def _unknown(findings: Findings) -> str:
     """Returns how many photos are answered "unknown"."""
     text = f"Unknown: {findings.known_refused.statement} of known classes"
     if findings.outliers_refused is not None:
-        text += f", {findings.outliers_refused.statement} of none that were not trained on"
+        text += f", {findings.outliers_refused.statement} of no class that were held out"
     return f"{text}."

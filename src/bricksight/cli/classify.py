@@ -1,7 +1,5 @@
 """``bricksight classify``: what is on these photos?"""
 
-import csv
-import json as json_format
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from bricksight._text import counted, percent, some
 from bricksight.cli._help import panel
+from bricksight.cli._output import CsvOutput, note, say, say_json
 from bricksight.cli._paths import STDIN, named_photos
 from bricksight.config import SplitConfig
 from bricksight.errors import ConfigError, ImageError
@@ -156,7 +155,7 @@ class _Complaints:
 
     def add(self, what: object, reason: object) -> None:
         self.any = True
-        print(f"bricksight: {what}: {reason}", file=sys.stderr)
+        note(f"bricksight: {what}: {reason}")
 
 
 def _classify(
@@ -215,10 +214,9 @@ def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
             f"that --group_by {asked.group_by!r} puts together."
         )
     if unmatched:
-        print(
+        note(
             f"! --group_by finds nothing in {counted(len(unmatched), 'path')}, each of which is an "
-            f"object of its own: {some(unmatched)}.",
-            file=sys.stderr,
+            f"object of its own: {some(unmatched)}."
         )
     return dict(objects)
 
@@ -258,7 +256,7 @@ class _TextWriter:
 
 def _print_text(named: str, answer: "Answer") -> None:
     classes = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
-    print(f"{named}: {'unknown; perhaps ' if answer.is_unknown else ''}{classes}")
+    say(f"{named}: {'unknown; perhaps ' if answer.is_unknown else ''}{classes}")
 
 
 class _JsonWriter:
@@ -286,17 +284,17 @@ def _print_json(named: dict[str, Any], answer: "Answer") -> None:
             {"label": one.label, "probability": one.probability} for one in answer.predictions
         ],
     }
-    print(json_format.dumps(content, ensure_ascii=False))
+    say_json(content)
 
 
 class _CsvWriter:
     """Writes the header before the first row."""
 
     def __init__(self, *, with_objects: bool) -> None:
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._output = CsvOutput()
         header = ("photo", "rank", "label", "probability", "is_unknown")
         more = ("object", "num_photos", "votes") if with_objects else ()
-        self._writer.writerow((*header, *more))
+        self._output.write(*header, *more)
 
     def photo(self, photo: Path, answer: "Answer") -> None:
         self._write(photo, answer)
@@ -309,6 +307,6 @@ class _CsvWriter:
 
     def _write(self, photo: Path | str, answer: "Answer", *more: str | int) -> None:
         for rank, one in enumerate(answer.predictions, start=1):
-            self._writer.writerow(
-                (photo, rank, one.label, f"{one.probability:.6f}", answer.is_unknown, *more)
+            self._output.write(
+                str(photo), rank, one.label, f"{one.probability:.6f}", answer.is_unknown, *more
             )

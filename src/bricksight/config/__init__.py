@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from bricksight._paths import require_text
 from bricksight.config._augment import AugmentConfig
 from bricksight.config._checks import require_choice, require_photos, require_range
-from bricksight.config._paths import EMPTY_IS_NONE, require_text, take_paths, user_path
+from bricksight.config._paths import EMPTY_IS_NONE, take_paths
 from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.errors import ConfigError
@@ -44,8 +45,6 @@ __all__ = [
     "Turns",
     "Verbosity",
     "require_tensor_name",
-    "require_text",
-    "user_path",
 ]
 
 BUCKETS = ("training", "validation", "testing")

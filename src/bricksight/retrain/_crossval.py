@@ -1,6 +1,6 @@
 """How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,16 +13,17 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import deal_folds, thinned
+from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
 from bricksight.evaluation import (
     NONE_REFUSED,
     Evaluation,
     Refused,
     evaluate,
     refused,
-    unknown_threshold,
+    warnings_of,
 )
-from bricksight.retrain._judging import answers_to_choose_by
+from bricksight.retrain._judging import choose_threshold, rendered_test
+from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._networks import choose_network, open_candidates
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
@@ -43,6 +44,9 @@ from bricksight.retrain._workflow import (
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
 """Shares of the training photos that a learning curve is drawn through, besides all."""
+
+_OF_THE_SPLIT = frozenset({"tiny_class", "missing_bucket"})
+"""Problems of a split that is not made here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,8 @@ class CrossvalResult:
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
         suspects: Photos whose labels are probably wrong, if they were wanted.
+        problems: What was found in the folder of photos.
+        warnings: What changes how the accuracy is to be read.
     """
 
     evaluations: tuple[Evaluation, ...]
@@ -82,6 +88,8 @@ class CrossvalResult:
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
     suspects: tuple[Suspect, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -150,8 +158,8 @@ def crossval(
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
     suspects: tuple[Suspect, ...] = ()
+    data = candidates[0].data
     if folds.suspects is not None:
-        data = candidates[0].data
         suspects = find_suspects(data, np.mean([found for _, found in measured], axis=0))
         show_suspects(folds.suspects, data, suspects)
     return CrossvalResult(
@@ -163,7 +171,23 @@ def crossval(
         seconds=watch.seconds_so_far(),
         curve=(*curve, measured[0][0]) if curve else (),
         suspects=suspects,
+        problems=tuple(one for one in data.problems if one.kind not in _OF_THE_SPLIT),
+        warnings=tuple(_warnings(candidates[0], measured[0][0].evaluation, folds.folds, head.seed)),
     )
+
+
+def _warnings(
+    photos: Photos, evaluation: Evaluation, num_folds: int, seed: int
+) -> Iterator[Problem]:
+    """Yields what changes how the accuracy is to be read, leaks first."""
+    data = photos.data
+    yield from suggested_groups(data.records, data.split)
+    pairs: list[tuple[str, str]] = []
+    for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
+        pairs += near_copies(replace(photos, data=dealt))
+    yield from copies_problem(pairs, data.records, len(data.records))
+    yield from warnings_of(evaluation)
+    yield from rendered_test(data)
 
 
 def _measure(
@@ -185,7 +209,7 @@ def _measure(
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())
-        threshold = unknown_threshold(answers_to_choose_by(trained), false_alarm_rate=rate)
+        threshold, _ = choose_threshold(trained, dealt, rate)
         known.append(refused(found[rows], threshold))
         strange = trained.head.probabilities(trained_on.held_out_outliers())
         outliers.append(refused(strange, threshold))

@@ -1,8 +1,6 @@
 """What a run found out: figures, settings, versions; as report, as JSON, and in the manifest."""
 
-import csv
 import importlib.metadata
-import json
 import platform
 import sys
 from collections import Counter
@@ -12,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bricksight._csv import CsvWriter
+from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
-from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Record
+from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Problem, Record
 from bricksight.evaluation import Evaluation, Refused, evaluate
 from bricksight.export import ExportedFile
 from bricksight.features import CompiledModule
@@ -39,6 +39,7 @@ class Findings:
         known_refused: How many test photos are answered "unknown".
         outliers_refused: How many photos of none of the classes are, of those that were held out;
             ``None`` where no such photos were given.
+        warnings: What changes how the figures are to be read.
         settings: What the run was asked for.
     """
 
@@ -50,6 +51,7 @@ class Findings:
     unknown_threshold: float | None
     known_refused: Refused
     outliers_refused: Refused | None
+    warnings: Sequence[Problem]
     settings: Mapping[str, Mapping[str, object]]
 
 
@@ -93,6 +95,7 @@ def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
             "accuracy": findings.test.accuracy,
             "top_k_accuracy": findings.test.top_k_accuracy,
             "expected_calibration_error": findings.test.expected_calibration_error,
+            "warnings": [asdict(warning) for warning in findings.warnings],
         },
         exports={
             exported.format: {"file": exported.path.name, "size_bytes": exported.size_bytes}
@@ -111,6 +114,7 @@ def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, flo
     """Writes ``metrics.json``."""
     metrics = {
         "test": findings.test.to_json(),
+        "warnings": [asdict(warning) for warning in findings.warnings],
         "validation": findings.validation and findings.validation.to_json(),
         "unknown_threshold": findings.unknown_threshold,
         "known_refused": findings.known_refused.to_json(),
@@ -119,18 +123,17 @@ def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, flo
         "seconds": dict(seconds),
         "versions": versions(),
     }
-    (folder / "metrics.json").write_text(
-        json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    text = json_text(metrics, indent=2) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
 
 
 def write_photos(folder: Path, data: Dataset) -> None:
     """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "label", "bucket", "group", "sha256"))
+        table = CsvWriter(file)
+        table.write("path", "label", "bucket", "group", "sha256")
         for one in data.records:
-            writer.writerow((one.relative_path, one.label, one.bucket, one.group, one.sha256))
+            table.write(one.relative_path, one.label, one.bucket, one.group, one.sha256)
 
 
 def _history_json(trained: TrainedHead) -> dict[str, object]:
@@ -145,6 +148,7 @@ def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
     return ReportContent(
         title=data.image_dir.resolve().name,
         evaluation=findings.test,
+        warnings=findings.warnings,
         validation=findings.validation,
         image_dir=data.image_dir,
         history=[_training_history(findings)],
