@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bricksight.config import input_path
 from bricksight.errors import CameraError
 
 Kind = Literal["device", "stream", "file", "gstreamer"]
@@ -51,19 +52,22 @@ def parse_source(name: str | int | os.PathLike[str]) -> Source:
         return Source(text, "device", text, is_live=True)
     if csi := _CSI.fullmatch(text):
         return Source(text, "gstreamer", csi_pipeline(int(csi[1] or 0)), is_live=True)
-    if " ! " in text:
+    if " ! " in text and not os.path.lexists(text):  # a name is a path before it is a pipeline
         return Source(text, "gstreamer", text, is_live=True)
     if "://" in text:
         # A video file behind a web server is no camera: every frame of it counts.
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
-    if not os.path.isfile(text):  # noqa: PTH113  (Path.is_file may raise)
+    path = input_path(text, "--source")
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "and there is no such file"
         raise CameraError(
-            f"--source is {text!r}, and there is no such file. Name a video file, a camera's "
-            "number such as 0, an address such as rtsp://..., or csi."
+            f"--source is {text!r}, {found}. Name a video file, a camera's number such "
+            "as 0, an address such as rtsp://..., or csi; photos are for bricksight classify."
         )
-    return Source(text, "file", text, is_live=False)
+    # OpenCV takes what precedes a colon in a relative path for a protocol.
+    return Source(text, "file", str(path.absolute()), is_live=False)
 
 
 def csi_pipeline(sensor: int) -> str:

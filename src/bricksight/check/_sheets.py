@@ -9,6 +9,7 @@ from bricksight import images
 from bricksight._files import replacing
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight._walk import mark_as_own
 from bricksight.check._report import CheckReport
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
@@ -76,9 +77,11 @@ def write_contact_sheets(
 
     Args:
         dataset: the photos.
-        folder: made if need be; sheets of an earlier check are replaced.
+        folder: made if need be; sheets of an earlier check are replaced. A new one among the photos
+            is marked, so that no training takes it for a class.
         progress: called with the number of photos shown so far and the number of all.
     """
+    mark_as_own(folder, among=dataset.image_dir)
     members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
     for record in dataset.records:
         members[record.label].append(record.path)

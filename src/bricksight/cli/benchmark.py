@@ -85,6 +85,7 @@ def benchmark(
         split: How the photos are dealt, and which belong together.
     """
     from bricksight import benchmark as benchmarking
+    from bricksight._walk import mark_as_own
     from bricksight.cli._console import ConsoleReporter, Stages
 
     if not models:
@@ -95,6 +96,8 @@ def benchmark(
     photos = _photos(models, comparing, split or {})
     if comparing.out is not None:
         comparing.out.mkdir(parents=True, exist_ok=True)  # before the long run, in case it fails
+        if comparing.data is not None:
+            mark_as_own(comparing.out, among=comparing.data)
     with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
         found = benchmarking.benchmark(
             models, photos=photos, settings=settings, progress=stages.update
