@@ -18,7 +18,7 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import scan, scan_outliers
+from bricksight.dataset import Dataset, Record, scan, scan_outliers
 from bricksight.errors import ConfigError, DataError
 from bricksight.evaluation import Refused, fewest_for_threshold, refused, unknown_threshold
 from bricksight.predict import Predictor
@@ -58,6 +58,16 @@ def write_belts(folder: Path, *, num: int = 30) -> Path:
 
 
 # The threshold.
+
+
+def photos_dealt(*, training: int, validation: int) -> Dataset:
+    """Returns a data set without files."""
+    buckets = ["training"] * training + ["validation"] * validation
+    records = tuple(
+        Record(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", bucket)
+        for row, bucket in enumerate(buckets)
+    )
+    return Dataset(Path("photos"), ("a", "b"), records, (), SplitConfig())
 
 
 @pytest.mark.parametrize(("rate", "num_photos"), [(5, 60), (5, 113), (10, 33), (30, 10)])
@@ -132,25 +142,24 @@ def test_refused__counts_what_is_below() -> None:
 
 @pytest.mark.parametrize(
     ("num_validation", "has_out_of_fold", "expected"),
-    [(0, True, None), (23, True, 0.4), (24, True, 0.5), (24, False, 0.5), (23, False, None)],
+    [(0, True, None), (23, True, 0.6), (24, True, 0.7), (24, False, 0.7), (23, False, None)],
 )
 def test_threshold__is_chosen_by_cross_validation_too_where_validation_photos_are_few(
-    tmp_path: Path, num_validation: int, has_out_of_fold: bool, expected: float | None
+    num_validation: int, has_out_of_fold: bool, expected: float | None
 ) -> None:
-    data = records_of(tmp_path, training=50, validation=num_validation)
+    data = photos_dealt(training=50, validation=num_validation)
     trained = TrainedHead(
         head=Head(kernel=np.zeros((4, 2), np.float32), bias=np.zeros(2, np.float32)),
-        held_out=of_two_classes(np.full(num_validation, 0.5)),
+        held_out=of_two_classes(np.full(num_validation, 0.7)),
         out_of_fold=of_two_classes(np.full(50, 0.6)) if has_out_of_fold else None,
         history=History(),
         choices={},
     )
     threshold, problems = choose_threshold(trained, data, 5.0)
-    assert threshold == (None if expected is None else pytest.approx(0.5))
+    assert threshold == (None if expected is None else pytest.approx(expected))
     assert [problem.kind for problem in problems] == ["no_threshold"] * (expected is None)
     if problems:
-        held_out = "1 held-out photo" if num_validation == 1 else f"{num_validation} held-out photos"
-        assert f"{held_out} cannot tell" in problems[0].message
+        assert f"{num_validation} held-out photos cannot tell" in problems[0].message
         assert "24 or more can" in problems[0].message
 
 

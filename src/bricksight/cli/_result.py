@@ -8,6 +8,7 @@ from rich.text import Text
 
 from bricksight._text import counted
 from bricksight.cli._console import stdout_console
+from bricksight.cli._output import say
 from bricksight.dataset import Problem, summaries
 from bricksight.retrain import Findings, RetrainResult
 
@@ -30,10 +31,10 @@ def result_json(result: RetrainResult) -> dict[str, object]:
 
 def print_misclassified(result: RetrainResult) -> None:
     """Prints a line a wrong test photo: path and answer as retrain.py, then what it really is."""
-    print("=== MISCLASSIFIED TEST IMAGES ===")
+    say("=== MISCLASSIFIED TEST IMAGES ===")
     for mistake in result.findings.test.mistakes:
         answer = f"{mistake.predicted} ({mistake.probability:.2f})"
-        print(f"{mistake.path:>70}  {answer}, is {mistake.label}")
+        say(f"{mistake.path:>70}  {answer}, is {mistake.label}")
 
 
 def print_result(result: RetrainResult) -> None:
@@ -61,7 +62,7 @@ def print_result(result: RetrainResult) -> None:
 def print_marked(console: Console, messages: Sequence[str]) -> None:
     """Prints problems or warnings, a line each."""
     for message in messages:
-        console.print(Text.assemble(("!", "yellow"), " ", message), soft_wrap=True)
+        console.print(Text("! ", style="yellow"), message, sep="", soft_wrap=True)
 
 
 def print_warnings(warnings: Sequence[Problem]) -> None:
