@@ -28,7 +28,7 @@ from bricksight.retrain._judging import choose_threshold, rendered_test
 from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._networks import choose_network, open_candidates
 from bricksight.retrain._photos import Photos
-from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
+from bricksight.retrain._progress import Countdown, Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
     Suspect,
     find_suspects,
@@ -158,9 +158,12 @@ def crossval(
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), tuning)
-        return _measure(candidates, configs, num_folds=folds.folds, seed=seed, share=share)
+        return _measure(
+            candidates, configs, countdown, num_folds=folds.folds, seed=seed, share=share
+        )
 
     shares = CURVE_SHARES if folds.learning_curve else ()
+    countdown = Countdown(watch, folds.folds * (len(shares) + folds.seeds))
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
     suspects: tuple[Suspect, ...] = ()
@@ -197,19 +200,25 @@ def _warnings(
 
 
 def _measure(
-    candidates: Sequence[Photos], configs: Configs, *, num_folds: int, seed: int, share: float
+    candidates: Sequence[Photos],
+    configs: Configs,
+    countdown: Countdown,
+    *,
+    num_folds: int,
+    seed: int,
+    share: float,
 ) -> tuple[CurvePoint, np.ndarray]:
     """Returns how well every photo is answered by models trained on a share of the others.
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, watch, rate = candidates[0].data, candidates[0].watch, configs[0].false_alarm_rate
+    data, rate = candidates[0].data, configs[0].false_alarm_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
         counts.append(len(dealt.bucket("training")))
-        watch.begin_model()
+        countdown.begin_model()
         photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
         trained_on, trained = fit(photos, configs, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
