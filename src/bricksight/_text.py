@@ -105,5 +105,10 @@ def can_encode(text: str, encoding: str) -> bool:
     return True
 
 
+def is_joiner(character: str) -> bool:
+    """Returns whether a character is not drawn itself, but changes how its neighbours are."""
+    return character in _JOINERS
+
+
 def _is_hidden(character: str) -> bool:
-    return character not in _JOINERS and unicodedata.category(character) in _NOT_SHOWN
+    return not is_joiner(character) and unicodedata.category(character) in _NOT_SHOWN
