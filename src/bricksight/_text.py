@@ -43,3 +43,8 @@ def _shown(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode: a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shortened(text: str, *, limit: int = 200) -> str:
+    """Returns a text from outside cut to ``limit`` characters, with what it had before if more."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"

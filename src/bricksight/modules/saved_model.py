@@ -24,6 +24,15 @@ READER_VERSION = 1
 
 _TUNABLE = "a version in TF2 format, or keras:NAME from `bricksight modules`,"
 
+_VARIABLES = (b"VarHandleOp", b"VariableV2")
+"""Operations of a graph whose values lie in the folder ``variables``."""
+
+# What TensorFlow raises itself, and what its Python code runs into when files are cut short.
+_DAMAGE = (
+    OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError,
+)  # fmt: skip
+
 _logger = logging.getLogger(__name__)
 
 
@@ -58,6 +67,30 @@ def find(reference: Reference) -> Path | None:
     """Returns the path of ``saved_model:PATH``, ``None`` if nothing is there to load."""
     path = Path(reference.name).expanduser().resolve()
     return path if is_module_path(path) else None
+
+
+def missing_in(folder: Path) -> str | None:
+    """Returns what a folder lacks to be a whole SavedModel or TF1 Hub module, or ``None``.
+
+    Damage within the files of the variables is found by TensorFlow's checksums when they are read.
+    """
+    graph = folder / "saved_model.pb"
+    try:
+        if not graph.is_file():
+            return f"{folder} holds no saved_model.pb"
+        read_meta_graphs(graph)
+        if not any(operation in graph.read_bytes() for operation in _VARIABLES):
+            return None
+        index = folder / "variables" / "variables.index"
+        if not (index.is_file() and index.stat().st_size):
+            return f"{index} is missing or empty"
+        parts = sorted(index.parent.glob("variables.data-*-of-*"))
+        are_all = {path.name[-5:] for path in parts} == {f"{len(parts):05d}"}
+        if not are_all or not all(path.stat().st_size for path in parts):
+            return f"a file variables.data-* in {index.parent} is missing or empty"
+    except (ModuleError, OSError) as error:
+        return str(error)
+    return None
 
 
 def from_folder(
@@ -242,9 +275,11 @@ def _loaded(text: str, folder: Path, entry: _Entry) -> Iterator[Any]:
         with without_wildcards(folder) as readable:
             loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
         yield loaded
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, tf.errors.OpError) as error:
+    except (*_DAMAGE, tf.errors.OpError) as error:
         raise ModuleError(
-            f"{text}: TensorFlow {tf.__version__} cannot load {folder}: {error}"
+            f"{text}: TensorFlow {tf.__version__} cannot load {folder}: {error}\n"
+            "It may be cut short. Remove a downloaded folder to have it downloaded again; copy "
+            "another one again from where it came."
         ) from error
 
 
