@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ import platformdirs
 from bricksight.errors import CacheError, OutputError
 
 _CHUNK_BYTES = 1 << 20
-_WILDCARD = re.compile(r"[*?\[\]\\]")
 
 
 def cache_dir(*parts: str) -> Path:
@@ -69,21 +67,6 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def without_wildcards(folder: Path) -> Iterator[Path]:
-    """Yields the folder, or a copy of it where its path has characters of a file pattern.
-
-    TensorFlow's reader of variables takes ``[1]`` in a path for a pattern, and finds nothing.
-    """
-    if not _WILDCARD.search(folder.as_posix()):
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="bricksight-") as holder:
-        copy = Path(holder) / "copy"
-        shutil.copytree(folder, copy)
-        yield copy
 
 
 def sha256_of(path: Path) -> str:
