@@ -134,8 +134,8 @@ FIXABLE = [
     ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("modules describe nonsense", "'nonsense' is no module"),
-    ("cache list --path labels.txt", "labels.txt is damaged"),
-    ("cache prune --all --path labels.txt", "labels.txt is damaged"),
+    ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
+    ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("sample photos", "photos is not empty"),
     ("demo --out photos", "photos is no bundle"),
 ]
