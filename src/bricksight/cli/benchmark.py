@@ -107,7 +107,7 @@ def benchmark(
     if comparing.json:
         say_json(found.to_json(), indent=2)
     else:
-        say(*found.to_markdown().splitlines())
+        say(*found.to_markdown().rstrip().split("\n"))
     return 0
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._files import cache_dir
+from bricksight._text import encodable
 from bricksight.config import AnyPath, input_path
 from bricksight.errors import CacheError
 from bricksight.features._cache_file import reading, refuse_foreign
@@ -84,7 +85,7 @@ class FeatureCache:
         self._num_features = num_features
         self._pending = 0
         self._writable = True
-        self._row = (fingerprint, input_key, reference, num_features)
+        self._row = (fingerprint, input_key, encodable(reference), num_features)
         self._connection = self._open_or_rebuild()
 
     def _open_or_rebuild(self) -> sqlite3.Connection:
