@@ -25,7 +25,8 @@ def near_copies(photos: Photos) -> list[tuple[str, str]]:
     tested = [row for row, one in enumerate(records) if one.bucket == "testing"]
     trained = [row for row, one in enumerate(records) if one.bucket != "testing"]
     known = [*(records[row] for row in trained), *photos.data.extra]
-    features = np.concatenate([photos.matrix[trained, 0], photos.extra])
+    extra = photos.extra[: len(photos.data.extra)]  # of none, the array holds other rows
+    features = np.concatenate([photos.matrix[trained, 0], extra])
     nearest, cosine = _nearest(photos.matrix[tested, 0], features)
     pairs = [
         (records[row], replace(known[other], bucket="training"))
