@@ -34,7 +34,6 @@ from bricksight.camera import (
     video,
     watch,
 )
-from bricksight.camera.overlay import font, shortened
 from bricksight.cli import main
 from bricksight.config import InputSpec
 from bricksight.dataset import scan
@@ -206,19 +205,6 @@ def test_overlay__many_classes_do_not_reach_into_the_region() -> None:
     picture = np.full((480, 640, 3), 200, np.uint8)
     observation = seen(*"abcdefghi", picture=picture)
     np.testing.assert_array_equal(observation.region.crop(draw_overlay(observation)), 200)
-
-
-def test_overlay__letters_beyond_ascii_are_drawn() -> None:
-    absent = bytes(font(20).getmask("\uffff"))
-    assert all(bytes(font(20).getmask(letter)) != absent for letter in "ößéЖλ…")
-
-
-def test_shortened__keeps_what_look_alikes_differ_by() -> None:
-    names = ["3001_brick_2x4", "3002_brick_2x3", "3003_brick_2x2"]
-    lines = [shortened(name, lambda line: len(line) <= 9) for name in names]
-    assert lines == ["3001…_2x4", "3002…_2x3", "3003…_2x2"]
-    assert shortened("red", lambda line: len(line) <= 3) == "red"
-    assert shortened("red", lambda line: not line) == ""
 
 
 @pytest.mark.parametrize("size", [(24, 32), (1080, 1920), (640, 360)])

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bricksight._paths import as_path
 from bricksight.camera.observe import Observation, to_rgb
+from bricksight.config import user_path
 from bricksight.dataset import label_fault
 from bricksight.errors import CameraError, ConfigError
 
@@ -28,7 +28,7 @@ class Keeper:
         Raises:
             ConfigError: photos in a folder of this name would not be of the class ``label``.
         """
-        self.save_dir = save_dir = as_path(save_dir, "--save_dir")
+        self.save_dir = save_dir = user_path(save_dir, "--save_dir")
         self.label = label
         if label is not None and (fault := label_fault(label, save_dir)):
             raise ConfigError(f"--save_label is {label!r}; it {fault}.")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from bricksight._paths import as_path
+from bricksight.config import input_path
 from bricksight.errors import CameraError
 
 Kind = Literal["device", "stream", "file", "gstreamer"]
@@ -34,8 +34,8 @@ class Source:
     is_live: bool
 
 
-def parse_source(text: str) -> Source:
-    """Returns what ``text`` names.
+def parse_source(name: str | int | os.PathLike[str]) -> Source:
+    """Returns what ``name`` names, a text, the number of a camera or the path of a video file.
 
     It is a camera's number, ``/dev/video1``, ``rtsp://…`` or ``http://…``, ``csi`` (``csi:1`` for
     the second sensor), a GStreamer pipeline that ends in ``appsink``, or a video file.
@@ -43,6 +43,9 @@ def parse_source(text: str) -> Source:
     Raises:
         CameraError: there is no such file.
     """
+    if isinstance(name, bool) or not isinstance(name, str | int | os.PathLike):
+        raise CameraError(f"The source is {name!r}; expected text, a number or a path.")
+    text = os.fsdecode(name) if isinstance(name, os.PathLike) else str(name)
     if text.isdecimal():
         return Source(text, "device", int(text), is_live=True)
     if text.startswith("/dev/"):
@@ -56,7 +59,7 @@ def parse_source(text: str) -> Source:
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
-    path = as_path(text, "--source")
+    path = input_path(text, "--source")
     if not path.is_file():
         found = "a folder" if path.is_dir() else "and there is no such file"
         raise CameraError(

@@ -13,10 +13,9 @@ from typing import cast
 
 import cyclopts
 
-from bricksight._paths import as_path, require_text
 from bricksight._text import some
 from bricksight._walk import Found, Walker, photos_below
-from bricksight.config import EMPTY_IS_NONE
+from bricksight.config import EMPTY_IS_NONE, require_text, user_path
 from bricksight.errors import ConfigError, DataError
 
 STDIN = "\0stdin"
@@ -55,7 +54,7 @@ def take_values(
                 _require_list(token.keyword)
                 continue
             if argument.hint in (Path, Path | None):
-                path = as_path(token.value, token.keyword or name)
+                path = user_path(token.value, token.keyword or name)
                 argument.tokens[index] = token.evolve(value=str(path))
             else:
                 require_text(token.value, token.keyword or name)

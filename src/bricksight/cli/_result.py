@@ -9,7 +9,7 @@ from rich.text import Text
 from bricksight._text import counted
 from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say
-from bricksight.dataset import Problem, summaries
+from bricksight.dataset import summaries
 from bricksight.retrain import Findings, RetrainResult
 
 
@@ -63,11 +63,6 @@ def print_marked(console: Console, messages: Sequence[str]) -> None:
     """Prints problems or warnings, a line each."""
     for message in messages:
         console.print(Text("! ", style="yellow"), message, sep="", soft_wrap=True)
-
-
-def print_warnings(warnings: Sequence[Problem]) -> None:
-    """Prints what changes how the figure above is to be read."""
-    print_marked(stdout_console(), [warning.message for warning in warnings])
 
 
 def _unknown(findings: Findings) -> str:

@@ -109,9 +109,9 @@ def evaluate(
             + "\n  ".join(summaries(unreadable_files(bad), where="bricksight check --json"))
         )
     seen = frozenset() if opened is None else opened.trained_on()
-    num_seen = sum(record.sha256 in seen for record in records)
+    num_seen = sum(one.sha256 in seen for one in records if one.relative_path not in bad)
     warnings = [
-        *trained_on(num_seen, len(records)),
+        *trained_on(num_seen, found.num_images),
         *(suggested_groups(data.records, data.split) if measuring.bucket != "all" else ()),
         *warnings_of(found),
     ]

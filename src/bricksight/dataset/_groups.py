@@ -19,7 +19,7 @@ _TENS = (
     r"^(.+)\d[^\d/]*$",  # clip3_0042.jpg: ten numbers in a row
     r"^(.+)\d[^\d/]+\d+[^\d/]*$",  # photo121-0.png
 )
-_MIN_SHARE_OF_PAIRS = 0.25
+_MIN_SHARE_OF_PAIRS = 0.2
 _MIN_PHOTOS_PER_GROUP = 1.5
 _MIN_GROUPS_PER_CLASS = 3
 _DATE_AT_END = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d$")

@@ -18,7 +18,6 @@ _ADVICE = frozenset(
         "near_duplicate_split",
         "near_duplicate_labels",
         "rendered_test",
-        "rough_threshold",
         "small_test",
     }
 )

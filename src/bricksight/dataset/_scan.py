@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bricksight._files import sha256_of
-from bricksight._paths import as_path
 from bricksight._text import counted, some
 from bricksight._threads import in_threads
-from bricksight.config import Layout, SplitConfig
+from bricksight.config import Layout, SplitConfig, input_path
 from bricksight.dataset._dataset import MIN_CLASSES, Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos
 from bricksight.dataset._groups import group_keys, join_identical
@@ -55,7 +54,7 @@ def scan(
         DataError: there is no such folder, it has photos of fewer classes than it takes, names of
             folders that cannot be labels, or folders that look like the sides of a split.
     """
-    image_dir = as_path(image_dir, "image_dir")
+    image_dir = input_path(image_dir, "image_dir")
     listing = list_folder(image_dir)
     advice = _layout_advice(image_dir, listing, split.layout)
     _require_classes(image_dir, listing, least=MIN_CLASSES if trains else 1)
@@ -87,7 +86,7 @@ def scan_extra(
             spell a class of the data set in another way, or folders that look like the sides of a
             split.
     """
-    folder = as_path(folder, "extra_train_dir")
+    folder = input_path(folder, "extra_train_dir")
     listing = list_folder(folder)
     advice = _layout_advice(folder, listing, layout)
     if not listing.photos:
@@ -133,7 +132,7 @@ def scan_outliers(
     Raises:
         DataError: there is no such folder, or no photo in it that is of no class.
     """
-    folder = as_path(folder, "unknown_dir")
+    folder = input_path(folder, "unknown_dir")
     listing = list_photos(folder)
     photos, reasons = _hashed(listing.photos, None)
     left, twins = _apart(photos, known)

@@ -17,6 +17,7 @@ _MANY = {
     "missing_bucket": "classes have no photo on some side of the split: their groups are shared "
     "with classes that cannot spare them",
     "bad_name": "names are not UTF-8 text; rename them to use them",
+    "own_folder": "folders are passed over: they hold what bricksight has written",
     "link_loop": "links lead back up and are not followed",
     "wrong_extension": "photos are files of another type than their names say; they are used, but "
     "other programs may refuse them",

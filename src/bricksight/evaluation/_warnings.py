@@ -6,7 +6,9 @@ from bricksight.evaluation._intervals import WIDEST
 from bricksight.evaluation._result import Evaluation
 
 
-def warnings_of(evaluation: Evaluation, *, cure: str = "More photos narrow it.") -> list[Problem]:
+def warnings_of(
+    evaluation: Evaluation, *, cure: str = "More photos narrow that range."
+) -> list[Problem]:
     """Returns what the figures themselves give reason to warn of.
 
     Args:

@@ -139,7 +139,7 @@ def format_named(name: str) -> Format:
     Raises:
         ConfigError: there is no such format.
     """
-    if name not in FORMATS:
+    if not isinstance(name, str) or name not in FORMATS:
         raise ConfigError(
             f"--format is {name!r}; it must be one of {', '.join(FORMATS)}, several of them with "
             "commas between, or all."

@@ -12,6 +12,8 @@ from bricksight.config import (
     HeadConfig,
     RetrainConfig,
     SplitConfig,
+    given,
+    given_or_default,
 )
 from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
 from bricksight.evaluation import (
@@ -26,7 +28,7 @@ from bricksight.retrain._judging import choose_threshold, rendered_test
 from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._networks import choose_network, open_candidates
 from bricksight.retrain._photos import Photos
-from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
+from bricksight.retrain._progress import Countdown, Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
     Suspect,
     find_suspects,
@@ -134,11 +136,15 @@ def crossval(
         CacheError: the cache folder cannot be used.
         MissingPackageError: suspects are wanted and cleanlab is not installed.
     """
-    if folds is not None and folds.suspects is not None:
+    given(config, RetrainConfig, "config")
+    folds = given_or_default(folds, CrossvalConfig, "folds")
+    if folds.suspects is not None:
         require_cleanlab()
-    folds, head = folds or CrossvalConfig(), head or HeadConfig()
+    head = given_or_default(head, HeadConfig, "head")
+    augment = given_or_default(augment, AugmentConfig, "augment")
+    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")
     require_recipe(config, head)
-    tuning = (fine_tune or FineTuneConfig()).resolved
+    tuning = fine_tune.resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     candidates = open_candidates(
@@ -148,13 +154,16 @@ def crossval(
         watch=watch,
         all_depths=chooses_depths(head, tuning),
     )
-    rest = (split, augment or AugmentConfig())
+    rest = (split, augment)
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), tuning)
-        return _measure(candidates, configs, num_folds=folds.folds, seed=seed, share=share)
+        return _measure(
+            candidates, configs, countdown, num_folds=folds.folds, seed=seed, share=share
+        )
 
     shares = CURVE_SHARES if folds.learning_curve else ()
+    countdown = Countdown(watch, folds.folds * (len(shares) + folds.seeds))
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
     suspects: tuple[Suspect, ...] = ()
@@ -191,19 +200,25 @@ def _warnings(
 
 
 def _measure(
-    candidates: Sequence[Photos], configs: Configs, *, num_folds: int, seed: int, share: float
+    candidates: Sequence[Photos],
+    configs: Configs,
+    countdown: Countdown,
+    *,
+    num_folds: int,
+    seed: int,
+    share: float,
 ) -> tuple[CurvePoint, np.ndarray]:
     """Returns how well every photo is answered by models trained on a share of the others.
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, watch, rate = candidates[0].data, candidates[0].watch, configs[0].false_alarm_rate
+    data, rate = candidates[0].data, configs[0].false_alarm_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
         counts.append(len(dealt.bucket("training")))
-        watch.begin_model()
+        countdown.begin_model()
         photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
         trained_on, trained = fit(photos, configs, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]

@@ -21,7 +21,7 @@ from bricksight.training import TrainedHead
 
 Settings = Mapping[str, Mapping[str, object]]
 
-_CURE = "bricksight crossval, which tests on every photo, narrows it."
+_CURE = "bricksight crossval, which tests on every photo, narrows that range."
 
 
 def judge_trained(

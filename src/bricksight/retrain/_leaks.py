@@ -13,6 +13,9 @@ from bricksight.retrain._photos import Photos
 _ALIKE = 0.9
 """Least cosine of the features of photos that are looked at; copies saved anew are far above."""
 
+_NEAREST = 3
+"""How many photos are looked at for each tested one: the nearest by features may be another."""
+
 _ROWS_AT_ONCE = 1024
 
 
@@ -25,13 +28,14 @@ def near_copies(photos: Photos) -> list[tuple[str, str]]:
     tested = [row for row, one in enumerate(records) if one.bucket == "testing"]
     trained = [row for row, one in enumerate(records) if one.bucket != "testing"]
     known = [*(records[row] for row in trained), *photos.data.extra]
-    extra = photos.extra[: len(photos.data.extra)]  # of none, the array holds other rows
-    features = np.concatenate([photos.matrix[trained, 0], extra])
+    features = photos.matrix[trained, 0]
+    if photos.data.extra:
+        features = np.concatenate([features, photos.extra])
     nearest, cosine = _nearest(photos.matrix[tested, 0], features)
     pairs = [
         (records[row], replace(known[other], bucket="training"))
-        for row, other, alike in zip(tested, nearest, cosine, strict=True)
-        if alike >= _ALIKE
+        for row, others, alike in zip(tested, nearest, cosine, strict=True)
+        for other in others[alike >= _ALIKE]
     ]
     if not pairs:
         return []
@@ -68,13 +72,23 @@ def copies_problem(
 
 
 def _nearest(tested: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which known photo is most like each tested one, and the cosine of their features."""
+    """Returns which known photos are most like each tested one, and the cosines of their features.
+
+    Args:
+        tested: float32 (num_tested, num_features).
+        known: float32 (num_known, num_features).
+
+    Returns:
+        Rows of ``known`` in no order, and cosines, both (num_tested, 3) or less wide.
+    """
+    number = min(_NEAREST, len(known))
     tested, known = _of_length_one(tested), _of_length_one(known)
-    nearest, cosine = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-    for start in range(0, len(tested) if len(known) else 0, _ROWS_AT_ONCE):
+    nearest, cosine = [np.empty((0, number), np.int64)], [np.empty((0, number), np.float32)]
+    for start in range(0, len(tested) if number else 0, _ROWS_AT_ONCE):
         alike = tested[start : start + _ROWS_AT_ONCE] @ known.T
-        nearest.append(alike.argmax(axis=1))
-        cosine.append(alike.max(axis=1))
+        rows = np.argpartition(-alike, number - 1, axis=1)[:, :number]
+        nearest.append(rows)
+        cosine.append(np.take_along_axis(alike, rows, axis=1))
     return np.concatenate(nearest), np.concatenate(cosine)
 
 
