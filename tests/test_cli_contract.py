@@ -385,7 +385,8 @@ def test_classify__file_folder_pattern_and_standard_input_name_the_same_photos(
 ) -> None:
     folder = tiny_run.findings.data.image_dir / "red"
     photos = sorted(str(path) for path in folder.iterdir())
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{photo}\n" for photo in photos)))
+    listed = io.BytesIO("".join(f"{photo}\n" for photo in photos).encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(listed))
     outputs = []
     for paths in (photos, [str(folder)], [f"{folder}/*.jpg"], ["-"]):
         assert main(["classify", str(tiny_run.bundle.path), *paths, "--csv"]) == 0, paths

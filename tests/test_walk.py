@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -127,28 +129,38 @@ def test_walk__a_web_of_links_takes_a_step_a_link(tmp_path: Path) -> None:
     assert below(photos) == ["a/1.jpg", f"a/web/{'left/' * 30}3.jpg", "b/2.jpg"]
 
 
-def test_walk__folders_may_be_nested_deeper_than_python_recurses(tmp_path: Path) -> None:
-    photos = write(tmp_path / "photos", "a/1.jpg", "b/2.jpg")
-    here = os.open(photos / "a", os.O_RDONLY)
-    for _ in range(1_100):
-        os.mkdir("d", dir_fd=here)
-        inside = os.open("d", os.O_RDONLY, dir_fd=here)
+@pytest.fixture
+def nest(tmp_path: Path) -> Iterator[Callable[[Path, str, int], None]]:
+    """Makes folders in each other, and takes them away: few programs remove such a tree."""
+
+    def make(folder: Path, name: str, number: int) -> None:
+        here = os.open(folder, os.O_RDONLY)
+        for _ in range(number):
+            os.mkdir(name, dir_fd=here)
+            inside = os.open(name, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = inside
         os.close(here)
-        here = inside
-    os.close(here)
+
+    if os.mkdir not in os.supports_dir_fd:
+        pytest.skip("paths are limited here")
+    yield make
+    subprocess.run(["rm", "-rf", tmp_path / "photos"], check=True)
+
+
+def test_walk__folders_may_be_nested_deeper_than_python_recurses(
+    tmp_path: Path, nest: Callable[[Path, str, int], None]
+) -> None:
+    photos = write(tmp_path / "photos", "a/1.jpg", "b/2.jpg")
+    nest(photos / "a", "d", 1_010)
     assert len(scan(photos).records) == 2
-    assert below(photos) == ["a/1.jpg", "b/2.jpg"]
 
 
-def test_walk__folders_beyond_the_longest_path_are_named(tmp_path: Path) -> None:
+def test_walk__folders_beyond_the_longest_path_are_named(
+    tmp_path: Path, nest: Callable[[Path, str, int], None]
+) -> None:
     photos = write(tmp_path / "photos", "a/1.jpg", "b/2.jpg")
-    here = os.open(photos / "a", os.O_RDONLY)
-    for _ in range(30):
-        os.mkdir("d" * 200, dir_fd=here)
-        inside = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
-        os.close(here)
-        here = inside
-    os.close(here)
+    nest(photos / "a", "d" * 200, 30)
     (problem,) = [one for one in scan(photos).problems if one.kind == "unreadable"]
     assert "File name too long" in problem.message
 

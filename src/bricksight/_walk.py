@@ -181,7 +181,8 @@ class Walker:
     def _entries(self, folder: Folder) -> list[tuple["os.DirEntry[str]", str]]:
         """Returns what a folder holds with its path, by name, without what is passed over."""
         try:
-            with os.scandir(self.root / folder.path) as listed:
+            # As text: pathlib takes apart the whole path, which may have a thousand folders.
+            with os.scandir(os.path.join(self.root, folder.path)) as listed:  # noqa: PTH118
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
             self.found.unreadable[folder.path or "."] = error.strerror or str(error)

@@ -96,7 +96,7 @@ def take_paths(config: "DataclassInstance") -> None:
     """
     for one in fields(config):
         value = getattr(config, one.name)
-        if one.type not in (Path, Path | None) or value is None:
+        if one.type is not Path and (one.type != Path | None or value is None):
             continue
         is_none = one.name in EMPTY_IS_NONE and value == ""
         path = None if is_none else user_path(value, f"--{one.name}")
