@@ -26,12 +26,12 @@ def require_folder_names(labels: Sequence[str]) -> None:
                 f"The part {shown!r} cannot be a class, as {reason}. Name parts such as 3001 or "
                 "3001_brick_2x4."
             )
-        # Some disks take the two for one.
-        other = seen.setdefault(label.casefold(), label)
-        if other is not label:
+        # Some disks take two that differ by case for one.
+        if (key := label.casefold()) in seen:
             raise ConfigError(
-                f"The parts {other!r} and {label!r} would share a folder. Name one of them."
+                f"The parts {seen[key]!r} and {label!r} would share a folder. Name one of them."
             )
+        seen[key] = label
 
 
 def _unfit(label: object) -> str | None:
