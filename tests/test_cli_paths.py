@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bricksight._paths import as_path
 
 from bricksight import Predictor, RetrainConfig, open_bundle
-from bricksight._paths import as_path
 from bricksight.camera import Keeper, parse_source
 from bricksight.cli import main
 from bricksight.cli._paths import STDIN, named_photos, names_in
