@@ -45,8 +45,8 @@ def prior_head(photos: Photos) -> Head | None:
     have = "has the number of a part" if is_known.sum() == 1 else "have the numbers of parts"
     told = (
         f"{int(is_known.sum())} of {counted(len(is_known), 'class', 'classes')} "
-        f"{have} that {photos.own.reference} knows; it answers {100 * right:.0f} % of their training photos "
-        "rightly before any training"
+        f"{have} that {photos.own.reference} knows; it answers {100 * right:.0f} % of their "
+        "training photos rightly before any training"
     )
     if right < _LEAST_RIGHT:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)
