@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bricksight.check import bursts
 from bricksight.config import (
     AugmentConfig,
     CrossvalConfig,
@@ -191,6 +192,7 @@ def _warnings(
     """Yields what changes how the accuracy is to be read, leaks first."""
     data = photos.data
     yield from suggested_groups(data.records, data.split)
+    yield from bursts(data.records, data.split)
     pairs: list[tuple[str, str]] = []
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         pairs += near_copies(replace(photos, data=dealt))

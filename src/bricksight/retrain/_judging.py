@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bricksight._text import counted
+from bricksight.check import bursts
 from bricksight.config import RetrainConfig
 from bricksight.dataset import Dataset, Problem, suggested_groups
 from bricksight.evaluation import (
@@ -63,6 +64,7 @@ def _warnings(photos: Photos, tested: Evaluation) -> list[Problem]:
     data = photos.data
     return [
         *suggested_groups(data.records, data.split),
+        *bursts(data.records, data.split),
         *copies_problem(near_copies(photos), data.records, len(data.bucket("testing"))),
         *warnings_of(tested, cure=_CURE),
         *rendered_test(data),
