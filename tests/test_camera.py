@@ -396,6 +396,51 @@ def test_keeper__a_label_that_is_no_folder_is_refused(label: str, tmp_path: Path
     assert not list(tmp_path.rglob("*.jpg"))
 
 
+@pytest.mark.parametrize(
+    "label",
+    [
+        ".hidden",
+        "._a",
+        "thumbs.db",
+        "@eaDir",
+        "#recycle",
+        "Lost+Found",
+        "a\u2028b",
+        "x" * 300,
+        "\udcff",
+    ],
+)
+def test_keeper__a_label_that_no_training_would_find_is_refused_at_once(
+    label: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="--save_label is "):
+        Keeper(tmp_path, label=label)
+    with pytest.raises(CameraError, match="cannot be a folder's name: it "):
+        Keeper(tmp_path).press("s", seen(label, "blue"))
+    assert not list(tmp_path.rglob("*.jpg"))
+
+
+def test_keeper__a_label_is_not_begun_a_second_time_in_another_form(tmp_path: Path) -> None:
+    (tmp_path / "cafe\u0301").mkdir()  # as a Mac writes it
+    with pytest.raises(ConfigError, match="would be a second folder of the class"):
+        Keeper(tmp_path, label="caf\u00e9")
+    Keeper(tmp_path, label="cafe\u0301")
+
+
+def test_parse_source__a_file_is_a_file_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("wow ! great.mp4", "x:y.mp4"):
+        (tmp_path / name).write_text("a video")
+        found = parse_source(name)
+        assert (found.kind, found.target) == ("file", str(tmp_path / name))
+    assert parse_source("~/x:y.mp4").target == str(tmp_path / "x:y.mp4")
+    with pytest.raises(CameraError, match=r"--source is '\.', a folder\."):
+        parse_source(".")
+
+
 def test_keeper__a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(CameraError, match=r"cannot be written .* Name another --save_dir"):

@@ -26,6 +26,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def about(seconds: float) -> str:
+    """Returns a time that is no more than roughly known: "40 s", "12 min" or "2 h 05 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
 def some(names: Sequence[str], *, limit: int = 5) -> str:
     """Returns the first names, quoted, and how many more there are."""
     shown = ", ".join(repr(name) for name in names[:limit])
@@ -66,6 +77,11 @@ def escaped(character: str) -> str:
     if character.isascii() and character.isprintable():
         return f"\\x{code:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def shortened(text: str, *, limit: int = 200) -> str:
+    """Returns a text from outside cut to ``limit`` characters, with what it had before if more."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
 def json_text(content: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:

@@ -12,9 +12,11 @@ from bricksight._files import replacing
 from bricksight._lettering import draw_text, shortened, text_width
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight._walk import mark_as_own
 from bricksight.check._report import CheckReport
+from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
-from bricksight.errors import ImageError
+from bricksight.errors import ConfigError, ImageError
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)
@@ -38,7 +40,7 @@ _MAX_NAME_BYTES = 200
 
 
 def contact_sheet(
-    paths: Sequence[Path], *, columns: int = 8, thumb: int = 160, title: str = ""
+    paths: Sequence[AnyPath], *, columns: int = 8, thumb: int = 160, title: str = ""
 ) -> Image.Image:
     """Returns one RGB picture of all photos, in rows, with the names of their files.
 
@@ -49,8 +51,14 @@ def contact_sheet(
         columns: photos in a row.
         thumb: longer side of a photo on the sheet, in pixels.
         title: a line of text above the photos.
+
+    Raises:
+        ConfigError: there are no photos, or ``paths`` are no paths.
     """
-    return _sheet([_tile(path, path.name, thumb) for path in paths], columns=columns, title=title)
+    photos = input_paths(paths, "the photos")
+    if not photos:
+        raise ConfigError("There are no photos; at least one is needed.")
+    return _sheet([_tile(path, path.name, thumb) for path in photos], columns=columns, title=title)
 
 
 def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, title: str) -> None:
@@ -74,9 +82,11 @@ def write_contact_sheets(
 
     Args:
         dataset: the photos.
-        folder: made if need be; sheets of an earlier check are replaced.
+        folder: made if need be; sheets of an earlier check are replaced. A new one among the photos
+            is marked, so that no training takes it for a class.
         progress: called with the number of photos shown so far and the number of all.
     """
+    mark_as_own(folder, among=dataset.image_dir)
     members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
     for record in dataset.records:
         members[record.label].append(record.path)

@@ -16,6 +16,7 @@ from bricksight._text import message_lines
 from bricksight._version import __version__
 from bricksight.cli._help import default_shown, formatter
 from bricksight.cli._output import note, prepare_streams
+from bricksight.cli._paths import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError
 
 COMMANDS = {
@@ -61,7 +62,7 @@ def make_app(command: str = "") -> cyclopts.App:
             json_list=False,  # a path may begin with a bracket
         ),
         help_formatter=formatter(),
-        config=_refuse_fractions,
+        config=(take_values, _refuse_fractions),
         result_action="return_value",
         suppress_keyboard_interrupt=False,  # main answers it
     )
@@ -99,10 +100,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``bricksight``, ``sys.argv[1:]`` by default.
     """
     prepare_streams()
-    # A lone dash is standard input; cyclopts takes it for an option without a name.
-    words = [
-        "/dev/stdin" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)
-    ]
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["classify"]:  # cyclopts takes a lone dash for an option without a name
+        words = [STDIN if word == "-" else word for word in words]
     app = make_app("".join(words[:1]))
     try:
         code = app(words, exit_on_error=False, print_error=False)

@@ -11,15 +11,30 @@ from typing import Literal
 
 from bricksight.config._augment import AugmentConfig
 from bricksight.config._checks import require_photos, require_range
+from bricksight.config._input import InputSpec, Resize
+from bricksight.config._paths import (
+    EMPTY_IS_NONE,
+    AnyPath,
+    input_path,
+    input_paths,
+    require_text,
+    take_paths,
+    user_path,
+)
+from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
+from bricksight.config._types import given, given_or_default, take_types
 from bricksight.errors import ConfigError
 
 __all__ = [
     "AUTO_MODULE",
     "BUCKETS",
+    "EMPTY_IS_NONE",
     "GRAPH_NAMES",
     "PHOTO_EXTENSIONS",
+    "PHOTO_FORMATS",
     "RENDERS_FILE",
+    "AnyPath",
     "AugmentConfig",
     "BatchNorm",
     "ClassWeight",
@@ -29,6 +44,7 @@ __all__ = [
     "HeadConfig",
     "HeadKind",
     "InputSpec",
+    "Layout",
     "Mirror",
     "OutputConfig",
     "Recipe",
@@ -38,7 +54,13 @@ __all__ = [
     "SplitConfig",
     "Turns",
     "Verbosity",
+    "given",
+    "given_or_default",
+    "input_path",
+    "input_paths",
     "require_tensor_name",
+    "require_text",
+    "user_path",
 ]
 
 BUCKETS = ("training", "validation", "testing")
@@ -47,13 +69,10 @@ BUCKETS = ("training", "validation", "testing")
 AUTO_MODULE = "auto"
 """In place of a reference: whichever of the networks that come with bricksight suits the photos."""
 
-PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""What a photo's name may end with, in lower case; any case is accepted."""
-
 RENDERS_FILE = "synth.jsonl"
 """What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
 
-Resize = Literal["stretch", "letterbox"]
+Layout = Literal["auto", "classes"]
 Turns = Literal[1, 2, 4]
 ClassWeight = Literal["balanced", "none"]
 HeadKind = Literal["softmax", "lda"]
@@ -67,33 +86,6 @@ _TENSOR_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputSpec:
-    """What a network takes: the size, and how a photo is brought to it.
-
-    The values are always float32 RGB in [0, 1]; any other scaling is inside the network.
-
-    Attributes:
-        height: Rows, in pixels.
-        width: Columns, in pixels.
-        resize: "stretch" takes the whole photo to the size, whatever its proportions; "letterbox"
-            keeps the proportions and fills the rest with grey.
-    """
-
-    height: int = 224
-    width: int = 224
-    resize: Resize = "stretch"
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            require_range(self, name, 8, 4096)
-
-    @property
-    def key(self) -> str:
-        """A short text that differs where the pixels would."""
-        return f"{self.height}x{self.width}-{self.resize}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class SplitConfig:
     """How photos are dealt to training, validation and testing.
 
@@ -104,14 +96,18 @@ class SplitConfig:
             same first capture group (or the same match, if it captures nothing) stay on one side of
             the split: several photos of one object, frames of one video.
         limit_per_class: Use at most this many photos of each class, for a quick trial.
+        layout: "auto" stops where the folders look like the sides of a split, such as train and
+            test, or like sessions; "classes" takes every folder for a class.
     """
 
     testing_percentage: int = 10
     validation_percentage: int = 10
     group_by: str | None = None
     limit_per_class: int | None = None
+    layout: Layout = "auto"
 
     def __post_init__(self) -> None:
+        take_types(self)
         require_range(self, "testing_percentage", 0, 99)
         require_range(self, "validation_percentage", 0, 99)
         require_range(self, "limit_per_class", 1, 2**31)
@@ -122,6 +118,7 @@ class SplitConfig:
                 "together they must stay under 100."
             )
         if self.group_by is not None:
+            require_text(self.group_by, "--group_by")
             try:
                 re.compile(self.group_by)
             except re.error as error:
@@ -169,6 +166,7 @@ class HeadConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        take_types(self)
         require_range(self, "how_many_training_steps", 1, 10**9)
         require_range(self, "train_batch_size", 1, 10**6)
         require_range(self, "eval_step_interval", 1, 10**9)
@@ -195,6 +193,7 @@ class CrossvalConfig:
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
         learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
             to see what more of them would bring.
+        layout: "classes" takes every folder for a class; see `bricksight retrain`.
         suspects: Name the photos whose labels are probably wrong, and show them on a sheet in this
             JPEG file.
     """
@@ -203,9 +202,12 @@ class CrossvalConfig:
     seeds: int = 3
     group_by: str | None = None
     learning_curve: bool = False
+    layout: Layout = "auto"
     suspects: Path | None = None
 
     def __post_init__(self) -> None:
+        take_types(self)
+        take_paths(self)
         require_range(self, "folds", 2, 1000)
         require_range(self, "seeds", 1, 1000)
         SplitConfig(group_by=self.group_by)  # refuses what is no regular expression
@@ -258,6 +260,9 @@ class SourceConfig:
     backgrounds: Path | None = None
 
     def __post_init__(self) -> None:
+        take_types(self)
+        take_paths(self)
+        input_path(self.image_dir, "--image_dir")
         self._require_cutouts()
         if not 0 < self.extra_share < 1:
             raise ConfigError(
@@ -308,6 +313,8 @@ class OutputConfig:
     logging_verbosity: Verbosity = "INFO"
 
     def __post_init__(self) -> None:
+        take_types(self)
+        take_paths(self)
         require_tensor_name(self.final_tensor_name)
         require_photos(self, "test_batch_size")
 
@@ -339,6 +346,8 @@ class FilesConfig:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        take_types(self)
+        take_paths(self)
         require_range(self, "intermediate_store_frequency", 0, 10**9)
 
 

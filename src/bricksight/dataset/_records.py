@@ -10,11 +10,15 @@ _ADVICE = frozenset(
         "tiny_class",
         "no_group",
         "group_by",
+        "bursts",
+        "hidden_folder",
+        "alike_classes",
+        "extra_class",
+        "same_subfolders",
         "near_duplicate",
         "near_duplicate_split",
         "near_duplicate_labels",
         "rendered_test",
-        "rough_threshold",
         "small_test",
     }
 )

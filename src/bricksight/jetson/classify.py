@@ -42,7 +42,13 @@ except ImportError as error:
     )
 
 HERE = Path(__file__).resolve().parent
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Of file managers, network storage and operating systems: thumbnails and deleted photos.
+SYSTEM_FOLDERS = {
+    *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp"),
+    *("~snapshot", "_gsdata_", "$recycle.bin", "recycler", "recycled", "lost+found"),
+    *("system volume information", "network trash folder", "temporary items"),
+}
 TOLERANCE = {"fp16": 0.03, "fp32": 0.005}
 SILENCE_S = 10.0
 MIB = 1 << 20
@@ -82,7 +88,7 @@ class Settings:
             self.low, self.high = [float(value) for value in said["range"]]
             self.input, self.output = said["input"], said["output"]
             self.unknown_threshold: Optional[float] = said["unknown_threshold"]
-            self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+            self.labels = read_labels(folder / "labels.txt")
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
@@ -126,6 +132,15 @@ class Settings:
                 f"The model's float32 tensors are {found}; preprocess.json and labels.txt expect "
                 f"{expected}. These files do not belong together: copy all again."
             )
+
+
+def read_labels(path: Path) -> List[str]:
+    """Returns the lines of a labels file; an editor may have added a byte order mark or CRLF."""
+    text = path.read_text(encoding="utf-8-sig")  # lines end with LF, CRLF or CR, as Python reads
+    labels = text.rstrip("\n").split("\n")
+    if not all(label.strip() and "\0" not in label for label in labels):
+        raise ValueError("a line of labels.txt is empty or no text")
+    return labels
 
 
 # ----------------------------------------------------------------------------------------------
@@ -894,12 +909,35 @@ def say(said: Dict[str, Any], lines: Sequence[str], options: argparse.Namespace)
     _write_lines([json.dumps(said)] if options.headless else lines, sys.stdout)
 
 
+def photos_below(folder: Path) -> List[Path]:
+    """Returns the photos in a folder and all folders below it, sorted; each folder is listed once.
+
+    Hidden files, what systems leave behind, and what is no file are passed over.
+    """
+    found, seen, waiting = [], set(), [folder]
+    while waiting:
+        here = waiting.pop()
+        if here.resolve() in seen:
+            continue
+        seen.add(here.resolve())
+        try:
+            for path in here.iterdir():
+                if path.name.startswith(".") or path.name.lower() in SYSTEM_FOLDERS:
+                    continue
+                if path.is_dir():
+                    waiting.append(path)
+                elif path.suffix.lower() in PHOTO_EXTENSIONS and path.is_file():
+                    found.append(path)
+        except OSError as error:
+            tell(f"{here} cannot be listed: {error.strerror}")
+    return sorted(found)
+
+
 def photos_in(paths: Sequence[Path]) -> List[Path]:
     """Returns the files, and of the folders the photos below them, sorted."""
     found: List[Path] = []
     for path in paths:
-        below = [one for one in path.rglob("*") if one.suffix.lower() in PHOTO_EXTENSIONS]
-        found += sorted(below) if path.is_dir() else [path]
+        found += photos_below(path) if path.is_dir() else [path]
     if not found:
         raise BoardError(f"No photo ({' '.join(PHOTO_EXTENSIONS)}) lies below {paths[0]}.")
     return found
