@@ -24,7 +24,7 @@ def cache_dir(*parts: str) -> Path:
         CacheError: the folder cannot be made.
     """
     root = os.environ.get("BRICKSIGHT_CACHE_DIR") or platformdirs.user_cache_dir("bricksight")
-    folder = Path(root).expanduser().joinpath(*parts)
+    folder = Path(os.path.expanduser(root)).joinpath(*parts)  # noqa: PTH111  (leaves an unknown ~user)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -111,6 +111,7 @@ def synth(
 
 
 def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
+    from bricksight.dataset import class_folders
     from bricksight.synth import PARTS
     from bricksight.synth.models import known_numbers, part_number
 
@@ -123,7 +124,7 @@ def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
     folder = which.for_
     if folder is None or not folder.is_dir():
         raise DataError(f"--for {folder} is not a folder. Name one of photos, a sub-folder a part.")
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    classes = class_folders(folder)
     known = known_numbers(classes, which.ldraw)
     left_out = [name for name in classes if name not in known]
     if not known:

@@ -11,7 +11,8 @@ import numpy as np
 from bricksight._files import sha256_of
 from bricksight._threads import in_threads, num_cores
 from bricksight._walk import photos_below
-from bricksight.bundle import EXPORTS, Bundle, add_export
+from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
+from bricksight.config import AnyPath, given_or_default, input_path, user_path
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
     ExportedFile,
@@ -58,23 +59,35 @@ class Exporter:
     """Writes files from one bundle; photos and the reference's answers are shared by all of them.
 
     Args:
-        bundle: What ``retrain`` wrote; its LiteRT file gives the reference.
+        bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
     """
 
-    def __init__(self, bundle: Bundle, *, photos_dir: Path | None = None) -> None:
-        self._bundle = bundle
+    def __init__(
+        self,
+        bundle: Bundle | AnyPath,
+        *,
+        photos_dir: AnyPath | None = None,
+    ) -> None:
+        self._bundle = bundle = as_bundle(bundle)
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
         self._is_named_here = photos_dir is not None
-        self._photos_dir = photos_dir or (Path(named) if named else None)
+        self._photos_dir = Path(named) if named else None
+        if photos_dir is not None:
+            self._photos_dir = input_path(photos_dir, "--image_dir")
 
     def export(
-        self, format_name: str, *, out: Path | None = None, choices: Choices | None = None
+        self,
+        format_name: str,
+        *,
+        out: AnyPath | None = None,
+        choices: Choices | None = None,
     ) -> ExportedFile:
         """Writes a file with its description beside it; see ``export_bundle``."""
-        chosen = choices or Choices()
+        chosen = given_or_default(choices, Choices, "choices")
         require_choice(format_name, chosen.given())
-        path = out or self._bundle.path / EXPORTS / _file_name(format_name, chosen)
+        default = self._bundle.path / EXPORTS / _file_name(format_name, chosen)
+        path = default if out is None else user_path(out, "--out")
         path = path.absolute()
         before = self._require_free(path, is_folder="." not in format_named(format_name).file_name)
         request = self._request(format_name, chosen)
@@ -240,11 +253,11 @@ class Exporter:
 
 
 def export_bundle(
-    bundle: Bundle,
+    bundle: Bundle | AnyPath,
     format_name: str,
     *,
-    out: Path | None = None,
-    photos_dir: Path | None = None,
+    out: AnyPath | None = None,
+    photos_dir: AnyPath | None = None,
     choices: Choices | None = None,
 ) -> ExportedFile:
     """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
@@ -253,7 +266,7 @@ def export_bundle(
     file within the bundle is also recorded in its manifest.
 
     Args:
-        bundle: what ``retrain`` wrote.
+        bundle: what ``retrain`` wrote, or its path.
         format_name: one of ``FORMATS``.
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.

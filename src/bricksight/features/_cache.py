@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._files import cache_dir
+from bricksight._text import encodable
+from bricksight.config import AnyPath, input_path
 from bricksight.errors import CacheError
 from bricksight.features._cache_file import reading, refuse_foreign
 
@@ -83,7 +85,7 @@ class FeatureCache:
         self._num_features = num_features
         self._pending = 0
         self._writable = True
-        self._row = (fingerprint, input_key, reference, num_features)
+        self._row = (fingerprint, input_key, encodable(reference), num_features)
         self._connection = self._open_or_rebuild()
 
     def _open_or_rebuild(self) -> sqlite3.Connection:
@@ -223,7 +225,7 @@ def _is_entry(row: tuple[object, ...]) -> bool:
     return is_time and all(isinstance(word, str) for word in words)
 
 
-def list_entries(path: Path) -> list[CacheEntry]:
+def list_entries(path: AnyPath) -> list[CacheEntry]:
     """Returns what the cache file holds, the most recently used first; nothing if it is absent.
 
     Nothing is written, not even the files that SQLite keeps beside its own.
@@ -231,11 +233,12 @@ def list_entries(path: Path) -> list[CacheEntry]:
     Raises:
         CacheError: the file is no cache of ours, or is damaged.
     """
-    with reading(path, _SCHEMA) as connection:
+    file = input_path(path, "--path")
+    with reading(file, _SCHEMA) as connection:
         rows = [] if connection is None else connection.execute(_ENTRIES).fetchall()
     if not all(map(_is_entry, rows)):
         raise CacheError(
-            f"The feature cache {path} is damaged (it has values of another kind). Delete it; the "
+            f"The feature cache {file} is damaged (it has values of another kind). Delete it; the "
             "next run begins it again."
         )
     names = ("id", "reference", "fingerprint", "input", "num_views", "size_bytes", "last_used")

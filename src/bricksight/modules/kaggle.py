@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from bricksight._files import cache_dir
+from bricksight.config import user_path
 from bricksight.errors import ModuleError
 from bricksight.modules import saved_model
 from bricksight.modules._archive import download_and_unpack
@@ -59,7 +60,7 @@ def _own_folder(reference: Reference) -> Path:
 
 def _kagglehub_folder(reference: Reference) -> Path:
     root = os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub"
-    return Path(root).expanduser().joinpath("models", *_parts(reference))
+    return user_path(root, "KAGGLEHUB_CACHE").joinpath("models", *_parts(reference))
 
 
 def _documented_size(owner: str, variation: str) -> int | None:

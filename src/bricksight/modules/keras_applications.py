@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._optional import require_tensorflow
-from bricksight.config import InputSpec
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._applications import APPLICATIONS, Application
 from bricksight.modules._download import DownloadError, download
@@ -146,7 +146,7 @@ def _choose_alpha(reference: Reference, application: Application) -> float:
 
 def keras_home() -> Path:
     """Returns the folder of Keras's own files, as Keras chooses it."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    return user_path(os.environ.get("KERAS_HOME") or "~/.keras", "KERAS_HOME")
 
 
 def _weights_path(choice: _Choice) -> Path:

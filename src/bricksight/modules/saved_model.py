@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight._text import shortened
-from bricksight.config import InputSpec
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._graph_network import GraphNetwork
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
@@ -56,17 +57,22 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         ModuleError: there is nothing to load at the path, or it is no network of this kind.
     """
     reference.only("size")
-    path = Path(reference.name).expanduser().resolve()
+    path = _path(reference)
     if path.suffix == ".keras" and path.is_file():
         return _keras_file(reference, path)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  (Path.exists may raise)
         raise ModuleError(f"{reference.text}: there is no folder or .keras file {path}.")
     return from_folder(reference, path, title=f"SavedModel {path.name}")
 
 
+def _path(reference: Reference) -> Path:
+    """Returns the absolute path; of a link that leads to itself, which is then no file, too."""
+    return Path(os.path.realpath(user_path(reference.name, reference.text)))
+
+
 def find(reference: Reference) -> Path | None:
     """Returns the path of ``saved_model:PATH``, ``None`` if nothing is there to load."""
-    path = Path(reference.name).expanduser().resolve()
+    path = _path(reference)
     return path if is_module_path(path) else None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bricksight._files import cache_dir, replacing
+from bricksight.config import user_path
 from bricksight.errors import ModuleError
 from bricksight.modules import saved_model
 from bricksight.modules._archive import download_and_unpack
@@ -99,7 +100,7 @@ def _cache_roots() -> Iterator[Path]:
     """Yields the folders to look in; downloads go to the first."""
     named = os.environ.get("TFHUB_CACHE_DIR")
     if named:
-        yield Path(named).expanduser()
+        yield user_path(named, "TFHUB_CACHE_DIR")
         return
     yield cache_dir("tfhub_modules")
     # Where tensorflow_hub put modules when nothing was set. Anyone may write to that folder's

@@ -15,6 +15,7 @@ from typing import Any
 from bricksight._files import replacing, sha256_of, writing
 from bricksight._optional import require, require_installed
 from bricksight._threads import num_cores
+from bricksight._walk import mark_as_own
 from bricksight.errors import ConfigError, OutputError
 from bricksight.synth.denoising import ONE_THREAD
 from bricksight.synth.labels import require_folder_names
@@ -150,6 +151,8 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
     wanted = {_file(label, i, view) for label, i in _all_scenes(config) for view in config.views}
     yield len(done & wanted)
     begin_records(out, records.values())
+    if config.masks:
+        mark_as_own(_masks_of(out), among=out.parent)
     # Never in this process: Mitsuba and TensorFlow bring an LLVM each, and what has loaded both
     # aborts when it ends. A forked process would inherit threads in an unknown state.
     with ProcessPoolExecutor(
@@ -193,6 +196,10 @@ def _jobs(config: SynthConfig, done: set[str]) -> Iterator[tuple[str, list[int]]
             ]
             if some:
                 yield label, some
+
+
+def _masks_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}_masks")
 
 
 def _file(label: str, index: int, view: str) -> str:
@@ -247,7 +254,7 @@ def _render_some(
             with writing(out / file), replacing(out / file) as part:
                 shot.photo.save(part, format="JPEG", quality=quality)
             if shot.mask is not None:
-                mask = (out.with_name(f"{out.name}_masks") / file).with_suffix(".png")
+                mask = (_masks_of(out) / file).with_suffix(".png")
                 with writing(mask), replacing(mask) as part:
                     shot.mask.save(part, format="PNG")
             part_number, shared = models[label].number, {"index": index, **settings}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePath
 
+from bricksight.config import user_path
 from bricksight.errors import LDrawError
 from bricksight.synth.ldraw.cache import Entry, digest_of, entry_path, read_entry, write_entry
 from bricksight.synth.ldraw.colours import LDrawColour, direct_colour, parse_colours
@@ -41,7 +42,7 @@ def find_library(path: Path | None = None) -> "Library":
             "https://library.ldraw.org/library/updates/complete.zip and name the file, or the "
             f"folder that it was unpacked to, with --ldraw or in {ENVIRONMENT_VARIABLE}."
         )
-    return Library(Path(named).expanduser())
+    return Library(user_path(named, "The library of LDraw parts"))
 
 
 class Library:
