@@ -2,12 +2,13 @@
 
 import contextlib
 import functools
+import io
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -60,7 +61,18 @@ def own_stderr() -> IO[str]:
 
 @functools.cache
 def _duplicate_of_stderr() -> IO[str]:
-    return os.fdopen(os.dup(_STDERR), "w", buffering=1, encoding="utf-8")
+    file = io.BufferedWriter(_Patient(os.dup(_STDERR), "w"))
+    return io.TextIOWrapper(file, line_buffering=True, encoding="utf-8")
+
+
+class _Patient(io.FileIO):
+    """A stream whose reader may go, or whose disk may be full: no run ends for its progress."""
+
+    def write(self, content: Any, /) -> int:
+        """Writes what can be written, and drops the rest."""
+        with contextlib.suppress(OSError):
+            return super().write(content)
+        return len(memoryview(content).cast("B"))
 
 
 class ConsoleReporter:

@@ -69,7 +69,7 @@ def retrain(
     import json as json_module
 
     from bricksight import retrain as room
-    from bricksight.cli._console import ConsoleReporter, own_stderr, show_log
+    from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_misclassified, print_result, result_json
 
     settings = {field.name: getattr(output, field.name) for field in fields(OutputConfig)}
@@ -79,13 +79,9 @@ def retrain(
         quiet=output.quiet or output.json,
         lines=config.logging_verbosity in ("DEBUG", "INFO"),
     )
-    try:
-        result = room.retrain(
-            config, split=split, augment=augment, head=head, fine_tune=tuning, reporter=reporter
-        )
-    except KeyboardInterrupt:
-        print("\nInterrupted. The same command with --resume goes on from here.", file=own_stderr())
-        return 130
+    result = room.retrain(
+        config, split=split, augment=augment, head=head, fine_tune=tuning, reporter=reporter
+    )
     if config.print_misclassified_test_images and not output.json:
         print_misclassified(result)
     if output.json:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bricksight._places import try_file
 from bricksight.config import (
     AugmentConfig,
     CrossvalConfig,
@@ -24,6 +25,7 @@ from bricksight.evaluation import (
 )
 from bricksight.retrain._judging import answers_to_choose_by
 from bricksight.retrain._networks import choose_network, open_candidates
+from bricksight.retrain._outputs import cache_path_of
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
@@ -34,7 +36,6 @@ from bricksight.retrain._suspects import (
 )
 from bricksight.retrain._workflow import (
     Configs,
-    cache_path_of,
     chooses_depths,
     find_photos,
     fit,
@@ -128,6 +129,7 @@ def crossval(
     """
     if folds is not None and folds.suspects is not None:
         require_cleanlab()
+        try_file(folds.suspects)
     folds, head = folds or CrossvalConfig(), head or HeadConfig()
     require_recipe(config, head)
     tuning = (fine_tune or FineTuneConfig()).resolved
