@@ -1,5 +1,6 @@
 """The model folder: what is written is what is read, and damage is named."""
 
+import codecs
 import json
 import shutil
 from pathlib import Path
@@ -149,3 +150,51 @@ def test_head__save_keeps_both_arrays(tmp_path: Path) -> None:
     with np.load(tmp_path / "head.npz", allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["kernel"], head.kernel)
         np.testing.assert_array_equal(arrays["bias"], head.bias)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a\nb c\nÉ\n".encode(),
+        "a\nb c\nÉ".encode(),
+        "\ufeffa\r\nb c\r\nÉ\r\n".encode(),
+        "a\rb c\rÉ\r".encode(),
+        "a\nb c\nÉ\n\n\r\n\n".encode(),
+        "a\nb c\nÉ\n".encode("utf-16"),
+        codecs.BOM_UTF16_BE + "a\r\nb c\r\nÉ\r\n".encode("utf-16-be"),
+    ],
+)
+def test_read_labels__as_editors_write_them(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    assert read_labels(path) == ("a", "b c", "É")
+
+
+def test_read_labels__only_line_ends_separate_them(tmp_path: Path) -> None:
+    labels = ("a\u2028b", "c\x85d", "e\x0cf", "g\x0bh", "i\x1cj", "k\u2029l", " m ")
+    path = tmp_path / "labels.txt"
+    path.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+    assert read_labels(path) == labels
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"a\n\nb\n", "Line 2 .* is empty"),
+        (b"a\n \t\nb\n", "Line 2 .* is empty"),
+        (b"a\0b\0c\0", "Line 1 .* NUL"),
+        ("a\nb".encode("utf-16-le"), "NUL"),
+        (b"caf\xe9\n", "not text in UTF-8"),
+        (b"\xff\xfea\0b", "not text"),
+    ],
+)
+def test_read_labels__anything_else_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=reason):
+        read_labels(path)
+    with pytest.raises(BundleError, match=r"cannot be read \(Is a directory\)"):
+        read_labels(tmp_path)

@@ -145,7 +145,7 @@ def test_scan__file_that_cannot_be_opened_is_set_aside(tmp_path: Path) -> None:
 def test_scan__pipe_is_not_waited_for(tmp_path: Path) -> None:
     write(tmp_path, "a/1.jpg", "b/1.jpg")
     os.mkfifo(tmp_path / "a" / "pipe.jpg")
-    assert paths_of(scan(tmp_path), "other_file") == [("a/pipe.jpg",)]
+    assert paths_of(scan(tmp_path), "special_file") == [("a/pipe.jpg",)]
 
 
 def test_scan__tells_copies_from_contradictions(faulty_folder: Path) -> None:
@@ -156,11 +156,6 @@ def test_scan__tells_copies_from_contradictions(faulty_folder: Path) -> None:
 
 def test_scan__names_small_classes(photo_folder: Path) -> None:
     assert paths_of(scan(photo_folder), "small_class") == [("blue", "green", "red")]
-
-
-def test_scan__warns_of_folders_that_are_a_split(tmp_path: Path) -> None:
-    write(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg", "val/dog/1.jpg")
-    assert paths_of(scan(tmp_path), "split_folders") == [("train", "val")]
 
 
 def test_scan__missing_folder_is_refused_with_the_layout(tmp_path: Path) -> None:

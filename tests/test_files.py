@@ -8,7 +8,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from bricksight._files import cache_dir, replacing, sha256_of, without_wildcards
+from bricksight._files import cache_dir, replacing, sha256_of
+from bricksight._native_path import native_path
 from bricksight.errors import OutputError
 
 
@@ -218,17 +219,45 @@ def test_without_native_notices__a_process_that_ends_inside_a_block_is_not_silen
     assert written == "what went wrong\n"
 
 
-def test_without_wildcards__a_plain_path_stays(tmp_path: Path) -> None:
-    with without_wildcards(tmp_path) as folder:
+# Paths for native code.
+
+AWKWARD = ["a[1]", "a*", "a?", "a\\b", "a\udce9"]
+
+
+def test_native_path__a_plain_path_stays(tmp_path: Path) -> None:
+    with native_path(tmp_path) as folder:
         assert folder == tmp_path
 
 
-@pytest.mark.parametrize("name", ["a[1]", "a*", "a?", "a\\b"])
-def test_without_wildcards__any_other_is_copied_for_the_time(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", AWKWARD, ids=ascii)
+def test_native_path__any_other_folder_has_another_name_for_the_time(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / name / "deep").mkdir(parents=True)
     (tmp_path / name / "deep" / "file.txt").write_text("content")
-    with without_wildcards(tmp_path / name) as folder:
-        assert not set(str(folder)) & set("[]*?\\")
+    with native_path(tmp_path / name) as folder:
+        assert not set(str(folder)) & set("[]*?\\\udce9")
         assert (folder / "deep" / "file.txt").read_text() == "content"
     assert not folder.exists()
     assert (tmp_path / name / "deep" / "file.txt").exists()
+
+
+@pytest.mark.parametrize("name", AWKWARD, ids=ascii)
+def test_native_path__what_belongs_to_a_file_comes_with_it(tmp_path: Path, name: str) -> None:
+    for suffix in (".xml", ".bin"):
+        (tmp_path / f"{name}{suffix}").write_text(suffix)
+    with native_path(tmp_path / f"{name}.xml") as path:
+        assert path.read_text() == ".xml"
+        assert path.with_suffix(".bin").read_text() == ".bin"
+
+
+@pytest.mark.parametrize("name", AWKWARD, ids=ascii)
+def test_native_path__what_is_written_comes_where_it_belongs(tmp_path: Path, name: str) -> None:
+    with native_path(tmp_path / f"{name}.xml") as path:
+        path.write_text("new")
+        path.with_suffix(".bin").write_text("new too")
+    (tmp_path / name).mkdir()
+    with native_path(tmp_path / name) as folder:
+        (folder / "inside").write_text("there")
+    assert names(tmp_path) == sorted([name, f"{name}.bin", f"{name}.xml"])
+    assert names(tmp_path / name) == ["inside"]

@@ -307,6 +307,29 @@ def test_folder__a_file_that_is_not_there_is_named(
     assert name in error
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"\xef\xbb\xbfblue\r\ngreen\r\n", b"blue\ngreen", b"blue\ngreen\n\n"],
+    ids=["byte order mark and CRLF", "no end of line", "empty line at the end"],
+)
+def test_settings__labels_as_editors_save_them(
+    folder: Path, program: ModuleType, content: bytes
+) -> None:
+    (folder / "labels.txt").write_bytes(content)
+    assert program.Settings(folder).labels == ["blue", "green"]
+
+
+@pytest.mark.parametrize("content", [b"", b"blue\n\ngreen\n", b"blue\0green\0", b"bl\xffue\n"])
+def test_settings__labels_that_are_none_are_refused(
+    folder: Path, program: ModuleType, content: bytes
+) -> None:
+    (folder / "labels.txt").write_bytes(content)
+    with pytest.raises(
+        program.BoardError, match=r"missing or damaged \((Value|UnicodeDecode)Error"
+    ):
+        program.Settings(folder)
+
+
 def test_folder__files_of_two_models_are_refused(
     folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:

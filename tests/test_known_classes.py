@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit, logsumexp
 from sklearn.metrics import roc_auc_score
 
 from bricksight.bundle import Head, dealt
@@ -28,7 +29,7 @@ from bricksight.training import (
     choose_head,
     train_by_recipe,
 )
-from bricksight.training._calibration import with_others
+from bricksight.training._calibration import common_bias, with_others
 from bricksight.training._linear import LinearFit
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
@@ -431,3 +432,13 @@ def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> 
         answers = trained.head.logits(through.matrix[rows, 0])[:, :2].argmax(axis=1)
         labels = through.data.label_indices(through.data.records)[rows]
         assert (answers == labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("scale", [0, 1, 300, 1e6])
+def test_common_bias__exists_however_sure_the_answers_are(scale: float) -> None:
+    logits = scale * np.random.default_rng(0).normal(size=(9, 5))
+    bias = float(common_bias(logits, num_classes=3))
+    odds = logsumexp(logits[:, 3:], axis=1) - logsumexp(logits[:, :3], axis=1)
+    # float32 holds a bias of a million to a sixteenth.
+    low, high = (expit(odds + bias + rounding).mean() for rounding in (-0.1, 0.1))
+    assert low < 0.03 < high

@@ -113,7 +113,7 @@ def test_answer_group__the_threshold_is_for_the_fused_probability(predictor: Pre
 
 
 def test_answer_group__what_it_cannot_use_is_named(predictor: Predictor) -> None:
-    with pytest.raises(ConfigError, match=r"min_votes is 0; it must be at least 1"):
+    with pytest.raises(ConfigError, match=r"min_votes is 0; it must be a whole number, at least 1"):
         predictor.answer_group(DISAGREEING, min_votes=0)
     with pytest.raises(ConfigError, match=r"no photos of the object"):
         predictor.predict_group([])

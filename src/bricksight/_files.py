@@ -7,7 +7,6 @@ import functools
 import hashlib
 import logging
 import os
-import re
 import shutil
 import stat
 import sys
@@ -25,7 +24,6 @@ from bricksight.errors import BricksightError, CacheError, OutputError
 _LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
-_WILDCARD = re.compile(r"[*?\[\]\\]")
 
 Result = TypeVar("Result")
 
@@ -226,21 +224,6 @@ def remove_left_behind_in_cache() -> int:
     """Returns how many temporary folders of killed runs have been removed from the cache."""
     held = [Path(name) / one for name, ones, _ in os.walk(cache_root()) for one in ones]
     return sum(remove_if_left_behind(folder) for folder in held)
-
-
-@contextlib.contextmanager
-def without_wildcards(folder: Path) -> Iterator[Path]:
-    """Yields the folder, or a copy of it where its path has characters of a file pattern.
-
-    TensorFlow's reader of variables takes ``[1]`` in a path for a pattern, and finds nothing.
-    """
-    if not _WILDCARD.search(folder.as_posix()):
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="bricksight-") as holder:
-        copy = Path(holder) / "copy"
-        shutil.copytree(folder, copy)
-        yield copy
 
 
 def sha256_of(path: Path) -> str:

@@ -1,12 +1,19 @@
-"""Numbers and lists of names in the words of a message."""
+"""Text in messages and files: numbers, lists of names, and names from outside made safe."""
 
+import json
+import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 # Control, format (bidirectional marks among them), surrogate and private characters, and the
 # separators that some programs take for the end of a line.
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d\ufe0f")  # emoji and some scripts are not written without them
+
+_LAID_OUT = re.compile(r"\n(?=  )")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PERHAPS_UNSAFE_IN_JSON = re.compile(r"[^\n\x20-\x7e]")
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
@@ -26,20 +33,66 @@ def some(names: Sequence[str], *, limit: int = 5) -> str:
 
 
 def printable(text: str) -> str:
-    """Returns a name or a message from outside as one line that is safe to show in a terminal.
+    r"""Returns a name or a message from outside as one line that is safe to show in a terminal.
 
-    Characters that are not drawn are shown as escapes: ``\\x1b``, ``\\n``, ``\\u202e``. Bytes of a
-    file name that are no text, which Python keeps as surrogates, are shown as ``\\xe9``.
+    Characters that are not drawn are shown as escapes: ``\x1b``, ``\n``, ``\u202e``. Bytes of a
+    file name that are no text, which Python keeps as surrogates, are shown as ``\xe9``.
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_shown, text))
+    return "".join(escaped(one) if _is_hidden(one) else one for one in text)
 
 
-def _shown(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in _NOT_SHOWN:
-        return character
+def encodable(text: str) -> str:
+    r"""Returns a name with the bytes that are no text, which no encoding has, shown as ``\xe9``."""
+    return _SURROGATE.sub(lambda found: escaped(found[0]), text)
+
+
+def message_lines(text: str) -> list[str]:
+    r"""Returns the lines of a message of ours, each safe to show in a terminal.
+
+    Further lines of our messages are indented by two spaces. A line break before anything else is
+    part of a name or of another program's message, and is shown as ``\n``: no name from outside
+    can pass for a line of ours.
+    """
+    return [printable(line) for line in _LAID_OUT.split(text)]
+
+
+def escaped(character: str) -> str:
+    r"""Returns a character as ``\xe9``, ``\u202e`` or ``\U0001f9f1``."""
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode: a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
+    if character.isascii() and character.isprintable():
+        return f"\\x{code:02x}"
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def json_text(content: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
+    r"""Returns JSON that is safe to show in a terminal and can be written in ``encoding``.
+
+    Text stays readable. Characters that are not drawn, or that the encoding lacks, are ``\uXXXX``
+    escapes, which a reader of JSON takes back. So are bytes of a file name that are no text:
+    ``os.fsencode`` makes the name's bytes of what ``json.loads`` gives.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False)
+    return _PERHAPS_UNSAFE_IN_JSON.sub(lambda found: _in_json(found[0], encoding), text)
+
+
+def _in_json(character: str, encoding: str) -> str:
+    if _is_hidden(character) or not can_encode(character, encoding):
+        return json.dumps(character)[1:-1]
+    return character
+
+
+def can_encode(text: str, encoding: str) -> bool:
+    """Returns whether an encoding has all characters of a text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_hidden(character: str) -> bool:
+    return character not in _JOINERS and unicodedata.category(character) in _NOT_SHOWN

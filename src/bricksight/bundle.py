@@ -12,7 +12,6 @@
 JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
 """
 
-import csv
 import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._csv import read_rows
 from bricksight._files import replacing, sha256_of, writing
+from bricksight._labels import read_labels as read_labels
 from bricksight._places import is_empty, new_folder, waiting_for
+from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError
@@ -262,7 +264,7 @@ class Bundle:
         if PHOTOS not in self.manifest.files:
             return ()
         with self.file(PHOTOS).open(encoding="utf-8", newline="") as file:
-            return tuple(_photo(row) for row in csv.DictReader(file))
+            return tuple(_photo(row) for row in read_rows(file))
 
 
 def _photo(row: Mapping[str, str]) -> Photo:
@@ -356,9 +358,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         "files": files,
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
-    (folder / MANIFEST).write_text(
-        json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (folder / MANIFEST).write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
 
 
 def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[str, Any]) -> None:
@@ -384,21 +384,5 @@ def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[st
             if not file.startswith(f"{name}/")
         }
         content["files"] = dict(sorted((kept | added).items()))
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         with replacing(manifest_path) as part:
-            part.write_text(text, encoding="utf-8")
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Returns the labels of a labels file, one a line, in the order of the outputs.
-
-    Raises:
-        BundleError: it cannot be read, or is empty.
-    """
-    try:
-        labels = tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} cannot be read as a labels file ({error}).") from error
-    if not labels:
-        raise BundleError(f"{path} is empty; a labels file has one label a line.")
-    return labels
+            part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")

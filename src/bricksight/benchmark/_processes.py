@@ -82,7 +82,7 @@ class Worker:
     def _end(self) -> str:
         code = self._process.wait(_SECONDS_TO_END)
         self._errors.seek(0)
-        last = "\n".join(self._errors.read().splitlines()[-_LAST_LINES:])
+        last = "\n".join(f"  {line}" for line in self._errors.read().splitlines()[-_LAST_LINES:])
         return f"ended with code {code} before it answered. Its last words:\n{last}"
 
     def close(self) -> None:

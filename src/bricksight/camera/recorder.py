@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._files import writing
+from bricksight._native_path import native_path
 from bricksight.camera.video import load_cv2
 from bricksight.errors import CameraError, ConfigError
 
@@ -74,8 +76,12 @@ class Recorder:
         cv2 = load_cv2()
         height, width = picture.shape[:2]
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
-        writer = cv2.VideoWriter(str(self.path), codec, self.fps, (width, height))
+        with writing(self.path):
+            self.path.touch()  # so that frames go into it from the first on, under whatever name
+        with native_path(self.path) as writable:
+            writer = cv2.VideoWriter(str(writable), codec, self.fps, (width, height))
         if not writer.isOpened():
+            self.path.unlink()
             raise CameraError(
                 f"--record {self.path} cannot be written. Is there room on the disk, and may you "
                 "write there? An .avi file needs the least of OpenCV."

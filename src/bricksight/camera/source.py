@@ -79,7 +79,7 @@ def not_opened(source: Source) -> CameraError:
         return CameraError(_device_not_opened(source))
     if source.kind == "gstreamer":
         return CameraError(
-            f"The pipeline of --source {source.text} cannot be opened: {source.target}\n"
+            f"The pipeline of --source {source.text} cannot be opened: {source.target} "
             "Try it alone: gst-launch-1.0 nvarguscamerasrc ! fakesink. No other program may use "
             "the camera; after a crash: sudo systemctl restart nvargus-daemon."
         )

@@ -5,10 +5,12 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._text import counted
 from bricksight.camera.observe import Frame
@@ -183,6 +185,9 @@ def _open(source: Source) -> Any:
         waits = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC)
         options = [value for wait in waits for value in (wait, patience)]
         capture = cv2.VideoCapture(source.target, cv2.CAP_FFMPEG, options)
+    elif source.kind == "file":
+        with native_path(Path(str(source.target))) as readable:
+            capture = cv2.VideoCapture(str(readable))
     else:
         capture = cv2.VideoCapture(source.target)
     if not capture.isOpened():

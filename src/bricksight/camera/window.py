@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._text import printable
 from bricksight.camera.video import load_cv2
 from bricksight.errors import CameraError
 
@@ -22,7 +23,7 @@ class Window:
         Raises:
             CameraError: there is no screen, or OpenCV was built without windows.
         """
-        self._title = title
+        self._title = title = printable(title)
         # Before OpenCV is asked: without a screen, Qt ends the whole process.
         if sys.platform.startswith("linux") and not (
             os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

@@ -12,23 +12,12 @@ from bricksight._threads import in_threads, num_cores
 from bricksight.check._photos import Facts, examine
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._twins import Twins, find_twins
-from bricksight.config import SplitConfig
+from bricksight.config import PHOTO_FORMATS, SplitConfig
 from bricksight.dataset import Dataset, Problem, Record, scan, suggest_group_by
 from bricksight.errors import DataError
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many photos are done, and how many there are."""
-
-_FORMAT_OF = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
 
 
 def check(
@@ -132,7 +121,7 @@ def _wrong_extensions(records: Sequence[Record], facts: Sequence[Facts]) -> list
     problems = []
     for record, fact in zip(records, facts, strict=True):
         ending = PurePosixPath(record.relative_path).suffix
-        if _FORMAT_OF[ending.lower()] != fact.format:
+        if PHOTO_FORMATS[ending.lower()] != fact.format:
             message = (
                 f"{record.relative_path!r} is a {fact.format} file whatever its name says; it is "
                 "used as it is, but other programs may refuse it."

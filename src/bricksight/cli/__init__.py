@@ -12,13 +12,15 @@ from collections.abc import Sequence
 
 import cyclopts
 
+from bricksight._text import message_lines
 from bricksight._version import __version__
 from bricksight.cli._help import default_shown, formatter
+from bricksight.cli._output import note, prepare_streams
+from bricksight.cli._paths import STDIN, take_values
 from bricksight.cli._process import (
     ending_cleanly,
     exit_code_of,
     flush_stdout,
-    open_closed_streams,
     silence_stdout,
     stdout_fails,
 )
@@ -67,7 +69,7 @@ def make_app(command: str = "") -> cyclopts.App:
             json_list=False,  # a path may begin with a bracket
         ),
         help_formatter=formatter(),
-        config=_refuse_fractions,
+        config=(take_values, _refuse_fractions),
         result_action="return_value",
         suppress_keyboard_interrupt=False,  # main answers it
     )
@@ -104,11 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after ``bricksight``, ``sys.argv[1:]`` by default.
     """
-    open_closed_streams()
-    # A lone dash is standard input; cyclopts takes it for an option without a name.
-    words = [
-        "/dev/stdin" if word == "-" else word for word in (sys.argv[1:] if argv is None else argv)
-    ]
+    prepare_streams()
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["classify"]:  # cyclopts takes a lone dash for an option without a name
+        words = [STDIN if word == "-" else word for word in words]
     try:
         with ending_cleanly():
             code = _run(words)
@@ -135,7 +136,9 @@ def _run(words: Sequence[str]) -> int:
         code = app(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:
         command = " ".join(["bricksight", *app.parse_commands(words)[0]])
-        return _fail(f"{_in_plain_words(error, command)}\nSee `{command} --help`.", 2)
+        code = _fail(_in_plain_words(error, command), 2)
+        note(f"See `{command} --help`.")
+        return code
     except BricksightError as error:
         return _fail(str(error), 1)
     return code if isinstance(code, int) else 0
@@ -170,7 +173,5 @@ def _in_plain_words(error: Exception, command: str) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    from bricksight.cli._console import own_stderr
-
-    print(f"bricksight: {message}", file=own_stderr())
+    note(*message_lines(f"bricksight: {message}"))
     return code

@@ -1,14 +1,11 @@
 """What commands show while they work: progress on stderr, results on stdout."""
 
 import contextlib
-import functools
-import io
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -25,7 +22,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
-_STDERR = 2
+from bricksight._text import message_lines, printable
+from bricksight.cli._output import own_stderr
+
 _NO_LIMIT = 10_000
 _SECONDS_TO_RATE = 0.1  # what takes less was read from the cache, or is too little to tell
 
@@ -38,41 +37,27 @@ class _RateColumn(ProgressColumn):
         return Text("" if speed is None or task.total is None else f"{speed:.0f}/s")
 
 
-def stdout_console() -> Console:
-    """Returns a console on stdout that shows text as it is; brackets are no markup.
+class _Console(Console):
+    """Shows text as it is: brackets are no markup, colons no emoji, and a name steers nothing."""
+
+    def render_str(self, text: str, **settings: Any) -> Text:
+        """Returns a message, or a cell of a table, with what is not to be shown escaped."""
+        return super().render_str("\n".join(message_lines(text)), **settings)
+
+
+def stdout_console(*, width: int | None = None) -> Console:
+    """Returns a console on stdout; give it strings, which it escapes, and no ``Text`` of names.
 
     Where stdout is no terminal, lines are as long as they need to be.
     """
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _NO_LIMIT)
+    if width is None and not sys.stdout.isatty():
+        width = _NO_LIMIT
+    return _Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def stderr_console(*, quiet: bool = False) -> Console:
     """Returns a console on stderr that stays visible while descriptor 2 is turned elsewhere."""
-    return Console(file=own_stderr(), quiet=quiet, highlight=False, markup=False)
-
-
-def own_stderr() -> IO[str]:
-    """Returns stderr, visible also while another thread has descriptor 2 turned elsewhere."""
-    with contextlib.suppress(OSError, AttributeError, ValueError):  # not a real file, or closed
-        if sys.stderr.fileno() == _STDERR:
-            return _duplicate_of_stderr()
-    return sys.stderr
-
-
-@functools.cache
-def _duplicate_of_stderr() -> IO[str]:
-    file = io.BufferedWriter(_Patient(os.dup(_STDERR), "w"))
-    return io.TextIOWrapper(file, line_buffering=True, encoding="utf-8")
-
-
-class _Patient(io.FileIO):
-    """A stream whose reader may go, or whose disk may be full: no run ends for its progress."""
-
-    def write(self, content: Any, /) -> int:
-        """Writes what can be written, and drops the rest."""
-        with contextlib.suppress(OSError):
-            return super().write(content)
-        return len(memoryview(content).cast("B"))
+    return _Console(file=own_stderr(), quiet=quiet, highlight=False, markup=False, emoji=False)
 
 
 class ConsoleReporter:
@@ -101,19 +86,21 @@ class ConsoleReporter:
 
     @contextlib.contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        spinner = SpinnerColumn("line" if self.console.options.ascii_only else "dots")
+        named = TextColumn("{task.description}", markup=False)
         columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
+            spinner,
+            named,
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             _RateColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        timeless = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        timeless = (spinner, named, TimeElapsedColumn())
         shown = timeless if total is None else columns
         with Progress(*shown, console=self.console, transient=True) as progress:
-            task = progress.add_task(title, total=total)
+            task = progress.add_task(printable(title), total=total)
             yield lambda count: progress.advance(task, count)
 
     def say(self, message: str) -> None:
@@ -155,5 +142,14 @@ def show_log(level: str) -> None:
     logger = logging.getLogger("bricksight")
     logger.setLevel(names.get(level, level))
     handler = RichHandler(console=stderr_console(), show_time=False, show_path=False)
+    handler.setFormatter(_Escaping())
     logger.handlers = [handler]
     logger.propagate = False
+
+
+class _Escaping(logging.Formatter):
+    """Lets no name in a message steer the terminal; rich shows messages as they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the message."""
+        return "\n".join(message_lines(super().format(record)))

@@ -47,22 +47,6 @@ def exit_code_of(stop: KeyboardInterrupt) -> int:
     return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
 
 
-def open_closed_streams() -> None:
-    """Opens the null device in place of standard streams that are closed.
-
-    Otherwise the next file that is opened gets the descriptor of stderr, and what is said there is
-    written into it, or into stdout by libraries that look for another stream.
-    """
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        try:
-            os.fstat(number)
-        except OSError:
-            if os.open(os.devnull, os.O_RDWR) != number:
-                continue
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
-
-
 def flush_stdout() -> None:
     """Writes what is left, while an error can still be told.
 

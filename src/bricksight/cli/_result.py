@@ -3,6 +3,7 @@
 from rich.text import Text
 
 from bricksight.cli._console import stdout_console
+from bricksight.cli._output import say
 from bricksight.retrain import Findings, RetrainResult
 
 
@@ -22,10 +23,10 @@ def result_json(result: RetrainResult) -> dict[str, object]:
 
 def print_misclassified(result: RetrainResult) -> None:
     """Prints a line a wrong test photo: path and answer as retrain.py, then what it really is."""
-    print("=== MISCLASSIFIED TEST IMAGES ===")
+    say("=== MISCLASSIFIED TEST IMAGES ===")
     for mistake in result.findings.test.mistakes:
         answer = f"{mistake.predicted} ({mistake.probability:.2f})"
-        print(f"{mistake.path:>70}  {answer}, is {mistake.label}")
+        say(f"{mistake.path:>70}  {answer}, is {mistake.label}")
 
 
 def print_result(result: RetrainResult) -> None:
@@ -41,7 +42,7 @@ def print_result(result: RetrainResult) -> None:
         f"Took {result.seconds['Total']:.1f} s."
     )
     for problem in data.problems:
-        console.print(Text.assemble(("!", "yellow"), " ", problem.message), soft_wrap=True)
+        console.print(Text("! ", style="yellow"), problem.message, sep="", soft_wrap=True)
     console.print(f"Test: {findings.test.statement}")
     if findings.unknown_threshold is not None:
         console.print(_unknown(findings))

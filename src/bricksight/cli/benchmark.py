@@ -1,12 +1,13 @@
 """``bricksight benchmark``: how fast, how large and how good is each file of a model?"""
 
-import json as json_format
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from bricksight._text import json_text
 from bricksight.cli._help import panel
+from bricksight.cli._output import say, say_json
 from bricksight.cli.evaluate import SplitAsNamed, split_of
 from bricksight.errors import ConfigError, DataError
 
@@ -100,7 +101,10 @@ def benchmark(
         )
     if comparing.out is not None:
         _write(found, comparing.out)
-    print(_json(found) if comparing.json else found.to_markdown(), end="")
+    if comparing.json:
+        say_json(found.to_json(), indent=2)
+    else:
+        say(*found.to_markdown().splitlines())
     return 0
 
 
@@ -134,8 +138,4 @@ def _write(found: "BenchmarkResult", out: Path) -> None:
         accuracy_plot(found.measurements, plot)
         markdown += f"\n![Accuracy against latency]({plot.name})\n"
     text.write_text(markdown, encoding="utf-8")
-    figures.write_text(_json(found), encoding="utf-8")
-
-
-def _json(found: "BenchmarkResult") -> str:
-    return json_format.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n"
+    figures.write_text(json_text(found.to_json(), indent=2) + "\n", encoding="utf-8")

@@ -1,12 +1,12 @@
 """``bricksight cache``: what is kept between runs, and how to be rid of it."""
 
 import datetime
-import json as json_format
 from pathlib import Path
 
 import cyclopts
 from rich.table import Table
 
+from bricksight.cli._output import say, say_json
 from bricksight.errors import ConfigError
 
 app = cyclopts.App(name="cache", help="Shows and prunes the features kept between runs.")
@@ -32,7 +32,7 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
     entries = list_entries(path)
     if json:
         content = {"path": str(path), "entries": [asdict(entry) for entry in entries]}
-        print(json_format.dumps(content))
+        say_json(content)
         return 0
     table = Table("Network", "Input", "Views", "MB", "Last used", box=None, pad_edge=False)
     table.columns[0].overflow = "fold"
@@ -72,5 +72,5 @@ def prune(
     entries = [entry for entry in list_entries(path) if all or entry.last_used < limit]
     freed = prune_entries(path, entries)
     views = sum(entry.num_views for entry in entries)
-    print(f"Deleted the features of {views:,} views; the disk got {freed / _MEGABYTE:.1f} MB back.")
+    say(f"Deleted the features of {views:,} views; the disk got {freed / _MEGABYTE:.1f} MB back.")
     return 0

@@ -1,8 +1,6 @@
 """``bricksight camera``: what does the camera see?"""
 
 import itertools
-import json
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from bricksight.cli._help import panel
+from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -149,8 +148,7 @@ def _write(seen: "Observation") -> None:
         ],
         "fps": round(seen.fps, 1),
     }
-    print(json.dumps(content, ensure_ascii=False))
-    sys.stdout.flush()  # who reads through a pipe sees each frame at once
+    say_json(content)
 
 
 def _tell_new_class(keeping: Keeping) -> None:
@@ -164,4 +162,4 @@ def _tell_new_class(keeping: Keeping) -> None:
     ]
     hint = f"; is {near[0]!r} meant?" if near else "."
     if classes:
-        print(f"! {label!r} is a new class in {folder}{hint}", file=sys.stderr)
+        note(f"! {label!r} is a new class in {folder}{hint}")

@@ -1,6 +1,5 @@
 """``bricksight check``: look at a folder of photos before training on it."""
 
-import json as json_format
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -9,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from bricksight._text import counted
-from bricksight.cli._console import ConsoleReporter, Stages
+from bricksight.cli._console import ConsoleReporter, Stages, stdout_console
 from bricksight.cli._help import panel
+from bricksight.cli._output import say_json
 from bricksight.config import SplitConfig
 
 if TYPE_CHECKING:
@@ -70,33 +69,34 @@ def check(
             checking.write_contact_sheets(report.dataset, sheets, progress=update)
             checking.write_twin_sheet(report, sheets)
     if json and not quiet:
-        print(json_format.dumps(report.to_json(), indent=2))
+        say_json(report.to_json(), indent=2)
     elif not quiet:
-        _show(report, sheets, Console())
+        _show(report, sheets, stdout_console())
     return 1 if strict and report.faults else 0
 
 
 def _show(report: "CheckReport", sheets: Path | None, console: Console) -> None:
     console.print(_class_table(report))
     formats = ", ".join(f"{number:,} {name}" for name, number in report.formats.items())
-    console.print(Text(f"Formats: {formats}"))
+    console.print(f"Formats: {formats}")
     console.print(
-        Text(
-            f"Smallest, median and largest width: {_spread(report.width)} pixels; "
-            f"height: {_spread(report.height)} pixels"
-        )
+        f"Smallest, median and largest width: {_spread(report.width)} pixels; "
+        f"height: {_spread(report.height)} pixels"
     )
     _show_problems(console, "Faults", report.faults, style="bold red")
     _show_problems(console, "Advice", report.advice, style="bold yellow")
     if not report.dataset.problems:
-        console.print(Text("\nNothing wrong was found.", style="green"))
+        console.print()
+        console.print("Nothing wrong was found.", style="green")
     if sheets is not None:
-        console.print(Text(f"\nContact sheets: {sheets}"))
+        console.print()
+        console.print(f"Contact sheets: {sheets}")
 
 
 def _class_table(report: "CheckReport") -> Table:
-    title = Text(str(report.image_dir), style="bold")
-    table = Table(title=title, title_justify="left", show_footer=True)
+    table = Table(
+        title=str(report.image_dir), title_style="bold", title_justify="left", show_footer=True
+    )
     table.add_column("class", counted(len(report.classes), "class", "classes"), overflow="fold")
     columns = ["num_photos", "num_groups", "training", "validation", "testing"]
     if all(counts.num_groups == counts.num_photos for counts in report.classes):
@@ -105,7 +105,7 @@ def _class_table(report: "CheckReport") -> Table:
         total = sum(getattr(counts, name) for counts in report.classes)
         table.add_column(name.removeprefix("num_"), f"{total:,}", justify="right")
     for counts in report.classes:
-        table.add_row(Text(counts.label), *(f"{getattr(counts, name):,}" for name in columns))
+        table.add_row(counts.label, *(f"{getattr(counts, name):,}" for name in columns))
     return table
 
 
@@ -115,14 +115,15 @@ def _show_problems(
     """Prints the messages, of each kind only the first few."""
     if not problems:
         return
-    console.print(Text(f"\n{title} ({len(problems):,})", style=style))
+    console.print()
+    console.print(f"{title} ({len(problems):,})", style=style)
     for kind, found in groupby(sorted(problems, key=_kind), _kind):
         messages = [problem.message for problem in found]
         hidden = len(messages) - _SHOWN_OF_A_KIND
         if hidden > 0:
             messages[_SHOWN_OF_A_KIND:] = [f"... and {hidden:,} more {kind}: see --json."]
         for message in messages:
-            console.print(Padding(Text(message), (0, 0, 0, 2), expand=False))
+            console.print(Padding(message, (0, 0, 0, 2), expand=False))
 
 
 def _kind(problem: "Problem") -> str:

@@ -1,11 +1,8 @@
 """``bricksight classify``: what is on these photos?"""
 
-import csv
-import glob
-import json as json_format
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from bricksight._text import counted, percent, some
 from bricksight.cli._help import panel
-from bricksight.config import PHOTO_EXTENSIONS, SplitConfig
-from bricksight.errors import ConfigError, DataError, ImageError
+from bricksight.cli._output import CsvOutput, note, say, say_json
+from bricksight.cli._paths import STDIN, named_photos
+from bricksight.config import SplitConfig
+from bricksight.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     from bricksight.predict import Answer, GroupAnswer, Predictor
@@ -114,7 +113,8 @@ def classify(
 
     The first path is the model folder, or a file that export wrote, unless --graph names a frozen
     graph of retrain.py's. The others are photos, folders of photos, or patterns such as
-    'photos/*.jpg'; "-" reads paths from standard input, one a line.
+    'photos/*.jpg'; "-" reads paths from standard input, one a line or as
+    `find -print0` separates them.
 
     Args:
         paths: BUNDLE PHOTO...; with --graph only PHOTO...
@@ -128,33 +128,49 @@ def classify(
     if predictor is None:
         if not paths:
             raise ConfigError("A model folder and photos are needed: classify BUNDLE PHOTO...")
+        if str(paths[0]) == STDIN:
+            raise ConfigError("- is a list of photos; a model is needed before it.")
         predictor = Predictor(paths[0], runtime=answering.runtime, threads=answering.threads)
         photos = paths[1:]
     if not photos:
         raise ConfigError("No photos are named: classify BUNDLE PHOTO...")
-    named = list(_photos(photos))
-    grouped = None if objects.group_by is None else _objects(named, objects)
-    writer = _writer(answering, with_objects=grouped is not None)
-    if grouped is None:
-        return _classify(predictor, named, answering.top_k, writer)
-    return _classify_objects(predictor, grouped, answering.top_k, objects.min_votes, writer)
+    complaints = _Complaints()
+    batches = named_photos(photos, complaints.add)
+    writer = _writer(answering, with_objects=objects.group_by is not None)
+    if objects.group_by is None:
+        for batch in batches:
+            _classify(predictor, batch, answering.top_k, writer, complaints)
+            sys.stdout.flush()  # whoever names photos one by one waits for each answer
+    elif grouped := _objects([photo for batch in batches for photo in batch], objects):
+        _classify_objects(
+            predictor, grouped, answering.top_k, objects.min_votes, writer, complaints
+        )
+    return 1 if complaints.any else 0
 
 
-STDIN = Path("/dev/stdin")
-"""What stands for "-" by the time the words have been parsed; see ``cli.main``."""
+class _Complaints:
+    """What cannot be answered, told on stderr as it is found."""
+
+    any = False
+
+    def add(self, what: object, reason: object) -> None:
+        self.any = True
+        note(f"bricksight: {what}: {reason}")
 
 
-def _classify(predictor: "Predictor", photos: Sequence[Path], top_k: int, writer: "_Writer") -> int:
-    """Returns 1 if a photo could not be read; the others are answered all the same."""
-    code = 0
+def _classify(
+    predictor: "Predictor",
+    photos: Sequence[Path],
+    top_k: int,
+    writer: "_Writer",
+    complaints: _Complaints,
+) -> None:
     answers = predictor.predict_many(photos, top_k=top_k)
     for photo, answer in zip(photos, answers, strict=True):
         if isinstance(answer, ImageError):
-            _complain(photo, answer)
-            code = 1
+            complaints.add(photo, answer)
         else:
             writer.photo(photo, answer)
-    return code
 
 
 def _classify_objects(
@@ -163,26 +179,22 @@ def _classify_objects(
     top_k: int,
     min_votes: int | None,
     writer: "_Writer",
-) -> int:
-    """Returns 1 if a photo could not be read; the object is answered by its others."""
-    code = 0
+    complaints: _Complaints,
+) -> None:
+    """Answers objects by those of their photos that can be read."""
     rows = predictor.probabilities_of(photo for photos in objects.values() for photo in photos)
     for key, photos in objects.items():
         found = list(islice(rows, len(photos)))
         for photo, row in zip(photos, found, strict=True):
             if isinstance(row, ImageError):
-                _complain(photo, row)
-                code = 1
+                complaints.add(photo, row)
         if all(isinstance(row, ImageError) for row in found):
-            _complain(key, f"none of {counted(len(photos), 'photo')} can be read, so no answer")
+            complaints.add(
+                key, f"none of {counted(len(photos), 'photo')} can be read, so no answer"
+            )
         else:
             answer = predictor.answer_group(found, top_k=top_k, min_votes=min_votes)
             writer.object(key, photos, answer)
-    return code
-
-
-def _complain(what: Path | str, reason: object) -> None:
-    print(f"bricksight: {what}: {reason}", file=sys.stderr)
 
 
 def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
@@ -202,38 +214,11 @@ def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
             f"that --group_by {asked.group_by!r} puts together."
         )
     if unmatched:
-        print(
+        note(
             f"! --group_by finds nothing in {counted(len(unmatched), 'path')}, each of which is an "
-            f"object of its own: {some(unmatched)}.",
-            file=sys.stderr,
+            f"object of its own: {some(unmatched)}."
         )
     return dict(objects)
-
-
-def _photos(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path == STDIN:
-            yield from (Path(line) for line in sys.stdin.read().splitlines() if line)
-        elif path.is_dir():
-            yield from _photos_in(path)
-        elif not path.exists() and glob.has_magic(str(path)):
-            yield from _matching(path)
-        else:
-            yield path
-
-
-def _photos_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_EXTENSIONS)
-    if not found:
-        raise DataError(f"The folder {folder} holds no photos.")
-    return found
-
-
-def _matching(pattern: Path) -> list[Path]:
-    found = sorted(glob.glob(str(pattern), recursive=True))  # noqa: PTH207  (may be absolute)
-    if not found:
-        raise DataError(f"No file matches {str(pattern)!r}.")
-    return [Path(path) for path in found]
 
 
 class _Writer(Protocol):
@@ -271,7 +256,7 @@ class _TextWriter:
 
 def _print_text(named: str, answer: "Answer") -> None:
     classes = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
-    print(f"{named}: {'unknown; perhaps ' if answer.is_unknown else ''}{classes}")
+    say(f"{named}: {'unknown; perhaps ' if answer.is_unknown else ''}{classes}")
 
 
 class _JsonWriter:
@@ -299,17 +284,17 @@ def _print_json(named: dict[str, Any], answer: "Answer") -> None:
             {"label": one.label, "probability": one.probability} for one in answer.predictions
         ],
     }
-    print(json_format.dumps(content, ensure_ascii=False))
+    say_json(content)
 
 
 class _CsvWriter:
     """Writes the header before the first row."""
 
     def __init__(self, *, with_objects: bool) -> None:
-        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._output = CsvOutput()
         header = ("photo", "rank", "label", "probability", "is_unknown")
         more = ("object", "num_photos", "votes") if with_objects else ()
-        self._writer.writerow((*header, *more))
+        self._output.write(*header, *more)
 
     def photo(self, photo: Path, answer: "Answer") -> None:
         self._write(photo, answer)
@@ -322,6 +307,6 @@ class _CsvWriter:
 
     def _write(self, photo: Path | str, answer: "Answer", *more: str | int) -> None:
         for rank, one in enumerate(answer.predictions, start=1):
-            self._writer.writerow(
-                (photo, rank, one.label, f"{one.probability:.6f}", answer.is_unknown, *more)
+            self._output.write(
+                str(photo), rank, one.label, f"{one.probability:.6f}", answer.is_unknown, *more
             )

@@ -1,6 +1,5 @@
 """``bricksight crossval``: how good is a recipe on photos that it has not seen?"""
 
-import json as json_format
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from bricksight._text import counted
 from bricksight.cli._help import panel
+from bricksight.cli._output import say, say_json
 from bricksight.config import (
     AugmentConfig,
     CrossvalConfig,
@@ -79,26 +79,26 @@ def crossval(
         reporter=ConsoleReporter(quiet=folds.quiet or folds.json),
     )
     if folds.json:
-        print(json_format.dumps(_json(result), ensure_ascii=False))
+        say_json(_json(result))
         return 0
-    print(_text(result))
+    say(*_text(result))
     if folds.suspects is not None:
-        print(_suspects(result, folds.suspects))
+        say(*_suspects(result, folds.suspects))
     return 0
 
 
-def _suspects(result: "CrossvalResult", sheet: Path) -> str:
+def _suspects(result: "CrossvalResult", sheet: Path) -> list[str]:
     if not result.suspects:
-        return "No label looks wrong."
+        return ["No label looks wrong."]
     lines = [
         f"  {one.path} looks like {one.looks_like} ({100 * one.probability:.0f} %)"
         for one in result.suspects
     ]
     number = counted(len(lines), "label looks", "labels look")
-    return "\n".join([f"{number} wrong; the photos are on {sheet}:", *lines])
+    return [f"{number} wrong; the photos are on {sheet}:", *lines]
 
 
-def _text(result: "CrossvalResult") -> str:
+def _text(result: "CrossvalResult") -> list[str]:
     first = result.evaluations[0]
     lines = [
         f"{first.num_images:,} photos of {len(first.labels)} classes, "
@@ -136,7 +136,7 @@ def _text(result: "CrossvalResult") -> str:
         lines.append(
             f"The last doubling brought {gain:+.1f} points; the next rarely brings more than that."
         )
-    return "\n".join(lines)
+    return lines
 
 
 def spread(values: Sequence[float]) -> str:

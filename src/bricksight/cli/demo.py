@@ -3,6 +3,8 @@
 import tempfile
 from pathlib import Path
 
+from bricksight.cli._output import say
+
 
 def demo(*, out: Path = Path("demo-bricks")) -> int:
     """Trains on the sample that the package ships, shows the figures, and classifies a photo.
@@ -27,7 +29,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "sample"
         num_photos = synth.write_sample(photos)
-        print(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as `bricksight sample`")
+        say(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as `bricksight sample`")
         if out.exists():
             open_bundle(out)  # refuses to remove anything but a bundle
             shutil.rmtree(out)
@@ -40,5 +42,5 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         answer = Predictor(out).predict(tested.path, top_k=3)
         print_result(result)
         named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
-        print(f"A photo it has not seen, {tested.relative_path}: {named}")
+        say(f"A photo it has not seen, {tested.relative_path}: {named}")
     return 0

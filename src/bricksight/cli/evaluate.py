@@ -1,6 +1,5 @@
 """``bricksight evaluate``: how good is a model on a folder of photos?"""
 
-import json as json_format
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 import numpy as np
 
 from bricksight.cli._help import panel
-from bricksight.config import SplitConfig
+from bricksight.cli._output import say, say_json
+from bricksight.config import Layout, SplitConfig
 from bricksight.errors import ConfigError, DataError, ImageError
 
 if TYPE_CHECKING:
@@ -52,12 +52,14 @@ class SplitAsNamed(TypedDict, total=False):
         validation_percentage: Share of the photos that chose the best step, in percent.
         group_by: Regular expression for photos that belong together.
         limit_per_class: Use at most this many photos of each class.
+        layout: "classes" takes every folder for a class; by default as in the training.
     """
 
     testing_percentage: int
     validation_percentage: int
     group_by: str
     limit_per_class: int
+    layout: Layout
 
 
 def evaluate(
@@ -104,24 +106,25 @@ def evaluate(
     num_seen = sum(record.sha256 in trained_on for record in records)
     if measuring.json:
         told = {"set_aside": bad, "num_trained_on": num_seen}
-        print(json_format.dumps(found.to_json() | told, ensure_ascii=False))
+        say_json(found.to_json() | told)
         return 0
     for path, reason in bad.items():
-        print(f"! {path}: {reason}")
+        say(f"! {path}: {reason}")
     if num_seen:
-        print(
+        say(
             f"! {num_seen:,} of the {len(records):,} photos took part in the training, so the "
             "figures are too good. Name other photos, or --bucket testing."
         )
-    print(found.statement)
+    say(found.statement)
     return 0
 
 
 def split_of(bundle: "Bundle | None", bucket: str, named: SplitAsNamed) -> SplitConfig:
     """Returns the split that the user has named; for one side of it, the rest is the training's."""
-    known = asdict(SplitConfig())
-    trained = {} if bundle is None or bucket == "all" else bundle.manifest.settings.get("split", {})
-    kept = {name: value for name, value in trained.items() if name in known}
+    trained = {} if bundle is None else bundle.manifest.settings.get("split", {})
+    # Of all photos, only whether the folders are classes is as it was in the training.
+    taken = {"layout"} if bucket == "all" else set(asdict(SplitConfig()))
+    kept = {name: value for name, value in trained.items() if name in taken}
     return SplitConfig(**{**kept, **named})
 
 

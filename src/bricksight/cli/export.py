@@ -1,11 +1,11 @@
 """``bricksight export``: a model as the files that other programs and boards run."""
 
-import json as json_format
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from bricksight.cli._help import panel
+from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def export(
                 raise
             reporter.say(f"! {name} is left out. {error}")
     if writing.json:
-        print(json_format.dumps({"files": [_content(file) for file in files]}, ensure_ascii=False))
+        say_json({"files": [_content(file) for file in files]})
     else:
         _print(files)
     return 0
@@ -110,7 +110,6 @@ def export(
 
 def _all_possible(choices: "Choices") -> list[str]:
     """Returns the formats whose packages are installed, and tells of the others."""
-    from bricksight.cli._console import stderr_console
     from bricksight.export import FORMATS, require_packages
 
     if choices.given():
@@ -124,7 +123,7 @@ def _all_possible(choices: "Choices") -> list[str]:
         try:
             require_packages(name)
         except MissingPackageError as error:
-            stderr_console().print(f"{name} is left out. {error}", soft_wrap=True)
+            note(f"{name} is left out. {error}")
         else:
             names.append(name)
     return names

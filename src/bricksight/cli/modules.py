@@ -1,12 +1,13 @@
 """``bricksight modules``: the pretrained networks, and what each is made of."""
 
-import json as json_format
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cyclopts import App
-from rich.console import Console
 from rich.table import Table
+
+from bricksight.cli._console import stdout_console
+from bricksight.cli._output import say, say_json
 
 if TYPE_CHECKING:
     from bricksight.modules import Description, ModuleSpec, Stage
@@ -35,7 +36,7 @@ def list_(*, json: bool = False) -> None:
     on_disk = [find(spec.reference) is not None for spec in specs]
     if json:
         rows = [asdict(spec) | {"on_disk": here} for spec, here in zip(specs, on_disk, strict=True)]
-        print(json_format.dumps(rows, indent=2))
+        say_json(rows, indent=2)
         return
     _print_list([_cells(spec, here=here) for spec, here in zip(specs, on_disk, strict=True)])
 
@@ -58,7 +59,7 @@ def describe(reference: str, /, *, json: bool = False) -> None:
 
     description = modules.describe(modules.resolve(reference))
     if json:
-        print(json_format.dumps(asdict(description), indent=2))
+        say_json(asdict(description), indent=2)
     else:
         _print_description(description)
 
@@ -80,14 +81,16 @@ def _cells(spec: "ModuleSpec", *, here: bool) -> tuple[str, ...]:
 
 def _print_list(rows: list[tuple[str, ...]]) -> None:
     """Prints a line a network; on a terminal too narrow for that, two, so that none is broken."""
-    console = Console()
+    console = stdout_console()
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
     needed = sum(widths) + 2 * len(widths)
     if console.is_terminal and console.width < needed:
         for size, features, parameters, num_bytes, licence, here, reference in rows:
-            print(reference)
-            print(f"  {size} px, {features} features, {parameters} parameters, {num_bytes},")
-            print(f"  {licence}, {'on disk' if here == 'yes' else 'not on disk'}")
+            say(
+                reference,
+                f"  {size} px, {features} features, {parameters} parameters, {num_bytes},",
+                f"  {licence}, {'on disk' if here == 'yes' else 'not on disk'}",
+            )
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in _HEADINGS:
@@ -95,30 +98,29 @@ def _print_list(rows: list[tuple[str, ...]]) -> None:
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    Console(width=max(needed, console.width)).print(table)
+    stdout_console(width=max(needed, console.width)).print(table)
 
 
 def _print_description(description: "Description") -> None:
-    print(description.title)
-    print(f"  reference      {description.reference}")
-    print(f"  input          {description.height} x {description.width} x 3, RGB, in [0, 1]")
-    print(f"  features       {description.num_features:,}")
+    say(description.title)
+    say(f"  reference      {description.reference}")
+    say(f"  input          {description.height} x {description.width} x 3, RGB, in [0, 1]")
+    say(f"  features       {description.num_features:,}")
     head = (description.num_features + 1) * _NUM_CLASSES
     for name, number, added in (
         ("parameters", description.num_parameters, head),
         ("multiply-adds", description.num_multiply_adds, head - _NUM_CLASSES),
     ):
         whole = f"{_millions(number + added)} with {_NUM_CLASSES:,} classes"
-        print(f"  {name:<13}  {_millions(number)} ({whole})")
-    print(f"  licence        {description.licence or 'not stated'}\n")
+        say(f"  {name:<13}  {_millions(number)} ({whole})")
+    say(f"  licence        {description.licence or 'not stated'}", "")
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("input", "parameters", "multiply-adds", "operator", "t", "c", "n", "s"):
         is_text = heading in ("input", "operator")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for stage in description.stages:
         table.add_row(*_stage_cells(stage))
-    console = Console()
-    Console(width=max(100, console.width)).print(table)
+    stdout_console(width=max(100, stdout_console().width)).print(table)
 
 
 def _stage_cells(stage: "Stage") -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated
 
 from bricksight.cli._help import panel
+from bricksight.cli._output import note, say, say_json
 from bricksight.config import (
     AugmentConfig,
     FilesConfig,
@@ -66,8 +67,6 @@ def retrain(
         output: The model folder, and what is told.
         files: What is written elsewhere.
     """
-    import json as json_module
-
     from bricksight import retrain as room
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_misclassified, print_result, result_json
@@ -85,9 +84,9 @@ def retrain(
     if config.print_misclassified_test_images and not output.json:
         print_misclassified(result)
     if output.json:
-        print(json_module.dumps(result_json(result), ensure_ascii=False))
+        say_json(result_json(result))
     elif output.quiet:
-        print(result.bundle.path)
+        say(str(result.bundle.path))
     else:
         print_result(result)
     return 0

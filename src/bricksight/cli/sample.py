@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+from bricksight.cli._output import say
+
 
 def sample(out: Path, /) -> int:
     """Write a small data set: 12 LEGO-style parts, 40 rendered photos each, one folder a part.
@@ -15,8 +17,10 @@ def sample(out: Path, /) -> int:
     from bricksight.synth import SAMPLE_LABELS, write_sample
 
     num_photos = write_sample(out)
-    print(f"Wrote {num_photos} photos of {len(SAMPLE_LABELS)} parts to {out}.")
-    print("They are rendered, so expect real photos to be harder. Train on them:")
     folder = shlex.quote(str(out))
-    print(f"  bricksight retrain --image_dir {folder} --tfhub_module packaged:efficientnet_lite0")
+    say(
+        f"Wrote {num_photos} photos of {len(SAMPLE_LABELS)} parts to {out}.",
+        "They are rendered, so expect real photos to be harder. Train on them:",
+        f"  bricksight retrain --image_dir {folder} --tfhub_module packaged:efficientnet_lite0",
+    )
     return 0

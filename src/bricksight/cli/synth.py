@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bricksight._text import counted, some
 from bricksight.cli._help import panel
+from bricksight.cli._output import say
 from bricksight.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -100,12 +101,14 @@ def synth(
             advance(count)
     preview = out.with_name(f"{out.name}_preview.jpg")
     contact_sheet(out, labels).save(preview, quality=85, optimize=True)
-    print(f"{total} photos of {counted(len(labels), 'part')} are in {out}; some in {preview}.")
-    print(f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}")
+    say(
+        f"{total} photos of {counted(len(labels), 'part')} are in {out}; some in {preview}.",
+        f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}",
+    )
     return 0
 
 
-def _labels(which: Parts, say: Any) -> tuple[str, ...]:
+def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
     from bricksight.synth import PARTS
     from bricksight.synth.models import known_numbers, part_number
 
@@ -128,9 +131,9 @@ def _labels(which: Parts, say: Any) -> tuple[str, ...]:
         )
     for label, number in known.items():
         if number != part_number(label):
-            say(f"! {label} is rendered as {number}, the only variant that the library has.")
+            remark(f"! {label} is rendered as {number}, the only variant that the library has.")
     if left_out:
-        say(f"! No part is known for {some(left_out)}; left out.")
+        remark(f"! No part is known for {some(left_out)}; left out.")
     return tuple(known)
 
 

@@ -7,18 +7,22 @@ the option's help, its default is the option's default. retrain.py's names are k
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from bricksight.config._augment import AugmentConfig
-from bricksight.config._checks import require_photos, require_range
+from bricksight.config._checks import require_choice, require_photos, require_range
+from bricksight.config._paths import EMPTY_IS_NONE, require_text, take_paths, user_path
+from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.errors import ConfigError
 
 __all__ = [
     "AUTO_MODULE",
     "BUCKETS",
+    "EMPTY_IS_NONE",
     "GRAPH_NAMES",
     "PHOTO_EXTENSIONS",
+    "PHOTO_FORMATS",
     "RENDERS_FILE",
     "AugmentConfig",
     "BatchNorm",
@@ -29,6 +33,7 @@ __all__ = [
     "HeadConfig",
     "HeadKind",
     "InputSpec",
+    "Layout",
     "Mirror",
     "OutputConfig",
     "Recipe",
@@ -39,6 +44,8 @@ __all__ = [
     "Turns",
     "Verbosity",
     "require_tensor_name",
+    "require_text",
+    "user_path",
 ]
 
 BUCKETS = ("training", "validation", "testing")
@@ -47,13 +54,11 @@ BUCKETS = ("training", "validation", "testing")
 AUTO_MODULE = "auto"
 """In place of a reference: whichever of the networks that come with bricksight suits the photos."""
 
-PHOTO_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""What a photo's name may end with, in lower case; any case is accepted."""
-
 RENDERS_FILE = "synth.jsonl"
 """What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
 
 Resize = Literal["stretch", "letterbox"]
+Layout = Literal["auto", "classes"]
 Turns = Literal[1, 2, 4]
 ClassWeight = Literal["balanced", "none"]
 HeadKind = Literal["softmax", "lda"]
@@ -104,12 +109,15 @@ class SplitConfig:
             same first capture group (or the same match, if it captures nothing) stay on one side of
             the split: several photos of one object, frames of one video.
         limit_per_class: Use at most this many photos of each class, for a quick trial.
+        layout: "auto" stops where the folders look like the sides of a split, such as train and
+            test, or like sessions; "classes" takes every folder for a class.
     """
 
     testing_percentage: int = 10
     validation_percentage: int = 10
     group_by: str | None = None
     limit_per_class: int | None = None
+    layout: Layout = "auto"
 
     def __post_init__(self) -> None:
         require_range(self, "testing_percentage", 0, 99)
@@ -121,7 +129,9 @@ class SplitConfig:
                 f"{self.validation_percentage} leave nothing to train on; "
                 "together they must stay under 100."
             )
+        require_choice(self, "layout", get_args(Layout))
         if self.group_by is not None:
+            require_text(self.group_by, "--group_by")
             try:
                 re.compile(self.group_by)
             except re.error as error:
@@ -195,6 +205,7 @@ class CrossvalConfig:
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
         learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
             to see what more of them would bring.
+        layout: "classes" takes every folder for a class; see `bricksight retrain`.
         suspects: Name the photos whose labels are probably wrong, and show them on a sheet in this
             JPEG file.
     """
@@ -203,9 +214,11 @@ class CrossvalConfig:
     seeds: int = 3
     group_by: str | None = None
     learning_curve: bool = False
+    layout: Layout = "auto"
     suspects: Path | None = None
 
     def __post_init__(self) -> None:
+        take_paths(self)
         require_range(self, "folds", 2, 1000)
         require_range(self, "seeds", 1, 1000)
         SplitConfig(group_by=self.group_by)  # refuses what is no regular expression
@@ -258,6 +271,7 @@ class SourceConfig:
     backgrounds: Path | None = None
 
     def __post_init__(self) -> None:
+        take_paths(self)
         self._require_cutouts()
         if not 0 < self.extra_share < 1:
             raise ConfigError(
@@ -308,6 +322,7 @@ class OutputConfig:
     logging_verbosity: Verbosity = "INFO"
 
     def __post_init__(self) -> None:
+        take_paths(self)
         require_tensor_name(self.final_tensor_name)
         require_photos(self, "test_batch_size")
 
@@ -339,6 +354,7 @@ class FilesConfig:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        take_paths(self)
         require_range(self, "intermediate_store_frequency", 0, 10**9)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from bricksight.config._checks import require_range
+from bricksight.config._paths import take_paths
 from bricksight.errors import ConfigError
 
 BatchNorm = Literal["adapted", "frozen"]
@@ -66,6 +67,7 @@ class FineTuneConfig:
     teacher_share: float = 0.5
 
     def __post_init__(self) -> None:
+        take_paths(self)
         require_range(self, "fine_tune_epochs", 1, 10**6)
         require_range(self, "fine_tune_size", 32, 4096)
         require_range(self, "fine_tune_batch_size", 2, 4096)

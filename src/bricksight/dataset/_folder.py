@@ -1,26 +1,32 @@
-"""What lies in a folder of photos: class folders, photos in them, and everything else."""
+"""A folder of photos, one sub-folder a class: the labels, and the photos of each."""
 
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight._text import counted
-from bricksight.config import PHOTO_EXTENSIONS, RENDERS_FILE
+from bricksight._walk import (
+    Folder,
+    Found,
+    Walker,
+    is_of_system,
+    is_passed_over,
+    is_photo_name,
+    is_text,
+)
 from bricksight.dataset._records import Photo
 from bricksight.errors import DataError
-
-# Written by file managers and archive programs beside the photos, often with thumbnails in them.
-_NOT_THE_USERS = frozenset(
-    {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"}
-)
 
 LAYOUT = """Expected one folder a class, with its photos inside:
   photos/cat/001.jpg
   photos/cat/002.jpg
   photos/dog/001.jpg"""
+
+
+_MAX_NAME_BYTES = 255
+_CHECK_SUFFIX = "-check"
 
 
 @dataclass(frozen=True)
@@ -31,114 +37,125 @@ class Listing:
         photos: Photos in class folders, not yet hashed.
         classes: Label of every class folder, with photos or without.
         loose_photos: Photos that lie beside the class folders, so without a class.
-        other_files: Files whose names do not end like a photo's.
-        bad_names: Files and folders whose names are not text in UTF-8.
-        unreadable: Folder → why it cannot be listed.
-        loops: Links that lead back to a folder around them.
+        hidden_folders: Hidden folders beside the class folders that hold photos.
+        found: All else.
     """
 
     photos: list[Photo] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     loose_photos: list[str] = field(default_factory=list)
-    other_files: list[str] = field(default_factory=list)
-    bad_names: list[str] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    loops: list[str] = field(default_factory=list)
+    hidden_folders: list[str] = field(default_factory=list)
+    found: Found = field(default_factory=Found)
 
 
 def list_folder(image_dir: Path) -> Listing:
     """Returns what lies below ``image_dir``; the first level of folders gives the classes.
 
-    Hidden files and what file managers leave behind are passed over. Links to folders are followed
-    unless they lead back to a folder around them.
-
     Raises:
         DataError: ``image_dir`` is no folder that can be listed, or the names of its class folders
             cannot be the lines of a labels file.
     """
-    _require_folder(image_dir)
-    listing = Listing()
-    folders = []
-    for entry in _entries(image_dir, image_dir, listing):
-        if _is_folder(entry):
-            folders.append(entry)
-        else:
-            _take_file(entry, image_dir, "", listing)
-    labels = _labels([entry.name for entry in folders], image_dir)
-    listing.classes.extend(labels)
-    around = (os.path.realpath(image_dir),)
-    for entry, label in zip(folders, labels, strict=True):
-        _walk(entry, image_dir, label, around, listing)
-    return listing
+    require_folder(image_dir)
+    walker = Walker(image_dir, text_only=True)
+    loose_photos, folders = walker.top()
+    sheets = f"{image_dir.resolve().name}{_CHECK_SUFFIX}"  # of a check inside the folder
+    folders = [one for one in folders if not _is_of_check(one, sheets, walker)]
+    labels = _labels([one.name for one in folders], image_dir)
+    photos = [
+        Photo(image_dir / path, path, label)
+        for folder, label in zip(folders, labels, strict=True)
+        for path in walker.below(folder)
+    ]
+    own = set(walker.found.own)
+    return Listing(
+        photos=photos,
+        classes=[label for one, label in zip(folders, labels, strict=True) if one.path not in own],
+        loose_photos=loose_photos,
+        hidden_folders=_hidden_with_photos(image_dir),
+        found=walker.found,
+    )
 
 
-def _require_folder(image_dir: Path) -> None:
-    if not image_dir.exists():
+def list_photos(folder: Path) -> Listing:
+    """Returns what lies below a folder that knows no classes; the photos have no label.
+
+    Raises:
+        DataError: it is no folder that can be listed.
+    """
+    require_folder(folder)
+    walker = Walker(folder, text_only=True)
+    return Listing(
+        photos=[Photo(folder / path, path, "") for path in walker.below()], found=walker.found
+    )
+
+
+def class_folders(image_dir: Path) -> list[str]:
+    """Returns the names of the class folders in a folder, sorted; none if there is no folder."""
+    return [folder.name for folder in Walker(image_dir, text_only=True).top()[1]]
+
+
+def label_fault(label: str, image_dir: Path) -> str:
+    """Returns why the photos of a new folder in ``image_dir`` would not be of the class ``label``.
+
+    The answer is "" if they would be, and else ends a sentence that begins with the label.
+    """
+    if label.strip() != label or label in ("", ".", "..") or set(label) & set("/\\\0"):
+        return "must be the name of one folder"
+    if not is_text(label) or not _is_line(label):
+        return "must be one line of text, as the labels file has one line a class"
+    if is_passed_over(label) or label == f"{image_dir.resolve().name}{_CHECK_SUFFIX}":
+        return "would be passed over: folders of this name are hidden, or of a system"
+    if len(label.encode()) > _MAX_NAME_BYTES:
+        return f"is longer than the {_MAX_NAME_BYTES} bytes that a folder's name may have"
+    same = [name for name in class_folders(image_dir) if _label(name) == _label(label)]
+    if same and label not in same:
+        return f"would be a second folder of the class of {same[0]!a}; name that one"
+    return ""
+
+
+def require_folder(image_dir: Path) -> None:
+    """Refuses what is no folder, or cannot be listed.
+
+    Raises:
+        DataError: says which.
+    """
+    if not os.path.lexists(image_dir):
         raise DataError(f"The folder {image_dir} does not exist. {LAYOUT}")
-    if not image_dir.is_dir():
-        raise DataError(f"{image_dir} is a file, not a folder of photos. {LAYOUT}")
     try:
         os.scandir(image_dir).close()
+    except NotADirectoryError:
+        raise DataError(f"{image_dir} is a file, not a folder of photos. {LAYOUT}") from None
     except OSError as error:
         raise DataError(
             f"The folder {image_dir} cannot be listed ({error.strerror or error})."
         ) from error
 
 
-def _walk(
-    folder: os.DirEntry[str], image_dir: Path, label: str, around: tuple[str, ...], listing: Listing
-) -> None:
-    real = os.path.realpath(folder.path)
-    if real in around:
-        listing.loops.append(_relative(folder.path, image_dir))
-        return
-    for entry in _entries(Path(folder.path), image_dir, listing):
-        if _is_folder(entry):
-            _walk(entry, image_dir, label, (*around, real), listing)
-        else:
-            _take_file(entry, image_dir, label, listing)
+def _is_of_check(folder: Folder, name: str, walker: Walker) -> bool:
+    if folder.path != name:
+        return False
+    walker.found.own[name] = "contact sheets of bricksight check"
+    return True
 
 
-def _entries(folder: Path, image_dir: Path, listing: Listing) -> Iterator[os.DirEntry[str]]:
-    """Yields what a folder holds, by name, without what is hidden or not the user's."""
+def _hidden_with_photos(image_dir: Path) -> list[str]:
+    """Returns the hidden folders that may be meant as classes, such as ".5mm"."""
+    found = []
+    with os.scandir(image_dir) as entries:
+        for entry in entries:
+            is_theirs = entry.name.startswith(".") and not is_of_system(entry.name)
+            if is_theirs and is_text(entry.name) and _holds_photos(entry):
+                found.append(entry.name)
+    return sorted(found)
+
+
+def _holds_photos(entry: "os.DirEntry[str]") -> bool:
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        listing.unreadable[_relative(str(folder), image_dir)] = error.strerror or str(error)
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name.lower() in _NOT_THE_USERS:
-            continue
-        if _is_utf8(entry.name):
-            yield entry
-        else:
-            listing.bad_names.append(_printable(_relative(entry.path, image_dir)))
-
-
-def _take_file(entry: os.DirEntry[str], image_dir: Path, label: str, listing: Listing) -> None:
-    relative_path = _relative(entry.path, image_dir)
-    path = Path(entry.path)
-    if relative_path == RENDERS_FILE:
-        return
-    if not _can_be_opened(entry.path) or path.suffix.lower() not in PHOTO_EXTENSIONS:
-        listing.other_files.append(relative_path)
-    elif not label:
-        listing.loose_photos.append(relative_path)
-    else:
-        listing.photos.append(Photo(path, relative_path, label))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return os.path.isdir(entry.path)  # noqa: PTH112  (Path.is_dir and entry.is_dir may raise)
-
-
-def _can_be_opened(path: str) -> bool:
-    """Returns whether to try: a pipe named .jpg would be waited for without end.
-
-    A link to nothing counts; reading it fails, and then it is reported with its reason.
-    """
-    return os.path.isfile(path) or not os.path.exists(path)  # noqa: PTH110, PTH113  (never raise)
+        with os.scandir(entry.path) as inside:
+            names = {one.name for one in inside}
+    except OSError:
+        return False
+    return any(is_photo_name(name) and not is_passed_over(name) for name in names)
 
 
 def _labels(names: list[str], image_dir: Path) -> list[str]:
@@ -147,7 +164,7 @@ def _labels(names: list[str], image_dir: Path) -> list[str]:
     Raises:
         DataError: a name gives no line or more than one, or two give the same.
     """
-    labels = [unicodedata.normalize("NFC", name).strip() for name in names]
+    labels = [_label(name) for name in names]
     broken = [name for name, label in zip(names, labels, strict=True) if not _is_line(label)]
     if broken:
         raise DataError(
@@ -170,21 +187,9 @@ def _labels(names: list[str], image_dir: Path) -> list[str]:
     return labels
 
 
+def _label(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def _is_line(label: str) -> bool:
     return len(label.splitlines()) == 1
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _printable(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _relative(path: str, image_dir: Path) -> str:
-    return Path(path).relative_to(image_dir).as_posix()

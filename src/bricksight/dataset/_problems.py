@@ -1,5 +1,6 @@
 """What is wrong with a folder of photos, as far as names and contents tell."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -13,27 +14,83 @@ from bricksight.dataset._split import MIN_GROUPS, missing_buckets
 FEW_PHOTOS = 20
 """Below this many photos in a class retrain.py warned."""
 
-_SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-
 
 def listing_problems(listing: Listing) -> list[Problem]:
     """Returns what the walk through the folder met besides photos in class folders."""
+    found = listing.found
     problems = [
-        Problem("unreadable", f"The folder {folder!r} cannot be listed: {reason}.", (folder,))
-        for folder, reason in listing.unreadable.items()
+        Problem("unreadable", f"{path!r} cannot be read: {reason}.", (path,))
+        for path, reason in found.unreadable.items()
     ]
     problems += _loose_photos(listing)
-    problems += _other_files(listing)
+    problems += _other_files(found.other_files)
     problems += [
-        Problem("bad_name", f"The name {name!r} is not UTF-8 text; rename it to use it.", (name,))
-        for name in listing.bad_names
+        Problem("bad_name", f"The name '{name}' is not UTF-8 text; rename it to use it.", (name,))
+        for name in found.bad_names
     ]
     problems += [
-        Problem("link_loop", f"The link {link!r} leads back up: not followed.", (link,))
-        for link in listing.loops
+        Problem("own_folder", f"The folder {path!r} is passed over: it holds {what}.", (path,))
+        for path, what in found.own.items()
     ]
-    problems += _split_folders(listing)
+    problems += _of_all(
+        "special_file",
+        found.special_files,
+        "{number} of another kind, a pipe, socket or device, not used: {paths}.",
+        "file",
+    )
+    problems += _of_all(
+        "link_loop",
+        found.loops,
+        "{number} back up, not followed: {paths}.",
+        "link leads",
+        "links lead",
+    )
+    problems += _of_all(
+        "repeated_link",
+        found.repeats,
+        "{number} to a folder that is there already, whose photos count once: {paths}.",
+        "link leads",
+        "links lead",
+    )
+    problems += _of_all(
+        "hidden_folder",
+        listing.hidden_folders,
+        "{number} of photos is passed over, as the name begins with a dot: {paths}. Rename what is "
+        "meant as a class.",
+        "hidden folder",
+    )
+    problems += _alike(listing.classes)
     return problems
+
+
+def _of_all(
+    kind: str, paths: Sequence[str], text: str, noun: str, plural: str | None = None
+) -> list[Problem]:
+    """Returns one problem for all paths of a kind, none without any."""
+    if not paths:
+        return []
+    message = text.format(number=counted(len(paths), noun, plural), paths=some(paths))
+    return [Problem(kind, message, tuple(paths))]
+
+
+def spelling_of(label: str) -> str:
+    """Returns what spellings of a name share: case does not count, nor which blank, - or _."""
+    return re.sub(r"[\s_-]+", " ", label.casefold())
+
+
+def _alike(labels: Sequence[str]) -> list[Problem]:
+    """Returns the classes whose names are one name in two spellings."""
+    spelled: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        spelled[spelling_of(label)].append(label)
+    same = [label for spellings in spelled.values() if len(spellings) > 1 for label in spellings]
+    if not same:
+        return []
+    message = (
+        f"{counted(len(same), 'class', 'classes')} differ only in spelling: {some(same)}. Put the "
+        "photos of one class into one folder."
+    )
+    return [Problem("alike_classes", message, tuple(same))]
 
 
 def unreadable_files(reasons: Mapping[str, str]) -> list[Problem]:
@@ -120,29 +177,18 @@ def _loose_photos(listing: Listing) -> list[Problem]:
     return [Problem("loose_photo", message, tuple(listing.loose_photos))]
 
 
-def _other_files(listing: Listing) -> list[Problem]:
-    if not listing.other_files:
+def _other_files(paths: Sequence[str]) -> list[Problem]:
+    if not paths:
         return []
-    endings = Counter(PurePosixPath(path).suffix.lower() for path in listing.other_files)
+    endings = Counter(PurePosixPath(path).suffix.lower() for path in paths)
     what = ", ".join(
         f"{number:,} {ending or 'without one'}" for ending, number in endings.most_common()
     )
     message = (
-        f"{counted(len(listing.other_files), 'file')} with endings of other types ({what}), not "
-        f"used: {some(listing.other_files)}."
+        f"{counted(len(paths), 'file')} with endings of other types ({what}), not used: "
+        f"{some(paths)}."
     )
-    return [Problem("other_file", message, tuple(listing.other_files))]
-
-
-def _split_folders(listing: Listing) -> list[Problem]:
-    names = sorted(listing.classes)
-    if len(names) < 2 or not _SPLIT_NAMES.issuperset(name.lower() for name in names):
-        return []
-    message = (
-        f"The classes are named {some(names)}: this looks like photos that are split already. Put "
-        "the class folders of all sides together; the split is made here."
-    )
-    return [Problem("split_folders", message, tuple(names))]
+    return [Problem("other_file", message, tuple(paths))]
 
 
 def _small_classes(records: Sequence[Record]) -> list[Problem]:

@@ -10,17 +10,20 @@ from pathlib import Path
 from bricksight._files import sha256_of
 from bricksight._text import counted, some
 from bricksight._threads import in_threads
-from bricksight.config import SplitConfig
+from bricksight.config import Layout, SplitConfig, user_path
 from bricksight.dataset._dataset import Dataset, assemble
-from bricksight.dataset._folder import LAYOUT, Listing, list_folder
+from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos
 from bricksight.dataset._groups import group_keys, join_identical
-from bricksight.dataset._problems import listing_problems, unreadable_files
+from bricksight.dataset._layout import require_class_folders, same_subfolders
+from bricksight.dataset._problems import listing_problems, spelling_of, unreadable_files
 from bricksight.dataset._records import Photo, Problem, Record
 from bricksight.dataset._split import deal
 from bricksight.errors import DataError
 
 # Hashing waits for the disk more than it computes, and a network disk answers many at a time.
 _NUM_THREADS = 8
+
+_MAX_PAIRS = 5
 
 
 def scan(
@@ -40,11 +43,12 @@ def scan(
         progress: called with the number of files read so far and the number of all.
 
     Raises:
-        DataError: there is no such folder, it has photos of fewer than two classes, or names of
-            folders that cannot be labels.
+        DataError: there is no such folder, it has photos of fewer than two classes, names of
+            folders that cannot be labels, or folders that look like the sides of a split.
     """
-    image_dir = Path(image_dir)
+    image_dir = user_path(image_dir, "image_dir")
     listing = list_folder(image_dir)
+    advice = _layout_advice(image_dir, listing, split.layout)
     _require_classes(image_dir, listing)
     photos, reasons = _hashed(listing.photos, progress)
     return assemble(
@@ -52,12 +56,12 @@ def scan(
         photos,
         classes=listing.classes,
         split=split,
-        problems=[*listing_problems(listing), *unreadable_files(reasons)],
+        problems=[*listing_problems(listing), *advice, *unreadable_files(reasons)],
     )
 
 
 def scan_extra(
-    folder: str | os.PathLike[str], *, known: Sequence[Record]
+    folder: str | os.PathLike[str], *, known: Sequence[Record], layout: Layout = "auto"
 ) -> tuple[tuple[Record, ...], list[Problem]]:
     """Returns further photos to train on, and what is wrong with them; see ``Dataset.with_extra``.
 
@@ -66,17 +70,22 @@ def scan_extra(
     Args:
         folder: has one sub-folder of photos a class.
         known: the photos of the data set.
+        layout: "classes" takes every folder for a class; see ``SplitConfig``.
 
     Raises:
-        DataError: there is no such folder, no photo in it, or names that cannot be labels.
+        DataError: there is no such folder, no photo in it, names that cannot be labels, or that
+            spell a class of the data set in another way, or folders that look like the sides of a
+            split.
     """
-    folder = Path(folder)
+    folder = user_path(folder, "extra_train_dir")
     listing = list_folder(folder)
+    advice = _layout_advice(folder, listing, layout)
     if not listing.photos:
         raise DataError(f"--extra_train_dir {folder} holds no photos in class folders. {LAYOUT}")
+    advice += _new_classes(folder, listing, sorted({record.label for record in known}))
     photos, reasons = _hashed(listing.photos, None)
     left, twins = _apart(photos, known)
-    problems = [*listing_problems(listing), *unreadable_files(reasons)]
+    problems = [*listing_problems(listing), *advice, *unreadable_files(reasons)]
     if twins:
         message = (
             f"{counted(len(twins), 'photo')} of {folder} left out, as {folder.name} and the photos "
@@ -114,12 +123,11 @@ def scan_outliers(
     Raises:
         DataError: there is no such folder, or no photo in it that is of no class.
     """
-    folder = Path(folder)
-    listing = list_folder(folder)
-    loose = [Photo(folder / path, path, "") for path in listing.loose_photos]
-    photos, reasons = _hashed([*loose, *listing.photos], None)
+    folder = user_path(folder, "unknown_dir")
+    listing = list_photos(folder)
+    photos, reasons = _hashed(listing.photos, None)
     left, twins = _apart(photos, known)
-    problems = [*listing_problems(replace(listing, loose_photos=[])), *unreadable_files(reasons)]
+    problems = [*listing_problems(listing), *unreadable_files(reasons)]
     if twins:
         message = (
             f"{counted(len(twins), 'photo')} of --unknown_dir {folder} left out, as the classes "
@@ -132,6 +140,46 @@ def scan_outliers(
             "of what is none of the classes, in it or in folders below it."
         )
     return _outliers(folder, left, split), problems
+
+
+def _layout_advice(image_dir: Path, listing: Listing, layout: Layout) -> list[Problem]:
+    """Returns what to say of folders that are taken as classes.
+
+    Raises:
+        DataError: they are taken for something else.
+    """
+    paths = [photo.relative_path for photo in listing.photos]
+    if layout == "classes":
+        return []
+    require_class_folders(image_dir, paths)
+    return same_subfolders(paths)
+
+
+def _new_classes(folder: Path, listing: Listing, known: Sequence[str]) -> list[Problem]:
+    """Returns what to say of classes that only ``folder`` has.
+
+    Raises:
+        DataError: one is a class of the data set by another spelling.
+    """
+    new = sorted({photo.label for photo in listing.photos}.difference(known))
+    spelled = {spelling_of(label): label for label in known}
+    others = [
+        (label, spelled[spelling_of(label)]) for label in new if spelling_of(label) in spelled
+    ]
+    if others:
+        pairs = "; ".join(f"{label!r} beside {meant!r}" for label, meant in others[:_MAX_PAIRS])
+        raise DataError(
+            f"--extra_train_dir {folder} spells {counted(len(others), 'class', 'classes')} of the "
+            f"photos in another way, which would become classes of their own: {pairs}. Rename the "
+            "folders."
+        )
+    if not new or not known:
+        return []
+    message = (
+        f"{counted(len(new), 'class is', 'classes are')} in {folder.name} alone, so trained but "
+        f"never tested: {some(new)}."
+    )
+    return [Problem("extra_class", message, tuple(new))]
 
 
 def _apart(photos: Sequence[Photo], known: Sequence[Record]) -> tuple[list[Photo], list[str]]:
@@ -192,13 +240,17 @@ def _require_classes(image_dir: Path, listing: Listing) -> None:
         )
     elif listing.classes:
         found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them."
+    elif listing.found.other_files:
+        number = counted(len(listing.found.other_files), "file")
+        found = f"{image_dir} holds {number} but no folder."
     else:
-        found = (
-            f"{image_dir} is empty."
-            if not listing.other_files
-            else (f"{image_dir} holds {counted(len(listing.other_files), 'file')} but no folder.")
-        )
+        found = f"{image_dir} {_nothing_in(listing)}."
     raise DataError(f"{found} {LAYOUT}")
+
+
+def _nothing_in(listing: Listing) -> str:
+    passed_over = listing.hidden_folders or listing.found.own or listing.found.bad_names
+    return "has no class folders besides what is passed over" if passed_over else "is empty"
 
 
 def _one_class(image_dir: Path, listing: Listing, label: str, num_photos: int) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 from bricksight._files import sha256_of, writing
 from bricksight._places import is_empty, try_file, try_folder
 from bricksight._threads import in_threads, num_cores
+from bricksight._walk import photos_below
 from bricksight.bundle import EXPORTS, Bundle, add_export
-from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
     ExportedFile,
@@ -210,10 +210,7 @@ class Exporter:
                 if (path := folder / one.path).is_file():
                     found[one.bucket].append(path)
             if not any(found.values()) and (self._is_named_here or not self._bundle.photos()):
-                files = (path for path in folder.rglob("*") if path.is_file())
-                found["testing"] = sorted(
-                    path for path in files if path.suffix.lower() in PHOTO_EXTENSIONS
-                )
+                found["testing"], _ = photos_below(folder)
         if not any(found.values()):
             if self._is_named_here:
                 where = f"--image_dir {folder} holds none"

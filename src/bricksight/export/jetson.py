@@ -1,6 +1,5 @@
 """A folder for NVIDIA's Jetson boards: model, photos to prove it by, and what runs there."""
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from bricksight._optional import require_tensorflow
+from bricksight._text import json_text
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export import onnx
@@ -128,5 +128,5 @@ def _copy_programs(path: Path, **facts: object) -> None:
 
 
 def _write_json(path: Path, content: object) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    text = json_text(content, indent=1) + "\n"
     path.write_text(text, encoding="utf-8", newline="\n")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._native_path import native_path
 from bricksight._optional import require, require_tensorflow
 from bricksight.errors import ExportError
 from bricksight.export import onnx as onnx_export
@@ -30,10 +31,10 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
         classifier, replace(request, batch=1, layout="nchw", precision="float32")
     )
     model = _rebuilt(onnx.load_from_string(content).graph)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), native_path(path) as writable:
         # Keras reads its weights in a way that NumPy 2 warns of.
         warnings.simplefilter("ignore", DeprecationWarning)
-        model.save(path)
+        model.save(writable)
 
 
 def _rebuilt(graph: Any) -> Any:

@@ -1,6 +1,5 @@
 """ONNX for ONNX Runtime, TensorRT on Jetson boards, OpenVINO and onnxruntime-web."""
 
-import json
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import numpy as np
 
 from bricksight._native_log import without_native_notices
 from bricksight._optional import require, require_tensorflow
+from bricksight._text import json_text
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export import tflite
 from bricksight.export._onnx_layout import moves_channels, without_layout_changes
@@ -180,7 +180,7 @@ def _describe(model: Any, request: Request, *, undo_imagenet: bool) -> None:
     model.producer_name = "bricksight"
     model.producer_version = ""
     model.doc_string = "RGB image in, probability of each class out."
-    texts = {name: json.dumps(value, ensure_ascii=False) for name, value in described.items()}
+    texts = {name: json_text(value) for name, value in described.items()}
     onnx.helper.set_model_props(model, texts)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bricksight._native_log import without_native_notices
+from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight.export import tflite
 from bricksight.export._request import Request
@@ -24,7 +25,13 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
     """
     openvino = require("openvino", extra="openvino", feature="Writing an OpenVINO file")
     content = tflite.convert(classifier, replace(request, io="float32"))
-    with tempfile.TemporaryDirectory(prefix="bricksight-") as folder, without_native_notices():
+    with (
+        tempfile.TemporaryDirectory(prefix="bricksight-") as folder,
+        without_native_notices(),
+        native_path(path) as writable,
+    ):
         file = Path(folder) / "model.tflite"
         file.write_bytes(content)
-        openvino.save_model(openvino.convert_model(str(file)), str(path), compress_to_fp16=False)
+        openvino.save_model(
+            openvino.convert_model(str(file)), str(writable), compress_to_fp16=False
+        )

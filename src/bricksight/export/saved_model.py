@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._native_log import without_native_notices
+from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.export._request import Request
@@ -41,8 +42,8 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
     model.bytes = tf.function(serve_bytes, input_signature=[encoded], autograph=False)
     default = model.bytes if request.io == "bytes" else model.array
     signatures = {BYTES: model.bytes, ARRAY: model.array, DEFAULT: default}
-    with without_native_notices():
-        tf.saved_model.save(model, str(path), signatures=signatures)
+    with without_native_notices(), native_path(path) as writable:
+        tf.saved_model.save(model, str(writable), signatures=signatures)
 
 
 def _input(content: Any, spec: InputSpec) -> Any:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._disk import reason_in
+from bricksight._native_path import native_path
 from bricksight._optional import require_installed, require_tensorflow
+from bricksight._text import json_text
 from bricksight.errors import ExportError
 from bricksight.export._request import Request
 from bricksight.export.classifier import Classifier
@@ -43,7 +45,7 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
         },
         "unknown_threshold": request.unknown_threshold,
     }
-    text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+    text = json_text(described, indent=1) + "\n"
     (path / "classifier.json").write_text(text, encoding="utf-8", newline="\n")
     page = resources.files("bricksight") / "tfjs" / "index.html"
     (path / "index.html").write_bytes(page.read_bytes())
@@ -54,11 +56,12 @@ def _convert(classifier: Classifier, path: Path) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="bricksight-") as folder,
         resources.as_file(program) as script,
+        native_path(path) as writable,
     ):
         graph = Path(folder) / "graph.pb"
         graph.write_bytes(_without_second_entrance(classifier))
         done = subprocess.run(
-            [sys.executable, str(script), str(graph), classifier.output_layer, str(path)],
+            [sys.executable, str(script), str(graph), classifier.output_layer, str(writable)],
             # The processor is enough, and a graphics card may be full of what is being trained.
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONUTF8": "1"},
             capture_output=True,

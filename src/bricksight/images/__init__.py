@@ -8,6 +8,7 @@ from bricksight.images.augmentation import AUGMENTATIONS, augment
 from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
 from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, probe
 from bricksight.images.empty_scene import differing_part
+from bricksight.images.given import Photo, Source, is_array, rgb_pixels
 from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
 
 __all__ = [
@@ -16,14 +17,18 @@ __all__ = [
     "Backgrounds",
     "Cutouts",
     "ImageProbe",
+    "Photo",
+    "Source",
     "augment",
     "decode",
     "decoding_size",
     "differing_part",
     "encode_mask",
     "find_backgrounds",
+    "is_array",
     "load_input",
     "probe",
+    "rgb_pixels",
     "shrink",
     "to_input",
     "to_pixels",

@@ -35,7 +35,7 @@ _TRANSPOSE: Mapping[int, Image.Transpose] = MappingProxyType(
 )
 
 
-def orientation_of(picture: ImageFile) -> int:
+def orientation_of(picture: Image.Image) -> int:
     """Returns the EXIF orientation of an opened picture, 1 to 8; 1 (upright) if it names none.
 
     Pillow turns a TIFF upright while it reads the pixels and then drops the tag, so for a TIFF the

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
+from bricksight._walk import photos_below
 from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError
 from bricksight.images.decoding import decode
@@ -132,14 +133,13 @@ def find_backgrounds(folder: Path) -> tuple[Path, ...]:
     Raises:
         ConfigError: there are none.
     """
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_EXTENSIONS)
-    photos = tuple(sorted(path for path in found if path.is_file()))
+    photos, _ = photos_below(folder)
     if not photos:
         raise ConfigError(
             f"--backgrounds {folder} holds no photos ({', '.join(sorted(PHOTO_EXTENSIONS))}). "
             "Name a folder with photos of the empty scene."
         )
-    return photos
+    return tuple(photos)
 
 
 def _random_gradient(rng: np.random.Generator, *, width: int, height: int) -> np.ndarray:

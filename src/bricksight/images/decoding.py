@@ -1,14 +1,12 @@
 """A file or its bytes to RGB pixels, whatever the format, or the reason why not."""
 
 import contextlib
-import io
 import re
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -16,6 +14,7 @@ from PIL.ImageFile import ImageFile
 
 from bricksight.errors import ImageError
 from bricksight.images import _colour, _formats, _orientation
+from bricksight.images.given import Photo, Source, is_array, open_source, rgb_pixels
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded, in pixels: where Pillow itself refuses, too.
@@ -61,14 +60,15 @@ class ImageProbe(NamedTuple):
     mode: str
 
 
-def decode(source: Path | bytes, *, min_size: int | None = None) -> np.ndarray:
-    """Returns a picture as uint8, (height, width, 3), RGB, read-only.
+def decode(source: Photo, *, min_size: int | None = None) -> np.ndarray:
+    """Returns a picture as uint8, (height, width, 3), RGB; of a file read-only.
 
     The EXIF rotation is applied, transparent parts are composited on white, and of an animation or
     a document of several pages the first is taken. Colour profiles (ICC) are ignored.
 
     Args:
-        source: a file, or the bytes of one.
+        source: a file (its path, its bytes, or the file opened for reading bytes), a Pillow image,
+            or an array of pixels as ``rgb_pixels`` takes it.
         min_size: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
             faster, as long as its shorter side keeps this many pixels.
 
@@ -79,8 +79,12 @@ def decode(source: Path | bytes, *, min_size: int | None = None) -> np.ndarray:
     return np.asarray(decode_image(source, min_size=min_size))
 
 
-def decode_image(source: Path | bytes, *, min_size: int | None = None) -> Image.Image:
+def decode_image(source: Photo, *, min_size: int | None = None) -> Image.Image:
     """Returns what ``decode`` returns as Pillow's RGB image, which saves a copy."""
+    if isinstance(source, Image.Image):
+        return _upright_rgb(source)
+    if is_array(source):
+        return Image.fromarray(rgb_pixels(source))
     with _opened(source) as (_, picture):
         if min_size is not None:
             picture.draft(None, (min_size, min_size))
@@ -90,7 +94,7 @@ def decode_image(source: Path | bytes, *, min_size: int | None = None) -> Image.
         return _orientation.turn_upright(_colour.to_rgb(picture), orientation)
 
 
-def probe(source: Path | bytes) -> ImageProbe:
+def probe(source: Source) -> ImageProbe:
     """Returns format, size and kind of pixels from the header alone; the pixels are not read.
 
     Raises:
@@ -101,18 +105,33 @@ def probe(source: Path | bytes) -> ImageProbe:
         return ImageProbe(name, width, height, picture.mode)
 
 
+def _upright_rgb(image: Image.Image) -> Image.Image:
+    """Returns a Pillow image as that of a file; the caller's own is left as it is."""
+    with _as_image_error(), _no_warnings():
+        image.load()
+        if not image.width or not image.height:
+            raise ImageError(f"empty: a Pillow image of {image.width} x {image.height} pixels")
+        return _orientation.turn_upright(_colour.to_rgb(image), _orientation.orientation_of(image))
+
+
 @contextlib.contextmanager
-def _opened(source: Path | bytes) -> Iterator[tuple[str, ImageFile]]:
+def _opened(source: Any) -> Iterator[tuple[str, ImageFile]]:
     """Yields the format's name and the picture; what Pillow raises leaves as ``ImageError``."""
+    with _as_image_error(), open_source(source) as file:
+        head = file.read(_formats.HEAD_BYTES)
+        file.seek(0)
+        picture_format = _formats.find_format(head)
+        with _no_warnings() if picture_format.may_warn(head) else contextlib.nullcontext():
+            picture = picture_format.reader(file)
+            _require_size(picture)
+            yield picture_format.name, picture
+
+
+@contextlib.contextmanager
+def _as_image_error() -> Iterator[None]:
+    """Turns what Pillow or the system raises in the block into ``ImageError``."""
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-            head = file.read(_formats.HEAD_BYTES)
-            file.seek(0)
-            picture_format = _formats.find_format(head)
-            with _no_warnings() if picture_format.may_warn(head) else contextlib.nullcontext():
-                picture = picture_format.reader(file)
-                _require_size(picture)
-                yield picture_format.name, picture
+        yield
     except ImageError:
         raise
     except _PILLOW_ERRORS as error:

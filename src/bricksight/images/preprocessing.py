@@ -1,12 +1,11 @@
 """A photo to what a network takes: the one path of training, features and prediction."""
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from bricksight.config import InputSpec
 from bricksight.images.decoding import decode_image
+from bricksight.images.given import Photo, rgb_pixels
 
 LETTERBOX_GREY = 128
 """What fills the rest of a letterboxed input, 0 to 255."""
@@ -25,15 +24,16 @@ _SMALLEST_SIDE = 8
 Box = tuple[float, float, float, float]
 
 
-def load_input(source: Path | bytes, spec: InputSpec) -> np.ndarray:
+def load_input(photo: Photo, spec: InputSpec) -> np.ndarray:
     """Returns the network's input for a photo: float32, (height, width, 3), RGB in [0, 1].
 
-    The same as ``to_input(decode(source, min_size=decoding_size(spec)), spec)``, with a copy less.
+    Of a file the same as ``to_input(decode(file, min_size=decoding_size(spec)), spec)``, with a
+    copy less.
 
     Raises:
-        ImageError: the photo cannot be read; see ``decode``.
+        ImageError: the photo cannot be read, see ``decode``, or is none, see ``rgb_pixels``.
     """
-    return scale_to_unit(_fit(decode_image(source, min_size=decoding_size(spec)), spec))
+    return scale_to_unit(_fit(decode_image(photo, min_size=decoding_size(spec)), spec))
 
 
 def decoding_size(spec: InputSpec) -> int:
@@ -54,10 +54,13 @@ def to_pixels(image: np.ndarray, spec: InputSpec) -> np.ndarray:
     proportions, centres the photo and fills the rest with grey.
 
     Args:
-        image: uint8, (height, width, 3), RGB.
+        image: uint8, (height, width, 3), RGB, or another array that ``rgb_pixels`` takes.
         spec: the network's size.
+
+    Raises:
+        ImageError: it is no photo.
     """
-    return _fit(Image.fromarray(image), spec)
+    return _fit(Image.fromarray(rgb_pixels(image)), spec)
 
 
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:

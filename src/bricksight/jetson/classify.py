@@ -81,7 +81,7 @@ class Settings:
             self.low, self.high = [float(value) for value in said["range"]]
             self.input, self.output = said["input"], said["output"]
             self.unknown_threshold: Optional[float] = said["unknown_threshold"]
-            self.labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+            self.labels = read_labels(folder / "labels.txt")
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
@@ -125,6 +125,15 @@ class Settings:
                 f"The model's float32 tensors are {found}; preprocess.json and labels.txt expect "
                 f"{expected}. These files do not belong together: copy all again."
             )
+
+
+def read_labels(path: Path) -> List[str]:
+    """Returns the lines of a labels file; an editor may have added a byte order mark or CRLF."""
+    text = path.read_text(encoding="utf-8-sig")  # lines end with LF, CRLF or CR, as Python reads
+    labels = text.rstrip("\n").split("\n")
+    if not all(label.strip() and "\0" not in label for label in labels):
+        raise ValueError("a line of labels.txt is empty or no text")
+    return labels
 
 
 # ----------------------------------------------------------------------------------------------

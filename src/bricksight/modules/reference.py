@@ -122,7 +122,7 @@ def _bare(reference: Reference, known: Iterable[str]) -> Reference:
         )
     raise ModuleError(
         f"{reference.text!r} is no module that is known here. {_nearest(name, known)}"
-        f"The ways to name one:\n{FORMS}\nbricksight modules lists what there is."
+        f"`bricksight modules` lists what there is. The ways to name one:\n{FORMS}"
     )
 
 

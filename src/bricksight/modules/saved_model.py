@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import without_wildcards
+from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
@@ -239,7 +239,7 @@ def _loaded(text: str, folder: Path, entry: _Entry) -> Iterator[Any]:
     """Loads the SavedModel; what TensorFlow cannot do with it in the block is a ``ModuleError``."""
     tf = require_tensorflow()
     try:
-        with without_wildcards(folder) as readable:
+        with native_path(folder) as readable:
             loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
         yield loaded
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, tf.errors.OpError) as error:
@@ -338,7 +338,8 @@ def _keras_input_size(path: Path) -> tuple[int | None, int | None]:
 def _load_keras_file(text: str, path: Path) -> Any:
     tf = require_tensorflow()
     try:
-        return tf.keras.models.load_model(path, compile=False)
+        with native_path(path) as readable:
+            return tf.keras.models.load_model(readable, compile=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModuleError(f"{text}: Keras cannot load {path}: {error}") from error
 

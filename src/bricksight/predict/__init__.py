@@ -1,6 +1,7 @@
 """The same answers from any runtime: same preprocessing, same labels, same unknown rule."""
 
-from bricksight.predict.predictor import Answer, GroupAnswer, Photo, Prediction, Predictor
+from bricksight.images import Photo
+from bricksight.predict.predictor import Answer, GroupAnswer, Prediction, Predictor
 from bricksight.predict.runtimes import RUNTIMES, Runtime
 
 __all__ = ["RUNTIMES", "Answer", "GroupAnswer", "Photo", "Prediction", "Predictor", "Runtime"]

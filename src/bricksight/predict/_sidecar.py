@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._files import replacing
+from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import bundle_around, open_bundle
 from bricksight.config import InputSpec
@@ -58,7 +59,7 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
     """Describes the model file ``path``."""
     content = asdict(sidecar) | {"bricksight_version": __version__}
     with replacing(sidecar_path(path)) as part:
-        part.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_sidecar(path: Path) -> Sidecar:

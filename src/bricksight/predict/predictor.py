@@ -1,5 +1,6 @@
 """Photos in, labels out."""
 
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,11 +12,14 @@ import numpy as np
 
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
+from bricksight._paths import as_path
 from bricksight._text import counted
 from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ConfigError, ImageError
+from bricksight.images import Photo
+from bricksight.predict._arguments import require_count, require_several
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.predict.runtimes import (
     Runtime,
@@ -25,9 +29,6 @@ from bricksight.predict.runtimes import (
     runtime_of,
 )
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
-
-Photo = str | Path | bytes | np.ndarray
-"""A file, the bytes of one, or its pixels: uint8 (height, width, 3), RGB."""
 
 _QUEUED_PER_CORE = 4
 
@@ -81,7 +82,11 @@ class Predictor:
     """
 
     def __init__(
-        self, model: str | Path, *, runtime: str | None = None, threads: int | None = None
+        self,
+        model: str | os.PathLike[str],
+        *,
+        runtime: str | None = None,
+        threads: int | None = None,
     ) -> None:
         """Opens ``model``.
 
@@ -92,10 +97,12 @@ class Predictor:
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
-            ConfigError: there is no such runtime.
+            ConfigError: there is no such runtime, or an argument is of another type.
             MissingPackageError: the runtime is not installed.
         """
-        path = Path(model)
+        path = as_path(model, "model")
+        if threads is not None:
+            require_count("threads", threads)
         if path.is_dir() and not is_model_folder(path):
             kind = runtime_class(runtime or "litert")
             bundle = open_bundle(path)
@@ -188,8 +195,14 @@ class Predictor:
     def predict(self, photo: Photo, *, top_k: int = 5) -> Answer:
         """Returns the ``top_k`` most probable classes of one photo.
 
+        Args:
+            photo: a path, the bytes of a file, a file opened for reading bytes, a Pillow image, or
+                an array (uint8 RGB, floating point in [0, 1], grey, with alpha); see ``Photo``.
+            top_k: how many classes to name; all if there are fewer.
+
         Raises:
-            ImageError: the photo cannot be read.
+            ImageError: the photo cannot be read, or is none.
+            ConfigError: ``top_k`` is not a number from 1 on.
         """
         return self.answer(self.probabilities(self._load(photo)[None])[0], top_k=top_k)
 
@@ -217,12 +230,32 @@ class Predictor:
         """Yields an answer a photo, in order, or the error of a photo that cannot be read.
 
         The next photos are decoded on the other cores while one is classified.
+
+        Args:
+            photos: any number of what ``predict`` takes, or one array (num_images, height, width,
+                channels).
+            top_k: how many classes to name; all if there are fewer.
+
+        Raises:
+            ConfigError: ``photos`` is one photo or nothing to iterate over, or ``top_k`` is not a
+                number from 1 on.
         """
-        for row in self.probabilities_of(photos):
-            yield row if isinstance(row, ImageError) else self.answer(row, top_k=top_k)
+        require_count("top_k", top_k)
+        return (
+            row if isinstance(row, ImageError) else self.answer(row, top_k=top_k)
+            for row in self.probabilities_of(photos)
+        )
 
     def probabilities_of(self, photos: Iterable[Photo]) -> Iterator[np.ndarray | ImageError]:
-        """Yields float32 (num_classes,) a photo, in order, or why the photo cannot be read."""
+        """Yields float32 (num_classes,) a photo, in order, or why the photo cannot be read.
+
+        Raises:
+            ConfigError: ``photos`` is one photo, or nothing to iterate over.
+        """
+        require_several(photos)
+        return self._rows(photos)
+
+    def _rows(self, photos: Iterable[Photo]) -> Iterator[np.ndarray | ImageError]:
         with ThreadPoolExecutor(num_cores(), thread_name_prefix="decode") as pool:
             queue = []
             for photo in photos:
@@ -241,10 +274,7 @@ class Predictor:
         return row
 
     def _load(self, photo: Photo) -> np.ndarray:
-        if isinstance(photo, np.ndarray):
-            return images.to_input(photo, self.input_spec)
-        source = photo if isinstance(photo, bytes) else Path(photo)
-        return images.load_input(source, self.input_spec)
+        return images.load_input(photo, self.input_spec)
 
     def answer(self, probabilities: np.ndarray, *, top_k: int = 5) -> Answer:
         """Returns the ``top_k`` most probable classes by one row of probabilities.
@@ -253,6 +283,7 @@ class Predictor:
             probabilities: float32 (num_classes,), such as the mean over several frames.
             top_k: how many classes to name; all if there are fewer.
         """
+        require_count("top_k", top_k)
         order = np.argsort(-probabilities, kind="stable")[:top_k]
         predictions = tuple(
             Prediction(self.labels[index], float(probabilities[index])) for index in order
@@ -289,8 +320,8 @@ class Predictor:
             ConfigError: there are no rows, or ``min_votes`` is less than 1.
             ImageError: all of them are errors.
         """
-        if min_votes is not None and min_votes < 1:
-            raise ConfigError(f"min_votes is {min_votes}; it must be at least 1.")
+        if min_votes is not None:
+            require_count("min_votes", min_votes)
         if not rows:
             raise ConfigError("There are no photos of the object; at least one is needed.")
         read = [row for row in rows if not isinstance(row, ImageError)]

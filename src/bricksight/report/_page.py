@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from bricksight import _files
+from bricksight._text import printable
 from bricksight.config import BUCKETS
 from bricksight.evaluation import Answered, Evaluation, Mistake
 from bricksight.report import _plots, _tables
@@ -50,6 +51,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bricksight.report"),
         autoescape=True,  # folder and file names are the user's and may hold anything
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -57,6 +59,13 @@ def _environment() -> jinja2.Environment:
     environment.filters["percent"] = _tables.percent
     environment.filters["duration"] = _tables.duration
     return environment
+
+
+def _shown(value: object) -> object:
+    """Returns what is written of a value: text without what the reader cannot see."""
+    if isinstance(value, str) and not hasattr(value, "__html__"):
+        return printable(value)
+    return value
 
 
 def _context(content: ReportContent) -> dict[str, object]:

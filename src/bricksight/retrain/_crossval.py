@@ -134,7 +134,7 @@ def crossval(
     require_recipe(config, head)
     tuning = (fine_tune or FineTuneConfig()).resolved
     watch = Stopwatch(reporter or SilentReporter())
-    split = SplitConfig(group_by=folds.group_by)
+    split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     candidates = open_candidates(
         find_photos(config, split, watch),
         config,

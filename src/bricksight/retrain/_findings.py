@@ -1,8 +1,6 @@
 """What a run found out: figures, settings, versions; as report, as JSON, and in the manifest."""
 
-import csv
 import importlib.metadata
-import json
 import platform
 import sys
 from collections import Counter
@@ -12,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from bricksight._csv import CsvWriter
+from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
@@ -119,18 +119,17 @@ def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, flo
         "seconds": dict(seconds),
         "versions": versions(),
     }
-    (folder / "metrics.json").write_text(
-        json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    text = json_text(metrics, indent=2) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
 
 
 def write_photos(folder: Path, data: Dataset) -> None:
     """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("path", "label", "bucket", "group", "sha256"))
+        table = CsvWriter(file)
+        table.write("path", "label", "bucket", "group", "sha256")
         for one in data.records:
-            writer.writerow((one.relative_path, one.label, one.bucket, one.group, one.sha256))
+            table.write(one.relative_path, one.label, one.bucket, one.group, one.sha256)
 
 
 def _history_json(trained: TrainedHead) -> dict[str, object]:

@@ -173,14 +173,16 @@ def open_photos(
     found = _extract(data.records, compiled, PLAIN, cache_path, watch)
     if found.failures and source.strict:
         raise DataError(
-            _named(found.failures) + "\nRemove them, or leave out --strict to have them set aside."
+            _named(found.failures)
+            + "\n  Remove them, or leave out --strict to have them set aside."
         )
     # Set aside by path: the order of the other records stays that of the matrix.
     data = data.without(found.failures)
     extra = _extract(data.extra, once, PLAIN, cache_path, watch) if data.extra else found
     if data.extra and extra.failures:
         raise DataError(
-            _named(extra.failures) + f"\nRemove them from {source.extra_train_dir}, or render them "
+            _named(extra.failures)
+            + f"\n  Remove them from {source.extra_train_dir}, or render them "
             "again."
         )
     outliers = found.matrix[:0]
@@ -287,7 +289,7 @@ def _suggest_groups(data: Dataset) -> None:
 def _without_bad_outliers(data: Dataset, found: FeatureSet, source: SourceConfig) -> Dataset:
     """Returns the data set without the photos of none of the classes that cannot be read."""
     if found.failures and (source.strict or not found.records):
-        raise DataError(_named(found.failures) + f"\nRemove them from {source.unknown_dir}.")
+        raise DataError(_named(found.failures) + f"\n  Remove them from {source.unknown_dir}.")
     problems = (*data.problems, *unreadable_files(found.failures))
     return replace(data, outliers=found.records, problems=problems)
 
@@ -326,7 +328,7 @@ def _plain_features(
 
 def _all_read(found: FeatureSet) -> FeatureSet:
     if found.failures:
-        raise DataError(_named(found.failures) + "\nThey could be read a moment ago.")
+        raise DataError(_named(found.failures) + "\n  They could be read a moment ago.")
     return found
 
 

@@ -158,4 +158,4 @@ def _read(
             paths = [one.path for one in records]
             return read_pictures(paths, labels, size=size, cutouts=cutouts)
     except ImageError as error:
-        raise DataError(f"{error}\nIt could be read a moment ago.") from error
+        raise DataError(f"{error} It could be read a moment ago.") from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.training import Measurement
@@ -71,7 +72,11 @@ Values = dict[str, Any]
 
 def _write(folder: Path, records: Sequence[tuple[int, Values]]) -> None:
     v1 = require_tensorflow().compat.v1
-    with v1.Graph().as_default(), v1.summary.FileWriter(str(folder)) as writer:
+    with (
+        native_path(folder) as writable,
+        v1.Graph().as_default(),
+        v1.summary.FileWriter(str(writable)) as writer,
+    ):
         for step, values in sorted(records, key=lambda record: record[0]):
             summary = v1.Summary()
             for tag, value in values.items():

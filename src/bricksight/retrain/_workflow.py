@@ -167,7 +167,10 @@ def find_photos(config: RetrainConfig, split: SplitConfig, watch: Stopwatch) -> 
             data = replace(data, outliers=found, problems=(*data.problems, *problems))
         if config.extra_train_dir is None:
             return data
-        return data.with_extra(*scan_extra(config.extra_train_dir, known=data.records))
+        extra, problems = scan_extra(
+            config.extra_train_dir, known=data.records, layout=split.layout
+        )
+        return data.with_extra(extra, problems)
 
 
 class _Run:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._files import replacing
+from bricksight._text import json_text
 from bricksight.config import RENDERS_FILE
 from bricksight.errors import ConfigError, DataError
 from bricksight.synth.scenes import Scene, View
@@ -59,7 +60,7 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     found = {}
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
             one = json.loads(line)
@@ -84,7 +85,7 @@ def begin_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
 def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Adds lines to the file."""
     with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in records)
+        file.writelines(json_text(one) + "\n" for one in records)
 
 
 def require_same_settings(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import expit, log_softmax, logsumexp
+from scipy.special import expit, log_softmax, logit, logsumexp
 
 from bricksight.bundle import Head
 from bricksight.training._examples import HOTTEST, best_temperature
@@ -13,8 +13,6 @@ from bricksight.training._examples import HOTTEST, best_temperature
 _SHARE = 0.03
 """Of the probability of known photos, on the mean, that is given to what is none of the classes.
 More refuses somewhat more of what is unknown, and tells the classes apart somewhat worse."""
-
-_BOUNDS = (-100.0, 100.0)
 
 
 class Calibration(NamedTuple):
@@ -117,8 +115,11 @@ def common_bias(logits: np.ndarray, num_classes: int) -> np.float32:
             photos; one at least.
         num_classes: how many of them are classes.
     """
-    odds = _odds_of_others(logits, num_classes)
-    return np.float32(brentq(lambda bias: float(expit(odds + bias).mean()) - _SHARE, *_BOUNDS))
+    odds = _odds_of_others(logits, num_classes).astype(np.float64)
+    # With the bias of the photo of highest odds no photo exceeds the share, with that of the lowest
+    # every photo reaches it; the 1 is for rounding.
+    low, high = logit(_SHARE) - odds.max() - 1, logit(_SHARE) - odds.min() + 1
+    return np.float32(brentq(lambda bias: float(expit(odds + bias).mean()) - _SHARE, low, high))
 
 
 def _odds_of_others(logits: np.ndarray, num_classes: int) -> np.ndarray:

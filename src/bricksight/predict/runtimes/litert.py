@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._native_log import without_native_notices
+from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight.errors import BundleError
@@ -27,9 +28,9 @@ class LiteRT:
         """
         litert = require("ai_edge_litert.interpreter", extra=None, feature="Running a .tflite file")
         try:
-            with without_native_notices():
+            with without_native_notices(), native_path(path) as readable:
                 self._interpreter = litert.Interpreter(
-                    str(path), num_threads=threads or num_cores()
+                    str(readable), num_threads=threads or num_cores()
                 )
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight.errors import BundleError
@@ -26,9 +27,10 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or num_cores()
         try:
-            self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+            with native_path(path) as readable:
+                self._session = ort.InferenceSession(
+                    str(readable), options, providers=["CPUExecutionProvider"]
+                )
         except Exception as error:
             if not type(error).__module__.startswith("onnxruntime"):
                 raise

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight.errors import BundleError
@@ -34,7 +35,8 @@ class OpenVINO:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         try:
-            compiled = openvino.Core().compile_model(str(path), "CPU", options)
+            with native_path(path) as readable:
+                compiled = openvino.Core().compile_model(str(readable), "CPU", options)
         except RuntimeError as error:
             raise BundleError(f"{path} is not a model that OpenVINO can run: {error}") from error
         sizes = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import without_wildcards
+from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight.errors import BundleError
 
@@ -132,7 +132,7 @@ class SavedModel(_Function):
         folder = path if path.is_dir() else path.parent
         try:
             # Kept: the signature does not hold the model that owns its variables.
-            with without_wildcards(folder) as readable:
+            with native_path(folder) as readable:
                 self._model = tf.saved_model.load(str(readable))
             signatures = self._model.signatures
             array = "serving_array" if "serving_array" in signatures else "serving_default"
@@ -156,7 +156,8 @@ class Keras(_Function):
     def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
         tf = require_tensorflow()
         try:
-            model = tf.keras.models.load_model(path, compile=False)
+            with native_path(path) as readable:
+                model = tf.keras.models.load_model(readable, compile=False)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise BundleError(f"{path} is not a model that Keras can load: {error}") from error
         # As one graph: `predict` costs milliseconds a call, and a call layer by layer more.

@@ -1,0 +1,223 @@
+"""Paths on the command line, and the photos that they name: files, folders, patterns, lists."""
+
+import codecs
+import fnmatch
+import glob
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import cyclopts
+
+from bricksight._text import some
+from bricksight._walk import Found, Walker, photos_below
+from bricksight.config import EMPTY_IS_NONE, require_text, user_path
+from bricksight.errors import ConfigError, DataError
+
+STDIN = "\0stdin"
+"""What stands for "-" while the words are parsed: no file can be called so."""
+
+Complain = Callable[[object, object], None]
+"""Called with what is named and why it cannot be answered; the others are answered all the same."""
+
+_CHUNK_BYTES = 1 << 16
+_BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_LONGEST_BOM = 3
+
+
+def take_values(
+    app: cyclopts.App, commands: Sequence[str], arguments: cyclopts.ArgumentCollection
+) -> None:
+    """Refuses empty values, and puts the home folder in the place of ``~`` in paths.
+
+    An empty text would become the path ".", the working folder.
+    """
+    for argument in arguments:
+        name = argument.name
+        given = [token for token in argument.tokens if token.implicit_value is cyclopts.UNSET]
+        if name.lstrip("-") in EMPTY_IS_NONE and any(not token.value for token in given):
+            argument.tokens.clear()
+            continue
+        for index, token in enumerate(argument.tokens):
+            if token not in given:
+                continue
+            if token.value == STDIN:
+                _require_list(token.keyword)
+                continue
+            if argument.hint in (Path, Path | None):
+                path = user_path(token.value, token.keyword or name)
+                argument.tokens[index] = token.evolve(value=str(path))
+            else:
+                require_text(token.value, token.keyword or name)
+
+
+def _require_list(keyword: str | None) -> None:
+    if keyword is not None:
+        raise ConfigError(
+            f"{keyword} is -, which stands for a list of photos on standard input. Name a file."
+        )
+
+
+def named_photos(paths: Sequence[Path], complain: Complain) -> Iterator[list[Path]]:
+    """Yields the photos that paths name, in batches: those of a list as they come.
+
+    A path is a file, a folder, or a pattern if nothing is called so; "-" is a list of paths on
+    standard input.
+
+    Args:
+        paths: as the user names them.
+        complain: told of what names no photo.
+
+    Raises:
+        ConfigError: "-" is named twice.
+        DataError: standard input cannot be read.
+    """
+    lists = [index for index, path in enumerate(paths) if str(path) == STDIN]
+    if len(lists) > 1:
+        raise ConfigError("- is named twice, and standard input can be read once.")
+    if not lists:
+        yield _all_named(paths, complain)
+        return
+    before, after = paths[: lists[0]], paths[lists[0] + 1 :]
+    if before:
+        yield _all_named(before, complain)
+    num_named = 0
+    for names in _lists_of_stdin():
+        num_named += len(names)
+        yield _all_named([_path_of_line(name) for name in names], complain)
+    if not num_named:
+        complain("-", "standard input names no photos")
+    if after:
+        yield _all_named(after, complain)
+
+
+def _all_named(paths: Iterable[Path], complain: Complain) -> list[Path]:
+    return [photo for path in paths for photo in _photos_of(path, complain)]
+
+
+def _photos_of(path: Path, complain: Complain) -> list[Path]:
+    if os.path.isdir(path):  # noqa: PTH112  (never raises)
+        return _photos_in(path, complain)
+    if glob.has_magic(str(path)) and not os.path.lexists(path):
+        return _matching(path, complain)
+    return [path]  # whatever its name ends with: the user means it
+
+
+def _photos_in(folder: Path, complain: Complain) -> list[Path]:
+    photos, found = photos_below(folder)
+    _tell_unreadable(folder, found, complain)
+    if not photos and not found.unreadable:
+        beside = f"; its files have other endings: {some(found.other_files, limit=3)}"
+        complain(folder, f"the folder holds no photos{beside if found.other_files else ''}")
+    return photos
+
+
+def _tell_unreadable(folder: Path, found: Found, complain: Complain) -> None:
+    for path, reason in found.unreadable.items():
+        complain(folder / path, f"cannot be read: {reason}")
+
+
+def _matching(pattern: Path, complain: Complain) -> list[Path]:
+    """Returns the photos that match, and those in the folders that match.
+
+    What exists as it is written is no pattern: so brackets in the names of folders above are not.
+    """
+    base = Path(pattern.anchor)
+    parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
+    while len(parts) > 1 and (not glob.has_magic(parts[0]) or os.path.lexists(base / parts[0])):
+        base /= parts.pop(0)
+    photos = _matches(base, parts, complain)
+    if not photos:
+        complain(pattern, "no photo matches this pattern, and there is no file of this name")
+    return photos
+
+
+def _matches(base: Path, parts: Sequence[str], complain: Complain) -> list[Path]:
+    """Returns the photos below a folder that match the parts of a pattern."""
+    if not os.path.isdir(base):  # noqa: PTH112  (never raises)
+        return []
+    first, rest = parts[0], parts[1:]
+    if first == "**":
+        photos, found = photos_below(base)
+        _tell_unreadable(base, found, complain)
+        return [one for one in photos if _fits(one.relative_to(base).parts, parts)]
+    if not glob.has_magic(first) or os.path.lexists(base / first):
+        names = [first] if os.path.lexists(base / first) else []
+    else:
+        walker = Walker(base)
+        here, folders = walker.top()
+        _tell_unreadable(base, walker.found, complain)
+        names = fnmatch.filter(sorted([*here, *(one.name for one in folders)]), first)
+    inside = _matches if rest else lambda path, _, tell: _photos_of(path, tell)
+    return [photo for name in names for photo in inside(base / name, rest, complain)]
+
+
+def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Returns whether a path matches a pattern, or is in a folder that does."""
+    if not pattern or not path:
+        return not pattern
+    if pattern[0] == "**":
+        rest = pattern[1:]
+        return not rest or any(_fits(path[start:], rest) for start in range(len(path)))
+    return fnmatch.fnmatch(path[0], pattern[0]) and _fits(path[1:], pattern[1:])
+
+
+def _path_of_line(line: str) -> Path:
+    """Returns the path that a line of a list names: as it is written if there is such a file.
+
+    Else without what programs put around names: a carriage return, blanks, quotes; or with the
+    home folder for ``~``.
+    """
+    bare = line.strip()
+    inside = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] in "\"'" else bare
+    spellings = [line, line.rstrip("\r"), bare, inside, os.path.expanduser(inside)]  # noqa: PTH111
+    there = (one for one in spellings if one and os.path.lexists(one))
+    return Path(next(there, line.rstrip("\r")))
+
+
+def _lists_of_stdin() -> Iterator[list[str]]:
+    """Yields the names on standard input, so many at a time as have come.
+
+    Raises:
+        DataError: it is closed or cannot be read.
+    """
+    if sys.stdin is None:
+        raise DataError("Standard input is closed, and - stands for a list of paths there.")
+    try:
+        for names in names_in(cast(io.BufferedIOBase, sys.stdin.buffer)):
+            if shown := [name for name in names if name.strip()]:
+                yield shown
+    except OSError as error:
+        raise DataError(f"Standard input cannot be read ({error.strerror or error}).") from error
+
+
+def names_in(stream: io.BufferedIOBase) -> Iterator[list[str]]:
+    """Yields the names of a list: separated by NUL characters if it has any, else a line each.
+
+    Nothing but a line feed ends a line, as names may hold all other separators. The list is UTF-8,
+    or UTF-16 with a byte order mark, as PowerShell writes it.
+
+    Args:
+        stream: read as far as it has come.
+    """
+    head = b""
+    while len(head) < _LONGEST_BOM and (more := stream.read1(_CHUNK_BYTES)):
+        head += more
+    encoding = next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
+    errors = "replace" if encoding == "utf-16" else "surrogateescape"
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    text, separator, chunk = "", "\n", head
+    while chunk:
+        text += decoder.decode(chunk)
+        separator = "\0" if "\0" in text else separator
+        *names, text = text.split(separator)
+        yield names
+        chunk = stream.read1(_CHUNK_BYTES)
+    yield [text + decoder.decode(b"", final=True)]
