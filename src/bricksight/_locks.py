@@ -122,12 +122,17 @@ def _may_be_ours(entry: "os.DirEntry[str]") -> bool:
     return name.startswith(".") and is_named_so and entry.is_dir(follow_symlinks=False)
 
 
-def _hidden(name: str) -> str:
+def short_name(name: str) -> str:
+    """Returns a name that something can be added to: its beginning and a digest if it is long."""
     content = os.fsencode(name)
-    if len(content) > _MAX_NAME_BYTES:
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        name = f"{content[:_MAX_NAME_BYTES].decode(errors='ignore')}-{digest}"
-    return f".{name}."
+    if len(content) <= _MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return f"{content[:_MAX_NAME_BYTES].decode(errors='ignore')}-{digest}"
+
+
+def _hidden(name: str) -> str:
+    return f".{short_name(name)}."
 
 
 def _empty(folder: Path) -> None:

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bricksight import images
 from bricksight._files import replacing
+from bricksight._locks import short_name
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
 from bricksight.check._report import CheckReport
@@ -121,7 +122,7 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
-        name, title = label, f"{label}  ({counted(len(photos), 'photo')})"
+        name, title = short_name(label), f"{label}  ({counted(len(photos), 'photo')})"
         if page:
             name += f", sheet {page + 1}"
         if num_pages > 1:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated
 
 from bricksight.cli._help import panel
-from bricksight.cli._output import note, say, say_json
+from bricksight.cli._output import say, say_json
 from bricksight.config import (
     AugmentConfig,
     FilesConfig,

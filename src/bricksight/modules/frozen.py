@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import cache_dir, replacing
+from bricksight._files import cache_dir, in_cache, replacing
 from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module
@@ -76,11 +76,12 @@ def frozen_graph(module: Module) -> FrozenModule:
         ModuleError: the module cannot be loaded or frozen.
         CacheError: the cache folder cannot be made.
     """
-    folder = cache_dir("modules") / f"{module.fingerprint}-{FREEZER_VERSION}"
-    frozen = _read(folder, module.fingerprint)
-    if frozen is None:
-        frozen = _freeze(module)
-        _write(frozen, folder)
+    name = f"{module.fingerprint}-{FREEZER_VERSION}"
+    kept = _read(cache_dir("modules") / name, module.fingerprint)
+    if kept is not None:
+        return kept
+    frozen = _freeze(module)
+    in_cache(lambda root: _write(frozen, root / name), "modules")
     return frozen
 
 
