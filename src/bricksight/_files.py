@@ -67,7 +67,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the block or the system cannot write there.
     """
-    with writing(path), folder_made(path.parent):
+    with writing(path), folder_made(path.parent, named=path):
         require_replaceable(path)
         with temporary_folder(path.parent, path.name) as holder, under_its_own_name(path, holder):
             part = holder / path.name
@@ -84,7 +84,7 @@ def require_replaceable(path: Path) -> None:
     """
     try:
         there = path.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     kind = stat.S_IFMT(there.st_mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
@@ -103,10 +103,15 @@ def require_replaceable(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def folder_made(folder: Path) -> Iterator[Path]:
-    """Makes a folder and those above it; removes them if the block fails and they are empty."""
+def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
+    """Makes a folder and those above it; removes them if the block fails and they are empty.
+
+    Args:
+        folder: may be there already.
+        named: what an error is to name.
+    """
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
-    with writing(folder):
+    with writing(named or folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder

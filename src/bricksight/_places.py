@@ -39,7 +39,8 @@ def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
     with writing(path):
         require_free(path)
         is_there = path.is_dir()
-    with folder_made(path if is_there else path.parent) as parent, _claimed(path, parent) as part:
+    above = path if is_there else path.parent
+    with folder_made(above, named=path) as parent, _claimed(path, parent) as part:
         with under_its_own_name(path, part.parent):
             yield part
         with writing(path):
@@ -61,7 +62,7 @@ def claimed(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: another process writes ``path``, or it cannot be written.
     """
-    with folder_made(path.parent) as parent, _claimed(path, parent) as part:
+    with folder_made(path.parent, named=path) as parent, _claimed(path, parent) as part:
         yield part
 
 
