@@ -25,7 +25,7 @@ from bricksight.retrain._judging import _rough_threshold, _small_test
 from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
 from photos import draw
 from tensorboard_events import read_events
-from tiny_bundle import SPLIT, STEPS, train_tiny
+from tiny_bundle import SPLIT, STEPS, model_files, train_tiny
 from tiny_modules import write_keras_file
 
 pytestmark = pytest.mark.tf
@@ -86,6 +86,8 @@ def head_of(run: RetrainResult) -> np.ndarray:
 
 def assert_equal_runs(one: RetrainResult, other: RetrainResult) -> None:
     np.testing.assert_array_equal(head_of(one), head_of(other))
+    files = model_files(one)
+    assert [name for name, content in model_files(other).items() if files[name] != content] == []
     assert metrics_of(one) == metrics_of(other)
 
 
