@@ -134,8 +134,8 @@ FIXABLE = [
     ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("modules describe nonsense", "'nonsense' is no module"),
-    ("cache list --path labels.txt", "labels.txt is damaged"),
-    ("cache prune --all --path labels.txt", "labels.txt is damaged"),
+    ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
+    ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("sample photos", "photos is not empty"),
     ("demo --out photos", "photos is no bundle"),
 ]
@@ -271,10 +271,11 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert stages[-1] == "Writing the report"
     assert re.search(r"^Computing features: 24 in \d+\.\d s", printed.err, flags=re.MULTILINE)
     assert re.search(r"^Training: 9 in \d+\.\d s", printed.err, flags=re.MULTILINE)
-    first, *_, test, unknown, _, last = printed.out.splitlines()
+    first, *_, test, small, unknown, _, last = printed.out.splitlines()
     assert re.fullmatch(r"24 photos of 3 classes: .* testing\. Took \d+\.\d s\.", first)
-    assert test.startswith("Test: ")
-    assert re.fullmatch(r"Unknown: \d of \d photos \(.* %\) of known classes\.", unknown)
+    assert test.startswith("Test: Too few photos for more than a rough figure: ")
+    assert small.startswith("! The test is small (")
+    assert unknown.startswith('! No answer is given as "unknown": ')
     assert last == "bundle"
 
 
@@ -384,7 +385,8 @@ def test_classify__file_folder_pattern_and_standard_input_name_the_same_photos(
 ) -> None:
     folder = tiny_run.findings.data.image_dir / "red"
     photos = sorted(str(path) for path in folder.iterdir())
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{photo}\n" for photo in photos)))
+    listed = io.BytesIO("".join(f"{photo}\n" for photo in photos).encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(listed))
     outputs = []
     for paths in (photos, [str(folder)], [f"{folder}/*.jpg"], ["-"]):
         assert main(["classify", str(tiny_run.bundle.path), *paths, "--csv"]) == 0, paths

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from bricksight.evaluation import ConfusedPair, Evaluation, Mistake, evaluate
+from bricksight.evaluation import ConfusedPair, Evaluation, Mistake, evaluate, warnings_of
 
 LABELS = ["axle", "brick", "cone"]
 PATHS = ["axle/1.jpg", "brick/1.jpg", "brick/2.jpg", "cone/1.jpg"]
@@ -92,9 +92,46 @@ def test_evaluate__equal_probabilities_are_no_recognition():
     assert evaluation.top_k_accuracy == pytest.approx(2 / 3)
 
 
-def test_evaluate__top_k_is_at_most_the_number_of_classes():
-    evaluation = four_photos(k=5)
-    assert (evaluation.top_k, evaluation.top_k_accuracy) == (3, 1.0)
+@pytest.mark.parametrize("k", [3, 5])
+def test_evaluate__top_k_of_no_more_classes_is_no_figure(k: int):
+    evaluation = four_photos(k=k)
+    assert (evaluation.top_k, evaluation.top_k_accuracy) == (k, None)
+
+
+def test_evaluate__of_one_class_only_what_can_be_said():
+    evaluation = evaluate(
+        np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]]), np.array([0, 0]), labels=LABELS, paths="xy"
+    )
+    assert (evaluation.accuracy, evaluation.balanced_accuracy) == (0.5, None)
+    axle = evaluation.classes[0]
+    assert (axle.recall, axle.precision, axle.f1) == (0.5, None, None)
+    small, untested = warnings_of(evaluation, cure="Add some.")
+    assert "The test is small (2 photos)" in small.message
+    assert small.message.endswith("from 9 to 91 %. Add some.")
+    assert untested.paths == ("brick", "cone")
+    assert untested.message.startswith("2 of 3 classes have no test photo, so nothing is known")
+    assert "no balanced accuracy" in untested.message
+
+
+def test_warnings__are_none_of_many_photos_of_all_classes():
+    true = np.arange(90) % 3
+    evaluation = evaluate(np.eye(3)[true], true, labels=LABELS, paths=[str(one) for one in true])
+    assert warnings_of(evaluation) == []
+    assert evaluation.statement.startswith("100.0 % of 90 photos right")
+
+
+@pytest.mark.parametrize(("num_photos", "is_rough"), [(2, True), (34, True), (35, False)])
+def test_statement__leads_with_there_being_few_photos(num_photos: int, is_rough: bool):
+    true = np.arange(num_photos) % 3
+    evaluation = evaluate(np.eye(3)[true], true, labels=LABELS, paths=["x"] * num_photos)
+    assert evaluation.statement.startswith("Too few photos for more than a rough") == is_rough
+    assert f"100.0 % of {num_photos} photos right (95 % interval" in evaluation.statement
+
+
+def test_statement__of_one_group_of_many_photos_is_rough():
+    statement = four_photos(groups=["a"] * 4).statement
+    assert statement.startswith("Too few photos for more than a rough figure: 75.0 % of 4 photos")
+    assert "The photos form 1 group. Photos of one group are not independent" in statement
 
 
 def test_evaluate__a_class_without_photos_is_listed_and_has_no_recall():
@@ -102,7 +139,6 @@ def test_evaluate__a_class_without_photos_is_listed_and_has_no_recall():
         np.array([[0.8, 0.1, 0.1]]), np.array([0]), labels=LABELS, paths=["axle/1.jpg"]
     )
     assert evaluation.labels_without_images == ("brick", "cone")
-    assert evaluation.balanced_accuracy == 1.0
     assert evaluation.classes[1].recall is None
     assert evaluation.classes[1].precision is None
     assert evaluation.classes[1].f1 is None
@@ -121,7 +157,8 @@ def test_evaluate__no_photos_give_none_and_a_statement():
 
 
 def test_statement__names_share_number_and_interval():
-    assert four_photos().statement == "75.0 % of 4 photos right (95 % interval 30.1 to 95.4 %)."
+    statement = four_photos().statement
+    assert statement.endswith("75.0 % of 4 photos right (95 % interval 30.1 to 95.4 %).")
 
 
 def test_answered__withholds_what_is_less_probable_than_the_threshold():

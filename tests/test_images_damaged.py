@@ -71,6 +71,47 @@ def test_decode__avif_with_an_older_pillow(monkeypatch: pytest.MonkeyPatch) -> N
         decode(b"\0\0\0\x20ftypavif\0\0\0\0")
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"msf1", b"hevc"])
+def test_decode__heic_without_its_package(monkeypatch: pytest.MonkeyPatch, brand: bytes) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(ImageError, match=r"^unsupported: HEIC .*: pip install pillow-heif$"):
+        decode(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0")
+
+
+def test_decode__damaged_heic() -> None:
+    pytest.importorskip("pillow_heif")
+    with pytest.raises(ImageError, match=r"^(damaged|truncated): "):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 100)
+
+
+def jpeg(**options: object) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, size=(61, 83, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]
+)
+@pytest.mark.parametrize("missing", [1, 2])
+def test_decode__jpeg_that_lacks_only_its_end_marker(
+    options: dict[str, object], missing: int, tmp_path: Path
+) -> None:
+    whole = jpeg(**options)
+    path = tmp_path / "cut.jpg"
+    path.write_bytes(whole[:-missing])
+    np.testing.assert_array_equal(decode(path), decode(whole))
+    np.testing.assert_array_equal(decode(whole[:-missing], min_size=20), decode(whole, min_size=20))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100}])
+@pytest.mark.parametrize("missing", [5, 6, 8, 12, 50, 200])
+def test_decode__jpeg_that_lacks_picture_data_too(options: dict[str, object], missing: int) -> None:
+    with pytest.raises(ImageError, match=r"^truncated: the file ends before the picture does$"):
+        decode(jpeg(**options)[:-missing])
+
+
 def test_decode__empty_file(tmp_path: Path) -> None:
     path = tmp_path / "empty.jpg"
     path.touch()
@@ -95,7 +136,6 @@ def test_decode__what_is_no_picture_is_shown_as_it_is(content: bytes, shown: str
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
         (b"8BPS\0\1", "Photoshop"),
         (b"%PDF-1.7", "PDF"),
         (b"<svg xmlns=", "SVG"),

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,6 +97,70 @@ def test_decode__exif_orientation(
     source = encoded(stored, picture_format, exif=exif, **options)
     np.testing.assert_allclose(decode(source).astype(int), upright, atol=4)
     assert probe(source) == ImageProbe(picture_format, width=32, height=48, mode="RGB")
+
+
+def stored_on_its_side(picture_format: str = "JPEG", **options: object) -> bytes:
+    """A file that is upright once its orientation, 6, is applied."""
+    stored = Image.fromarray(np.ascontiguousarray(STORED_FROM_UPRIGHT[6](quarters())))
+    return encoded(stored, picture_format, **options)
+
+
+ODD_ORIENTATIONS = {
+    "byte": (1, b"\6"),
+    "ascii": (2, b"6\0"),
+    "short": (3, struct.pack("<H", 6)),
+    "long": (4, struct.pack("<I", 6)),
+    "signed-byte": (6, b"\6"),
+    "signed-short": (8, struct.pack("<h", 6)),
+    "signed-long": (9, struct.pack("<i", 6)),
+}
+
+
+def exif_block(kind: int, value: bytes, order: str = "<") -> bytes:
+    entry = struct.pack(order + "HHI", 0x0112, kind, 1) + value.ljust(4, b"\0")
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    return mark + struct.pack(order + "IH", 8, 1) + entry + bytes(4)
+
+
+@pytest.mark.parametrize("kind", ODD_ORIENTATIONS)
+def test_decode__orientation_of_any_integer_type(kind: str) -> None:
+    exif = b"Exif\0\0" + exif_block(*ODD_ORIENTATIONS[kind])
+    source = stored_on_its_side(quality=100, subsampling=0, exif=exif)
+    np.testing.assert_allclose(decode(source).astype(int), quarters(), atol=4)
+    assert probe(source)[1:3] == (32, 48)
+
+
+def test_decode__orientation_as_a_big_endian_long() -> None:
+    exif = b"Exif\0\0" + exif_block(4, struct.pack(">I", 6), order=">")
+    source = stored_on_its_side(quality=100, subsampling=0, exif=exif)
+    np.testing.assert_allclose(decode(source).astype(int), quarters(), atol=4)
+
+
+@pytest.mark.parametrize("value", [b"9\0", b"\0\0", b"up\0", b"66\0", b"\xb2\0"])
+def test_decode__orientation_that_is_none(value: bytes) -> None:
+    source = encoded(Image.fromarray(quarters()), exif=b"Exif\0\0" + exif_block(2, value))
+    np.testing.assert_array_equal(decode(source), quarters())
+
+
+@pytest.mark.parametrize("kind", ODD_ORIENTATIONS)
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_decode__tiff_orientation_of_any_integer_type(kind: str, compression: str | None) -> None:
+    source = stored_on_its_side("TIFF", tiffinfo={0x0112: 6}, compression=compression)
+    entry = struct.pack("<HHI", 0x0112, 3, 1) + struct.pack("<HH", 6, 0)
+    assert source.count(entry) == 1
+    number, value = ODD_ORIENTATIONS[kind]
+    source = source.replace(entry, struct.pack("<HHI", 0x0112, number, 1) + value.ljust(4, b"\0"))
+    np.testing.assert_array_equal(decode(source), quarters())
+    assert probe(source)[1:3] == (32, 48)
+
+
+def test_decode__orientation_of_a_png_by_imagemagick() -> None:
+    profile = b"Exif\0\0" + exif_block(3, struct.pack("<H", 6))
+    text = f"\nexif\n{len(profile):8}\n{profile.hex()}\n"
+    chunk = b"Raw profile type exif\0\0" + zlib.compress(text.encode())
+    png = stored_on_its_side("PNG")
+    source = png[:33] + png_chunk(b"zTXt", chunk) + png[33:]
+    np.testing.assert_array_equal(decode(source), quarters())
 
 
 def test_decode__damaged_exif_is_no_hindrance() -> None:
@@ -208,6 +274,72 @@ def test_decode__16_bit_grey_keeps_its_upper_bits(source: bytes) -> None:
     assert decode(source).tolist() == UPPER_BITS
 
 
+TWELVE_BIT = np.array([[0, 0x123, 0x800, 0xFFF]], dtype=np.uint16)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(encoded(Image.fromarray(TWELVE_BIT), "PNG"), id="png"),
+        pytest.param(encoded(Image.fromarray(TWELVE_BIT), "TIFF"), id="tiff"),
+        pytest.param(encoded(Image.fromarray(TWELVE_BIT.astype(">u2")), "TIFF"), id="tiff-big"),
+        pytest.param(
+            encoded(Image.fromarray(TWELVE_BIT), "TIFF", compression="tiff_lzw"), id="tiff-lzw"
+        ),
+        pytest.param(b"P5 4 1 65535\n" + TWELVE_BIT.astype(">u2").tobytes(), id="pgm"),
+    ],
+)
+def test_decode__12_bit_grey_in_16_bits(source: bytes) -> None:
+    assert decode(source).tolist() == UPPER_BITS
+
+
+@pytest.mark.parametrize("brightest", [0, 15, 700, 4095])
+def test_decode__12_bits_are_scaled_alike_whatever_they_show(brightest: int) -> None:
+    values = np.array([[0, brightest]], dtype=np.uint16)
+    assert decode(encoded(Image.fromarray(values)))[0, 1].tolist() == [brightest >> 4] * 3
+
+
+def colour_tiff(values: np.ndarray, order: str) -> bytes:
+    """An uncompressed colour TIFF of 16 bits a channel, which Pillow does not write."""
+    height, width = values.shape[:2]
+    strip = values.astype(order + "u2").tobytes()
+    short, long = 3, 4
+    entries = [(256, short, width), (257, short, height), (259, short, 1), (262, short, 2)]
+    entries += [(277, short, 3), (278, short, height), (279, long, len(strip))]
+    start = 8 + 2 + 12 * (len(entries) + 2) + 4
+    table = {
+        tag: struct.pack(order + "HHI", tag, kind, 1)
+        + struct.pack(order + ("HH" if kind == short else "I"), *((value, 0)[: 3 - kind // 2]))
+        for tag, kind, value in [*entries, (273, long, start + 6)]
+    }
+    table[258] = struct.pack(order + "HHII", 258, short, 3, start)
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "IH", 8, len(table))
+    body = b"".join(table[tag] for tag in sorted(table))
+    return head + body + bytes(4) + struct.pack(order + "HHH", 16, 16, 16) + strip
+
+
+COLOUR_16 = np.array([[[0xFFFF, 0x8000, 0x1234], [0, 0, 0xFFFF]]], dtype=np.uint16)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("kind", ["png", "tiff-little", "tiff-big"])
+def test_decode__colour_of_12_and_16_bits(kind: str, bits: int) -> None:
+    values = COLOUR_16 >> (16 - bits)
+    source = {
+        "png": png_16_bit(values, colour_type=2),
+        "tiff-little": colour_tiff(values, "<"),
+        "tiff-big": colour_tiff(values, ">"),
+    }[kind]
+    assert decode(source).tolist() == [[[255, 0x80, 0x12], [0, 0, 255]]]
+
+
+@pytest.mark.parametrize("alpha", [0xFFF, 0xFFFF])
+def test_decode__12_bit_colour_with_alpha(alpha: int) -> None:
+    values = np.array([[[0xFFF, 0x800, 0x123, alpha], [0, 0, 0xFFF, 0]]], dtype=np.uint16)
+    source = png_16_bit(values, colour_type=6)
+    assert decode(source).tolist() == [[[255, 0x80, 0x12], WHITE]]
+
+
 def test_decode__16_bit_colour() -> None:
     values = np.array([[[0xFFFF, 0x8000, 0x1234], [0, 0, 0xFFFF]]], dtype=np.uint16)
     source = png_16_bit(values, colour_type=2)
@@ -259,6 +391,44 @@ def test_decode__avif() -> None:
     pytest.importorskip("PIL.AvifImagePlugin", reason="AVIF needs Pillow 11.3 or newer")
     source = encoded(Image.fromarray(quarters()), "AVIF", quality=100, subsampling="4:4:4")
     np.testing.assert_allclose(decode(source).astype(int), quarters(), atol=4)
+
+
+@pytest.mark.parametrize("name", ["photo.heic", "photo.jpg"])
+def test_decode__heic(name: str, tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = np.ascontiguousarray(STORED_FROM_UPRIGHT[6](quarters(64, 96)))
+    file = pillow_heif.from_pillow(Image.fromarray(stored))
+    file.save(tmp_path / name, quality=100, chroma=444, exif=exif.tobytes())
+    # Edges blur: HEVC's blocks are larger than JPEG's.
+    inside = np.ix_(range(4, 96, 8), range(4, 64, 8))
+    decoded = decode(tmp_path / name)
+    np.testing.assert_allclose(decoded.astype(int)[inside], quarters(64, 96)[inside], atol=12)
+    assert probe(tmp_path / name) == ImageProbe("HEIF", 64, 96, "RGB")
+
+
+def test_decode__heic_from_several_threads() -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    sources = []
+    for shift in range(6):
+        file = io.BytesIO()
+        picture = Image.fromarray(np.roll(quarters(64, 96), 8 * shift, axis=0))
+        pillow_heif.from_pillow(picture).save(file, quality=90)
+        sources.append(file.getvalue())
+    alone = [decode(source) for source in sources]
+    with ThreadPoolExecutor(6) as pool:
+        for one, other in zip(alone, pool.map(decode, sources), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_decode__heic_package_is_loaded_for_such_files_only() -> None:
+    code = (
+        "import sys, io\nfrom PIL import Image\nfrom bricksight.images import decode\n"
+        "file = io.BytesIO(); Image.new('RGB', (8, 8)).save(file, 'PNG'); decode(file.getvalue())\n"
+        "sys.exit('pillow_heif' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_decode__colour_profile_is_ignored() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bricksight.dataset import Problem
-from bricksight.evaluation import Evaluation, evaluate
+from bricksight.evaluation import Evaluation, evaluate, warnings_of
 from bricksight.report import ReportContent, TrainingHistory, write_report
 
 VOID = {"meta", "img", "br"}
@@ -235,11 +235,14 @@ def test_report__warns_of_a_small_test(tmp_path: Path):
     evaluation = evaluate(
         np.eye(4)[[0, 0, 0, 0, 0, 1]], np.array([0, 0, 0, 0, 0, 1]), labels=labels, paths=["x"] * 6
     )
-    text = page_of(
-        ReportContent(title="T", evaluation=evaluation, image_dir=tmp_path), tmp_path
-    ).text
-    assert "may lie anywhere in an interval of 39 percentage points" in text
-    assert "without a test photo, 2 of 4: c, d." in text
+    content = ReportContent(
+        title="T", evaluation=evaluation, warnings=warnings_of(evaluation), image_dir=tmp_path
+    )
+    text = page_of(content, tmp_path).text
+    headline, _, figures = text.partition("Figures")
+    assert "may lie anywhere from 61 to 100 %" in headline
+    assert "2 of 4 classes have no test photo, so nothing is known about them: 'c', 'd'." in text
+    assert "Top-" not in figures
     assert "fewer than 5 test photos say little; that is 1 of 4 classes." in text
 
 

@@ -15,13 +15,13 @@ from PIL import Image
 
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import open_bundle
+from bricksight.cli._result import result_json
 from bricksight.config import AugmentConfig, HeadConfig, Mirror, RetrainConfig, SplitConfig
 from bricksight.errors import BricksightError, BundleError, ConfigError, DataError, OutputError
-from bricksight.evaluation import evaluate
+from bricksight.evaluation import evaluate, warnings_of
 from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
-from bricksight.retrain._judging import _rough_threshold, _small_test
 from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
 from photos import draw
 from tensorboard_events import read_events
@@ -170,18 +170,16 @@ def test_photos_csv__holds_every_photo_with_its_side(tiny_run: RetrainResult) ->
     assert list(rows[0]) == ["label", "bucket", "group", "sha256"]
 
 
-@pytest.mark.parametrize(("num_photos", "said"), [(0, False), (1, True), (29, True), (30, False)])
-def test_unknown_threshold__chosen_on_few_photos_is_a_problem(num_photos: int, said: bool) -> None:
-    problems = _rough_threshold(num_photos)
-    assert [problem.kind for problem in problems] == ["rough_threshold"] * said
-    assert all(
-        problem.is_advice and f"on {num_photos} photo" in problem.message for problem in problems
+def test_warnings__are_in_the_manifest_and_the_metrics(tiny_run: RetrainResult) -> None:
+    said = [dataclasses.asdict(warning) for warning in tiny_run.findings.warnings]
+    for warning in said:
+        warning["paths"] = list(warning["paths"])
+    assert "small_test" in [warning["kind"] for warning in said]
+    assert json.loads((tiny_run.bundle.path / "metrics.json").read_text())["warnings"] == said
+    assert tiny_run.bundle.manifest.metrics["warnings"] == said
+    assert result_json(tiny_run)["warnings"] == list(
+        map(dataclasses.asdict, tiny_run.findings.warnings)
     )
-
-
-def test_unknown_threshold__the_problem_is_in_the_manifest(tiny_run: RetrainResult) -> None:
-    kinds = [problem["kind"] for problem in tiny_run.bundle.manifest.data["problems"]]
-    assert "rough_threshold" in kinds
 
 
 def test_result__learnt_more_than_chance(tiny_run: RetrainResult) -> None:
@@ -361,9 +359,9 @@ def test_small_test__is_said_where_models_cannot_be_told_apart(num_photos: int, 
     test = evaluate(
         probabilities, labels, labels=["a", "b"], paths=[f"{row}.jpg" for row in range(num_photos)]
     )
-    problems = _small_test(test)
+    problems = warnings_of(test)
     assert [problem.kind for problem in problems] == ["small_test"] * said
-    assert all("30 test photos cannot tell models apart" in one.message for one in problems)
+    assert all("The test is small (30 photos)" in one.message for one in problems)
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ from bricksight.config import (
     RetrainConfig,
     SplitConfig,
 )
-from bricksight.dataset import scan, scan_outliers
+from bricksight.dataset import Dataset, Record, scan, scan_outliers
 from bricksight.errors import ConfigError, DataError
-from bricksight.evaluation import Refused, refused, unknown_threshold
+from bricksight.evaluation import Refused, fewest_for_threshold, refused, unknown_threshold
 from bricksight.predict import Predictor
 from bricksight.retrain import crossval, retrain
-from bricksight.retrain._judging import answers_to_choose_by
+from bricksight.retrain._judging import choose_threshold
 from bricksight.retrain._train import _out_of_fold
 from bricksight.training import (
     NO_CLASS,
@@ -60,7 +60,17 @@ def write_belts(folder: Path, *, num: int = 30) -> Path:
 # The threshold.
 
 
-@pytest.mark.parametrize(("rate", "num_photos"), [(5, 19), (5, 60), (10, 33), (30, 10)])
+def photos_dealt(*, training: int, validation: int) -> Dataset:
+    """Returns a data set without files."""
+    buckets = ["training"] * training + ["validation"] * validation
+    records = tuple(
+        Record(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", bucket)
+        for row, bucket in enumerate(buckets)
+    )
+    return Dataset(Path("photos"), ("a", "b"), records, (), SplitConfig())
+
+
+@pytest.mark.parametrize(("rate", "num_photos"), [(5, 60), (5, 113), (10, 33), (30, 10)])
 def test_unknown_threshold__keeps_the_rate_on_other_photos(rate: float, num_photos: int) -> None:
     rng = np.random.default_rng(0)
     shares = []
@@ -73,10 +83,51 @@ def test_unknown_threshold__keeps_the_rate_on_other_photos(rate: float, num_phot
     assert expected <= rate / 100
 
 
-def test_unknown_threshold__of_too_few_photos_is_the_lowest() -> None:
-    found = unknown_threshold(of_two_classes(np.array([0.9, 0.7])), false_alarm_rate=5)
-    assert found == pytest.approx(0.7)
-    assert unknown_threshold(np.empty((0, 2)), false_alarm_rate=5) is None
+@pytest.mark.parametrize(
+    ("num_photos", "rank"), [(0, None), (23, None), (24, 1), (47, 1), (48, 1), (49, 2), (60, 3)]
+)
+def test_unknown_threshold__of_few_photos_is_on_the_safe_side(
+    num_photos: int, rank: int | None
+) -> None:
+    confidence = np.linspace(0.5, 1, num_photos)
+    found = unknown_threshold(of_two_classes(confidence), false_alarm_rate=5)
+    assert found == (None if rank is None else pytest.approx(confidence[rank - 1]))
+    assert fewest_for_threshold(5) == 24
+
+
+def test_unknown_threshold__of_47_photos_seldom_refuses_twice_as_many_as_asked() -> None:
+    rng = np.random.default_rng(0)
+    thresholds = [
+        unknown_threshold(of_two_classes(rng.uniform(0.5, 1, 47)), false_alarm_rate=5)
+        for _ in range(2000)
+    ]
+    shares = (np.array(thresholds, float) - 0.5) / 0.5
+    assert shares.mean() == pytest.approx(1 / 48, abs=0.002)
+    assert np.mean(shares > 0.05) < 0.3
+    assert np.mean(shares > 0.1) < 0.02
+
+
+@pytest.mark.parametrize(("num_groups", "size", "alike"), [(24, 3, True), (80, 3, False)])
+def test_unknown_threshold__keeps_the_rate_on_photos_of_other_groups(
+    num_groups: int, size: int, alike: bool
+) -> None:
+    """Photos of one group are unsure together: 24 groups say no more than 24 photos."""
+    rng = np.random.default_rng(0)
+    groups = [str(number) for number in np.repeat(np.arange(num_groups), size)]
+    shares = []
+    for _ in range(1000):
+        shape = (num_groups, 1) if alike else (num_groups, size)
+        seen = np.broadcast_to(rng.uniform(0.5, 1, shape), (num_groups, size)).ravel()
+        threshold = unknown_threshold(of_two_classes(seen), false_alarm_rate=5, groups=groups)
+        assert threshold is not None
+        shares.append((threshold - 0.5) / 0.5)
+    assert 0.03 < np.mean(shares) <= 0.051
+
+
+def test_unknown_threshold__of_few_groups_is_none() -> None:
+    answers = of_two_classes(np.linspace(0.5, 1, 69))
+    groups = [str(number // 3) for number in range(69)]
+    assert unknown_threshold(answers, false_alarm_rate=5, groups=groups) is None
 
 
 def test_refused__counts_what_is_below() -> None:
@@ -90,20 +141,26 @@ def test_refused__counts_what_is_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("num_validation", "num_out_of_fold", "num_answers"),
-    [(0, 50, 0), (29, 50, 79), (30, 50, 30), (8, None, 8)],
+    ("num_validation", "has_out_of_fold", "expected"),
+    [(0, True, None), (23, True, 0.6), (24, True, 0.7), (24, False, 0.7), (23, False, None)],
 )
 def test_threshold__is_chosen_by_cross_validation_too_where_validation_photos_are_few(
-    num_validation: int, num_out_of_fold: int | None, num_answers: int
+    num_validation: int, has_out_of_fold: bool, expected: float | None
 ) -> None:
+    data = photos_dealt(training=50, validation=num_validation)
     trained = TrainedHead(
         head=Head(kernel=np.zeros((4, 2), np.float32), bias=np.zeros(2, np.float32)),
-        held_out=np.full((num_validation, 2), 0.5),
-        out_of_fold=None if num_out_of_fold is None else np.full((num_out_of_fold, 2), 0.5),
+        held_out=of_two_classes(np.full(num_validation, 0.7)),
+        out_of_fold=of_two_classes(np.full(50, 0.6)) if has_out_of_fold else None,
         history=History(),
         choices={},
     )
-    assert len(answers_to_choose_by(trained)) == num_answers
+    threshold, problems = choose_threshold(trained, data, 5.0)
+    assert threshold == (None if expected is None else pytest.approx(expected))
+    assert [problem.kind for problem in problems] == ["no_threshold"] * (expected is None)
+    if problems:
+        assert f"{num_validation} held-out photos cannot tell" in problems[0].message
+        assert "24 or more can" in problems[0].message
 
 
 def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_other_photos() -> None:

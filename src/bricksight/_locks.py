@@ -23,8 +23,11 @@ _ATTEMPTS = 100
 if sys.platform == "win32":
     import msvcrt
 
+    _BEYOND_THE_TEXT = 1 << 30  # Windows lets nobody read what is locked
+
     def try_lock(descriptor: int) -> bool:
         """Takes the lock of an open file; tells whether nobody else has it."""
+        os.lseek(descriptor, _BEYOND_THE_TEXT, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:

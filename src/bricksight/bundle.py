@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from bricksight import _labels
 from bricksight._csv import read_rows
 from bricksight._files import replacing, sha256_of, writing
-from bricksight._labels import read_labels as read_labels
 from bricksight._places import is_empty, new_folder, waiting_for
 from bricksight._text import json_text
 from bricksight._version import __version__
-from bricksight.config import InputSpec
+from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError
 
 FORMAT_VERSION = 1
@@ -279,13 +279,13 @@ def bundle_around(path: Path) -> Path | None:
     )
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def open_bundle(path: AnyPath) -> Bundle:
     """Returns the bundle in the folder ``path``.
 
     Raises:
         BundleError: there is no bundle, it is damaged, or a newer version wrote it.
     """
-    folder = Path(path)
+    folder = input_path(path, "The bundle")
     manifest_path = folder / MANIFEST
     if not manifest_path.is_file():
         what = "is no bundle: it holds no " + MANIFEST if folder.is_dir() else "is not a folder"
@@ -309,6 +309,20 @@ def open_bundle(path: str | Path) -> Bundle:
             f"{manifest_path} is damaged ({type(error).__name__}: {error}). "
             "Copy the bundle again, or train it again."
         ) from error
+
+
+def as_bundle(bundle: Bundle | AnyPath) -> Bundle:
+    """Returns a bundle that is open, or opens it; see ``open_bundle``."""
+    return bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+
+
+def read_labels(path: AnyPath) -> tuple[str, ...]:
+    """Returns the labels of a labels file, one a line, in the order of the outputs.
+
+    Raises:
+        BundleError: it cannot be read, holds no label, or a line of it is no label.
+    """
+    return _labels.read_labels(input_path(path, "The labels file"))
 
 
 def _manifest_from(content: dict[str, Any]) -> Manifest:

@@ -1,12 +1,13 @@
 """What a benchmark found, as values, as JSON, and as Markdown."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._text import counted, percent
-from bricksight.evaluation import Evaluation
+from bricksight._text import counted, percent, printable
+from bricksight.dataset import Problem, summaries, unreadable_files
+from bricksight.evaluation import Evaluation, trained_on, warnings_of
 
 _MEGA = 1e6
 _NONE = "-"
@@ -96,6 +97,21 @@ class BenchmarkResult:
     machine: Mapping[str, Any]
     settings: Mapping[str, Any]
 
+    @property
+    def warnings(self) -> list[Problem]:
+        """What changes how the accuracies are to be read."""
+        return list(
+            dict.fromkeys(
+                warning
+                for one in self.measurements
+                if one.evaluation is not None
+                for warning in (
+                    *trained_on(one.num_trained_on or 0, one.evaluation.num_images, model=one.name),
+                    *warnings_of(one.evaluation),
+                )
+            )
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns plain values; ``docs/benchmark.md`` lists the keys."""
         return {
@@ -104,6 +120,7 @@ class BenchmarkResult:
             "measurements": [one.to_json() for one in self.measurements],
             "left_out": dict(self.left_out),
             "set_aside": dict(self.set_aside),
+            "warnings": [asdict(warning) for warning in self.warnings],
         }
 
     def to_markdown(self) -> str:
@@ -112,13 +129,14 @@ class BenchmarkResult:
             _table(_one_photo(self.measurements)),
             "Images a second, from network input to probabilities:",
             _table(_throughput(self.measurements)),
-            _machine_text(self.machine, self.settings),
+            printable(_machine_text(self.machine, self.settings)),
         ]
         notes = [f"- {name} was left out: {reason}" for name, reason in self.left_out.items()]
-        notes += [f"- {photo} was set aside: {reason}" for photo, reason in self.set_aside.items()]
-        notes += _warnings(self.measurements)
+        set_aside = unreadable_files(self.set_aside)
+        notes += [f"- {line}" for line in summaries(set_aside, where="benchmark.json (--out)")]
+        notes += [f"- {warning.message}" for warning in self.warnings]
         if notes:
-            parts.append("\n".join(notes))
+            parts.append("\n".join(map(printable, notes)))
         return "\n\n".join(parts) + "\n"
 
 
@@ -171,7 +189,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     """Returns a Markdown table whose columns are as wide as they need to be; text is left."""
     headings = list(rows[0])
     lines = [headings, *(list(row.values()) for row in rows)]
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    lines = [[printable(cell).replace("|", "\\|") for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     texts = headings.index("runtime") + 1  # file and runtime; the rest are numbers
 
@@ -204,16 +222,4 @@ def _machine_text(machine: Mapping[str, Any], settings: Mapping[str, Any]) -> st
         f"{counted(settings['rounds'], 'round')} of {counted(settings['calls'], 'photo')}, "
         f"timed on {photos} pixels; {counted(settings['cold_starts'], 'cold start')}. "
         "MB are 10^6 bytes."
-    )
-
-
-def _warnings(measurements: Sequence[Measurement]) -> list[str]:
-    return list(
-        dict.fromkeys(
-            f"- {one.num_trained_on:,} of the {one.evaluation.num_images:,} photos took part in "
-            f"the training of {one.name}, so its accuracy is too good. Name other photos, or "
-            "--bucket testing."
-            for one in measurements
-            if one.evaluation is not None and one.num_trained_on
-        )
     )

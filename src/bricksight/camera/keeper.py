@@ -11,6 +11,8 @@ from PIL import Image
 
 from bricksight._places import try_folder
 from bricksight.camera.observe import Observation, to_rgb
+from bricksight.config import user_path
+from bricksight.dataset import label_fault
 from bricksight.errors import CameraError, ConfigError
 
 _SAME_OBJECT_S = 10.0
@@ -28,13 +30,13 @@ class Keeper:
             label: the class of everything that is saved by "s"; by default the one shown.
 
         Raises:
-            ConfigError: ``label`` cannot be a folder's name.
+            ConfigError: photos in a folder of this name would not be of the class ``label``.
             OutputError: nothing can be written below ``save_dir``.
         """
-        self.save_dir = save_dir
+        self.save_dir = save_dir = user_path(save_dir, "--save_dir")
         self.label = label
-        if label is not None and not _is_folder_name(label):
-            raise ConfigError(f"--save_label is {label!r}; it must be the name of one folder.")
+        if label is not None and (fault := label_fault(label, save_dir)):
+            raise ConfigError(f"--save_label is {label!r}; it {fault}.")
         self._groups: dict[str, tuple[str, float]] = {}
         try_folder(save_dir)
 
@@ -74,9 +76,10 @@ class Keeper:
         if not 0 <= now.timestamp() - last_s <= _SAME_OBJECT_S:
             group = f"camera-{now:%Y%m%d-%H%M%S}"
         self._groups[label] = group, now.timestamp()
-        if not _is_folder_name(label):
+        if fault := label_fault(label, self.save_dir):
             raise CameraError(
-                f"The class {label!r} cannot be a folder's name. Name one: --save_label LABEL."
+                f"The class {label!r} cannot be a folder's name: it {fault}. Name one: "
+                "--save_label LABEL."
             )
         pixels = to_rgb(seen.region.crop(seen.frame.picture))
         stem = f"{group}_nohash_{now:%H%M%S}-{now.microsecond // 1000:03d}"
@@ -123,9 +126,3 @@ def _whole_or_absent(path: Path) -> Iterator[None]:
     except BaseException:
         path.unlink(missing_ok=True)  # half a photo would be trained on
         raise
-
-
-def _is_folder_name(label: str) -> bool:
-    return (
-        label.strip() == label and label not in ("", ".", "..") and not set(label) & set("/\\\0\n")
-    )

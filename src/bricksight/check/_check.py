@@ -5,15 +5,24 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight.check._bursts import bursts
 from bricksight.check._photos import Facts, examine
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._twins import Twins, find_twins
 from bricksight.config import PHOTO_FORMATS, SplitConfig
-from bricksight.dataset import Dataset, Problem, Record, scan, suggest_group_by
+from bricksight.dataset import (
+    Dataset,
+    Problem,
+    Record,
+    scan,
+    suggest_group_by,
+    suggested_groups,
+    summaries,
+)
 from bricksight.errors import DataError
 
 Progress = Callable[[str, int, int], None]
@@ -38,16 +47,30 @@ def check(
     Raises:
         DataError: the folder cannot be used at all, or ``strict`` and there are faults.
     """
-    dataset = scan(Path(image_dir), split=split, progress=_stage("Reading files", progress))
+    dataset = scan(image_dir, split=split, progress=_stage("Reading files", progress))
     facts, reasons = _examined(dataset.records, _stage("Looking at photos", progress))
     dataset = dataset.without(reasons)
     report = _report(dataset, [facts[record.relative_path] for record in dataset.records])
     if strict and report.faults:
         raise DataError(
             f"{counted(len(report.faults), 'fault')} in {report.image_dir}:"
-            + "".join(f"\n  {fault.message}" for fault in report.faults)
+            + "".join(f"\n  {line}" for line in summaries(report.faults, where="--json"))
         )
     return report
+
+
+def near_duplicates(
+    records: Sequence[Record], *, progress: Callable[[int], None] = lambda _: None
+) -> Twins:
+    """Returns which of some photos look nearly the same; those that cannot be read do not.
+
+    Args:
+        records: the photos, all of which are decoded.
+        progress: told how many more are done.
+    """
+    facts, _ = _examined(records, lambda done, total: progress(1))
+    read = [record for record in records if record.relative_path in facts]
+    return find_twins(read, [facts[record.relative_path].fingerprint for record in read])
 
 
 def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
@@ -83,7 +106,8 @@ def _report(dataset: Dataset, facts: Sequence[Facts]) -> CheckReport:
         *dataset.problems,
         *_wrong_extensions(dataset.records, facts),
         *_twin_problems(twins),
-        *_group_by_problem(suggestion),
+        *suggested_groups(dataset.records, dataset.split),
+        *bursts(dataset.records, dataset.split),
     ]
     return CheckReport(
         dataset=replace(dataset, problems=tuple(problems)),
@@ -165,13 +189,3 @@ def _twin_problems(twins: Twins) -> list[Problem]:
         for kind, found, text in texts
         if found
     ]
-
-
-def _group_by_problem(suggestion: str | None) -> list[Problem]:
-    if suggestion is None:
-        return []
-    message = (
-        "The file names look like several photos of each object. To keep those on one side of the "
-        f"split, use --group_by '{suggestion}'."
-    )
-    return [Problem("group_by", message)]

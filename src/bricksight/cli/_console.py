@@ -24,6 +24,7 @@ from rich.text import Text
 
 from bricksight._text import message_lines, printable
 from bricksight.cli._output import own_stderr
+from bricksight.cli._progress_lines import ProgressLines
 
 _NO_LIMIT = 10_000
 _SECONDS_TO_RATE = 0.1  # what takes less was read from the cache, or is too little to tell
@@ -61,11 +62,12 @@ def stderr_console(*, quiet: bool = False) -> Console:
 
 
 class ConsoleReporter:
-    """Shows the stages of a run on stderr: bars on a terminal, a line a stage elsewhere.
+    """Shows the stages of a run on stderr: bars on a terminal, lines elsewhere.
 
     Args:
         quiet: Show nothing.
-        lines: Whether a stage that has ended gets a line where there is no terminal.
+        lines: Whether a stage gets lines where there is no terminal: when it has ended, and now
+            and then before.
     """
 
     def __init__(self, *, quiet: bool = False, lines: bool = True) -> None:
@@ -80,9 +82,12 @@ class ConsoleReporter:
                 yield advance
             return
         start = time.perf_counter()
-        yield lambda _: None
-        if self._lines:
-            self.say(_told(title, total, time.perf_counter() - start))
+        if not self._lines or self.console.quiet:
+            yield lambda _: None
+            return
+        with ProgressLines(title, total, self.say) as lines:
+            yield lines.advance
+        self.say(_told(title, total, time.perf_counter() - start))
 
     @contextlib.contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:

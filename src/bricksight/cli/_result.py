@@ -1,9 +1,15 @@
-"""What ``retrain`` and ``demo`` say at the end."""
+"""What ``retrain`` and ``demo`` say at the end, and how commands show problems and warnings."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Console
 from rich.text import Text
 
+from bricksight._text import counted
 from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say
+from bricksight.dataset import summaries
 from bricksight.retrain import Findings, RetrainResult
 
 
@@ -12,7 +18,9 @@ def result_json(result: RetrainResult) -> dict[str, object]:
     test, refused = result.findings.test, result.findings.outliers_refused
     return {
         "bundle": str(result.bundle.path),
+        "statement": test.statement,
         "accuracy": test.accuracy,
+        "warnings": [asdict(warning) for warning in result.findings.warnings],
         "num_test_images": test.num_images,
         "unknown_threshold": result.findings.unknown_threshold,
         "known_refused": result.findings.known_refused.share,
@@ -38,21 +46,28 @@ def print_result(result: RetrainResult) -> None:
         f"{len(data.bucket(name)):,} {name}" for name in ("training", "validation", "testing")
     )
     console.print(
-        f"{len(data.records):,} photos of {len(data.labels)} classes: {counts}. "
+        f"{counted(len(data.records), 'photo')} of "
+        f"{counted(len(data.labels), 'class', 'classes')}: {counts}. "
         f"Took {result.seconds['Total']:.1f} s."
     )
-    for problem in data.problems:
-        console.print(Text("! ", style="yellow"), problem.message, sep="", soft_wrap=True)
-    console.print(f"Test: {findings.test.statement}")
+    print_marked(console, summaries(data.problems, where=str(result.bundle.path / "report.html")))
+    console.print(f"Test: {findings.test.statement}", soft_wrap=True)
+    print_marked(console, [warning.message for warning in findings.warnings])
     if findings.unknown_threshold is not None:
         console.print(_unknown(findings))
     console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)
     console.print(str(result.bundle.path), soft_wrap=True)
 
 
+def print_marked(console: Console, messages: Sequence[str]) -> None:
+    """Prints problems or warnings, a line each."""
+    for message in messages:
+        console.print(Text("! ", style="yellow"), message, sep="", soft_wrap=True)
+
+
 def _unknown(findings: Findings) -> str:
     """Returns how many photos are answered "unknown"."""
     text = f"Unknown: {findings.known_refused.statement} of known classes"
     if findings.outliers_refused is not None:
-        text += f", {findings.outliers_refused.statement} of none that were not trained on"
+        text += f", {findings.outliers_refused.statement} of no class that were held out"
     return f"{text}."

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from bricksight._text import json_text
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
-from bricksight.cli.evaluate import SplitAsNamed, split_of
-from bricksight.errors import ConfigError, DataError
+from bricksight.cli.evaluate import SplitAsNamed, photos_of, split_of
+from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:
     from bricksight.benchmark import BenchmarkResult, Settings
@@ -86,6 +86,7 @@ def benchmark(
     """
     from bricksight import benchmark as benchmarking
     from bricksight._places import try_folder
+    from bricksight._walk import mark_as_own
     from bricksight.cli._console import ConsoleReporter, Stages
 
     if not models:
@@ -95,6 +96,8 @@ def benchmark(
         raise ConfigError("--bucket and the split are of photos, and --data names none.")
     if comparing.out is not None:
         try_folder(comparing.out)
+        if comparing.data is not None:
+            mark_as_own(comparing.out, among=comparing.data)
     photos = _photos(models, comparing, split or {})
     with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
         found = benchmarking.benchmark(
@@ -105,7 +108,7 @@ def benchmark(
     if comparing.json:
         say_json(found.to_json(), indent=2)
     else:
-        say(*found.to_markdown().splitlines())
+        say(*found.to_markdown().rstrip().split("\n"))
     return 0
 
 
@@ -122,11 +125,8 @@ def _photos(
         return ()
     bundle = next((one.bundle for one in found if one.bundle is not None), None)
     opened = None if bundle is None else open_bundle(bundle)
-    data = scan(comparing.data, split=split_of(opened, comparing.bucket, split))
-    photos = data.records if comparing.bucket == "all" else data.bucket(comparing.bucket)
-    if not photos:
-        raise DataError(f"{comparing.data} has no photos on the side {comparing.bucket}.")
-    return photos
+    split_config = split_of(opened, comparing.bucket, split)
+    return photos_of(scan(comparing.data, split=split_config, trains=False), comparing.bucket)
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:

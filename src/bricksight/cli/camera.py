@@ -153,10 +153,12 @@ def _write(seen: "Observation") -> None:
 
 def _tell_new_class(keeping: Keeping) -> None:
     """Says that --save_label begins a class; it may be a slip of the pen."""
+    from bricksight.dataset import class_folders
+
     folder, label = keeping.save_dir, keeping.save_label
     if folder is None or label is None or not folder.is_dir() or (folder / label).is_dir():
         return
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    classes = class_folders(folder)
     near = get_close_matches(label, classes, n=1) or [
         name for name in classes if name.startswith(label)
     ]

@@ -1,7 +1,7 @@
 """``bricksight check``: look at a folder of photos before training on it."""
 
+import os
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +18,6 @@ from bricksight.config import SplitConfig
 if TYPE_CHECKING:
     from bricksight.check import CheckReport, Spread
     from bricksight.dataset import Problem
-
-_SHOWN_OF_A_KIND = 8
 
 
 def check(
@@ -49,7 +47,8 @@ def check(
         says where.
     contact_sheets
         Folder for pictures that show all photos of each class; by default a new one in the working
-        folder, named after image_dir with "-check" at its end.
+        folder, or beside image_dir if that is the working folder, named after image_dir with
+        "-check" at its end.
     no_contact_sheets
         Write no contact sheets.
     quiet
@@ -60,7 +59,7 @@ def check(
 
     sheets = contact_sheets
     if sheets is None and not json:
-        sheets = Path(f"{image_dir.resolve().name}-check")
+        sheets = _default_sheets(image_dir)
     if no_contact_sheets:
         sheets = None
     if sheets is not None:
@@ -76,6 +75,15 @@ def check(
     elif not quiet:
         _show(report, sheets, stdout_console())
     return 1 if strict and report.faults else 0
+
+
+def _default_sheets(image_dir: Path) -> Path:
+    """Returns a folder in the working folder; beside the photos if that is in the midst of them."""
+    photos = image_dir.resolve()
+    folder = Path(f"{photos.name}-check")
+    if not Path.cwd().is_relative_to(photos):
+        return folder
+    return Path(os.path.relpath(photos.parent / folder))
 
 
 def _show(report: "CheckReport", sheets: Path | None, console: Console) -> None:
@@ -115,22 +123,15 @@ def _class_table(report: "CheckReport") -> Table:
 def _show_problems(
     console: Console, title: str, problems: "tuple[Problem, ...]", *, style: str
 ) -> None:
-    """Prints the messages, of each kind only the first few."""
+    """Prints the messages, of a kind that is there many times one line."""
+    from bricksight.dataset import summaries
+
     if not problems:
         return
     console.print()
     console.print(f"{title} ({len(problems):,})", style=style)
-    for kind, found in groupby(sorted(problems, key=_kind), _kind):
-        messages = [problem.message for problem in found]
-        hidden = len(messages) - _SHOWN_OF_A_KIND
-        if hidden > 0:
-            messages[_SHOWN_OF_A_KIND:] = [f"... and {hidden:,} more {kind}: see --json."]
-        for message in messages:
-            console.print(Padding(message, (0, 0, 0, 2), expand=False))
-
-
-def _kind(problem: "Problem") -> str:
-    return problem.kind
+    for line in summaries(problems, where="--json"):
+        console.print(Padding(line, (0, 0, 0, 2), expand=False))
 
 
 def _spread(spread: "Spread") -> str:

@@ -67,7 +67,9 @@ def crossval(
         augment: Random views of the training photos.
     """
     from bricksight import retrain as room
-    from bricksight.cli._console import ConsoleReporter, show_log
+    from bricksight.cli._console import ConsoleReporter, show_log, stdout_console
+    from bricksight.cli._result import print_marked
+    from bricksight.dataset import summaries
 
     show_log("WARN")
     result = room.crossval(
@@ -81,6 +83,7 @@ def crossval(
     if folds.json:
         say_json(_json(result))
         return 0
+    print_marked(stdout_console(), summaries(result.problems, where="--json"))
     say(*_text(result))
     if folds.suspects is not None:
         say(*_suspects(result, folds.suspects))
@@ -101,12 +104,15 @@ def _suspects(result: "CrossvalResult", sheet: Path) -> list[str]:
 def _text(result: "CrossvalResult") -> list[str]:
     first = result.evaluations[0]
     lines = [
-        f"{first.num_images:,} photos of {len(first.labels)} classes, "
-        f"{len(result.evaluations)} seeds, {result.seconds['Total']:.0f} s",
-        f"Right: {spread(result.accuracies)}",
+        f"{counted(first.num_images, 'photo')} of "
+        f"{counted(len(first.labels), 'class', 'classes')}, "
+        f"{counted(len(result.evaluations), 'seed')}, {result.seconds['Total']:.0f} s",
+        _accuracy(result),
     ]
+    lines += [f"! {warning.message}" for warning in result.warnings]
     top = [one.top_k_accuracy for one in result.evaluations if one.top_k_accuracy is not None]
-    lines.append(f"Among the first {first.top_k}: {spread(top)}")
+    if top:
+        lines.append(f"Among the first {first.top_k}: {spread(top)}")
     if result.group_accuracies:
         lines.append(f"One answer a group: {spread(result.group_accuracies)}")
     errors = [one.expected_calibration_error for one in result.evaluations]
@@ -115,7 +121,7 @@ def _text(result: "CrossvalResult") -> list[str]:
     )
     for refused, of in (
         (result.known_refused, "photos of known classes"),
-        (result.outliers_refused, "photos of none that were not trained on"),
+        (result.outliers_refused, "photos of no class that were held out"),
     ):
         shares = [one.share for one in refused if one.share is not None]
         if shares:
@@ -139,6 +145,19 @@ def _text(result: "CrossvalResult") -> list[str]:
     return lines
 
 
+def _accuracy(result: "CrossvalResult") -> str:
+    """Returns the accuracy with what is left open by so many photos."""
+    first = result.evaluations[0]
+    text = f"Right: {spread(result.accuracies)}"
+    if first.is_rough:
+        text = f"Too few photos for more than a rough figure. {text}"
+    if first.accuracy_interval is not None:
+        low, high = first.accuracy_interval.low, first.accuracy_interval.high
+        of = " of the first seed" if len(result.accuracies) > 1 else ""
+        text += f", 95 % interval{of} {100 * low:.1f} to {100 * high:.1f} %"
+    return text
+
+
 def spread(values: Sequence[float]) -> str:
     """Returns the mean of shares in percent and, of several, each of them and their deviation."""
     each = ", ".join(f"{100 * value:.1f}" for value in values)
@@ -151,6 +170,8 @@ def spread(values: Sequence[float]) -> str:
 def _json(result: "CrossvalResult") -> dict[str, object]:
     return {
         "accuracies": list(result.accuracies),
+        "warnings": [asdict(one) for one in result.warnings],
+        "problems": [asdict(one) for one in result.problems],
         "group_accuracies": list(result.group_accuracies),
         "known_refused": [one.share for one in result.known_refused],
         "outliers_refused": [one.share for one in result.outliers_refused],

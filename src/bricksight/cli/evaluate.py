@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 import numpy as np
 
 from bricksight.cli._help import panel
-from bricksight.cli._output import say, say_json
+from bricksight.cli._output import say_json
 from bricksight.config import Layout, SplitConfig
 from bricksight.errors import ConfigError, DataError, ImageError
 
@@ -70,7 +70,7 @@ def evaluate(
     measuring: Annotated[Measuring, _MEASURING] = Measuring(),
     split: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
-    """Measures a model on a folder of photos, one sub-folder a class.
+    """Measures a model on a folder of photos, one sub-folder a class; one class will do.
 
     Photos that the model was trained on give figures that are too good. Name another folder, or
     the side of the split that was kept for the test: --bucket testing.
@@ -83,9 +83,12 @@ def evaluate(
     """
     from bricksight._places import try_file
     from bricksight.bundle import MANIFEST, bundle_around, open_bundle
-    from bricksight.cli._console import ConsoleReporter
-    from bricksight.dataset import scan
+    from bricksight.cli._console import ConsoleReporter, stdout_console
+    from bricksight.cli._result import print_marked
+    from bricksight.dataset import scan, suggested_groups, summaries, unreadable_files
+    from bricksight.evaluation import trained_on, warnings_of
     from bricksight.predict import Predictor
+    from bricksight.report import ReportContent, write_report
 
     if measuring.report is not None:
         try_file(measuring.report)
@@ -97,29 +100,63 @@ def evaluate(
             f"--bucket {measuring.bucket} needs the bundle that {model} was exported from, which "
             "knows how the photos were dealt. Name that, or a file within it."
         )
-    data = scan(image_dir, split=split_of(opened, measuring.bucket, split or {}))
+    data = scan(image_dir, split=split_of(opened, measuring.bucket, split or {}), trains=False)
     _require_known(data, predictor)
-    records = data.records if measuring.bucket == "all" else data.bucket(measuring.bucket)
+    records = photos_of(data, measuring.bucket)
     reporter = ConsoleReporter(quiet=measuring.quiet or measuring.json)
     found, bad = _measure(predictor, records, reporter)
+    problems = (*data.problems, *unreadable_files(bad))
+    if not found.num_images:
+        raise DataError(
+            f"None of the photos in {image_dir} can be read:\n  "
+            + "\n  ".join(summaries(unreadable_files(bad), where="bricksight check --json"))
+        )
+    seen = frozenset() if opened is None else opened.trained_on()
+    num_seen = sum(one.sha256 in seen for one in records if one.relative_path not in bad)
+    warnings = [
+        *trained_on(num_seen, found.num_images),
+        *(suggested_groups(data.records, data.split) if measuring.bucket != "all" else ()),
+        *warnings_of(found),
+    ]
     if measuring.report is not None:
-        title = f"{model.resolve().name} on {image_dir.resolve().name}"
-        _write_report(measuring.report, title, found, data.without(bad), predictor)
-    trained_on = frozenset() if opened is None else opened.trained_on()
-    num_seen = sum(record.sha256 in trained_on for record in records)
+        content = ReportContent(
+            title=f"{model.resolve().name} on {image_dir.resolve().name}",
+            evaluation=found,
+            warnings=warnings,
+            image_dir=data.image_dir,
+            problems=problems,
+            unknown_threshold=predictor.unknown_threshold,
+        )
+        write_report(measuring.report, content)
     if measuring.json:
-        told = {"set_aside": bad, "num_trained_on": num_seen}
+        told = {
+            "warnings": [asdict(one) for one in warnings],
+            "problems": [asdict(one) for one in problems],
+            "set_aside": bad,
+            "num_trained_on": num_seen,
+        }
         say_json(found.to_json() | told)
         return 0
-    for path, reason in bad.items():
-        say(f"! {path}: {reason}")
-    if num_seen:
-        say(
-            f"! {num_seen:,} of the {len(records):,} photos took part in the training, so the "
-            "figures are too good. Name other photos, or --bucket testing."
-        )
-    say(found.statement)
+    console = stdout_console()
+    print_marked(console, summaries(problems, where="--json"))
+    console.print(found.statement, soft_wrap=True)
+    print_marked(console, [warning.message for warning in warnings])
     return 0
+
+
+def photos_of(data: "Dataset", bucket: str) -> "Sequence[Record]":
+    """Returns all photos, or those of one side of the split.
+
+    Raises:
+        DataError: there is none.
+    """
+    records = data.records if bucket == "all" else data.bucket(bucket)
+    if not records:
+        raise DataError(
+            f"{data.image_dir} has no photos on the side {bucket!r} of the split. Name other "
+            "photos, or leave out --bucket."
+        )
+    return records
 
 
 def split_of(bundle: "Bundle | None", bucket: str, named: SplitAsNamed) -> SplitConfig:
@@ -165,18 +202,3 @@ def _measure(
         groups=[record.group for record in kept],
     )
     return found, bad
-
-
-def _write_report(
-    path: Path, title: str, found: "Evaluation", data: "Dataset", predictor: "Predictor"
-) -> None:
-    from bricksight.report import ReportContent, write_report
-
-    content = ReportContent(
-        title=title,
-        evaluation=found,
-        image_dir=data.image_dir,
-        problems=data.problems,
-        unknown_threshold=predictor.unknown_threshold,
-    )
-    write_report(path, content)

@@ -6,6 +6,8 @@ PHOTO_FORMATS = {
     ".webp": "WEBP",
     ".bmp": "BMP",
     ".gif": "GIF",
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIF"),
+    ".avif": "AVIF",
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **dict.fromkeys((".pbm", ".pgm", ".pnm", ".ppm"), "PPM"),
 }

@@ -14,13 +14,16 @@ from bricksight.dataset._problems import (
     content_problems,
     empty_classes,
     split_problems,
+    ungrouped,
     unreadable_files,
 )
 from bricksight.dataset._records import Photo, Problem, Record
 from bricksight.dataset._split import deal, sha1_of
 from bricksight.errors import DataError
 
-_MIN_CLASSES = 2
+MIN_CLASSES = 2
+"""A classifier tells at least so many apart."""
+
 _MAX_REASONS = 5
 
 # Found again whenever the records change; the other kinds of problem stay.
@@ -129,6 +132,7 @@ def assemble(
     classes: Iterable[str],
     split: SplitConfig,
     problems: Sequence[Problem],
+    trains: bool = True,
 ) -> Dataset:
     """Returns the data set of hashed photos, dealt to the sides of the split.
 
@@ -138,15 +142,18 @@ def assemble(
         classes: labels of the class folders, those without photos too.
         split: how to deal them.
         problems: what is known already; more are found here.
+        trains: as in ``scan``.
 
     Raises:
-        DataError: photos of fewer than two classes, or ``--group_by`` finds nothing.
+        DataError: photos of fewer classes than it takes, or ``--group_by`` finds nothing.
     """
     labels = tuple(sorted({photo.label for photo in photos}))
-    if len(labels) < _MIN_CLASSES:
+    least = MIN_CLASSES if trains else 1
+    if len(labels) < least:
         raise DataError(
             f"{image_dir} has photos that can be used of {counted(len(labels), 'class', 'classes')}"
-            f"{f', {labels[0]!r}' if labels else ''}; at least {_MIN_CLASSES} are needed."
+            f"{f', {labels[0]!r}' if labels else ''}; at least {least} "
+            f"{'is' if least == 1 else 'are'} needed."
             + "".join(f"\n  {problem.message}" for problem in problems[:_MAX_REASONS])
         )
     records, unmatched = _deal(sorted(photos, key=lambda photo: photo.relative_path), split)
@@ -158,7 +165,8 @@ def assemble(
             *problems,
             *empty_classes(set(classes).difference(labels)),
             *content_problems(records),
-            *split_problems(records, unmatched, split),
+            *(split_problems(records, split) if trains else ()),
+            *ungrouped(unmatched),
         ),
         split=split,
     )

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bricksight.dataset._records import Record
 from bricksight.errors import DataError
@@ -15,9 +15,14 @@ _SUGGESTIONS = (
     r"^(.+)_[^_/]*$",  # TIMESTAMP_front.jpg, clip3_0042.jpg
     r"^(.+)-[^-/]*$",  # photo12-3.png
 )
+_TENS = (
+    r"^(.+)\d[^\d/]*$",  # clip3_0042.jpg: ten numbers in a row
+    r"^(.+)\d[^\d/]+\d+[^\d/]*$",  # photo121-0.png
+)
+_MIN_SHARE_OF_PAIRS = 0.2
 _MIN_PHOTOS_PER_GROUP = 1.5
 _MIN_GROUPS_PER_CLASS = 3
-_DATE_AT_END = re.compile(r"(19|20)\d{6}$")
+_DATE_AT_END = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d$")
 
 
 def group_keys(paths: Sequence[str], *, group_by: str | None) -> tuple[list[str], list[str]]:
@@ -86,15 +91,55 @@ def suggest_group_by(records: Sequence[Record]) -> str | None:
     return next((pattern for pattern in _SUGGESTIONS if _groups_well(pattern, records)), None)
 
 
+def group_by_for_pairs(
+    pairs: Sequence[tuple[str, str]], records: Sequence[Record]
+) -> tuple[str, int] | None:
+    """Returns an expression for ``--group_by`` that keeps photos together which look alike.
+
+    Frames of a video look like the next ones, and their names say which these are.
+
+    Args:
+        pairs: paths of photos that look nearly the same.
+        records: all photos; most classes are to keep groups enough for a split.
+
+    Returns:
+        The expression and how many of the pairs it keeps together; ``None`` where none does much.
+    """
+    kept = {
+        pattern: sum(_key(pattern, one) == _key(pattern, other) for one, other in pairs)
+        for pattern in (*_SUGGESTIONS, *_TENS)
+        if _is_varied(_prefixes(pattern, records))
+    }
+    best = max(kept, key=lambda pattern: kept[pattern], default="")
+    if not pairs or kept.get(best, 0) < _MIN_SHARE_OF_PAIRS * len(pairs):
+        return None
+    return best, kept[best]
+
+
 def _groups_well(pattern: str, records: Sequence[Record]) -> bool:
-    compiled = re.compile(pattern)
+    prefixes = _prefixes(pattern, records)
+    num_prefixes = sum(map(len, prefixes.values()))
+    return len(records) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and _is_varied(prefixes)
+
+
+def _prefixes(pattern: str, records: Sequence[Record]) -> Mapping[str, set[str]]:
+    """Returns label → the keys that the pattern gives its photos."""
     prefixes: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        prefix = _found(compiled, record.relative_path) or record.relative_path
-        prefixes[record.label].add(record.relative_path if _DATE_AT_END.search(prefix) else prefix)
-    num_prefixes = sum(map(len, prefixes.values()))
+        prefixes[record.label].add(_key(pattern, record.relative_path))
+    return prefixes
+
+
+def _key(pattern: str, path: str) -> str:
+    """Returns the part of the name that stands for the object; a date alone stands for none."""
+    key = _found(re.compile(pattern), path) or path
+    return path if _DATE_AT_END.search(key) else key
+
+
+def _is_varied(prefixes: Mapping[str, set[str]]) -> bool:
+    """Returns whether most classes have groups for every side of a split."""
     num_varied = sum(len(found) >= _MIN_GROUPS_PER_CLASS for found in prefixes.values())
-    return len(records) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and 2 * num_varied > len(prefixes)
+    return 2 * num_varied > len(prefixes)
 
 
 def _seniority(key: str) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from bricksight._text import counted, some
 from bricksight.config import SplitConfig
 from bricksight.dataset._folder import Listing
+from bricksight.dataset._groups import suggest_group_by
 from bricksight.dataset._records import Problem, Record
 from bricksight.dataset._split import MIN_GROUPS, missing_buckets
 
@@ -55,8 +56,8 @@ def listing_problems(listing: Listing) -> list[Problem]:
     problems += _of_all(
         "hidden_folder",
         listing.hidden_folders,
-        "{number} of photos is passed over, as the name begins with a dot: {paths}. Rename what is "
-        "meant as a class.",
+        "{number} with photos, passed over for the dot at the beginning of the name: {paths}. "
+        "Rename what is meant as a class.",
         "hidden folder",
     )
     problems += _alike(listing.classes)
@@ -134,21 +135,43 @@ def content_problems(records: Sequence[Record]) -> list[Problem]:
     return problems
 
 
-def split_problems(
-    records: Sequence[Record], unmatched: Sequence[str], split: SplitConfig
-) -> list[Problem]:
+def ungrouped(paths: Sequence[str]) -> list[Problem]:
+    """Returns what is to be said of paths in which ``--group_by`` found nothing."""
+    if not paths:
+        return []
+    message = (
+        f"--group_by finds nothing in {counted(len(paths), 'path')}, each of which is a group of "
+        f"its own: {some(paths)}."
+    )
+    return [Problem("no_group", message, tuple(paths))]
+
+
+def suggested_groups(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
+    """Returns what is to be said where names suggest groups and none are given."""
+    suggestion = None if split.group_by else suggest_group_by(records)
+    if suggestion is None:
+        return []
+    message = (
+        "The file names look like several photos of each object. Where one is trained on and "
+        "another tested on, the accuracy is too good. Keep them together: --group_by "
+        f"'{suggestion}'"
+    )
+    return [Problem("group_by", message)]
+
+
+def split_problems(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
     """Returns what keeps classes from being learnt and measured well.
 
     Args:
         records: every photo that is used.
-        unmatched: paths in which ``--group_by`` found nothing.
         split: how the records were dealt.
     """
     groups: dict[str, set[str]] = defaultdict(set)
     for record in records:
         groups[record.label].add(record.group)
     bucket_of = {record.group: record.bucket for record in records}
-    problems = [*_small_classes(records), *_tiny_classes(groups)]
+    member = "photos" if len(bucket_of) == len(records) else "groups of photos"
+    problems = [*_small_classes(records), *_tiny_classes(groups, member)]
     problems += [
         Problem(
             "missing_bucket",
@@ -158,12 +181,6 @@ def split_problems(
         )
         for label, buckets in missing_buckets(groups, bucket_of, split).items()
     ]
-    if unmatched:
-        message = (
-            f"--group_by finds nothing in {counted(len(unmatched), 'path')}, each of which is a "
-            f"group of its own: {some(unmatched)}."
-        )
-        problems.append(Problem("no_group", message, tuple(unmatched)))
     return problems
 
 
@@ -180,15 +197,18 @@ def _loose_photos(listing: Listing) -> list[Problem]:
 def _other_files(paths: Sequence[str]) -> list[Problem]:
     if not paths:
         return []
+    return [
+        Problem("other_file", f"{of_other_types(paths)}, not used: {some(paths)}.", tuple(paths))
+    ]
+
+
+def of_other_types(paths: Sequence[str]) -> str:
+    """Returns how many files there are whose names do not end like a photo's, and how they end."""
     endings = Counter(PurePosixPath(path).suffix.lower() for path in paths)
     what = ", ".join(
         f"{number:,} {ending or 'without one'}" for ending, number in endings.most_common()
     )
-    message = (
-        f"{counted(len(paths), 'file')} with endings of other types ({what}), not used: "
-        f"{some(paths)}."
-    )
-    return [Problem("other_file", message, tuple(paths))]
+    return f"{counted(len(paths), 'file')} with endings of other types ({what})"
 
 
 def _small_classes(records: Sequence[Record]) -> list[Problem]:
@@ -197,19 +217,19 @@ def _small_classes(records: Sequence[Record]) -> list[Problem]:
     if not small:
         return []
     message = (
-        f"{len(small)} of {counted(len(counts), 'class', 'classes')} "
-        f"{'has' if len(small) == 1 else 'have'} fewer than {FEW_PHOTOS} photos; more photos are "
-        f"the surest way to better answers: {some(small)}."
+        f"{len(small):,} of {counted(len(counts), 'class', 'classes')} "
+        f"{'has' if len(small) == 1 else 'have'} fewer than {FEW_PHOTOS} photos: {some(small)}. "
+        "More photos are the surest way to better answers."
     )
     return [Problem("small_class", message, tuple(small))]
 
 
-def _tiny_classes(groups: Mapping[str, set[str]]) -> list[Problem]:
+def _tiny_classes(groups: Mapping[str, set[str]], member: str) -> list[Problem]:
     tiny = sorted(label for label, keys in groups.items() if len(keys) < MIN_GROUPS)
     if not tiny:
         return []
     message = (
-        f"{counted(len(tiny), 'class', 'classes')} with fewer than {MIN_GROUPS} groups of photos "
-        f"cannot be on every side of the split, and what is there trains first: {some(tiny)}."
+        f"{counted(len(tiny), 'class', 'classes')} with fewer than {MIN_GROUPS} {member} cannot be "
+        f"on every side of the split, and what is there trains first: {some(tiny)}."
     )
     return [Problem("tiny_class", message, tuple(tiny))]

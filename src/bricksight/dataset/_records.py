@@ -10,6 +10,7 @@ _ADVICE = frozenset(
         "tiny_class",
         "no_group",
         "group_by",
+        "bursts",
         "hidden_folder",
         "alike_classes",
         "extra_class",
@@ -18,7 +19,6 @@ _ADVICE = frozenset(
         "near_duplicate_split",
         "near_duplicate_labels",
         "rendered_test",
-        "rough_threshold",
         "small_test",
     }
 )

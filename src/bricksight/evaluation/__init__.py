@@ -16,16 +16,16 @@ from bricksight.evaluation._result import (
 )
 from bricksight.evaluation._scores import evaluate
 from bricksight.evaluation._unknown import (
-    ENOUGH_PHOTOS,
     NONE_REFUSED,
     Refused,
+    fewest_for_threshold,
     refused,
     unknown_threshold,
 )
+from bricksight.evaluation._warnings import trained_on, warnings_of
 
 __all__ = [
     "CONSENSUS_VOTES",
-    "ENOUGH_PHOTOS",
     "NONE_REFUSED",
     "Answered",
     "ClassScores",
@@ -37,7 +37,10 @@ __all__ = [
     "Refused",
     "ReliabilityBin",
     "evaluate",
+    "fewest_for_threshold",
     "refused",
+    "trained_on",
     "unknown_threshold",
+    "warnings_of",
     "wilson_interval",
 ]

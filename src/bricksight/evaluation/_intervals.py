@@ -10,6 +10,9 @@ import numpy as np
 IntervalMethod = Literal["wilson", "group_bootstrap", "wilson_by_group"]
 
 LEVEL = 0.95
+WIDEST = 0.1
+"""An interval of the accuracy that is wider, more than five points either way, is warned of."""
+
 _NUM_RESAMPLES = 2000
 _SEED = 0
 
@@ -57,6 +60,15 @@ def wilson_interval(successes: float, total: int) -> tuple[float, float]:
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == total else min(1.0, centre + half)
     return low, high
+
+
+def is_rough(num_independent: int) -> bool:
+    """Returns whether so few photos, or groups, leave too much open even if all are right.
+
+    The Wilson interval of n right answers of n is wider than ``WIDEST`` for n below 35.
+    """
+    low, high = wilson_interval(num_independent, num_independent)
+    return high - low > WIDEST
 
 
 def accuracy_interval(correct: np.ndarray, group_indices: np.ndarray | None) -> Interval:

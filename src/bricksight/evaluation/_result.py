@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._text import percent
+from bricksight._text import counted, percent
 from bricksight.evaluation._calibration import ReliabilityBin
-from bricksight.evaluation._intervals import LEVEL, Interval
+from bricksight.evaluation._intervals import LEVEL, Interval, is_rough
 
 CONSENSUS_VOTES = 2
 """How many photos of a group must agree with its answer in ``GroupScores.consensus``."""
@@ -21,7 +21,8 @@ class ClassScores:
         label: the class.
         count: photos of the class.
         predicted_count: photos that were taken for the class.
-        precision: share of the photos taken for the class that are of it.
+        precision: share of the photos taken for the class that are of it; ``None``, as ``f1``, in
+            a test of a single class, where it says nothing.
         recall: share of the photos of the class that were taken for it.
         f1: harmonic mean of precision and recall.
     """
@@ -112,8 +113,9 @@ class Evaluation:
         accuracy: share of the photos whose most probable class is the true one.
         accuracy_interval: its 95 % interval.
         top_k: how many answers ``top_k_accuracy`` looks at.
-        top_k_accuracy: share of the photos whose true class is among the ``top_k`` most probable.
-        balanced_accuracy: mean recall of the classes that have photos.
+        top_k_accuracy: share of the photos whose true class is among the ``top_k`` most probable;
+            ``None`` where there are no more classes than that, of which it would always be 1.
+        balanced_accuracy: mean recall of the classes that have photos; ``None`` of a single one.
         cross_entropy: mean of -ln(probability of the true class), in nats.
         expected_calibration_error: mean distance of confidence and accuracy.
         reliability: the bins behind it.
@@ -150,20 +152,26 @@ class Evaluation:
         return tuple(scores.label for scores in self.classes if scores.count == 0)
 
     @property
+    def is_rough(self) -> bool:
+        """Whether there are too few photos, or groups, for more than a rough accuracy."""
+        return is_rough(self.num_images if self.groups is None else self.groups.num_groups)
+
+    @property
     def statement(self) -> str:
         """The result in one sentence."""
         if self.accuracy is None or self.accuracy_interval is None:
             return "There were no photos to test, so nothing was measured."
         interval = self.accuracy_interval
-        photos = "photo" if self.num_images == 1 else "photos"
         text = (
-            f"{percent(self.accuracy)} of {self.num_images} {photos} right "
+            f"{percent(self.accuracy)} of {counted(self.num_images, 'photo')} right "
             f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
         )
+        if self.is_rough:
+            text = f"Too few photos for more than a rough figure: {text}"
         if self.groups is not None:
             text += (
-                f" The photos form {self.groups.num_groups} groups and those of a group are not "
-                "independent, which the interval takes into account."
+                f" The photos form {counted(self.groups.num_groups, 'group')}. Photos of one group "
+                "are not independent, which the interval takes into account."
             )
         return text
 

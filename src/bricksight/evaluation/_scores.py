@@ -48,7 +48,7 @@ def evaluate(
         labels: the names of the classes.
         paths: one a photo, for the list of mistakes.
         groups: one a photo; photos of the same group are not independent of one another.
-        k: how many answers count for the top-k accuracy; at most the number of classes is used.
+        k: how many answers count for the top-k accuracy.
 
     Raises:
         ValueError: the arguments do not fit together or are not probabilities.
@@ -64,6 +64,7 @@ def evaluate(
     correct = predicted == label_indices
     group_indices = _group_indices(groups)
     classes = _class_scores(label_indices, predicted, labels=labels)
+    recalls = [one.recall for one in classes if one.recall is not None]
     confusion = _confusion_matrix(label_indices, predicted, num_classes=len(labels))
     reliability = reliability_bins(confidence, correct)
     return Evaluation(
@@ -71,9 +72,11 @@ def evaluate(
         num_images=len(correct),
         accuracy=_mean(correct),
         accuracy_interval=accuracy_interval(correct, group_indices) if len(correct) else None,
-        top_k=min(k, len(labels)),
-        top_k_accuracy=_mean(_rank_of_label(probabilities, label_indices) < k),
-        balanced_accuracy=_mean([one.recall for one in classes if one.recall is not None]),
+        top_k=k,
+        top_k_accuracy=_mean(_rank_of_label(probabilities, label_indices) < k)
+        if k < len(labels)
+        else None,
+        balanced_accuracy=_mean(recalls) if len(recalls) > 1 else None,
         cross_entropy=_mean(-np.log(np.maximum(of_label, _SMALLEST))),
         expected_calibration_error=expected_calibration_error(reliability),
         reliability=reliability,
@@ -182,6 +185,8 @@ def _class_scores(
             true, predicted, labels=np.arange(len(labels)), zero_division=np.nan
         )
     predicted_count = np.bincount(predicted, minlength=len(labels))
+    if len(np.unique(true)) == 1:  # whatever is taken for the only class that is tested is of it
+        precision, f1 = np.full_like(precision, np.nan), np.full_like(f1, np.nan)
     return tuple(
         ClassScores(
             label=label,

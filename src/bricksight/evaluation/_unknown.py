@@ -1,5 +1,7 @@
 """When a classifier should rather say "unknown", and how often it does."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,8 +9,10 @@ import numpy as np
 
 from bricksight._text import counted, percent
 
-ENOUGH_PHOTOS = 30
-"""With fewer photos the threshold hangs on one or two of them."""
+_CONFIDENCE = 0.7
+_ROUNDING = 1e-9
+_FEW = 3
+"""Where fewer photos than this are expected below the threshold, it hangs on one or two of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,28 +55,57 @@ NONE_REFUSED = Refused(count=0, num_images=0)
 """What a sum of others begins with."""
 
 
-def unknown_threshold(probabilities: np.ndarray, *, false_alarm_rate: float) -> float | None:
+def unknown_threshold(
+    probabilities: np.ndarray, *, false_alarm_rate: float, groups: Sequence[str] | None = None
+) -> float | None:
     """Returns the highest threshold below which a known photo is expected so rarely.
 
     Answers whose highest probability is below it are "unknown". The highest probability is the
     baseline of Hendrycks and Gimpel 2017 (arXiv 1610.02136). Of n photos, the threshold is the
     probability of rank ``rate * (n + 1)``, rounded down: the next photo of the same kind is below
-    it with at most that rate, as in conformal prediction (Vovk et al. 2005). Photos too few for
-    the rate give the lowest probability among them.
+    it with at most that rate, as in conformal prediction (Vovk et al. 2005). That is so on average;
+    where the rank is below three, it is lowered until the rate is also kept with a confidence of
+    70 % (a tolerance limit, Wilks 1941). In groups, each photo counts as its share of its group and
+    n is the number of groups (Lee, Barber and Willett, arXiv 2306.06342): photos of one group are
+    unsure together.
 
     Args:
         probabilities: float32 (num_images, num_classes), of photos of known classes that the
             classifier was not trained on, answered rightly or wrongly.
         false_alarm_rate: in percent, over 0 and under 100.
+        groups: one a photo; by default each photo stands for itself.
 
     Returns:
-        The threshold, from 0 to 1; ``None`` where there are no photos to choose it by.
+        The threshold, from 0 to 1; ``None`` where there are fewer photos, or groups, than
+        ``fewest_for_threshold`` says.
     """
-    if not len(probabilities):
-        return None
-    confidence = np.sort(probabilities.max(axis=1))
-    rank = int(false_alarm_rate / 100 * (len(confidence) + 1))
-    return float(confidence[max(rank, 1) - 1])
+    keys = np.arange(len(probabilities)) if groups is None else np.asarray(groups)
+    _, group_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)
+    limit = _most_below(len(sizes), false_alarm_rate / 100)
+    confidence = probabilities.max(axis=1, initial=0)
+    order = np.argsort(confidence, kind="stable")
+    below = np.cumsum(1 / sizes[group_of.reshape(-1)][order])
+    rank = int(np.searchsorted(below, limit + _ROUNDING, side="right"))
+    return float(confidence[order[rank - 1]]) if limit and rank else None
+
+
+def _most_below(num_independent: int, rate: float) -> float:
+    """Returns how many of the photos, or groups, may be at or below the threshold."""
+    expected = rate * (num_independent + 1)
+    if expected >= _FEW:
+        return expected
+    rank, chance = 0, (1 - rate) ** num_independent
+    while chance <= 1 - _CONFIDENCE:
+        rank += 1
+        chance += (
+            math.comb(num_independent, rank) * rate**rank * (1 - rate) ** (num_independent - rank)
+        )
+    return rank
+
+
+def fewest_for_threshold(false_alarm_rate: float) -> int:
+    """Returns how many independent photos it takes to choose a threshold by: 24 for 5 percent."""
+    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(1 - false_alarm_rate / 100))
 
 
 def refused(probabilities: np.ndarray, threshold: float | None) -> Refused:

@@ -13,7 +13,8 @@ from bricksight._files import sha256_of, writing
 from bricksight._places import is_empty, try_file, try_folder
 from bricksight._threads import in_threads, num_cores
 from bricksight._walk import photos_below
-from bricksight.bundle import EXPORTS, Bundle, add_export
+from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
+from bricksight.config import AnyPath, given_or_default, input_path, user_path
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
     ExportedFile,
@@ -67,21 +68,32 @@ class Exporter:
     """Writes files from one bundle; photos and the reference's answers are shared by all of them.
 
     Args:
-        bundle: What ``retrain`` wrote; its LiteRT file gives the reference.
+        bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
     """
 
-    def __init__(self, bundle: Bundle, *, photos_dir: Path | None = None) -> None:
-        self._bundle = bundle
+    def __init__(
+        self,
+        bundle: Bundle | AnyPath,
+        *,
+        photos_dir: AnyPath | None = None,
+    ) -> None:
+        self._bundle = bundle = as_bundle(bundle)
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
         self._is_named_here = photos_dir is not None
-        self._photos_dir = photos_dir or (Path(named) if named else None)
+        self._photos_dir = Path(named) if named else None
+        if photos_dir is not None:
+            self._photos_dir = input_path(photos_dir, "--image_dir")
 
     def export(
-        self, format_name: str, *, out: Path | None = None, choices: Choices | None = None
+        self,
+        format_name: str,
+        *,
+        out: AnyPath | None = None,
+        choices: Choices | None = None,
     ) -> ExportedFile:
         """Writes a file with its description beside it; see ``export_bundle``."""
-        chosen = choices or Choices()
+        chosen = given_or_default(choices, Choices, "choices")
         path, before = self.require_place(format_name, out=out, choices=chosen)
         figures: dict[str, Any] = {}
 
@@ -105,7 +117,7 @@ class Exporter:
         )
 
     def require_place(
-        self, format_name: str, *, out: Path | None, choices: Choices
+        self, format_name: str, *, out: AnyPath | None, choices: Choices
     ) -> tuple[Path, tuple[str, ...]]:
         """Tries, before any work, the place of a file.
 
@@ -118,7 +130,8 @@ class Exporter:
         """
         require_choice(format_name, choices.given())
         described = format_named(format_name)
-        path = (out or self._bundle.path / EXPORTS / _file_name(format_name, choices)).absolute()
+        default = self._bundle.path / EXPORTS / _file_name(format_name, choices)
+        path = (default if out is None else user_path(out, "--out")).absolute()
         is_folder = "." not in described.file_name
         with writing(path):
             before = self._require_free(path, described, is_folder=is_folder)
@@ -284,11 +297,11 @@ class Exporter:
 
 
 def export_bundle(
-    bundle: Bundle,
+    bundle: Bundle | AnyPath,
     format_name: str,
     *,
-    out: Path | None = None,
-    photos_dir: Path | None = None,
+    out: AnyPath | None = None,
+    photos_dir: AnyPath | None = None,
     choices: Choices | None = None,
 ) -> ExportedFile:
     """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
@@ -297,7 +310,7 @@ def export_bundle(
     file within the bundle is also recorded in its manifest.
 
     Args:
-        bundle: what ``retrain`` wrote.
+        bundle: what ``retrain`` wrote, or its path.
         format_name: one of ``FORMATS``.
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.

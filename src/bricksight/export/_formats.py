@@ -10,6 +10,7 @@ from pathlib import Path
 from bricksight._files import under_its_own_name, writing
 from bricksight._optional import require_installed
 from bricksight._places import claimed, moved
+from bricksight._text import counted
 from bricksight.errors import ConfigError, ExportError, OutputError
 from bricksight.export._proof import Accuracy, Agreement, measured
 from bricksight.export._request import Precision, Request
@@ -140,7 +141,7 @@ def format_named(name: str) -> Format:
     Raises:
         ConfigError: there is no such format.
     """
-    if name not in FORMATS:
+    if not isinstance(name, str) or name not in FORMATS:
         raise ConfigError(
             f"--format is {name!r}; it must be one of {', '.join(FORMATS)}, several of them with "
             "commas between, or all."
@@ -267,17 +268,17 @@ def layers_of(classifier: Classifier, format_name: str) -> dict[str, str]:
 
 
 def _require_agreement(format_name: str, precision: Precision, found: Agreement) -> None:
-    tolerance = TOLERANCES.get(precision)
+    tolerance, photos = TOLERANCES.get(precision), counted(found.num_photos, "photo")
     if tolerance is not None and found.largest_difference > tolerance:
         raise ExportError(
             f"The {format_name} file gives other answers than the trained model: probabilities "
-            f"differ by up to {found.largest_difference:.2g} on {found.num_photos} photos, "
+            f"differ by up to {found.largest_difference:.2g} on {photos}, "
             f"{tolerance:.2g} is allowed. It was not kept."
         )
     if tolerance is None and found.top1_agreement < LEAST_AGREEMENT:
         raise ExportError(
             f"The {format_name} file of precision {precision} gives another first answer than the "
-            f"trained model on {1 - found.top1_agreement:.0%} of {found.num_photos} photos; "
+            f"trained model on {1 - found.top1_agreement:.0%} of {photos}; "
             f"{1 - LEAST_AGREEMENT:.0%} is allowed. It was not kept. Choose another precision."
         )
 

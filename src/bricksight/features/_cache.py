@@ -18,7 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._files import cache_dir, cache_root, give_up_cache
+from bricksight._text import encodable
+from bricksight.config import AnyPath, input_path
 from bricksight.errors import CacheError
+from bricksight.features._cache_file import reading, refuse_foreign
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ class FeatureCache:
         self._num_features = num_features
         self._pending = 0
         self._writable = True
-        self._row = (fingerprint, input_key, reference, num_features)
+        self._row = (fingerprint, input_key, encodable(reference), num_features)
         self._connection = self._open_or_rebuild()
 
     def _open_or_rebuild(self) -> sqlite3.Connection:
@@ -252,20 +255,37 @@ def _not_yet_said(_: Path) -> Iterator[bool]:
     return iter([True])
 
 
-def list_entries(path: Path) -> list[CacheEntry]:
+_ENTRIES = """
+SELECT m.id, m.reference, m.fingerprint, m.input, COUNT(f.view),
+    COALESCE(SUM(LENGTH(f.data)), 0), m.last_used
+FROM modules m LEFT JOIN features f ON f.module_id = m.id
+GROUP BY m.id ORDER BY m.last_used DESC
+"""
+_LAST_YEAR_SECONDS = 253_370_764_800  # 9999, beyond which there are no dates
+
+
+def _is_entry(row: tuple[object, ...]) -> bool:
+    *words, _num_views, _size_bytes, last_used = row[1:]
+    is_time = isinstance(last_used, float) and 0 <= last_used < _LAST_YEAR_SECONDS
+    return is_time and all(isinstance(word, str) for word in words)
+
+
+def list_entries(path: AnyPath) -> list[CacheEntry]:
     """Returns what the cache file holds, the most recently used first; nothing if it is absent.
 
+    Nothing is written, not even the files that SQLite keeps beside its own.
+
     Raises:
-        CacheError: the file is damaged.
+        CacheError: the file is no cache of ours, or is damaged.
     """
-    if not path.exists():
-        return []
-    with _reading(path) as connection:
-        rows = connection.execute(
-            "SELECT m.id, m.reference, m.fingerprint, m.input, COUNT(f.view), "
-            "COALESCE(SUM(LENGTH(f.data)), 0), m.last_used FROM modules m "
-            "LEFT JOIN features f ON f.module_id = m.id GROUP BY m.id ORDER BY m.last_used DESC"
-        ).fetchall()
+    file = input_path(path, "--path")
+    with reading(file, _SCHEMA) as connection:
+        rows = [] if connection is None else connection.execute(_ENTRIES).fetchall()
+    if not all(map(_is_entry, rows)):
+        raise CacheError(
+            f"The feature cache {file} is damaged (it has values of another kind). Delete it; the "
+            "next run begins it again."
+        )
     names = ("id", "reference", "fingerprint", "input", "num_views", "size_bytes", "last_used")
     return [CacheEntry(**dict(zip(names, row, strict=True))) for row in rows]
 
@@ -274,7 +294,7 @@ def prune_entries(path: Path, entries: Sequence[CacheEntry]) -> int:
     """Deletes ``entries`` from the cache file and returns how many bytes the disk got back.
 
     Raises:
-        CacheError: the file is damaged or in use.
+        CacheError: the file is no cache of ours, is damaged or in use.
     """
     if not entries:
         return 0
@@ -305,6 +325,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    refuse_foreign(path, _SCHEMA)
     connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_SECONDS)
     try:
         _write_ahead(connection)

@@ -227,15 +227,16 @@ class _Job:
     def compute(self, record: Record, keys: Sequence[str]) -> _ByView | str:
         """Returns the features by view, or the reason why the photo cannot be read."""
         spec = self._compiled.module.input_spec
-        try:
-            photo = self._views.read(record, spec)
-        except ImageError as error:
-            return str(error)
         run = self._network()
         computed = {}
-        for key in keys:
-            view = self._views.render(photo, key, sha256=record.sha256, spec=spec)
-            computed[key] = run(view[None])[0]
+        with images.holding_pixels():
+            try:
+                photo = self._views.read(record, spec)
+            except ImageError as error:
+                return str(error)
+            for key in keys:
+                view = self._views.render(photo, key, sha256=record.sha256, spec=spec)
+                computed[key] = run(view[None])[0]
         return computed
 
     def _network(self) -> Run:

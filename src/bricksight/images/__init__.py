@@ -6,7 +6,7 @@ takes, ``load_input`` does both, and ``augment`` makes a random view for trainin
 
 from bricksight.images.augmentation import AUGMENTATIONS, augment
 from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
-from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, probe
+from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
 from bricksight.images.empty_scene import differing_part
 from bricksight.images.given import Photo, Source, is_array, rgb_pixels
 from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
@@ -25,6 +25,7 @@ __all__ = [
     "differing_part",
     "encode_mask",
     "find_backgrounds",
+    "holding_pixels",
     "is_array",
     "load_input",
     "probe",

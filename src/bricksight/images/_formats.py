@@ -25,12 +25,16 @@ HEAD_BYTES = 4096
 """How much of a file is looked at to tell its format."""
 
 
+JPEG_START = b"\xff\xd8\xff"
+
+
 class Format(NamedTuple):
     """One picture format.
 
     Attributes:
         name: as Pillow and ``ImageProbe`` write it.
         signatures: (offset, bytes) pairs, any of which marks a file of this format.
+        brands: of an ISO base media file (ISO/IEC 14496-12), any of which marks this format.
         reader: takes an open file and returns the picture, its pixels not yet read.
         may_warn: takes the head of the file and tells whether the reader may issue warnings.
     """
@@ -39,6 +43,7 @@ class Format(NamedTuple):
     signatures: tuple[tuple[int, bytes], ...]
     reader: Callable[[BinaryIO], ImageFile]
     may_warn: Callable[[bytes], bool] = lambda head: False
+    brands: frozenset[bytes] = frozenset()
 
 
 class _JpegWithoutExif(JpegImageFile):
@@ -57,8 +62,20 @@ def _open_avif(file: BinaryIO) -> ImageFile:
     return picture
 
 
+def _open_heif(file: BinaryIO) -> ImageFile:
+    try:
+        package: Any = importlib.import_module("pillow_heif")
+    except ImportError as error:
+        raise ImageError(
+            "unsupported: HEIC and HEIF are read by the package pillow-heif, which cannot be "
+            f"imported ({error}); install it: pip install pillow-heif"
+        ) from error
+    picture: ImageFile = package.HeifImageFile(file)
+    return picture
+
+
 FORMATS = (
-    Format("JPEG", ((0, b"\xff\xd8\xff"),), _JpegWithoutExif),
+    Format("JPEG", ((0, JPEG_START),), _JpegWithoutExif),
     Format("PNG", ((0, b"\x89PNG\r\n\x1a\n"),), PngImageFile, lambda head: b"acTL" in head),
     Format("WEBP", ((8, b"WEBP"),), WebPImageFile),
     Format("GIF", ((0, b"GIF87a"), (0, b"GIF89a")), GifImageFile, lambda head: True),
@@ -70,11 +87,20 @@ FORMATS = (
     ),
     Format("BMP", ((0, b"BM"),), BmpImageFile),
     Format("PPM", tuple((0, b"P%d" % kind) for kind in range(1, 7)), PpmImageFile),
-    Format("AVIF", ((4, b"ftypavif"), (4, b"ftypavis")), _open_avif, lambda head: True),
+    # Before HEIF: a file may carry general brands of that format too.
+    Format("AVIF", (), _open_avif, lambda head: True, frozenset({b"avif", b"avis"})),
+    Format(
+        "HEIF",
+        (),
+        _open_heif,
+        brands=frozenset(
+            {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+            | {b"mif1", b"mif2", b"msf1", b"jpeg", b"avci"}
+        ),
+    ),
 )
 
 _KNOWN_BUT_NOT_READ = {
-    "HEIC": ((4, b"ftyphei"), (4, b"ftyphev"), (4, b"ftypmif1"), (4, b"ftypmsf1")),
     "JPEG XL": ((0, b"\xff\x0a"), (4, b"JXL ")),
     "JPEG 2000": ((4, b"jP  "), (0, b"\xff\x4f\xff\x51")),
     "Photoshop": ((0, b"8BPS"),),
@@ -92,8 +118,9 @@ def find_format(head: bytes) -> Format:
     """
     if not head:
         raise ImageError("empty: the file holds no bytes")
+    brands = _brands(head)
     for picture_format in FORMATS:
-        if _matches(head, picture_format.signatures):
+        if _matches(head, picture_format.signatures) or picture_format.brands & brands:
             return picture_format
     for name, signatures in _KNOWN_BUT_NOT_READ.items():
         if _matches(head, signatures):
@@ -106,6 +133,15 @@ def _shown(head: bytes) -> str:
     text = " ".join(head.decode("ascii", "replace").split())
     is_text = head.isascii() and text.isprintable() and text
     return f'"{text}"' if is_text else f"the bytes {head.hex(' ')}"
+
+
+def _brands(head: bytes) -> frozenset[bytes]:
+    """Returns the brands of an ISO base media file, none of another file."""
+    if head[4:8] != b"ftyp":
+        return frozenset()
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    # The major brand, its version, and those that the file is compatible with.
+    return frozenset({head[8:12], *(head[at : at + 4] for at in range(16, end, 4))})
 
 
 def _matches(head: bytes, signatures: tuple[tuple[int, bytes], ...]) -> bool:

@@ -6,14 +6,15 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from bricksight.errors import ImageError
-from bricksight.images import _colour, _formats, _orientation
+from bricksight.images import _colour, _formats, _orientation, _sixteen_bits
+from bricksight.images._budget import PixelBudget
 from bricksight.images.given import Photo, Source, is_array, open_source, rgb_pixels
 
 MAX_PIXELS = 178_956_970
@@ -21,6 +22,12 @@ MAX_PIXELS = 178_956_970
 
 A small file may claim to hold a picture that would fill the memory (a decompression bomb).
 """
+
+_BUDGET = PixelBudget(MAX_PIXELS)
+
+# A JPEG is cut short in the transfer. Its decoder takes an end marker for the missing bytes and
+# fills what is missing with zeros; after other bytes the same pixels come only of a whole picture.
+_ENDS = (b"\xff\xd9", b"\xaa\x55" * 2048 + b"\xff\xd9")
 
 # How the readers say that the file has ended; there is no class of error for it alone.
 _SAYS_TRUNCATED = re.compile(r"truncat|EOF|incomplete|chunk b'\w{0,3}'", re.IGNORECASE)
@@ -44,6 +51,10 @@ _PILLOW_ERRORS = (
 _WARNING_LOCK = threading.Lock()
 
 
+class _TruncatedError(ImageError):
+    """The file ends before the picture does."""
+
+
 class ImageProbe(NamedTuple):
     """What the header of a picture says.
 
@@ -58,6 +69,24 @@ class ImageProbe(NamedTuple):
     width: int
     height: int
     mode: str
+
+
+class Decoded(NamedTuple):
+    """A decoded picture and what the file says of it.
+
+    Attributes:
+        image: RGB, upright; of a JPEG perhaps reduced.
+        format: as in ``ImageProbe``.
+        width: in pixels, before any reduction.
+        height: in pixels, likewise.
+        bits: 8; of a file that does not say how many of its 16 bits a channel count, 12 or 16.
+    """
+
+    image: Image.Image
+    format: str
+    width: int
+    height: int
+    bits: int
 
 
 def decode(source: Photo, *, min_size: int | None = None) -> np.ndarray:
@@ -85,13 +114,34 @@ def decode_image(source: Photo, *, min_size: int | None = None) -> Image.Image:
         return _upright_rgb(source)
     if is_array(source):
         return Image.fromarray(rgb_pixels(source))
-    with _opened(source) as (_, picture):
-        if min_size is not None:
-            picture.draft(None, (min_size, min_size))
-        picture.load()
-        # After loading: Pillow has turned a TIFF by then, and dropped its orientation.
-        orientation = _orientation.orientation_of(picture)
-        return _orientation.turn_upright(_colour.to_rgb(picture), orientation)
+    return read(source, min_size=min_size).image
+
+
+def read(source: Any, *, min_size: int | None = None) -> Decoded:
+    """Returns what ``decode_image`` returns with what the file says of it.
+
+    A JPEG that lacks no more than its end marker is read, as viewers do.
+
+    Raises:
+        ImageError: see ``decode``.
+    """
+    with holding_pixels():
+        try:
+            return _read(source, min_size)
+        except _TruncatedError:
+            whole = _read_without_end(source, min_size)
+            if whole is None:
+                raise
+            return whole
+
+
+def holding_pixels() -> contextlib.AbstractContextManager[None]:
+    """Counts pictures that the thread decodes in the block as in memory until the block ends.
+
+    All threads together hold no more pixels than the largest picture has; who comes too late waits.
+    Decoding alone counts by itself; this is for who works on the pixels before they are dropped.
+    """
+    return _BUDGET.hold()
 
 
 def probe(source: Source) -> ImageProbe:
@@ -100,31 +150,89 @@ def probe(source: Source) -> ImageProbe:
     Raises:
         ImageError: the header cannot be read, or names a picture that is too large.
     """
-    with _opened(source) as (name, picture):
-        width, height = _orientation.upright_size(picture)
-        return ImageProbe(name, width, height, picture.mode)
+    with _opened(source) as opened:
+        picture = opened.picture
+        stored, seen = _orientation.stored_size(picture), _orientation.orientation_of(picture)
+        width, height = _orientation.upright_size(stored, seen)
+        return ImageProbe(opened.format.name, width, height, picture.mode)
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
     """Returns a Pillow image as that of a file; the caller's own is left as it is."""
-    with _as_image_error(), _no_warnings():
+    with _as_image_error(), _no_warnings(may_warn=True):
+        is_turned = _orientation.is_turned_by_pillow(image)
         image.load()
         if not image.width or not image.height:
             raise ImageError(f"empty: a Pillow image of {image.width} x {image.height} pixels")
-        return _orientation.turn_upright(_colour.to_rgb(image), _orientation.orientation_of(image))
+        left = _orientation.UPRIGHT if is_turned else _orientation.orientation_of(image)
+        return _orientation.turn_upright(_colour.to_rgb(image), left)
+
+
+class _Opened(NamedTuple):
+    format: _formats.Format
+    picture: ImageFile
+    file: BinaryIO
+    may_warn: bool
+
+
+def _read(source: Any, min_size: int | None) -> Decoded:
+    with _opened(source) as opened:
+        picture = opened.picture
+        stored, seen = _orientation.stored_size(picture), _orientation.orientation_of(picture)
+        is_turned = _orientation.is_turned_by_pillow(picture)
+        if min_size is not None and opened.format.name == "JPEG":
+            picture.draft(None, (min_size, min_size))
+        _BUDGET.take(picture.width * picture.height)
+        low_bytes = _sixteen_bits.low_byte_tiles(picture)
+        with _no_warnings(may_warn=opened.may_warn):
+            picture.load()
+            bits = _colour.used_bits(picture)
+            rgb: Image.Image = picture
+            if low_bytes is not None:
+                bits, rgb = _from_16_bits(opened, low_bytes)
+            if not is_turned:
+                # Anew: a PNG may name it after the pixels, and from a TIFF Pillow has dropped it.
+                seen = max(seen, _orientation.orientation_of(picture))
+            left = _orientation.UPRIGHT if is_turned else seen
+            image = _orientation.turn_upright(_colour.to_rgb(rgb), left)
+        width, height = _orientation.upright_size(stored, seen)
+        return Decoded(image, opened.format.name, width, height, bits)
+
+
+def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
+    """Returns a JPEG that lacks its end marker alone; ``None`` if more is missing."""
+    with _as_image_error(), open_source(source) as file:
+        content = file.read()
+    if not content.startswith(_formats.JPEG_START):
+        return None
+    first, other = (_read(content.rstrip(b"\xff") + end, min_size) for end in _ENDS)
+    return first if first.image.tobytes() == other.image.tobytes() else None
+
+
+def _from_16_bits(opened: _Opened, low_bytes: list[Any]) -> tuple[int, Image.Image]:
+    """Returns how many bits a loaded colour picture of 16 bits a channel uses, and the picture."""
+    if not _sixteen_bits.may_be_12_bit(opened.picture):
+        return _sixteen_bits.SIXTEEN_BITS, opened.picture
+    opened.file.seek(0)
+    _BUDGET.take(opened.picture.width * opened.picture.height)
+    lower = opened.format.reader(opened.file)
+    lower.tile = low_bytes
+    lower.load()
+    return _sixteen_bits.TWELVE_BITS, _sixteen_bits.joined(opened.picture, lower)
 
 
 @contextlib.contextmanager
-def _opened(source: Any) -> Iterator[tuple[str, ImageFile]]:
-    """Yields the format's name and the picture; what Pillow raises leaves as ``ImageError``."""
+def _opened(source: Any) -> Iterator[_Opened]:
+    """Yields the picture, its pixels not yet read; what Pillow raises leaves as ``ImageError``."""
     with _as_image_error(), open_source(source) as file:
         head = file.read(_formats.HEAD_BYTES)
         file.seek(0)
         picture_format = _formats.find_format(head)
-        with _no_warnings() if picture_format.may_warn(head) else contextlib.nullcontext():
+        may_warn = picture_format.may_warn(head)
+        with _no_warnings(may_warn=may_warn):
             picture = picture_format.reader(file)
-            _require_size(picture)
-            yield picture_format.name, picture
+        _require_size(picture)
+        yield _Opened(picture_format, picture, file, may_warn)
 
 
 @contextlib.contextmanager
@@ -135,16 +243,19 @@ def _as_image_error() -> Iterator[None]:
     except ImageError:
         raise
     except _PILLOW_ERRORS as error:
-        raise ImageError(_reason(error)) from error
+        raise _error_of(error) from error
 
 
 @contextlib.contextmanager
-def _no_warnings() -> Iterator[None]:
+def _no_warnings(*, may_warn: bool) -> Iterator[None]:
     """Silences Pillow's readers that warn about odd but harmless tags.
 
     The filters are the process's own, so this is held to the formats that need it, to Pillow's
-    modules, and to one thread at a time.
+    modules, and to one thread at a time. Nobody waits for room in the memory in such a block.
     """
+    if not may_warn:
+        yield
+        return
     with _WARNING_LOCK, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
@@ -159,18 +270,18 @@ def _require_size(picture: ImageFile) -> None:
         )
 
 
-def _reason(error: Exception) -> str:
+def _error_of(error: Exception) -> ImageError:
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror}"
+        return ImageError(f"cannot be read: {error.strerror}")
     if isinstance(error, Image.DecompressionBombError):
-        return f"too large: {error}"
+        return ImageError(f"too large: {error}")
     if isinstance(error, MemoryError):
-        return "too large: its pixels do not fit into the memory"
+        return ImageError("too large: its pixels do not fit into the memory")
     text, cause = str(error), error.__cause__
     if _SAYS_TRUNCATED.search(text) or isinstance(cause, _END_OF_DATA):
-        return "truncated: the file ends before the picture does"
+        return _TruncatedError("truncated: the file ends before the picture does")
     if isinstance(cause, KeyError):
-        return f"unsupported or damaged: unknown kind of pixels ({text})"
+        return ImageError(f"unsupported or damaged: unknown kind of pixels ({text})")
     if "not identified" in text:  # Pillow's word for a width, height or pixel mode of zero
-        return "truncated or damaged: the header names no picture size"
-    return f"damaged: {text}"
+        return ImageError("truncated or damaged: the header names no picture size")
+    return ImageError(f"damaged: {text}")

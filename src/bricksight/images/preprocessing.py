@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from bricksight.config import InputSpec
-from bricksight.images.decoding import decode_image
+from bricksight.images.decoding import decode_image, holding_pixels
 from bricksight.images.given import Photo, rgb_pixels
 
 LETTERBOX_GREY = 128
@@ -33,7 +33,8 @@ def load_input(photo: Photo, spec: InputSpec) -> np.ndarray:
     Raises:
         ImageError: the photo cannot be read, see ``decode``, or is none, see ``rgb_pixels``.
     """
-    return scale_to_unit(_fit(decode_image(photo, min_size=decoding_size(spec)), spec))
+    with holding_pixels():
+        return scale_to_unit(_fit(decode_image(photo, min_size=decoding_size(spec)), spec))
 
 
 def decoding_size(spec: InputSpec) -> int:

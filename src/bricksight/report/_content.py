@@ -57,6 +57,7 @@ class ReportContent:
     Attributes:
         title: the heading, such as the name of the data set.
         evaluation: on the test photos.
+        warnings: what changes how the figures of the evaluation are to be read.
         validation: on the validation photos, ``None`` if there were none.
         history: the stages of the training, in their order.
         class_counts: label to the number of photos by bucket ("training", "validation", "testing").
@@ -74,6 +75,7 @@ class ReportContent:
     title: str
     evaluation: Evaluation
     image_dir: Path
+    warnings: "Sequence[Problem]" = ()
     validation: Evaluation | None = None
     history: Sequence[TrainingHistory] = ()
     class_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from bricksight import _files
-from bricksight._text import printable
+from bricksight._text import counted, printable
 from bricksight.config import BUCKETS
 from bricksight.evaluation import Answered, Evaluation, Mistake
 from bricksight.report import _plots, _tables
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _MAX_MISTAKES = 30
 _MAX_PAIRS = 15
 _MAX_PATHS = 50
-_MAX_NAMES = 60
-_WIDE_INTERVAL = 0.1
 _FEW_PHOTOS = 5
 _ROOMY_MATRIX = 20
 
@@ -56,6 +54,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["counted"] = counted
     environment.filters["percent"] = _tables.percent
     environment.filters["duration"] = _tables.duration
     return environment
@@ -95,41 +94,19 @@ def _context(content: ReportContent) -> dict[str, object]:
 
 
 def cautions(evaluation: Evaluation) -> list[str]:
-    """Returns what a reader must know before believing the figures."""
-    interval = evaluation.accuracy_interval
-    if interval is None:
-        return []
+    """Returns what a reader must know before believing the figures in the tables."""
     texts = []
-    width = interval.high - interval.low
-    if width > _WIDE_INTERVAL:
-        texts.append(
-            f"The test is small: the accuracy on other photos may lie anywhere in an interval of "
-            f"{100 * width:.0f} percentage points. Two runs that differ by less cannot be told "
-            "apart. More test photos or a cross-validation narrow it."
-        )
-    num_classes = len(evaluation.labels)
-    missing = evaluation.labels_without_images
-    if missing:
-        texts.append(
-            f"Nothing is known about the classes without a test photo, {len(missing)} of "
-            f"{num_classes}: {_named(missing)}."
-        )
     num_few = sum(0 < scores.count < _FEW_PHOTOS for scores in evaluation.classes)
     if num_few:
         texts.append(
             f"The figures of a class with fewer than {_FEW_PHOTOS} test photos say little; that is "
-            f"{num_few} of {num_classes} classes."
+            f"{num_few:,} of {counted(len(evaluation.classes), 'class', 'classes')}."
         )
     if evaluation.groups is not None and evaluation.groups.accuracy is None:
         texts.append(
             "Some groups hold photos of several classes, so there is no accuracy by group."
         )
     return texts
-
-
-def _named(labels: Sequence[str]) -> str:
-    shown = ", ".join(labels[:_MAX_NAMES])
-    return shown if len(labels) <= _MAX_NAMES else f"{shown} and {len(labels) - _MAX_NAMES} more"
 
 
 def _answered(evaluation: Evaluation, threshold: float | None) -> Answered | None:

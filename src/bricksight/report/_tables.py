@@ -135,7 +135,7 @@ def figures(test: Evaluation, validation: Evaluation | None) -> list[Figure]:
 
 def _meanings(evaluation: Evaluation) -> dict[str, str]:
     return {
-        "Photos": "How many were shown to the classifier, none of which it learnt from.",
+        "Photos": "How many were shown to the classifier.",
         "Accuracy": "Share of the photos whose first answer is right, with its 95 % interval.",
         f"Top-{evaluation.top_k} accuracy": (
             f"Share of the photos whose class is among the first {evaluation.top_k} answers."

@@ -1,11 +1,12 @@
 """How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bricksight._places import try_file
+from bricksight.check import bursts
 from bricksight.config import (
     AugmentConfig,
     CrossvalConfig,
@@ -13,21 +14,24 @@ from bricksight.config import (
     HeadConfig,
     RetrainConfig,
     SplitConfig,
+    given,
+    given_or_default,
 )
-from bricksight.dataset import deal_folds, thinned
+from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
 from bricksight.evaluation import (
     NONE_REFUSED,
     Evaluation,
     Refused,
     evaluate,
     refused,
-    unknown_threshold,
+    warnings_of,
 )
-from bricksight.retrain._judging import answers_to_choose_by
+from bricksight.retrain._judging import choose_threshold, rendered_test
+from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._networks import choose_network, open_candidates
 from bricksight.retrain._outputs import cache_path_of
 from bricksight.retrain._photos import Photos
-from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
+from bricksight.retrain._progress import Countdown, Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
     Suspect,
     find_suspects,
@@ -44,6 +48,9 @@ from bricksight.retrain._workflow import (
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
 """Shares of the training photos that a learning curve is drawn through, besides all."""
+
+_OF_THE_SPLIT = frozenset({"tiny_class", "missing_bucket"})
+"""Problems of a split that is not made here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +82,8 @@ class CrossvalResult:
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
         suspects: Photos whose labels are probably wrong, if they were wanted.
+        problems: What was found in the folder of photos.
+        warnings: What changes how the accuracy is to be read.
     """
 
     evaluations: tuple[Evaluation, ...]
@@ -83,6 +92,8 @@ class CrossvalResult:
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
     suspects: tuple[Suspect, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -127,12 +138,16 @@ def crossval(
         CacheError: the cache folder cannot be used.
         MissingPackageError: suspects are wanted and cleanlab is not installed.
     """
-    if folds is not None and folds.suspects is not None:
+    given(config, RetrainConfig, "config")
+    folds = given_or_default(folds, CrossvalConfig, "folds")
+    if folds.suspects is not None:
         require_cleanlab()
         try_file(folds.suspects)
-    folds, head = folds or CrossvalConfig(), head or HeadConfig()
+    head = given_or_default(head, HeadConfig, "head")
+    augment = given_or_default(augment, AugmentConfig, "augment")
+    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")
     require_recipe(config, head)
-    tuning = (fine_tune or FineTuneConfig()).resolved
+    tuning = fine_tune.resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     candidates = open_candidates(
@@ -142,18 +157,21 @@ def crossval(
         watch=watch,
         all_depths=chooses_depths(head, tuning),
     )
-    rest = (split, augment or AugmentConfig())
+    rest = (split, augment)
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), tuning)
-        return _measure(candidates, configs, num_folds=folds.folds, seed=seed, share=share)
+        return _measure(
+            candidates, configs, countdown, num_folds=folds.folds, seed=seed, share=share
+        )
 
     shares = CURVE_SHARES if folds.learning_curve else ()
+    countdown = Countdown(watch, folds.folds * (len(shares) + folds.seeds))
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
     suspects: tuple[Suspect, ...] = ()
+    data = candidates[0].data
     if folds.suspects is not None:
-        data = candidates[0].data
         suspects = find_suspects(data, np.mean([found for _, found in measured], axis=0))
         show_suspects(folds.suspects, data, suspects)
     return CrossvalResult(
@@ -165,29 +183,52 @@ def crossval(
         seconds=watch.seconds_so_far(),
         curve=(*curve, measured[0][0]) if curve else (),
         suspects=suspects,
+        problems=tuple(one for one in data.problems if one.kind not in _OF_THE_SPLIT),
+        warnings=tuple(_warnings(candidates[0], measured[0][0].evaluation, folds.folds, head.seed)),
     )
 
 
+def _warnings(
+    photos: Photos, evaluation: Evaluation, num_folds: int, seed: int
+) -> Iterator[Problem]:
+    """Yields what changes how the accuracy is to be read, leaks first."""
+    data = photos.data
+    yield from suggested_groups(data.records, data.split)
+    yield from bursts(data.records, data.split)
+    pairs: list[tuple[str, str]] = []
+    for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
+        pairs += near_copies(replace(photos, data=dealt))
+    yield from copies_problem(pairs, data.records, len(data.records))
+    yield from warnings_of(evaluation)
+    yield from rendered_test(data)
+
+
 def _measure(
-    candidates: Sequence[Photos], configs: Configs, *, num_folds: int, seed: int, share: float
+    candidates: Sequence[Photos],
+    configs: Configs,
+    countdown: Countdown,
+    *,
+    num_folds: int,
+    seed: int,
+    share: float,
 ) -> tuple[CurvePoint, np.ndarray]:
     """Returns how well every photo is answered by models trained on a share of the others.
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, watch, rate = candidates[0].data, candidates[0].watch, configs[0].false_alarm_rate
+    data, rate = candidates[0].data, configs[0].false_alarm_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
         dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
         counts.append(len(dealt.bucket("training")))
-        watch.begin_model()
+        countdown.begin_model()
         photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
         trained_on, trained = fit(photos, configs, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())
-        threshold = unknown_threshold(answers_to_choose_by(trained), false_alarm_rate=rate)
+        threshold, _ = choose_threshold(trained, dealt, rate)
         known.append(refused(found[rows], threshold))
         strange = trained.head.probabilities(trained_on.held_out_outliers())
         outliers.append(refused(strange, threshold))

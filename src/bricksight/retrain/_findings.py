@@ -15,7 +15,7 @@ from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
-from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Record
+from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Problem, Record
 from bricksight.evaluation import Evaluation, Refused, evaluate
 from bricksight.export import ExportedFile
 from bricksight.features import CompiledModule
@@ -39,6 +39,7 @@ class Findings:
         known_refused: How many test photos are answered "unknown".
         outliers_refused: How many photos of none of the classes are, of those that were held out;
             ``None`` where no such photos were given.
+        warnings: What changes how the figures are to be read.
         settings: What the run was asked for.
     """
 
@@ -50,6 +51,7 @@ class Findings:
     unknown_threshold: float | None
     known_refused: Refused
     outliers_refused: Refused | None
+    warnings: Sequence[Problem]
     settings: Mapping[str, Mapping[str, object]]
 
 
@@ -93,6 +95,7 @@ def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
             "accuracy": findings.test.accuracy,
             "top_k_accuracy": findings.test.top_k_accuracy,
             "expected_calibration_error": findings.test.expected_calibration_error,
+            "warnings": [asdict(warning) for warning in findings.warnings],
         },
         exports={
             exported.format: {"file": exported.path.name, "size_bytes": exported.size_bytes}
@@ -111,6 +114,7 @@ def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, flo
     """Writes ``metrics.json``."""
     metrics = {
         "test": findings.test.to_json(),
+        "warnings": [asdict(warning) for warning in findings.warnings],
         "validation": findings.validation and findings.validation.to_json(),
         "unknown_threshold": findings.unknown_threshold,
         "known_refused": findings.known_refused.to_json(),
@@ -144,6 +148,7 @@ def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
     return ReportContent(
         title=data.image_dir.resolve().name,
         evaluation=findings.test,
+        warnings=findings.warnings,
         validation=findings.validation,
         image_dir=data.image_dir,
         history=[_training_history(findings)],

@@ -1,22 +1,28 @@
 """A trained model judged on photos that it has not seen, and what is to be said of the figures."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bricksight._text import counted
+from bricksight.check import bursts
 from bricksight.config import RetrainConfig
-from bricksight.dataset import Dataset, Problem
-from bricksight.evaluation import ENOUGH_PHOTOS, Evaluation, refused, unknown_threshold
+from bricksight.dataset import Dataset, Problem, suggested_groups
+from bricksight.evaluation import (
+    Evaluation,
+    fewest_for_threshold,
+    refused,
+    unknown_threshold,
+    warnings_of,
+)
 from bricksight.retrain._findings import Findings, judge
+from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._photos import Photos
 from bricksight.training import TrainedHead
 
 Settings = Mapping[str, Mapping[str, object]]
 
-_WIDEST_INTERVAL = 0.1
-"""Of the accuracy, at 95 %, that is not worth a warning: five points either way."""
+_CURE = "bricksight crossval, which tests on every photo, narrows that range."
 
 
 def judge_trained(
@@ -35,64 +41,78 @@ def judge_trained(
         )
         answers = head.probabilities(test.plain())
         tested = judge(answers, data, test_records)
-        chosen_by = answers_to_choose_by(trained)
-        threshold = unknown_threshold(chosen_by, false_alarm_rate=config.false_alarm_rate)
+        threshold, without = choose_threshold(trained, data, config.false_alarm_rate)
         outliers = head.probabilities(photos.held_out_outliers())
-        rough = _rough_threshold(len(chosen_by))
-        doubts = (*rough, *_small_test(tested), *_rendered_test(data))
-        return Findings(
-            data=replace(data, problems=(*data.problems, *doubts)),
-            compiled=photos.compiled,
-            trained=trained,
-            test=tested,
-            validation=validated,
-            unknown_threshold=threshold,
-            known_refused=refused(answers, threshold),
-            outliers_refused=refused(outliers, threshold) if data.outliers else None,
-            settings=settings,
-        )
+    return Findings(
+        data=data,
+        compiled=photos.compiled,
+        trained=trained,
+        test=tested,
+        validation=validated,
+        unknown_threshold=threshold,
+        known_refused=refused(answers, threshold),
+        outliers_refused=refused(outliers, threshold) if data.outliers else None,
+        warnings=(*_warnings(photos, tested), *without),
+        settings=settings,
+    )
 
 
-def answers_to_choose_by(trained: TrainedHead) -> np.ndarray:
-    """Returns answers to known photos by which to choose the threshold for "unknown".
+def _warnings(photos: Photos, tested: Evaluation) -> list[Problem]:
+    """Returns what changes how the accuracy is to be read, leaks first."""
+    if not tested.num_images:
+        return []
+    data = photos.data
+    return [
+        *suggested_groups(data.records, data.split),
+        *bursts(data.records, data.split),
+        *copies_problem(near_copies(photos), data.records, len(data.bucket("testing"))),
+        *warnings_of(tested, cure=_CURE),
+        *rendered_test(data),
+    ]
 
-    Those of the validation photos; where these are few, also those of the cross-validation. Their
-    models have seen fewer photos and are less sure, so that fewer photos are refused than may be:
-    better than to refuse too many by a threshold that hangs on one photo (docs/unknown.md).
+
+def choose_threshold(
+    trained: TrainedHead, data: Dataset, rate: float
+) -> tuple[float | None, list[Problem]]:
+    """Returns the threshold for "unknown", or what is to be said where too few photos choose it.
+
+    The validation photos choose it; where these are too few, also the answers of the
+    cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
+    are refused than may be: better than to refuse too many by a threshold that hangs on one photo
+    (docs/unknown.md).
+
+    Args:
+        trained: the layer, with its answers to photos that it was not fitted to.
+        data: the photos.
+        rate: in percent, of known photos that may be refused.
     """
-    held_out, out_of_fold = trained.held_out, trained.out_of_fold
-    if out_of_fold is None or not 0 < len(held_out) < ENOUGH_PHOTOS:
-        return held_out
-    return np.concatenate([held_out, out_of_fold])
+    answers, groups = trained.held_out, _groups(data, "validation")
+    fewest = fewest_for_threshold(rate)
+    if trained.out_of_fold is not None and 0 < len(set(groups)) < fewest:
+        answers = np.concatenate([answers, trained.out_of_fold])
+        groups += _groups(data, "training")
+    threshold = unknown_threshold(answers, false_alarm_rate=rate, groups=groups)
+    return threshold, _no_threshold(groups, fewest, rate) if threshold is None else []
 
 
-def _rough_threshold(num_photos: int) -> list[Problem]:
-    """Returns what is to be said of the threshold for "unknown" if few photos chose it."""
-    if not 0 < num_photos < ENOUGH_PHOTOS:
-        return []
+def _groups(data: Dataset, bucket: str) -> list[str]:
+    return [record.group for record in data.bucket(bucket)]
+
+
+def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
+    """Returns why no answer is given as "unknown"."""
+    number = len(set(groups))
+    noun = "photo" if number == len(groups) else "group"
     message = (
-        f'The threshold below which an answer is "unknown" was chosen on '
-        f"{counted(num_photos, 'photo')} and is rough; more photos, or a "
-        "higher --validation_percentage, make it better."
+        f'No answer is given as "unknown": {counted(number, "held-out " + noun)} cannot tell which '
+        f"threshold refuses no more than {rate:g} % of known photos; {fewest} or more can. Add "
+        "photos, or raise --validation_percentage or --false_alarm_rate."
     )
-    return [Problem("rough_threshold", message)]
+    return [Problem("no_threshold", message)]
 
 
-def _small_test(test: Evaluation) -> list[Problem]:
-    """Returns what is to be said of the test if few photos were kept for it."""
-    if test.accuracy_interval is None:
-        return []
-    low, high = test.accuracy_interval.low, test.accuracy_interval.high
-    if high - low <= _WIDEST_INTERVAL:
-        return []
-    message = (
-        f"{counted(test.num_images, 'test photo')} cannot tell models apart that differ by less "
-        f"than about {100 * (high - low) / 2:.0f} points; bricksight crossval tests on every photo."
-    )
-    return [Problem("small_test", message)]
-
-
-def _rendered_test(data: Dataset) -> list[Problem]:
+def rendered_test(data: Dataset) -> list[Problem]:
+    """Returns what is to be said where no real photo was tested on."""
     message = (
         "The test photos are renders, which says little of real photos; bricksight evaluate MODEL "
         "PHOTOS tells how good the model is on those."

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from bricksight._text import about
+
+_SECONDS_BETWEEN_MODELS = 5.0
+
 Advance = Callable[[int], None]
 """Told how many more items of a stage are done."""
 
@@ -72,3 +76,22 @@ class Stopwatch:
     def seconds_so_far(self) -> dict[str, float]:
         """Returns the seconds of each stage that has ended, and since this was made: "Total"."""
         return self.seconds | {"Total": time.perf_counter() - self._start}
+
+
+class Countdown:
+    """Says which of several models is trained, and about how long the others take."""
+
+    def __init__(self, watch: Stopwatch, total: int) -> None:
+        self._watch, self._total = watch, total
+        self._begun = 0
+        self._start = self._said = time.perf_counter()
+
+    def begin_model(self) -> None:
+        """Begins the next one; says so unless it was said a moment ago."""
+        self._watch.begin_model()
+        now = time.perf_counter()
+        if self._begun and now - self._said >= _SECONDS_BETWEEN_MODELS:
+            left = (now - self._start) / self._begun * (self._total - self._begun)
+            self._watch.say(f"Model {self._begun + 1} of {self._total}, {about(left)} left")
+            self._said = now
+        self._begun += 1

@@ -17,6 +17,8 @@ from bricksight.config import (
     HeadConfig,
     RetrainConfig,
     SplitConfig,
+    given,
+    given_or_default,
 )
 from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
 from bricksight.errors import ConfigError, OutputError
@@ -98,8 +100,11 @@ def retrain(
             a model that is trained already was kept.
         ExportError: a written file gives other answers than the trained layer.
     """
-    split, augment = split or SplitConfig(), augment or AugmentConfig()
-    head, fine_tune = head or HeadConfig(), (fine_tune or FineTuneConfig()).resolved
+    given(config, RetrainConfig, "config")
+    split = given_or_default(split, SplitConfig, "split")
+    augment = given_or_default(augment, AugmentConfig, "augment")
+    head = given_or_default(head, HeadConfig, "head")
+    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune").resolved
     configs = (config, split, augment, head, fine_tune)
     watch = Stopwatch(reporter or SilentReporter())
     require_recipe(config, head)
