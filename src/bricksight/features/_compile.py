@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import cache_dir, replacing
+from bricksight._files import cache_dir, in_cache, replacing
 from bricksight._native_log import without_native_notices
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
@@ -83,14 +83,10 @@ def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray])
         ModuleError: the module cannot be loaded.
         CacheError: the cache folder cannot be used.
     """
-    folder = cache_dir("compiled") / f"{module.fingerprint}-{COMPILER_VERSION}"
-    compiled = _read(module, folder)
+    name = f"{module.fingerprint}-{COMPILER_VERSION}"
+    compiled = _read(module, cache_dir("compiled") / name)
     if compiled is None:
-        compiled = _compile(module, folder, images)
-        gc.collect()  # TensorFlow's graphs hold each other in circles: 180 MB for MobileNetV2
-        with replacing(folder / "compiled.json") as part:
-            described = asdict(_Described.of(compiled))
-            part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        compiled = in_cache(lambda root: _compiled_in(root / name, module, images), "compiled")
     if compiled.reason:
         _LOGGER.warning(
             "%s cannot be compiled for LiteRT (%s). TensorFlow computes its features, several "
@@ -98,6 +94,17 @@ def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray])
             module.reference,
             compiled.reason,
         )
+    return compiled
+
+
+def _compiled_in(
+    folder: Path, module: Module, images: Callable[[InputSpec], np.ndarray]
+) -> CompiledModule:
+    compiled = _compile(module, folder, images)
+    gc.collect()  # TensorFlow's graphs hold each other in circles: 180 MB for MobileNetV2
+    with replacing(folder / "compiled.json") as part:
+        described = asdict(_Described.of(compiled))
+        part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     return compiled
 
 
