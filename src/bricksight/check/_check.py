@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight.check._advice import photo_advice
 from bricksight.check._photos import Facts, examine
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._twins import Twins, find_twins
@@ -19,16 +20,21 @@ from bricksight.errors import DataError
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many photos are done, and how many there are."""
 
-_FORMAT_OF = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".webp": "WEBP",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
+_FORMATS_OF = {
+    ".jpg": {"JPEG"},
+    ".jpeg": {"JPEG"},
+    ".png": {"PNG"},
+    ".webp": {"WEBP"},
+    ".bmp": {"BMP"},
+    ".gif": {"GIF"},
+    ".tif": {"TIFF"},
+    ".tiff": {"TIFF"},
+    ".heic": {"HEIF"},
+    ".heif": {"HEIF", "AVIF"},
+    ".hif": {"HEIF"},
+    ".avif": {"AVIF"},
 }
+"""Ending → what is expected behind it; nothing is expected behind other endings."""
 
 
 def check(
@@ -52,7 +58,11 @@ def check(
     dataset = scan(Path(image_dir), split=split, progress=_stage("Reading files", progress))
     facts, reasons = _examined(dataset.records, _stage("Looking at photos", progress))
     dataset = dataset.without(reasons)
-    report = _report(dataset, [facts[record.relative_path] for record in dataset.records])
+    report = _report(
+        dataset,
+        [facts[record.relative_path] for record in dataset.records],
+        _stage("Looking for near-duplicates", progress),
+    )
     if strict and report.faults:
         raise DataError(
             f"{counted(len(report.faults), 'fault')} in {report.image_dir}:"
@@ -86,13 +96,17 @@ def _examined(
     return facts, reasons
 
 
-def _report(dataset: Dataset, facts: Sequence[Facts]) -> CheckReport:
+def _report(
+    dataset: Dataset, facts: Sequence[Facts], progress: Callable[[int, int], None]
+) -> CheckReport:
     """Returns the report; ``facts`` are those of the data set's records, in the same order."""
-    twins = find_twins(dataset.records, [fact.fingerprint for fact in facts])
+    fingerprints = [fact.fingerprint for fact in facts]
+    twins = find_twins(dataset.records, fingerprints, progress=progress)
     suggestion = suggest_group_by(dataset.records) if dataset.split.group_by is None else None
     problems = [
         *dataset.problems,
         *_wrong_extensions(dataset.records, facts),
+        *photo_advice(dataset.records, facts),
         *_twin_problems(twins),
         *_group_by_problem(suggestion),
     ]
@@ -132,7 +146,7 @@ def _wrong_extensions(records: Sequence[Record], facts: Sequence[Facts]) -> list
     problems = []
     for record, fact in zip(records, facts, strict=True):
         ending = PurePosixPath(record.relative_path).suffix
-        if _FORMAT_OF[ending.lower()] != fact.format:
+        if fact.format not in _FORMATS_OF.get(ending.lower(), {fact.format}):
             message = (
                 f"{record.relative_path!r} is a {fact.format} file whatever its name says; it is "
                 "used as it is, but other programs may refuse it."

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from bricksight import images
 from bricksight._files import replacing
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
 from bricksight.check._report import CheckReport
 from bricksight.dataset import Dataset
 from bricksight.errors import ImageError
+from bricksight.images.decoding import decode_image
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)
@@ -178,7 +178,7 @@ def _tile(path: Path, name: str, thumb: int) -> Image.Image:
     draw = ImageDraw.Draw(tile)
     font = ImageFont.load_default(_NAME_SIZE)
     try:
-        photo = Image.fromarray(images.decode(path, min_size=thumb))
+        photo = decode_image(path, min_size=thumb)
     except ImageError as error:
         reason = _fitted(str(error), font, thumb - 2 * _GAP)
         draw.text((thumb / 2, thumb / 2), reason, fill=_RED, font=font, anchor="mm")

@@ -12,7 +12,7 @@ import numpy as np
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
 from bricksight._text import counted
-from bricksight._threads import num_cores
+from bricksight._threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ConfigError, ImageError
@@ -92,9 +92,10 @@ class Predictor:
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
-            ConfigError: there is no such runtime.
+            ConfigError: there is no such runtime, or ``threads`` is more than the machine can run.
             MissingPackageError: the runtime is not installed.
         """
+        require_threads(threads, name="threads")
         path = Path(model)
         if path.is_dir() and not is_model_folder(path):
             kind = runtime_class(runtime or "litert")
