@@ -1,16 +1,21 @@
 """Photos that are tested on and trained on too, and what is said of them."""
 
+import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from bricksight.check import bursts, check
+from bricksight.check._bursts import taken_at
 from bricksight.cli import main
 from bricksight.config import SplitConfig
 from bricksight.dataset import (
     Record,
     group_by_for_pairs,
     group_keys,
+    scan,
     suggest_group_by,
     suggested_groups,
 )
@@ -120,3 +125,36 @@ def twin_of(path: str) -> str:
     """Returns the path of the other rendition of the same picture."""
     stem = path.removesuffix(".png")
     return f"{stem[:-1]}.png" if stem.endswith("x") else f"{stem}x.png"
+
+
+def write_dated(folder: Path, *, seconds: float, per_class: int = 6) -> Path:
+    """Writes photos whose EXIF data say that they were taken so many seconds apart."""
+    start = datetime.datetime(2024, 5, 1, 12)
+    for label in ("red", "green"):
+        (folder / label).mkdir(parents=True)
+        for number in range(per_class):
+            exif = Image.Exif()
+            taken = start + datetime.timedelta(seconds=seconds * number)
+            exif.get_ifd(0x8769)[0x9003] = taken.strftime("%Y:%m:%d %H:%M:%S")
+            draw(label, number).save(folder / label / f"IMG_{number:04d}.jpg", exif=exif)
+    return folder
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(1, True), (20, False)])
+def test_bursts__are_photos_taken_right_after_each_other(
+    tmp_path: Path, seconds: float, said: bool
+) -> None:
+    data = scan(write_dated(tmp_path / "photos", seconds=seconds))
+    problems = bursts(data.records, SplitConfig())
+    assert [problem.kind for problem in problems] == ["bursts"] * said
+    assert all("12 of 12 photos were taken within 2 seconds" in one.message for one in problems)
+    assert bursts(data.records, SplitConfig(group_by=r"IMG_\d\d\d")) == []
+    kinds = {problem.kind for problem in check(data.image_dir).dataset.problems}
+    assert ("bursts" in kinds) == said
+
+
+def test_bursts__of_photos_without_times_are_none(photo_folder: Path, tmp_path: Path) -> None:
+    assert bursts(scan(photo_folder).records, SplitConfig()) == []
+    (tmp_path / "no.jpg").write_bytes(b"no photo")
+    assert taken_at(tmp_path / "no.jpg") is None
+    assert bursts((), SplitConfig()) == []

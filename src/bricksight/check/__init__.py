@@ -1,5 +1,6 @@
 """Everything that can be known about a folder of photos before training on it."""
 
+from bricksight.check._bursts import bursts
 from bricksight.check._check import check, near_duplicates
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._sheets import (
@@ -16,6 +17,7 @@ __all__ = [
     "Spread",
     "Twin",
     "Twins",
+    "bursts",
     "check",
     "contact_sheet",
     "near_duplicates",

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight.check._bursts import bursts
 from bricksight.check._photos import Facts, examine
 from bricksight.check._report import CheckReport, ClassCounts, Spread
 from bricksight.check._twins import Twins, find_twins
@@ -106,6 +107,7 @@ def _report(dataset: Dataset, facts: Sequence[Facts]) -> CheckReport:
         *_wrong_extensions(dataset.records, facts),
         *_twin_problems(twins),
         *suggested_groups(dataset.records, dataset.split),
+        *bursts(dataset.records, dataset.split),
     ]
     return CheckReport(
         dataset=replace(dataset, problems=tuple(problems)),

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from bricksight import images
 from bricksight._files import replacing
 from bricksight._lettering import draw_text, shortened, text_width
+from bricksight._locks import short_name
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
 from bricksight._walk import mark_as_own
@@ -137,7 +138,7 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
-        name, title = label, f"{label}  ({counted(len(photos), 'photo')})"
+        name, title = short_name(label), f"{label}  ({counted(len(photos), 'photo')})"
         if page:
             name += f", sheet {page + 1}"
         if num_pages > 1:

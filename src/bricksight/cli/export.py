@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from bricksight._text import counted
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError, MissingPackageError
@@ -87,11 +88,13 @@ def export(
         _require_possible(names, choices)
     exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir)
     reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
+    places = dict.fromkeys(names, writing.out)
+    if writing.out is not None and len(names) > 1:
+        places = {name: writing.out / FORMATS[name].file_name for name in names}
+    for name, out in places.items():
+        exporter.require_place(name, out=out, choices=choices)
     files = []
-    for name in names:
-        out = writing.out
-        if out is not None and len(names) > 1:
-            out = out / FORMATS[name].file_name
+    for name, out in places.items():
         try:
             with reporter.stage(f"Writing {name}", None):
                 files.append(exporter.export(name, out=out, choices=choices))
@@ -180,7 +183,7 @@ def _print(files: "list[ExportedFile]") -> None:
     console = stdout_console()
     console.print(table)
     num_photos = files[0].agreement.num_photos
-    told = f"Compared on {num_photos} photos"
+    told = f"Compared on {counted(num_photos, 'photo')}"
     if (accuracy := files[0].accuracy) is not None:
         told += f"; accuracy on the {accuracy.num_photos} of them that training has not seen"
     console.print(f"{told}.")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bricksight._text import counted
 from bricksight.dataset._dataset import Dataset
 from bricksight.errors import DataError
 
@@ -34,9 +35,10 @@ def deal_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
     num_possible = _most_folds(labels, groups)
     if num_possible < num_folds:
         raise DataError(
-            f"{data.image_dir} can be dealt to {num_possible} folds at most: no class has more "
-            f"photos, or there are no more groups. Add photos, or ask for fewer than {num_folds} "
-            "--folds."
+            f"{data.image_dir} cannot be dealt to {num_folds} folds: no class has more than "
+            f"{counted(int(np.bincount(labels).max()), 'photo')}, and there are "
+            f"{counted(len(np.unique(groups)), 'group')} of photos. Add photos"
+            + (f", or ask for --folds {num_possible}." if num_possible > 1 else ".")
         )
 
     def deal(num: int, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

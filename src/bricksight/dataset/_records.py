@@ -10,6 +10,7 @@ _ADVICE = frozenset(
         "tiny_class",
         "no_group",
         "group_by",
+        "bursts",
         "hidden_folder",
         "alike_classes",
         "extra_class",

@@ -256,6 +256,11 @@ def _require_classes(image_dir: Path, listing: Listing, *, least: int) -> None:
         found = f"{image_dir} holds {number} but no folder."
     else:
         found = f"{image_dir} {_nothing_in(listing)}."
+    if least == 1 and listing.loose_photos:
+        found += (
+            " Put the photos of each class into a folder of its name; bricksight classify answers "
+            "photos without measuring."
+        )
     raise DataError(f"{found} {LAYOUT}")
 
 

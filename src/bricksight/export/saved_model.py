@@ -8,6 +8,7 @@ from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.export._request import Request
+from bricksight.export._saved_model_names import name_functions_by_order
 from bricksight.export.classifier import Classifier
 from bricksight.images.preprocessing import LETTERBOX_GREY, decoding_size
 
@@ -19,6 +20,8 @@ _JPEG_REDUCTIONS = (8, 4, 2)
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
     """Writes the model to the folder ``path``; TensorFlow Serving takes it as it is.
+
+    The same network gives the same bytes.
 
     ``serving_default`` takes what ``request.io`` says, photos as files or arrays.
     """
@@ -44,6 +47,7 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
     signatures = {BYTES: model.bytes, ARRAY: model.array, DEFAULT: default}
     with without_native_notices(), native_path(path) as writable:
         tf.saved_model.save(model, str(writable), signatures=signatures)
+        name_functions_by_order(writable)
 
 
 def _input(content: Any, spec: InputSpec) -> Any:

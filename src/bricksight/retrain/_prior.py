@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import softmax
 
+from bricksight._text import counted
 from bricksight.bundle import Head
 from bricksight.retrain._photos import Photos
 
@@ -41,10 +42,11 @@ def prior_head(photos: Photos) -> Head | None:
     logits = head.logits(features[rows])
     logits[:, ~is_known] = -np.inf
     right = float((logits.argmax(axis=1) == examples.labels[rows]).mean())
+    have = "has the number of a part" if is_known.sum() == 1 else "have the numbers of parts"
     told = (
-        f"{int(is_known.sum())} of {len(is_known)} classes have the numbers of parts that "
-        f"{photos.own.reference} knows; it answers {100 * right:.0f} % of their training photos "
-        "rightly before any training"
+        f"{int(is_known.sum())} of {counted(len(is_known), 'class', 'classes')} "
+        f"{have} that {photos.own.reference} knows; it answers {100 * right:.0f} % of their "
+        "training photos rightly before any training"
     )
     if right < _LEAST_RIGHT:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)

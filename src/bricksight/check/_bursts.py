@@ -1,0 +1,75 @@
+"""Photos that were taken one right after the other, and so probably show one object."""
+
+import datetime
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from bricksight._text import counted
+from bricksight._threads import in_threads, num_cores
+from bricksight.config import SplitConfig
+from bricksight.dataset import Problem, Record
+
+_SECONDS = 2
+_MIN_SHARE = 0.5
+_SAMPLE = 40
+_EXIF, _TAKEN = 0x8769, 0x9003  # the Exif directory, and DateTimeOriginal in it
+
+
+def bursts(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
+    """Returns a warning where most photos were taken within seconds of another of their class.
+
+    Args:
+        records: the photos; where a few dozen of them have no time, the others are not opened.
+        split: says whether groups are given; then nothing is to be said.
+    """
+    if split.group_by or not _have_times(records):
+        return []
+    times: dict[str, list[tuple[float, Record]]] = defaultdict(list)
+    with in_threads(taken_at, [one.path for one in records], num_threads=num_cores()) as found:
+        for record, taken in zip(records, found, strict=True):
+            if taken is not None:
+                times[record.label].append((taken, record))
+    close = [path for dated in times.values() for path in _close(dated)]
+    if len(close) < _MIN_SHARE * len(records):
+        return []
+    message = (
+        f"{len(close):,} of {counted(len(records), 'photo')} were taken within {_SECONDS} seconds "
+        "of another of their class, so they probably show the same object. Where one is trained on "
+        "and another tested on, the accuracy is too good. Begin the names of the photos of each "
+        "object alike, such as object7_1.jpg, and keep them together: --group_by '^(.+)_[^_/]*$'"
+    )
+    return [Problem("bursts", message, tuple(close))]
+
+
+def taken_at(path: Path) -> float | None:
+    """Returns when a photo was taken, in seconds, by its EXIF data; ``None`` where they are mute.
+
+    Cameras do not agree on time zones; only differences mean something.
+    """
+    try:
+        with Image.open(path) as image:
+            text = str(image.getexif().get_ifd(_EXIF).get(_TAKEN, ""))
+        taken = datetime.datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S")
+        return taken.replace(tzinfo=datetime.timezone.utc).timestamp()
+    except Exception:  # noqa: BLE001  (damaged EXIF data fail in many ways, and no time is no fault)
+        return None
+
+
+def _have_times(records: Sequence[Record]) -> bool:
+    sample = records[:: max(1, len(records) // _SAMPLE)]
+    known = sum(taken_at(record.path) is not None for record in sample)
+    return bool(records) and known >= _MIN_SHARE * len(sample)
+
+
+def _close(dated: Sequence[tuple[float, Record]]) -> list[str]:
+    """Returns the paths of photos with one of another group shortly before or after."""
+    in_order = sorted(dated, key=lambda one: (one[0], one[1].relative_path))
+    found = set()
+    for (before, first), (after, second) in itertools.pairwise(in_order):
+        if after - before <= _SECONDS and first.group != second.group:
+            found |= {first.relative_path, second.relative_path}
+    return sorted(found)
