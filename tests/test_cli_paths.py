@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bricksight._paths import as_path
 
 from bricksight import Predictor, RetrainConfig, open_bundle
 from bricksight.camera import Keeper, parse_source
