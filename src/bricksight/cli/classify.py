@@ -148,12 +148,14 @@ def classify(
         raise ConfigError("No photos are named: classify BUNDLE PHOTO...")
     complaints = _Complaints()
     batches = named_photos(photos, complaints.add)
-    writer = _writer(answering, with_objects=objects.group_by is not None)
     if objects.group_by is None:
+        writer = _writer(answering, with_objects=False)
         for batch in batches:
             _classify(predictor, batch, answering.top_k, writer, complaints)
             sys.stdout.flush()  # whoever names photos one by one waits for each answer
-    elif grouped := _objects([photo for batch in batches for photo in batch], objects):
+    else:
+        grouped = _objects([photo for batch in batches for photo in batch], objects)
+        writer = _writer(answering, with_objects=True)
         _classify_objects(
             predictor, grouped, answering.top_k, objects.min_votes, writer, complaints
         )
