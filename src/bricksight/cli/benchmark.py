@@ -130,13 +130,17 @@ def _photos(
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:
+    from bricksight._files import replacing
     from bricksight.benchmark import accuracy_plot
 
     text, figures, plot = (out / name for name in NAMES)
     markdown = found.to_markdown()
     plot.unlink(missing_ok=True)  # one of an earlier run would not belong to these figures
     if any(one.accuracy is not None for one in found.measurements):
-        accuracy_plot(found.measurements, plot)
+        with replacing(plot) as part:
+            accuracy_plot(found.measurements, part)
         markdown += f"\n![Accuracy against latency]({plot.name})\n"
-    text.write_text(markdown, encoding="utf-8")
-    figures.write_text(json_text(found.to_json(), indent=2) + "\n", encoding="utf-8")
+    content = {text: markdown, figures: json_text(found.to_json(), indent=2) + "\n"}
+    for path, words in content.items():
+        with replacing(path) as part:
+            part.write_text(words, encoding="utf-8")

@@ -232,7 +232,7 @@ class _Run:
     def write(self, folder: Path) -> None:
         """Writes the bundle into ``folder``."""
         config, findings, watch = self._configs[0], self.found, self._watch
-        with watch.stage("Exporting"):
+        with watch.stage("Exporting"), writing(folder):
             head = findings.trained.head
             exports = _export(folder, self._photos, head, config.final_tensor_name)
         with writing(folder):
