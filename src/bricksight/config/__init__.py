@@ -18,6 +18,7 @@ __all__ = [
     "AUTO_MODULE",
     "BUCKETS",
     "GRAPH_NAMES",
+    "MOST_PATTERN_CHARACTERS",
     "PHOTO_EXTENSIONS",
     "RENDERS_FILE",
     "AugmentConfig",
@@ -59,6 +60,9 @@ ClassWeight = Literal["balanced", "none"]
 HeadKind = Literal["softmax", "lda"]
 Mirror = Literal["auto", "never", "always"]
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+
+MOST_PATTERN_CHARACTERS = 1_000
+"""How long a regular expression may be; they are read from bundles too."""
 
 GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_ops")
 """How the names of the frozen graph's nodes begin, the output's excepted."""
@@ -122,9 +126,14 @@ class SplitConfig:
                 "together they must stay under 100."
             )
         if self.group_by is not None:
+            if len(self.group_by) > MOST_PATTERN_CHARACTERS:
+                raise ConfigError(
+                    f"--group_by has {len(self.group_by):,} characters; it may have at most "
+                    f"{MOST_PATTERN_CHARACTERS:,}."
+                )
             try:
                 re.compile(self.group_by)
-            except re.error as error:
+            except (re.error, RecursionError, OverflowError) as error:
                 raise ConfigError(
                     f"--group_by {self.group_by!r} is not a regular expression ({error})."
                 ) from error
@@ -241,6 +250,7 @@ class SourceConfig:
         replace_background: Percent of the random views of such photos that show another background.
         backgrounds: Folder of photos to put behind the parts; without it, plain colours and
             gradients.
+        trust: Load a pretrained network even if it may reach for files, the network or programs.
     """
 
     image_dir: Path
@@ -256,6 +266,7 @@ class SourceConfig:
     empty_scene: Path | None = None
     replace_background: float = 50
     backgrounds: Path | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         self._require_cutouts()

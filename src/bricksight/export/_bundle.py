@@ -10,6 +10,7 @@ import numpy as np
 
 from bricksight._files import sha256_of
 from bricksight._threads import in_threads, num_cores
+from bricksight._untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export
 from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError, ExportError, ImageError
@@ -60,10 +61,14 @@ class Exporter:
     Args:
         bundle: What ``retrain`` wrote; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
+        trust: Write a network even if it may reach for files, the network or programs; see
+            docs/security.md.
     """
 
-    def __init__(self, bundle: Bundle, *, photos_dir: Path | None = None) -> None:
-        self._bundle = bundle
+    def __init__(
+        self, bundle: Bundle, *, photos_dir: Path | None = None, trust: bool = False
+    ) -> None:
+        self._bundle, self._trust = bundle, trust
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
         self._is_named_here = photos_dir is not None
         self._photos_dir = photos_dir or (Path(named) if named else None)
@@ -89,7 +94,7 @@ class Exporter:
         write_sidecar(path, self._sidecar(exported, figures))
         if _is_below(path, self._bundle.path):
             entry = {"format": format_name, "file": path.name, **figures}
-            add_export(self._bundle, path, exported.files, entry)
+            add_export(self._bundle, path, (*exported.files, sidecar_path(path)), entry)
         return exported
 
     def _require_free(self, path: Path, *, is_folder: bool) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ class Exporter:
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        return read_sidecar(path).files if is_folder and sidecar_path(path).is_file() else ()
+        return tuple(read_sidecar(path).files) if is_folder and sidecar_path(path).is_file() else ()
 
     def _request(self, format_name: str, chosen: Choices) -> Request:
         described = format_named(format_name)
@@ -128,10 +133,12 @@ class Exporter:
             layout=chosen.layout or "nchw",
             io=chosen.io or default_io,
             unknown_threshold=self._bundle.manifest.unknown_threshold,
+            trust=self._trust,
         )
 
     def _sidecar(self, exported: ExportedFile, agreement: Mapping[str, Any]) -> Sidecar:
         manifest = self._bundle.manifest
+        folder = exported.path if exported.path.is_dir() else exported.path.parent
         return Sidecar(
             labels=manifest.labels,
             input=manifest.input,
@@ -140,11 +147,7 @@ class Exporter:
             precision=exported.precision,
             layers=layers_of(self._classifier, exported.format),
             agreement=agreement,
-            files=tuple(
-                file.relative_to(exported.path).as_posix()
-                for file in exported.files
-                if exported.path.is_dir()
-            ),
+            files={file.relative_to(folder).as_posix(): sha256_of(file) for file in exported.files},
             origin={
                 "bundle": self._bundle.path.resolve().name,
                 "created": manifest.created,
@@ -154,7 +157,7 @@ class Exporter:
 
     @functools.cached_property
     def _classifier(self) -> Classifier:
-        return load_classifier(self._bundle)
+        return load_classifier(self._bundle, trust=self._trust)
 
     @functools.cached_property
     def _photos(self) -> dict[str, list[Path]]:
@@ -163,7 +166,7 @@ class Exporter:
         found: dict[str, list[Path]] = {bucket: [] for bucket in _BUCKETS}
         if folder is not None and folder.is_dir():
             for one in self._bundle.photos():
-                if (path := folder / one.path).is_file():
+                if self._is_its_photo(path := folder / one.path, one.sha256):
                     found[one.bucket].append(path)
             if not any(found.values()) and (self._is_named_here or not self._bundle.photos()):
                 files = (path for path in folder.rglob("*") if path.is_file())
@@ -185,6 +188,16 @@ class Exporter:
                 f"{where}. Name a folder of photos with --image_dir, one sub-folder a class."
             )
         return found
+
+    def _is_its_photo(self, path: Path, sha256: str) -> bool:
+        """Returns whether a photo that the bundle names is there to be read.
+
+        Where a link leads out of the folder, it has to be the very photo of the training.
+        """
+        folder = self._photos_dir
+        if folder is None or not path.is_file():
+            return False
+        return is_inside(path, folder) or sha256_of(path) == sha256
 
     @functools.cached_property
     def _proof(self) -> Proof:
@@ -249,6 +262,7 @@ def export_bundle(
     out: Path | None = None,
     photos_dir: Path | None = None,
     choices: Choices | None = None,
+    trust: bool = False,
 ) -> ExportedFile:
     """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
 
@@ -261,13 +275,16 @@ def export_bundle(
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.
         choices: precision and the like.
+        trust: write a network even if it may reach for files, the network or programs.
 
     Raises:
+        UntrustedModelError: it may, and ``trust`` is not given.
         ConfigError: there is no such format, or it is not to be had as chosen.
         ExportError: there are no photos, or the file gives other answers; nothing is left of it.
         MissingPackageError: what writes or runs the format is not installed.
     """
-    return Exporter(bundle, photos_dir=photos_dir).export(format_name, out=out, choices=choices)
+    exporter = Exporter(bundle, photos_dir=photos_dir, trust=trust)
+    return exporter.export(format_name, out=out, choices=choices)
 
 
 def _is_below(path: Path, folder: Path) -> bool:

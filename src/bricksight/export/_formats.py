@@ -190,6 +190,7 @@ def export(
             runtime=described.runtime,
             proof=request.proof,
             options=layers_of(classifier, format_name),
+            trust=request.trust,
         )
         _require_agreement(format_name, request.precision, found.agreement)
         files = _files(part, described)

@@ -16,7 +16,8 @@ from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ConfigError, ImageError
-from bricksight.predict._sidecar import read_sidecar
+from bricksight.predict._outputs import require_probabilities
+from bricksight.predict._sidecar import of_bundle, read_sidecar, require_as_written
 from bricksight.predict.runtimes import (
     Runtime,
     is_model_folder,
@@ -81,7 +82,12 @@ class Predictor:
     """
 
     def __init__(
-        self, model: str | Path, *, runtime: str | None = None, threads: int | None = None
+        self,
+        model: str | Path,
+        *,
+        runtime: str | None = None,
+        threads: int | None = None,
+        trust: bool = False,
     ) -> None:
         """Opens ``model``.
 
@@ -89,29 +95,36 @@ class Predictor:
             model: what ``retrain`` wrote, or a file that ``export`` wrote.
             runtime: one of ``RUNTIMES``; by default "litert" for a bundle, and what a file is for.
             threads: how many cores one photo may use; all of them by default.
+            trust: run a TensorFlow or Keras model even if it may reach for files, the network or
+                programs; see docs/security.md.
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
+            UntrustedModelError: it does more than compute, and ``trust`` is not given.
             ConfigError: there is no such runtime.
             MissingPackageError: the runtime is not installed.
         """
         path = Path(model)
         if path.is_dir() and not is_model_folder(path):
-            kind = runtime_class(runtime or "litert")
-            bundle = open_bundle(path)
-            file = _file_of(bundle, kind)
-            described = read_sidecar(file)
+            name = runtime or "litert"
+            kind, bundle = runtime_class(name), open_bundle(path)
+            file, described = _file_of(bundle, kind), of_bundle(bundle, kind.file_name)
         else:
             described = read_sidecar(path)
-            kind, file = runtime_class(runtime or runtime_of(path)), path
+            name = runtime or runtime_of(path)
+            kind, file = runtime_class(name), path
             if runtime is not None:
                 require_runs(runtime, path)
-        options = described.layers if kind is FrozenGraph else {}
+            require_as_written(path, described)
+        options: dict[str, Any] = dict(described.layers) if kind is FrozenGraph else {}
+        if kind.may_reach_out:
+            options["trust"] = trust
         self._set_up(
             kind(file, threads=threads, **options),
             labels=described.labels,
             spec=described.input,
             unknown_threshold=described.unknown_threshold,
+            source=f"{file} in {name}",
         )
 
     @classmethod
@@ -122,6 +135,7 @@ class Predictor:
         *,
         input_layer: str = "Placeholder",
         output_layer: str = "final_result",
+        trust: bool = False,
     ) -> "Predictor":
         """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
 
@@ -129,9 +143,12 @@ class Predictor:
 
         Raises:
             BundleError: the files cannot be read, or do not belong together.
+            UntrustedModelError: the graph does more than compute, and ``trust`` is not given.
             MissingPackageError: TensorFlow is not installed.
         """
-        runtime = FrozenGraph(graph, input_layer=input_layer, output_layer=output_layer)
+        runtime = FrozenGraph(
+            graph, input_layer=input_layer, output_layer=output_layer, trust=trust
+        )
         height, width = runtime.input_size or (224, 224)
         predictor = cls.__new__(cls)
         predictor._set_up(
@@ -139,14 +156,24 @@ class Predictor:
             labels=read_labels(labels),
             spec=InputSpec(height=height, width=width),
             unknown_threshold=None,
+            source=f"{graph} in tensorflow",
         )
         return predictor
 
     @classmethod
-    def from_runtime(cls, runtime: Runtime, labels: Sequence[str], spec: InputSpec) -> "Predictor":
-        """Returns a predictor over an open runtime; it never answers "unknown"."""
+    def from_runtime(
+        cls, runtime: Runtime, labels: Sequence[str], spec: InputSpec, *, source: str = "The model"
+    ) -> "Predictor":
+        """Returns a predictor over an open runtime; it never answers "unknown".
+
+        Args:
+            runtime: what has loaded the model.
+            labels: in the order of the outputs.
+            spec: how photos are prepared.
+            source: what messages call the model.
+        """
         predictor = cls.__new__(cls)
-        predictor._set_up(runtime, labels=labels, spec=spec, unknown_threshold=None)
+        predictor._set_up(runtime, labels=labels, spec=spec, unknown_threshold=None, source=source)
         return predictor
 
     def _set_up(
@@ -156,8 +183,15 @@ class Predictor:
         labels: Sequence[str],
         spec: InputSpec,
         unknown_threshold: float | None,
+        source: str,
     ) -> None:
-        self._runtime = runtime
+        size = (spec.height, spec.width)
+        if runtime.input_size is not None and runtime.input_size != size:
+            raise BundleError(
+                f"{source} takes images of {_by(runtime.input_size)} pixels, but its description "
+                f"says {_by(size)}: they do not belong together. Copy or export the model again."
+            )
+        self._runtime, self._source = runtime, source
         self.labels = tuple(labels)
         self.input_spec = spec
         self.unknown_threshold = unknown_threshold
@@ -173,17 +207,22 @@ class Predictor:
             inputs: float32 (num_images, height, width, 3), RGB, in [0, 1].
 
         Raises:
-            BundleError: the model's outputs are not as many as the labels.
+            BundleError: the model cannot be run, or what it gives are no probabilities of the
+                labels.
         """
         if not len(inputs):  # not every runtime takes none
             return np.empty((0, len(self.labels)), np.float32)
-        outputs = self._runtime.run(inputs)
-        if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
-            raise BundleError(
-                f"The model's output is {outputs.shape}, but there are {len(self.labels)} labels: "
-                "the labels file belongs to another model."
-            )
-        return outputs
+        try:
+            outputs = self._runtime.run(inputs)
+        except Exception as error:
+            raise BundleError(f"{self._source} cannot be run: {_first_line(error)}") from error
+        return require_probabilities(
+            outputs,
+            num_rows=len(inputs),
+            num_labels=len(self.labels),
+            source=self._source,
+            step=getattr(self._runtime, "output_step", 0.0),
+        )
 
     def predict(self, photo: Photo, *, top_k: int = 5) -> Answer:
         """Returns the ``top_k`` most probable classes of one photo.
@@ -313,6 +352,14 @@ class Predictor:
                 for row in rows
             ),
         )
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _file_of(bundle: Bundle, kind: Any) -> Path:

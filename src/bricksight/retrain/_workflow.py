@@ -174,7 +174,7 @@ def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> Retra
     findings = judge_trained(photos, trained, config, settings=_settings(*configs))
     with bundles.new_bundle(out) as folder:
         with watch.stage("Exporting"):
-            exports = _export(folder, photos, trained.head, config.final_tensor_name)
+            exports = _export(folder, photos, trained.head, config)
         with watch.stage("Writing TensorBoard summaries"):
             write_summaries(
                 _summaries_dir(config, folder, out), trained.history.measurements, snapshots.heads
@@ -294,10 +294,10 @@ def _intermediate_graphs(config: RetrainConfig) -> AfterStep | None:
     return write
 
 
-def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:
+def _export(folder: Path, photos: Photos, head: Head, config: RetrainConfig) -> list[ExportedFile]:
     """Writes every format of the bundle and the head itself."""
     classifier = build_classifier(
-        frozen_graph(photos.compiled.module), head, final_tensor_name=final_tensor_name
+        frozen_graph(photos.compiled.module), head, final_tensor_name=config.final_tensor_name
     )
     rows = np.linspace(0, len(photos.data.records) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
     rows = np.unique(rows)
@@ -309,7 +309,7 @@ def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) ->
     )
     head.save(folder / bundles.HEAD)
     return [
-        export(classifier, format_name, folder / name, Request(proof=proof))
+        export(classifier, format_name, folder / name, Request(proof=proof, trust=config.trust))
         for format_name, name in BUNDLE_FILES.items()
     ]
 

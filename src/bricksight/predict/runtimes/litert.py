@@ -17,6 +17,7 @@ class LiteRT:
 
     file_name = "model.tflite"
     format_name = "tflite"
+    may_reach_out = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Loads ``path``.
@@ -34,12 +35,17 @@ class LiteRT:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"{path} is not a model that LiteRT can run: {error}") from error
-        (self._input,), (self._output,) = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
-        _, height, width, _ = self._input["shape"]
-        self.input_size = (int(height), int(width))
+        self._input = _only(self._interpreter.get_input_details(), "input", path)
+        self._output = _only(self._interpreter.get_output_details(), "output", path)
+        shape = [int(size) for size in self._input["shape"]]
+        if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or len(self._output["shape"]) != 2:
+            raise BundleError(
+                f"{path} goes from {shape} to {self._output['shape'].tolist()}; expected a model "
+                "from one image, [1, height, width, 3], to one row of probabilities."
+            )
+        self.input_size = (shape[1], shape[2])
+        is_quantised = self._output["dtype"] is not np.float32
+        self.output_step = float(self._output["quantization"][0]) if is_quantised else 0.0
         self._lock = threading.Lock()
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -52,6 +58,20 @@ class LiteRT:
                 found = self._interpreter.get_tensor(self._output["index"])[0]
                 output[:] = _dequantised(found, self._output)
         return outputs
+
+
+def _only(details: list[dict[str, Any]], what: str, path: Path) -> dict[str, Any]:
+    """Returns the one tensor; its values are float32, or whole numbers with a scale."""
+    if len(details) != 1:
+        raise BundleError(f"{path} has {len(details)} {what}s; expected a model with one.")
+    (one,) = details
+    is_scaled = one["dtype"] in (np.uint8, np.int8) and 0 < one["quantization"][0] < np.inf
+    if one["dtype"] is not np.float32 and not is_scaled:
+        raise BundleError(
+            f"{path} has the {what} type {np.dtype(one['dtype']).name}; expected float32, or uint8 "
+            "or int8 with a scale."
+        )
+    return one
 
 
 def _quantised(image: np.ndarray, details: dict[str, Any]) -> np.ndarray:

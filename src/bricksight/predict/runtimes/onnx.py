@@ -14,6 +14,7 @@ class OnnxRuntime:
 
     file_name = "exports/model.onnx"
     format_name = "onnx"
+    may_reach_out = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Loads ``path``.

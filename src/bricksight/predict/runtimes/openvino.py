@@ -15,6 +15,7 @@ class OpenVINO:
 
     file_name = "exports/model.xml"
     format_name = "openvino"
+    may_reach_out = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Loads ``path``.

@@ -9,11 +9,15 @@ import numpy as np
 
 from bricksight._files import without_wildcards
 from bricksight._optional import require_tensorflow
-from bricksight.errors import BundleError
+from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_model
+from bricksight._untrusted.keras_files import require_standard_layers
+from bricksight.errors import BricksightError, BundleError
 
 
 class Graph:
     """A graph without variables, run through ``tf.compat.v1``."""
+
+    may_reach_out = True
 
     def _open(self, graph_def: Any, *, images: str, answers: str, threads: int | None) -> None:
         """Takes the graph, a ``GraphDef``, and the names of its input and output tensors.
@@ -54,6 +58,7 @@ class FrozenGraph(Graph):
         threads: int | None = None,
         input_layer: str = "Placeholder",
         output_layer: str = "final_result",
+        trust: bool = False,
     ) -> None:
         """Loads ``path``.
 
@@ -62,15 +67,19 @@ class FrozenGraph(Graph):
             threads: how many threads one operation may use.
             input_layer: name of the node that takes the images; ``:0`` is understood.
             output_layer: name of the node that gives the probabilities.
+            trust: let operations pass that reach for files, the network or programs.
 
         Raises:
             BundleError: it is not a graph, or has no such nodes.
+            UntrustedModelError: it has such operations, and ``trust`` is not given.
             MissingPackageError: TensorFlow is not installed.
         """
         graph_def = require_tensorflow().compat.v1.GraphDef()
         images, answers = _tensor_name(input_layer), _tensor_name(output_layer)
         try:
             graph_def.ParseFromString(path.read_bytes())
+            if not trust:
+                require_pure_graph(graph_def, path)
             self._open(graph_def, images=images, answers=answers, threads=threads)
         except OSError as error:
             raise BundleError(f"{path} cannot be read: {error.strerror}") from error
@@ -98,22 +107,38 @@ def _input_size(shape: Sequence[int | None]) -> tuple[int, int] | None:
 class _Function(ABC):
     """A function of TensorFlow, which shares its threads between all models of a process."""
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    may_reach_out = True
+
+    def __init__(self, path: Path, *, threads: int | None = None, trust: bool = False) -> None:
         """Loads ``path``.
 
         Args:
             path: the file; of a SavedModel the folder, or a file in it.
             threads: not used, as all models of a process share TensorFlow's.
+            trust: let pass what reaches for files, the network or programs.
 
         Raises:
             BundleError: it is not such a model.
+            UntrustedModelError: it may do more than compute, and ``trust`` is not given.
             MissingPackageError: TensorFlow is not installed.
         """
-        self._function, shape = self._load(path)
-        self.input_size = _input_size(shape)
+        require_tensorflow()
+        try:
+            self._function, shape = self._load(path, trust=trust)
+            self.input_size = _input_size(shape)
+        except BricksightError:
+            raise
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BundleError(f"{path} is not {self._what}: {reason}") from error
+
+    _what: str
+    """What such a file is called in a message."""
 
     @abstractmethod
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
+    def _load(
+        self, path: Path, *, trust: bool
+    ) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
         """Returns what goes from images to probabilities, and the shape of its input."""
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -127,20 +152,21 @@ class SavedModel(_Function):
     file_name = "saved_model/saved_model.pb"
     format_name = "saved_model"
 
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
+    _what = "a SavedModel with the signature serving_default"
+
+    def _load(
+        self, path: Path, *, trust: bool
+    ) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
         tf = require_tensorflow()
         folder = path if path.is_dir() else path.parent
-        try:
-            # Kept: the signature does not hold the model that owns its variables.
-            with without_wildcards(folder) as readable:
-                self._model = tf.saved_model.load(str(readable))
-            signatures = self._model.signatures
-            array = "serving_array" if "serving_array" in signatures else "serving_default"
-            function = signatures[array]
-        except (OSError, KeyError, ValueError) as error:
-            raise BundleError(
-                f"{folder} is not a SavedModel with the signature serving_default: {error}"
-            ) from error
+        # Kept: the signature does not hold the model that owns its variables.
+        with without_wildcards(folder) as readable:
+            if not trust:
+                require_pure_saved_model(readable)
+            self._model = tf.saved_model.load(str(readable))
+        signatures = self._model.signatures
+        array = "serving_array" if "serving_array" in signatures else "serving_default"
+        function = signatures[array]
         _, inputs = function.structured_input_signature
         ((name, spec),) = inputs.items()
         (output,) = function.structured_outputs
@@ -152,12 +178,14 @@ class Keras(_Function):
 
     file_name = "exports/model.keras"
     format_name = "keras"
+    _what = "a model that Keras can load"
 
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
+    def _load(
+        self, path: Path, *, trust: bool
+    ) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
         tf = require_tensorflow()
-        try:
-            model = tf.keras.models.load_model(path, compile=False)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise BundleError(f"{path} is not a model that Keras can load: {error}") from error
+        if not trust:
+            require_standard_layers(path)
+        model = tf.keras.models.load_model(path, compile=False, safe_mode=not trust)
         # As one graph: `predict` costs milliseconds a call, and a call layer by layer more.
         return tf.function(model, reduce_retracing=True), model.input_shape
