@@ -7,6 +7,7 @@
     folders     names that stay inside their folder, and files that are compared with checksums
     graphs      TensorFlow graphs that only compute
     keras_files .keras files of standard layers
+    onnx_files  ONNX files whose weights lie beside them
 
 See docs/security.md for what is checked and what is not.
 """

@@ -6,6 +6,7 @@ import numpy as np
 
 from bricksight._optional import require
 from bricksight._threads import num_cores
+from bricksight._untrusted.onnx_files import require_own_weights
 from bricksight.errors import BundleError
 
 
@@ -27,16 +28,24 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or num_cores()
         try:
+            require_own_weights(path)
             self._session = ort.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
-            if not type(error).__module__.startswith("onnxruntime"):
+            is_told = isinstance(error, OSError | ValueError)
+            if not is_told and not type(error).__module__.startswith("onnxruntime"):
                 raise
             raise BundleError(
                 f"{path} is not a model that ONNX Runtime can run: {error}"
             ) from error
-        entrance = self._session.get_inputs()[0]
+        entrances = self._session.get_inputs()
+        if len(entrances) != 1 or len(entrances[0].shape) != 4:
+            raise BundleError(
+                f"{path} takes {[(one.name, one.shape) for one in entrances]}; expected one input "
+                "of images."
+            )
+        (entrance,) = entrances
         self._input = entrance.name
         shape = [size if isinstance(size, int) else None for size in entrance.shape]
         self._channels_first = shape[1] == 3

@@ -7,6 +7,7 @@ import numpy as np
 
 from bricksight._optional import require
 from bricksight._threads import num_cores
+from bricksight._untrusted.onnx_files import require_own_weights
 from bricksight.errors import BundleError
 
 
@@ -35,9 +36,13 @@ class OpenVINO:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         try:
+            if path.suffix == ".onnx":
+                require_own_weights(path)
             compiled = openvino.Core().compile_model(str(path), "CPU", options)
-        except RuntimeError as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise BundleError(f"{path} is not a model that OpenVINO can run: {error}") from error
+        if len(compiled.inputs) != 1 or compiled.input(0).get_partial_shape().rank != 4:
+            raise BundleError(f"{path} takes {compiled.inputs}; expected one input of images.")
         sizes = [
             size.get_length() if size.is_static else None
             for size in compiled.input(0).get_partial_shape()
