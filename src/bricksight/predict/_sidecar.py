@@ -111,7 +111,10 @@ def require_as_written(path: Path, described: Sidecar) -> None:
 
 def _renamed(files: Mapping[str, str], path: Path) -> dict[str, str]:
     """Returns the checksums by the names of today: a model file may have been renamed."""
-    return {path.with_suffix(Path(name).suffix).name: digest for name, digest in files.items()}
+    found = {path.with_suffix(Path(name).suffix).name: digest for name, digest in files.items()}
+    if path.name not in found:
+        raise ValueError(f"{sidecar_path(path)} describes {', '.join(files)}, not {path.name}.")
+    return found
 
 
 def _require_in_bundle(path: Path, bundle: Bundle) -> None:
