@@ -161,10 +161,6 @@ def test_command__trust_is_what_it_takes(
         ("TFRecordDataset", lambda tf: tf.raw_ops.TFRecordDataset(
             filenames=["/tmp/x"], compression_type="", buffer_size=0)),
         ("WholeFileReaderV2", lambda tf: tf.raw_ops.WholeFileReaderV2()),
-        ("RpcClient", lambda tf: tf.raw_ops.RpcClient(server_address="x:1", timeout_in_ms=1)),
-        ("XlaCustomCallV2", lambda tf: tf.raw_ops.XlaCustomCallV2(
-            operands=[1.0], call_target_name="x", backend_config="", has_side_effect=True,
-            result_dtypes=[tf.float32], result_shapes=[[]])),
     ],
 )  # fmt: skip
 def test_graph__operations_that_reach_out_are_refused_wherever_they_are(
@@ -200,12 +196,9 @@ def test_graph__what_a_classifier_needs_passes(tmp_path: Path) -> None:
     def network(images: Any) -> Any:
         shown = tf.map_fn(lambda image: tf.image.resize(image, (8, 8), antialias=True), images)
         shown = tf.cond(tf.reduce_any(shown > 2), lambda: shown / 255, lambda: shown)
-        maps = tf.nn.conv2d(
-            tf.random.normal((3, 3, 3, 3))[None, 0] * shown, tf.ones((1, 1, 3, 3)), 1, "SAME"
-        )
-        tf.debugging.assert_all_finite(maps, "finite")
-        rows = tf.einsum("bhwc->bc", tf.gather_nd(maps, [[0]]))
-        return tf.nn.softmax(tf.debugging.check_numerics(rows, "ok"))
+        maps = tf.nn.conv2d(shown, tf.random.normal((3, 3, 3, 3)), 1, "SAME")
+        rows = tf.einsum("bhwc->bc", tf.gather_nd(maps[None], [[0]])[0])
+        return tf.nn.softmax(tf.debugging.check_numerics(rows, "finite"))
 
     FrozenGraph(frozen(tmp_path / "g.pb", network))
 
@@ -225,14 +218,10 @@ def test_saved_model__a_function_that_writes_files_is_refused_unless_trusted(
     assert written(tmp_path).exists()
 
 
-@pytest.mark.parametrize("kind", ["checkpoint", "asset"])
-def test_saved_model__files_of_its_own_choice_are_refused(kind: str, tmp_path: Path) -> None:
+def test_saved_model__only_its_own_saver_may_write_variables(tmp_path: Path) -> None:
     tf = require_tensorflow()
 
     def network(images: Any) -> Any:
-        if kind == "asset":
-            values = tf.lookup.TextFileInitializer("/etc/passwd", tf.string, 0, tf.int64, 1)
-            return answers(images) + tf.cast(tf.lookup.StaticHashTable(values, 0).size(), "float32")
         saver = tf.raw_ops.SaveV2(
             prefix=str(written(tmp_path)),
             tensor_names=["a"],
@@ -242,11 +231,8 @@ def test_saved_model__files_of_its_own_choice_are_refused(kind: str, tmp_path: P
         with tf.control_dependencies([saver]):
             return tf.identity(answers(images))
 
-    try:
-        folder = saved(tmp_path / "model", network)
-    except (AssertionError, tf.errors.OpError, ValueError):
-        pytest.skip("this TensorFlow does not write such a model")
-    with pytest.raises(UntrustedModelError, match=r"'SaveV2'|'InitializeTableFromTextFileV2'"):
+    folder = saved(tmp_path / "model", network)
+    with pytest.raises(UntrustedModelError, match="'SaveV2'"):
         SavedModel(folder)
     assert list(tmp_path.iterdir()) == [folder]
 
@@ -384,11 +370,33 @@ def test_keras__weights_that_are_not_in_the_file_are_refused(tmp_path: Path, kin
         require_standard_layers(path)
 
 
-@pytest.fixture(scope="module")
-def tfjs(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("tensorflowjs", reason="the converter is not installed")
-    out = tmp_path_factory.mktemp("tfjs") / "model"
-    return export_bundle(tiny_run.bundle, "tfjs", out=out).path
+@pytest.fixture
+def tfjs(tmp_path: Path) -> Path:
+    """A TensorFlow.js model that gives the mean of each colour; its weights are the two axes."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for number in (1, 2):
+        (folder / f"shard{number}.bin").write_bytes(np.int32(number).tobytes())
+    (tmp_path / "secret.bin").write_bytes(bytes(4))
+    kinds = {"T": {"type": "DT_FLOAT"}, "Tidx": {"type": "DT_INT32"}}
+    nodes = [
+        {"name": "image", "op": "Placeholder", "attr": {"dtype": {"type": "DT_FLOAT"}}},
+        {"name": "axes", "op": "Const", "attr": {"dtype": {"type": "DT_INT32"}}},
+        {"name": "mean", "op": "Mean", "input": ["image", "axes"], "attr": kinds},
+    ]
+    weights = [{"name": "axes", "shape": [2], "dtype": "int32"}]
+    model = {
+        "signature": {"inputs": {"x": {"name": "image:0"}}, "outputs": {"y": {"name": "mean:0"}}},
+        "modelTopology": {"node": nodes},
+        "weightsManifest": [{"paths": ["shard1.bin", "shard2.bin"], "weights": weights}],
+    }
+    (folder / "model.json").write_text(json.dumps(model))
+    return folder
+
+
+def test_tfjs__weights_in_several_files_are_read(tfjs: Path) -> None:
+    images = noise(size=SIZE)
+    np.testing.assert_allclose(TensorFlowJs(tfjs).run(images), images.mean((1, 2)), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -405,28 +413,31 @@ def tfjs(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> P
     ],
 )
 def test_tfjs__weights_are_plain_files_as_large_as_the_shapes_say(
-    tfjs: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+    tfjs: Path, change: Callable[[dict[str, Any]], object], message: str
 ) -> None:
-    folder = shutil.copytree(tfjs, tmp_path / "model")
-    (tmp_path / "secret.bin").write_bytes(bytes(64))
-    model = json.loads((folder / "model.json").read_text())
+    model = json.loads((tfjs / "model.json").read_text())
     change(model["weightsManifest"][0])
-    (folder / "model.json").write_text(json.dumps(model))
+    (tfjs / "model.json").write_text(json.dumps(model))
     with pytest.raises(BundleError, match=message):
-        TensorFlowJs(folder)
+        TensorFlowJs(tfjs)
 
 
-def test_tfjs__operations_that_reach_out_are_refused(tfjs: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(tfjs, tmp_path / "model")
-    model = json.loads((folder / "model.json").read_text())
-    name = {"dtype": {"type": "DT_STRING"}, "value": {"tensor": {"dtype": "DT_STRING"}}}
+def test_tfjs__weights_behind_a_link_that_leads_out_are_refused(tfjs: Path) -> None:
+    (tfjs / "shard1.bin").unlink()
+    (tfjs / "shard1.bin").symlink_to(tfjs.parent / "secret.bin")
+    with pytest.raises(BundleError, match="the plain name of a file in the folder"):
+        TensorFlowJs(tfjs)
+
+
+def test_tfjs__operations_that_reach_out_are_refused(tfjs: Path) -> None:
+    model = json.loads((tfjs / "model.json").read_text())
     model["modelTopology"]["node"] += [
-        {"name": "path", "op": "Placeholder", "attr": {"dtype": name["dtype"]}},
+        {"name": "path", "op": "Placeholder", "attr": {"dtype": {"type": "DT_STRING"}}},
         {"name": "read", "op": "ReadFile", "input": ["path"]},
     ]
-    (folder / "model.json").write_text(json.dumps(model))
+    (tfjs / "model.json").write_text(json.dumps(model))
     with pytest.raises(UntrustedModelError, match="'ReadFile'"):
-        TensorFlowJs(folder)
+        TensorFlowJs(tfjs)
 
 
 def tflite(path: Path, function: Callable[..., Any], *specs: Any, flex: bool = False) -> Path:

@@ -7,7 +7,7 @@ which it could name something outside the graph. What a classifier needs beyond 
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,27 +108,28 @@ def _refuse(names: Iterable[str], path: Path) -> None:
 def _impure_in_meta_graph(meta_graph: Any) -> Iterator[str]:
     graph, library = meta_graph.graph_def, meta_graph.graph_def.library
     bodies = {one.signature.name: one for one in library.function}
-    keeping = {name for name, one in bodies.items() if _CHECKPOINTS & {n.op for n in one.node_def}}
+    # Function → the operations in it that read or write variables.
+    keeping = {
+        name: found
+        for name, one in bodies.items()
+        if (found := {node.op for node in one.node_def} & _CHECKPOINTS)
+    }
     for name, one in bodies.items():
         allowed = _CHECKPOINTS if name in keeping else frozenset[str]()
         yield from _impure(one.node_def, bodies, allowed)
         yield from _foreign_restores(one.node_def, {arg.name for arg in one.signature.input_arg})
         # Only the saver at the top may call what reads and writes files.
-        yield from _calls(one.node_def, keeping)
-    yield from keeping & set(meta_graph.object_graph_def.concrete_functions)
-    yield from keeping & {
-        name for one in library.gradient for name in (one.function_name, one.gradient_func)
-    }
+        yield from _called(_names_in(one.node_def), keeping)
+    yield from _called(meta_graph.object_graph_def.concrete_functions, keeping)
+    yield from _called((one.function_name for one in library.gradient), keeping)
+    yield from _called((one.gradient_func for one in library.gradient), keeping)
+    saver = meta_graph.saver_def
     yield from _impure(graph.node, bodies, _CHECKPOINTS)
-    filename = meta_graph.saver_def.filename_tensor_name
-    yield from _foreign_restores(graph.node, {_node(filename)})
-    answering = _leading_to(graph.node, _answers(meta_graph))
-    yield from {one.op for one in answering} & _CHECKPOINTS
-    yield from _calls(answering, keeping)
-    restoring = _leading_to(graph.node, {_node(meta_graph.saver_def.restore_op_name)})
-    writing = {name for name in keeping if _WRITING & {n.op for n in bodies[name].node_def}}
-    yield from {one.op for one in restoring} & _WRITING
-    yield from _calls(restoring, writing)
+    yield from _foreign_restores(graph.node, {_node(saver.filename_tensor_name)})
+    answering = _names_in(_leading_to(graph.node, _answers(meta_graph)))
+    yield from {*answering & _CHECKPOINTS, *_called(answering, keeping)}
+    restoring = _names_in(_leading_to(graph.node, {_node(saver.restore_op_name)}))
+    yield from {*restoring, *_called(restoring, keeping)} & _WRITING
 
 
 def _impure(
@@ -153,9 +154,14 @@ def _functions_of(node: Any) -> Iterator[str]:
             yield from (one.name for one in value.list.func)
 
 
-def _calls(nodes: Iterable[Any], names: set[str]) -> Iterator[str]:
-    for node in nodes:
-        yield from ({node.op, *_functions_of(node)}) & names
+def _names_in(nodes: Iterable[Any]) -> set[str]:
+    """Returns the operations of nodes and the functions that they call."""
+    return {name for node in nodes for name in (node.op, *_functions_of(node))}
+
+
+def _called(names: Iterable[str], keeping: Mapping[str, set[str]]) -> Iterator[str]:
+    for name in names:
+        yield from keeping.get(name, ())
 
 
 def _foreign_restores(nodes: Iterable[Any], sources: set[str]) -> Iterator[str]:
