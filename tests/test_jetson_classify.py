@@ -18,7 +18,7 @@ from bricksight._text import printable
 from bricksight.config import InputSpec
 from bricksight.images import load_input, to_input
 from jetson_folder import jetson_folder as jetson_folder
-from jetson_folder import load_program
+from jetson_folder import load_program, replace_model
 from photos import COLOURS, draw
 
 pytestmark = pytest.mark.tf
@@ -114,7 +114,8 @@ def test_selftest__passes_and_fails_for_another_model(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) > 1
     assert all(line["passed"] and line["difference"] < 1e-3 for line in lines)
-    shutil.copy(folder / "model.jetson_inference.onnx", folder / "model.onnx")
+    other = (folder / "model.jetson_inference.onnx").read_bytes()
+    replace_model(folder, other)
     assert program.main(["--selftest", *ORT]) == 1
     said = capsys.readouterr()
     assert "WRONG" in said.out
@@ -368,9 +369,61 @@ def test_folder__files_of_two_models_are_refused(
         (folder / "golden" / "golden.json").write_text(json.dumps({"photos": photos}))
         assert program.main(["--selftest", *ORT]) == 1
         assert "is missing or damaged (ValueError" in capsys.readouterr().err
-    (folder / "model.onnx").write_bytes(b"half")
+    replace_model(folder, b"half")
     assert program.main(["--selftest", *ORT]) == 1
     assert "ONNX Runtime does not take" in capsys.readouterr().err
+
+
+def test_folder__a_changed_model_is_refused(
+    folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(folder / "model.jetson_inference.onnx", folder / "model.onnx")
+    assert program.main([str(folder / "golden" / "photo_1.jpg"), *ORT]) == 1
+    assert "model.onnx is not the file that was written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("height", 32.5, "height is 32.5; expected a whole number from 8 to 4096"),
+        ("width", "32", "width is '32'"),
+        ("resize", "evil", "resize is 'evil'"),
+        ("letterbox_grey", 300, "letterbox_grey is 300"),
+        ("range", [0, float("nan")], "range is nan"),
+        ("unknown_threshold", float("nan"), "unknown_threshold is nan"),
+        ("unknown_threshold", "0.5", "unknown_threshold is '0.5'"),
+    ],
+)
+def test_folder__a_wrong_setting_is_told(
+    folder: Path,
+    program: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: object,
+    message: str,
+) -> None:
+    path = folder / "preprocess.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    assert program.main([str(folder / "golden" / "photo_1.jpg"), *ORT]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_folder__golden_photos_elsewhere_are_not_read(
+    folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"file": "../../secret.jpg", "probabilities": [0.5, 0.3, 0.2]}
+    (folder / "golden" / "golden.json").write_text(json.dumps({"photos": [said]}))
+    assert program.main(["--selftest", *ORT]) == 1
+    assert "golden.json names photos outside of its folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", [[float("nan")] * 3, [2.0, -1.0, 0.0], [0.1, 0.1, 0.1]])
+def test_answer__what_are_no_probabilities_is_an_error(
+    folder: Path, program: ModuleType, row: list[float]
+) -> None:
+    options = argparse.Namespace(top=1, threshold=None)
+    with pytest.raises(program.BoardError, match="expected 3 probabilities with a sum of 1"):
+        program.answer(np.float32(row), program.Settings(folder), options)
 
 
 def test_benchmark__tells_preparation_and_network_apart(

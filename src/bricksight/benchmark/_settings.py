@@ -22,6 +22,7 @@ class Settings:
         rounds: How many times each file gets its turn.
         calls: Single photos a turn; also the least number of photos a batch size gets a turn.
         cold_starts: How many fresh processes each file is started in.
+        trust: Run models even if they may reach for files, the network or programs.
     """
 
     runtimes: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Settings:
     rounds: int = 5
     calls: int = 20
     cold_starts: int = 3
+    trust: bool = False
 
     def __post_init__(self) -> None:
         for name in self.runtimes:

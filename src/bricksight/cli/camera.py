@@ -31,6 +31,7 @@ class Seeing:
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; by default litert for a folder, and what a file is for.
         threads: Cores to use; all of them by default.
+        trust: Run a model even if it may reach for files, the network or programs.
     """
 
     source: str = "0"
@@ -41,6 +42,7 @@ class Seeing:
     max_frames: int | None = None
     runtime: str | None = None
     threads: int | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.region <= 1:
@@ -115,7 +117,9 @@ def camera(
     _tell_new_class(keeping)
     with ExitStack() as opened:
         screen = None if keeping.headless else opened.enter_context(Window(f"bricksight {bundle}"))
-        predictor = Predictor(bundle, runtime=seeing.runtime, threads=seeing.threads)
+        predictor = Predictor(
+            bundle, runtime=seeing.runtime, threads=seeing.threads, trust=seeing.trust
+        )
         video = opened.enter_context(open_video(source))
         recorder = None
         if keeping.record is not None:

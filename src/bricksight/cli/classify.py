@@ -31,6 +31,7 @@ class Answering:
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; by default litert for a model folder, and what a single file is for.
         threads: Cores to use; all of them by default.
+        trust: Run a model even if it may reach for files, the network or programs.
     """
 
     top_k: int = 5
@@ -38,6 +39,7 @@ class Answering:
     csv: bool = False
     runtime: str | None = None
     threads: int | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
@@ -96,7 +98,7 @@ class OldGraph:
     input_mean: float | None = None
     input_std: float | None = None
 
-    def open(self) -> "Predictor | None":
+    def open(self, *, trust: bool) -> "Predictor | None":
         """Returns the model, ``None`` if no files are named."""
         from bricksight.predict import Predictor
 
@@ -112,6 +114,7 @@ class OldGraph:
             input_size=self.input_size,
             input_mean=self.input_mean,
             input_std=self.input_std,
+            trust=trust,
         )
 
 
@@ -136,13 +139,18 @@ def classify(
     """
     from bricksight.predict import Predictor
 
-    predictor, photos = old.open(), paths
+    predictor, photos = old.open(trust=answering.trust), paths
     if predictor is None:
         if not paths:
             raise ConfigError("A model folder and photos are needed: classify BUNDLE PHOTO...")
         if str(paths[0]) == STDIN:
             raise ConfigError("- is a list of photos; a model is needed before it.")
-        predictor = Predictor(paths[0], runtime=answering.runtime, threads=answering.threads)
+        predictor = Predictor(
+            paths[0],
+            runtime=answering.runtime,
+            threads=answering.threads,
+            trust=answering.trust,
+        )
         photos = paths[1:]
     if not photos:
         raise ConfigError("No photos are named: classify BUNDLE PHOTO...")

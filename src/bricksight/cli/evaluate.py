@@ -31,6 +31,7 @@ class Measuring:
         report: Also write the report to this HTML file.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
+        trust: Run a model even if it may reach for files, the network or programs.
     """
 
     bucket: Literal["all", "training", "validation", "testing"] = "all"
@@ -38,6 +39,7 @@ class Measuring:
     report: Path | None = None
     json: bool = False
     quiet: bool = False
+    trust: bool = False
 
 
 _MEASURING = panel("Measuring")
@@ -92,7 +94,7 @@ def evaluate(
 
     if measuring.report is not None:
         try_file(measuring.report)
-    predictor = Predictor(model, runtime=measuring.runtime)
+    predictor = Predictor(model, runtime=measuring.runtime, trust=measuring.trust)
     folder = model if (model / MANIFEST).is_file() else bundle_around(model)
     opened = None if folder is None else open_bundle(folder)
     if opened is None and measuring.bucket != "all":

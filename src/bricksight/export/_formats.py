@@ -219,6 +219,7 @@ def _proved(
         runtime=described.runtime,
         proof=request.proof,
         options=layers_of(classifier, name),
+        trust=request.trust,
     )
     _require_agreement(name, request.precision, found.agreement)
     files = _files(part, described)

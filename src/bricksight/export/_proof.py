@@ -81,14 +81,22 @@ class Measured:
     inference_ms: float
 
 
-def measured(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]) -> Measured:
+def measured(
+    path: Path, *, runtime: str, proof: Proof, options: dict[str, str], trust: bool = False
+) -> Measured:
     """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
 
     Raises:
         ExportError: a photo of the proof cannot be read any more.
     """
-    opened = runtime_class(runtime)(path, **options)
-    predictor = Predictor.from_runtime(opened, proof.labels, proof.spec)
+    kind = runtime_class(runtime)
+    trusted = {"trust": trust} if kind.may_reach_out else {}
+    predictor = Predictor.from_runtime(
+        kind(path, **options, **trusted),
+        proof.labels,
+        proof.spec,
+        source=f"{path.name} in {runtime}",
+    )
     rows = []
     for photo, row in zip(proof.photos, predictor.probabilities_of(proof.photos), strict=True):
         if isinstance(row, ImageError):

@@ -51,18 +51,21 @@ def loading(path: Path, what: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def running(path: Path) -> Iterator[None]:
+def running(source: str) -> Iterator[None]:
     """Turns what a library raises while it runs a model into a ``BundleError``.
+
+    Args:
+        source: what messages call the model.
 
     Raises:
         BundleError: the model cannot be run on the images that it was given.
     """
-    with _as_bundle_error(path, "cannot classify photos"):
+    with _as_bundle_error(source, "cannot classify photos"):
         yield
 
 
 @contextlib.contextmanager
-def _as_bundle_error(path: Path, problem: str) -> Iterator[None]:
+def _as_bundle_error(source: object, problem: str) -> Iterator[None]:
     try:
         yield
     except BricksightError:
@@ -72,8 +75,8 @@ def _as_bundle_error(path: Path, problem: str) -> Iterator[None]:
         if not isinstance(error, _OF_PYTHON) and library not in _LIBRARIES:
             raise
         if isinstance(error, OSError) and error.strerror:
-            raise BundleError(f"{path} cannot be read: {error.strerror}.") from error
-        raise BundleError(f"{path} {problem}: {_reason(error)}") from error
+            raise BundleError(f"{source} cannot be read: {error.strerror}.") from error
+        raise BundleError(f"{source} {problem}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
