@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from bricksight._text import counted, percent, some
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
-from bricksight.cli._paths import STDIN, named_photos
+from bricksight.cli._paths import named_photos
+from bricksight.cli._values import STDIN
 from bricksight.config import SplitConfig
 from bricksight.errors import ConfigError, ImageError
 
