@@ -11,7 +11,8 @@ import pytest
 from bricksight import Predictor, RetrainConfig, open_bundle
 from bricksight.camera import Keeper, parse_source
 from bricksight.cli import main
-from bricksight.cli._paths import STDIN, named_photos, names_in
+from bricksight.cli._paths import named_photos, names_in
+from bricksight.cli._values import STDIN
 from bricksight.config import CrossvalConfig, FineTuneConfig, SplitConfig, user_path
 from bricksight.dataset import scan
 from bricksight.errors import BundleError, ConfigError, DataError

@@ -12,7 +12,8 @@ from bricksight._text import counted, percent, some
 from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
-from bricksight.cli._paths import STDIN, named_photos
+from bricksight.cli._paths import named_photos
+from bricksight.cli._values import STDIN
 from bricksight.config import SplitConfig
 from bricksight.errors import ConfigError, ImageError
 
