@@ -1,10 +1,8 @@
 """Folders that TensorFlow wrote (SavedModel, TF1 Hub module) and ``.keras`` files."""
 
 import functools
-import json
 import logging
 import os
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -17,6 +15,7 @@ from bricksight._text import shortened
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._graph_network import GraphNetwork
+from bricksight.modules._keras_files import keras_input_size, load_keras_file
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
 from bricksight.modules._signature import MetaGraph, Signature, TensorSpec, read_meta_graphs
 from bricksight.modules.reference import Reference, is_module_path
@@ -347,8 +346,8 @@ def _features_of(output: Any, *, text: str, name: str = "") -> Any:
 
 
 def _keras_file(reference: Reference, path: Path) -> Module:
-    height, width = _input_size(reference, _keras_input_size(path), None)
-    build = functools.partial(_load_keras_file, reference.text, path)
+    height, width = _input_size(reference, keras_input_size(path), None)
+    build = functools.partial(load_keras_file, reference.text, path)
     return Module(
         reference=reference.text,
         source=reference.source,
@@ -361,29 +360,6 @@ def _keras_file(reference: Reference, path: Path) -> Module:
         loader=functools.partial(_keras_function, build, reference.text, height, width),
         network_builder=build,
     )
-
-
-def _keras_input_size(path: Path) -> tuple[int | None, int | None]:
-    """Returns height and width, as far as the first layer of the model's description tells."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))["config"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModuleError(
-            f"{path} is no Keras file ({error}); expected Keras 3's .keras."
-        ) from error
-    layers = config.get("layers", [{}])
-    shape = layers[0].get("config", {}).get("batch_shape") or [None] * 4
-    return (shape[1], shape[2]) if len(shape) == 4 else (None, None)
-
-
-def _load_keras_file(text: str, path: Path) -> Any:
-    tf = require_tensorflow()
-    try:
-        with native_path(path) as readable:
-            return tf.keras.models.load_model(readable, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModuleError(f"{text}: Keras cannot load {path}: {error}") from error
 
 
 def _keras_function(build: Any, text: str, height: int, width: int) -> FeatureFunction:

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
+from bricksight._library_errors import library_errors_as
 from bricksight._text import counted
 from bricksight._threads import num_cores
 from bricksight.bundle import Bundle, open_bundle, read_labels
@@ -27,7 +27,6 @@ from bricksight.predict.runtimes import (
     runtime_class,
     runtime_of,
 )
-from bricksight.predict.runtimes._errors import running
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
@@ -209,14 +208,19 @@ class Predictor:
         """
         if not len(inputs):  # not every runtime takes none
             return np.empty((0, len(self.labels)), np.float32)
-        with nullcontext() if self._path is None else running(self._path):
-            outputs = self._runtime.run(inputs)
+        outputs = self._run(inputs)
         if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
             raise BundleError(
                 f"The model's output is {outputs.shape}, but there are {len(self.labels)} labels: "
                 "the labels file belongs to another model."
             )
         return outputs
+
+    def _run(self, inputs: np.ndarray) -> np.ndarray:
+        if self._path is None:  # a runtime of the caller's own
+            return self._runtime.run(inputs)
+        with library_errors_as(BundleError, self._path, "cannot classify photos"):
+            return self._runtime.run(inputs)
 
     def predict(self, photo: Photo, *, top_k: int = 5) -> Answer:
         """Returns the ``top_k`` most probable classes of one photo.

@@ -9,8 +9,8 @@ import numpy as np
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight.errors import BundleError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class OpenVINO:

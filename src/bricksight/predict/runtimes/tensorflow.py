@@ -12,8 +12,8 @@ import numpy as np
 
 from bricksight._optional import require_tensorflow
 from bricksight.errors import BundleError, ConfigError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import ImageInput, image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class Graph:

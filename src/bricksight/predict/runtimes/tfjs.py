@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._optional import require, require_tensorflow
-from bricksight.predict.runtimes._errors import loading
+from bricksight.predict.runtimes._loading import loading
 from bricksight.predict.runtimes.tensorflow import Graph
 
 _DEPTHWISE = "FusedDepthwiseConv2dNative"
