@@ -30,6 +30,7 @@ HEAVY = {
 LIGHT = (
     "errors",
     "config",
+    "_untrusted",
     "bundle",
     "dataset",
     "images",

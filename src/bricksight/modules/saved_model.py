@@ -13,10 +13,10 @@ from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight._text import shortened
 from bricksight._untrusted.graphs import require_pure_saved_model
-from bricksight._untrusted.keras_files import read_keras_config, require_standard_layers
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._graph_network import GraphNetwork
+from bricksight.modules._keras_files import keras_input_size, load_keras_file
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
 from bricksight.modules._signature import MetaGraph, Signature, TensorSpec, read_meta_graphs
 from bricksight.modules.reference import Reference, is_module_path
@@ -357,8 +357,8 @@ def _features_of(output: Any, *, text: str, name: str = "") -> Any:
 
 
 def _keras_file(reference: Reference, path: Path) -> Module:
-    height, width = _input_size(reference, _keras_input_size(path), None)
-    build = functools.partial(_load_keras_file, reference, path)
+    height, width = _input_size(reference, keras_input_size(path), None)
+    build = functools.partial(load_keras_file, reference, path)
     return Module(
         reference=reference.text,
         source=reference.source,
@@ -373,34 +373,6 @@ def _keras_file(reference: Reference, path: Path) -> Module:
         loader=functools.partial(_keras_function, build, reference.text, height, width),
         network_builder=build,
     )
-
-
-def _keras_input_size(path: Path) -> tuple[int | None, int | None]:
-    """Returns height and width, as far as the first layer of the model's description tells."""
-    try:
-        config = read_keras_config(path)["config"]
-        layers = config.get("layers", [{}])
-        shape = layers[0].get("config", {}).get("batch_shape") or [None] * 4
-        return (shape[1], shape[2]) if len(shape) == 4 else (None, None)
-    except (OSError, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise ModuleError(
-            f"{path} is no Keras file ({error}); expected Keras 3's .keras."
-        ) from error
-
-
-def _load_keras_file(reference: Reference, path: Path) -> Any:
-    tf = require_tensorflow()
-    try:
-        if not reference.trust:
-            require_standard_layers(path)
-        with native_path(path) as readable:
-            return tf.keras.models.load_model(
-                readable, compile=False, safe_mode=not reference.trust
-            )
-    except ModuleError:
-        raise
-    except Exception as error:  # a damaged file raises whatever Keras meets
-        raise ModuleError(f"{reference.text}: Keras cannot load {path}: {error}") from error
 
 
 def _keras_function(build: Any, text: str, height: int, width: int) -> FeatureFunction:

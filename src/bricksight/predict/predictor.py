@@ -11,6 +11,7 @@ import numpy as np
 
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
+from bricksight._library_errors import library_errors_as
 from bricksight._text import counted
 from bricksight._threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
@@ -27,7 +28,6 @@ from bricksight.predict.runtimes import (
     runtime_class,
     runtime_of,
 )
-from bricksight.predict.runtimes._errors import running
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
@@ -237,7 +237,7 @@ class Predictor:
         """
         if not len(inputs):  # not every runtime takes none
             return np.empty((0, len(self.labels)), np.float32)
-        with running(self._source):
+        with library_errors_as(BundleError, self._source, "cannot classify photos"):
             outputs = self._runtime.run(inputs)
         return require_probabilities(
             outputs,

@@ -11,8 +11,8 @@ from bricksight._native_log import without_native_notices
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight.errors import BundleError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class LiteRT:

@@ -8,8 +8,8 @@ import numpy as np
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight._untrusted.onnx_files import require_own_weights
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 _DTYPES = {"float": "float32", "double": "float64"}
 """Names of types in ONNX that differ from those of NumPy."""

@@ -10,8 +10,8 @@ from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight._untrusted.onnx_files import require_own_weights
 from bricksight.errors import BundleError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class OpenVINO:

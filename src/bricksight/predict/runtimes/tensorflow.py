@@ -14,8 +14,8 @@ from bricksight._optional import require_tensorflow
 from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_model
 from bricksight._untrusted.keras_files import require_standard_layers
 from bricksight.errors import BundleError, ConfigError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import ImageInput, image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class Graph:

@@ -12,7 +12,7 @@ from bricksight._untrusted.fields import UnexpectedValueError, choice, text, who
 from bricksight._untrusted.folders import is_inside
 from bricksight._untrusted.graphs import require_pure_graph
 from bricksight._untrusted.json_files import read_json
-from bricksight.predict.runtimes._errors import loading
+from bricksight.predict.runtimes._loading import loading
 from bricksight.predict.runtimes.tensorflow import Graph
 
 _TYPES = ("float32", "int32", "uint8", "bool")
