@@ -127,7 +127,7 @@ def test_wrong_use__exits_with_2_and_names_what_is_wrong(
 FIXABLE = [
     ("retrain --image_dir empty", "empty is empty"),
     ("retrain --image_dir photos --tfhub_module keras:MobileNetV9", "MobileNetV2"),
-    ("retrain --image_dir photos --out empty", "empty exists already"),
+    ("retrain --image_dir photos --out photos", "photos exists already"),
     ("classify empty a.jpg", "empty is no bundle"),
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "labels.txt"),

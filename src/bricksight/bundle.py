@@ -24,7 +24,8 @@ import numpy as np
 
 from bricksight import _labels
 from bricksight._csv import read_rows
-from bricksight._files import replacing, sha256_of
+from bricksight._files import replacing, sha256_of, writing
+from bricksight._places import is_empty, new_folder, waiting_for
 from bricksight._text import json_text
 from bricksight._version import __version__
 from bricksight.config import AnyPath, InputSpec, input_path
@@ -341,16 +342,19 @@ def _known(content: dict[str, Any], kind: type) -> dict[str, Any]:
 def new_bundle(path: Path) -> Iterator[Path]:
     """Yields a temporary folder that becomes the bundle ``path`` when the block ends well.
 
+    The place is taken and tried when the block begins; see ``new_folder``.
+
     Raises:
         BundleError: ``path`` exists already.
+        OutputError: another run writes it, or it cannot be written.
     """
-    if path.exists():
-        raise BundleError(
-            f"{path} exists already. Name another folder with --out, or remove it first; "
-            "bricksight overwrites no model."
-        )
-    with replacing(path) as folder:
-        folder.mkdir()
+    with writing(path):
+        if path.exists() and not (path.is_dir() and is_empty(path)):
+            raise BundleError(
+                f"{path} exists already. Name another folder with --out, or remove it first; "
+                "bricksight overwrites no model."
+            )
+    with new_folder(path, last=MANIFEST) as folder:
         yield folder
 
 
@@ -383,13 +387,16 @@ def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[st
     root = bundle.path.resolve()
     name = path.resolve().relative_to(root).as_posix()
     manifest_path = bundle.path / MANIFEST
-    # Read anew: others may have been added since the bundle was opened.
-    content = json.loads(manifest_path.read_text(encoding="utf-8"))
-    content["exports"] = content.get("exports", {}) | {name: entry}
-    kept = {
-        file: digest for file, digest in content["files"].items() if not file.startswith(f"{name}/")
-    }
     added = {file.resolve().relative_to(root).as_posix(): sha256_of(file) for file in files}
-    content["files"] = dict(sorted((kept | added).items()))
-    with replacing(manifest_path) as part:
-        part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
+    with waiting_for(manifest_path):
+        # Read anew: others may have been added since the bundle was opened.
+        content = json.loads(manifest_path.read_text(encoding="utf-8"))
+        content["exports"] = content.get("exports", {}) | {name: entry}
+        kept = {
+            file: digest
+            for file, digest in content["files"].items()
+            if not file.startswith(f"{name}/")
+        }
+        content["files"] = dict(sorted((kept | added).items()))
+        with replacing(manifest_path) as part:
+            part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")

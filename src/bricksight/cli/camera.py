@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError
@@ -44,10 +45,11 @@ class Seeing:
     def __post_init__(self) -> None:
         if not 0 < self.region <= 1:
             raise ConfigError(f"--region is {self.region}; it must be over 0 and at most 1.")
-        for name in ("smooth", "top_k", "max_frames", "threads"):
+        for name in ("smooth", "top_k", "max_frames"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} is {value}; it must be at least 1.")
+        require_threads(self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from bricksight._text import counted, percent, some
+from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
 from bricksight.cli._paths import STDIN, named_photos
@@ -41,8 +42,7 @@ class Answering:
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ConfigError(f"--top_k is {self.top_k}; it must be at least 1.")
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"--threads is {self.threads}; it must be at least 1.")
+        require_threads(self.threads)
         if self.json and self.csv:
             raise ConfigError("--json and --csv are both given; choose one.")
 
@@ -148,12 +148,14 @@ def classify(
         raise ConfigError("No photos are named: classify BUNDLE PHOTO...")
     complaints = _Complaints()
     batches = named_photos(photos, complaints.add)
-    writer = _writer(answering, with_objects=objects.group_by is not None)
     if objects.group_by is None:
+        writer = _writer(answering, with_objects=False)
         for batch in batches:
             _classify(predictor, batch, answering.top_k, writer, complaints)
             sys.stdout.flush()  # whoever names photos one by one waits for each answer
-    elif grouped := _objects([photo for batch in batches for photo in batch], objects):
+    else:
+        grouped = _objects([photo for batch in batches for photo in batch], objects)
+        writer = _writer(answering, with_objects=True)
         _classify_objects(
             predictor, grouped, answering.top_k, objects.min_votes, writer, complaints
         )

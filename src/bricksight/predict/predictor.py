@@ -13,7 +13,7 @@ import numpy as np
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
 from bricksight._text import counted
-from bricksight._threads import num_cores
+from bricksight._threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError
@@ -97,12 +97,14 @@ class Predictor:
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
-            ConfigError: there is no such runtime, or an argument is of another type.
+            ConfigError: there is no such runtime, an argument is of another type, or ``threads`` is
+                more than the machine can run.
             MissingPackageError: the runtime is not installed.
         """
         path = input_path(model, "The model")
         if threads is not None:
             require_count("threads", threads)
+        require_threads(threads, name="threads")
         if path.is_dir() and not is_model_folder(path):
             kind = runtime_class("litert" if runtime is None else runtime)
             bundle = open_bundle(path)
