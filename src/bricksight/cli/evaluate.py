@@ -87,7 +87,6 @@ def evaluate(
     from bricksight.dataset import scan, suggested_groups, summaries, unreadable_files
     from bricksight.evaluation import trained_on, warnings_of
     from bricksight.predict import Predictor
-    from bricksight.report import ReportContent, write_report
 
     predictor = Predictor(model, runtime=measuring.runtime)
     folder = model if (model / MANIFEST).is_file() else bundle_around(model)
@@ -116,6 +115,8 @@ def evaluate(
         *warnings_of(found),
     ]
     if measuring.report is not None:
+        from bricksight.report import ReportContent, write_report
+
         content = ReportContent(
             title=f"{model.resolve().name} on {image_dir.resolve().name}",
             evaluation=found,
