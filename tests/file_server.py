@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -18,6 +18,8 @@ class Answer:
         ranges: Whether ranges are honoured.
         cut_after: Close the connection after so many bytes.
         claimed_length: Content-Length, where it is a lie.
+        raw: Makes what is sent instead of all this, from the status line on, until the client has
+            had enough.
     """
 
     body: bytes = b""
@@ -26,6 +28,7 @@ class Answer:
     ranges: bool = True
     cut_after: int | None = None
     claimed_length: int | None = None
+    raw: Callable[[], Iterator[bytes]] | None = None
 
 
 class FileServer:
@@ -51,6 +54,12 @@ def serving() -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer = files.next_answer(self.path, dict(self.headers))
+            self.close_connection = True
+            if answer.raw is not None:
+                with contextlib.suppress(OSError):
+                    for piece in answer.raw():
+                        self.wfile.write(piece)
+                return
             body, status, headers = _response(answer, self.headers.get("Range"))
             self.send_response(status)
             length = len(body) if answer.claimed_length is None else answer.claimed_length
@@ -58,12 +67,12 @@ def serving() -> Iterator[FileServer]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body if answer.cut_after is None else body[: answer.cut_after])
-            self.close_connection = True
 
         def log_message(self, *_args: object) -> None:
             """Keeps the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
     files = FileServer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

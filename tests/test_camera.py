@@ -34,7 +34,6 @@ from bricksight.camera import (
     video,
     watch,
 )
-from bricksight.camera.overlay import font, shortened
 from bricksight.cli import main
 from bricksight.config import InputSpec
 from bricksight.dataset import scan
@@ -206,19 +205,6 @@ def test_overlay__many_classes_do_not_reach_into_the_region() -> None:
     picture = np.full((480, 640, 3), 200, np.uint8)
     observation = seen(*"abcdefghi", picture=picture)
     np.testing.assert_array_equal(observation.region.crop(draw_overlay(observation)), 200)
-
-
-def test_overlay__letters_beyond_ascii_are_drawn() -> None:
-    absent = bytes(font(20).getmask("\uffff"))
-    assert all(bytes(font(20).getmask(letter)) != absent for letter in "ößéЖλ…")
-
-
-def test_shortened__keeps_what_look_alikes_differ_by() -> None:
-    names = ["3001_brick_2x4", "3002_brick_2x3", "3003_brick_2x2"]
-    lines = [shortened(name, lambda line: len(line) <= 9) for name in names]
-    assert lines == ["3001…_2x4", "3002…_2x3", "3003…_2x2"]
-    assert shortened("red", lambda line: len(line) <= 3) == "red"
-    assert shortened("red", lambda line: not line) == ""
 
 
 @pytest.mark.parametrize("size", [(24, 32), (1080, 1920), (640, 360)])
@@ -408,6 +394,50 @@ def test_keeper__a_label_that_is_no_folder_is_refused(label: str, tmp_path: Path
     with pytest.raises(CameraError, match="cannot be a folder's name"):
         Keeper(tmp_path).press("s", seen(label or "..", "blue"))
     assert not list(tmp_path.rglob("*.jpg"))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        ".hidden",
+        "._a",
+        "thumbs.db",
+        "@eaDir",
+        "#recycle",
+        "Lost+Found",
+        "a\u2028b",
+        "x" * 300,
+    ],
+)
+def test_keeper__a_label_that_no_training_would_find_is_refused_at_once(
+    label: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="--save_label is "):
+        Keeper(tmp_path, label=label)
+    with pytest.raises(CameraError, match="cannot be a folder's name: it "):
+        Keeper(tmp_path).press("s", seen(label, "blue"))
+    assert not list(tmp_path.rglob("*.jpg"))
+
+
+def test_keeper__a_label_is_not_begun_a_second_time_in_another_form(tmp_path: Path) -> None:
+    (tmp_path / "cafe\u0301").mkdir()  # as a Mac writes it
+    with pytest.raises(ConfigError, match="would be a second folder of the class"):
+        Keeper(tmp_path, label="caf\u00e9")
+    Keeper(tmp_path, label="cafe\u0301")
+
+
+def test_parse_source__a_file_is_a_file_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("wow ! great.mp4", "x:y.mp4"):
+        (tmp_path / name).write_text("a video")
+        found = parse_source(name)
+        assert (found.kind, found.target) == ("file", str(tmp_path / name))
+    assert parse_source("~/x:y.mp4").target == str(tmp_path / "x:y.mp4")
+    with pytest.raises(CameraError, match=r"--source is '\.', a folder\."):
+        parse_source(".")
 
 
 def test_keeper__a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

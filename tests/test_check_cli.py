@@ -30,6 +30,7 @@ def test_check__prints_a_table_and_writes_sheets(
     assert [line.partition(":")[0] for line in printed.err.splitlines()] == [
         "Reading files",
         "Looking at photos",
+        "Looking for near-duplicates",
         "Writing contact sheets",
     ]
     for label in ("blue", "green", "red"):
@@ -128,3 +129,26 @@ def test_check__brackets_in_names_are_shown(
     printed = capsys.readouterr().out
     assert "[bold]" in printed
     assert "[red]" in printed.replace("\n", "")
+
+
+def test_check__sheets_go_beside_the_photos_that_it_is_run_in(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(photo_folder.rglob("*"))
+    for folder in (photo_folder, photo_folder / "red"):
+        monkeypatch.chdir(folder)
+        assert run(str(Path("..") / "photos" if folder is photo_folder else photo_folder)) == 0
+        assert "photos-check" in capsys.readouterr().out
+    assert sorted(photo_folder.rglob("*")) == before
+    assert len(list((photo_folder.parent / "photos-check").iterdir())) == 3
+
+
+def test_check__sheets_among_the_photos_are_no_class_afterwards(
+    photo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(str(photo_folder), "--contact_sheets", str(photo_folder / "sheets")) == 0
+    capsys.readouterr()
+    run(str(photo_folder), "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert [one["label"] for one in told["classes"]] == ["blue", "green", "red"]
+    assert [one["paths"] for one in told["problems"] if one["kind"] == "own_folder"] == [["sheets"]]

@@ -127,15 +127,15 @@ def test_wrong_use__exits_with_2_and_names_what_is_wrong(
 FIXABLE = [
     ("retrain --image_dir empty", "empty is empty"),
     ("retrain --image_dir photos --tfhub_module keras:MobileNetV9", "MobileNetV2"),
-    ("retrain --image_dir photos --out empty", "empty exists already"),
+    ("retrain --image_dir photos --out photos", "photos exists already"),
     ("classify empty a.jpg", "empty is no bundle"),
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "labels.txt"),
     ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("modules describe nonsense", "'nonsense' is no module"),
-    ("cache list --path labels.txt", "labels.txt is damaged"),
-    ("cache prune --all --path labels.txt", "labels.txt is damaged"),
+    ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
+    ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("sample photos", "photos is not empty"),
     ("demo --out photos", "photos is no bundle"),
 ]
@@ -385,7 +385,8 @@ def test_classify__file_folder_pattern_and_standard_input_name_the_same_photos(
 ) -> None:
     folder = tiny_run.findings.data.image_dir / "red"
     photos = sorted(str(path) for path in folder.iterdir())
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{photo}\n" for photo in photos)))
+    listed = io.BytesIO("".join(f"{photo}\n" for photo in photos).encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(listed))
     outputs = []
     for paths in (photos, [str(folder)], [f"{folder}/*.jpg"], ["-"]):
         assert main(["classify", str(tiny_run.bundle.path), *paths, "--csv"]) == 0, paths

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bricksight.cli.classify import Answering, OldGraph
@@ -25,6 +26,7 @@ from bricksight.config import (
     SplitConfig,
 )
 from bricksight.errors import BricksightError, ConfigError
+from bricksight.retrain import crossval, retrain
 
 CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, RetrainConfig)
 PARTS = (SourceConfig, OutputConfig, FilesConfig)
@@ -213,3 +215,49 @@ def test_errors__every_one_is_a_bricksight_error() -> None:
     classes = [one for _, one in inspect.getmembers(errors, inspect.isclass)]
     assert len(classes) > 5
     assert all(issubclass(one, BricksightError) and one.__doc__ for one in classes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "expected"),
+    [
+        (InputSpec, {"height": "224"}, "--height is '224'; it must be a whole number"),
+        (InputSpec, {"resize": "crop"}, "--resize is 'crop'; it must be one of stretch, letterbox"),
+        (SplitConfig, {"testing_percentage": 12.5}, "must be a whole number"),
+        (SplitConfig, {"testing_percentage": True}, "must be a whole number"),
+        (SplitConfig, {"group_by": 7}, "--group_by is 7; it must be text or None"),
+        (HeadConfig, {"head": "svm"}, "must be one of auto, softmax, lda"),
+        (HeadConfig, {"ignore_colour": "yes"}, "must be True or False"),
+        (HeadConfig, {"seed": None}, "--seed is None; it must be a whole number"),
+        (AugmentConfig, {"random_crop": "5"}, "--random_crop is '5'; it must be a number"),
+        (AugmentConfig, {"flip_left_right": 1}, "must be True or False"),
+        (FineTuneConfig, {"recipe": "good"}, "one of fast, balanced, best or None"),
+        (FineTuneConfig, {"recipe": ["best"]}, "one of fast, balanced, best or None"),
+        (RetrainConfig, {"image_dir": "x", "turns": 3}, "--turns is 3; it must be one of 1, 2, 4"),
+        (RetrainConfig, {"image_dir": 3}, "--image_dir is 3"),
+        (RetrainConfig, {"image_dir": "x", "tfhub_module": None}, "must be text"),
+        (RetrainConfig, {"image_dir": "x", "extra_share": "half"}, "must be a number"),
+    ],
+)
+def test_configs__values_of_another_type_are_refused(
+    kind: Any, settings: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        kind(**settings)
+
+
+def test_configs__numbers_of_numpy_become_plain_ones() -> None:
+    seed = HeadConfig(seed=np.int64(3)).seed  # type: ignore[arg-type]
+    rate = HeadConfig(learning_rate=np.float32(0.5)).learning_rate  # type: ignore[arg-type]
+    assert (type(seed), type(rate)) == (int, float)
+    assert AugmentConfig(random_crop=5).random_crop == 5
+
+
+@pytest.mark.parametrize("config", [None, "photos", Path("photos"), {"image_dir": "photos"}])
+def test_retrain_and_crossval__their_settings_are_objects(config: Any) -> None:
+    for function in (retrain, crossval):
+        with pytest.raises(
+            ConfigError, match=r"config is .*; it must be an object of RetrainConfig"
+        ):
+            function(config)
+        with pytest.raises(ConfigError, match="head is 'lda'; it must be an object of HeadConfig"):
+            function(RetrainConfig(image_dir=Path("photos")), head="lda")  # type: ignore[arg-type]

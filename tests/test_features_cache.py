@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from bricksight.errors import CacheError
-from bricksight.features import FeatureCache, list_entries, prune_entries
+from bricksight.features import CacheEntry, FeatureCache, list_entries, prune_entries
+from bricksight.features._cache import do_without
 
 PHOTO = "ab" * 32
 OTHER = "cd" * 32
@@ -113,6 +115,16 @@ def test_open__a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         open_cache(tmp_path / "missing" / "features.sqlite")
 
 
+def test_extract__a_cache_that_cannot_be_opened_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "missing" / "features.sqlite"
+    for _ in range(2):
+        do_without(path, sqlite3.OperationalError("unable to open database file"))
+    (said,) = caplog.messages
+    assert said.startswith(f"The feature cache {path} cannot be written (unable to open")
+
+
 WRITER = textwrap.dedent("""
     import sys
     import numpy as np
@@ -192,5 +204,85 @@ def test_list_entries__of_a_file_that_is_not_there_is_empty(path: Path) -> None:
 
 def test_list_entries__of_a_damaged_file_is_an_error(path: Path) -> None:
     path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(CacheError, match=r"is damaged .* Delete it"):
+    with pytest.raises(CacheError, match=r"is no feature cache, or a damaged one"):
+        list_entries(path)
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def foreign(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+FOREIGN = {
+    "another program's": ("CREATE TABLE mine (x)", "INSERT INTO mine VALUES (1)"),
+    "with a log": ("PRAGMA journal_mode = WAL", "CREATE TABLE mine (x)"),
+    "with our version": ("PRAGMA user_version = 1", "CREATE TABLE mine (x)"),
+    "with our names": ("CREATE TABLE modules (x)", "CREATE TABLE features (y)"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_foreign_database__is_left_as_it_is(path: Path, case: str) -> None:
+    foreign(path, *FOREIGN[case])
+    before = state(path.parent)
+    entry = CacheEntry(
+        id=1, reference="", fingerprint="", input="", num_views=0, size_bytes=0, last_used=0.0
+    )
+    for use in (list_entries, lambda path: prune_entries(path, [entry]), open_cache):
+        with pytest.raises(CacheError, match=r"is no feature cache of this version.*left as it is"):
+            use(path)
+    assert state(path.parent) == before
+
+
+def test_foreign_database__in_use_is_left_as_it_is(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE mine (x)")
+        connection.execute("PRAGMA wal_checkpoint")
+        connection.execute("CREATE TABLE later (x)")
+        before = state(path.parent)
+        with pytest.raises(CacheError, match=r"'mine'"):
+            list_entries(path)
+        assert state(path.parent) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"root:x:0:0:root:/root:/bin/bash\n"])
+def test_list_entries__changes_no_file(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with contextlib.suppress(CacheError):
+        list_entries(path)
+    assert state(path.parent) == {path.name: content}
+
+
+def test_list_entries__reads_our_own_without_writing(path: Path) -> None:
+    with open_cache(path) as cache:
+        cache.put(PHOTO, {"plain": row(1)})
+        assert [entry.num_views for entry in list_entries(path)] == [0], "not committed yet"
+    before = state(path.parent)
+    assert [entry.num_views for entry in list_entries(path)] == [1]
+    assert state(path.parent) == before
+
+
+def test_list_entries__of_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(CacheError):
+            list_entries(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("last_used", 1e300), ("last_used", b"x"), ("reference", b"x")]
+)
+def test_list_entries__values_of_another_kind(path: Path, column: str, value: object) -> None:
+    open_cache(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"UPDATE modules SET {column} = ?", (value,))
+        connection.commit()
+    with pytest.raises(CacheError, match="values of another kind"):
         list_entries(path)

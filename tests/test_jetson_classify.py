@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bricksight._text import printable
 from bricksight.config import InputSpec
 from bricksight.images import load_input, to_input
 from jetson_folder import jetson_folder as jetson_folder
@@ -132,6 +133,32 @@ def test_photos__a_broken_one_is_set_aside(
     said = capsys.readouterr()
     assert [json.loads(line)["label"] for line in said.out.splitlines()] == sorted(COLOURS)
     assert "set aside" in said.err and "broken.jpg" in said.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names can only be given on Linux")
+def test_photos__every_name_is_answered_and_shown(
+    program: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["a\udce9.jpg", "b\nclassify.py: all is right.jpg", "c\x1b\x9b\u202e.jpg", "d積.jpg"]
+    paths = [str(tmp_path / name) for name in names]
+    for path in paths:
+        draw("red", 1).save(path, quality=95)
+    assert program.main([*paths, *JSON]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["photo"] for one in answers] == paths
+    assert {one["label"] for one in answers} == {"red"}
+    assert program.main([*paths, *ORT]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        printable(path).partition(": ")[0] for path in paths
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["積🧱", "\x07\x85\u2028", "\udce9\ud800", "👩\u200d🔧"], ids=ascii
+)
+def test_printable__is_that_of_the_other_commands(program: ModuleType, name: str) -> None:
+    assert program.printable(name) == printable(name)
 
 
 def test_threshold__less_probable_answers_are_unknown(

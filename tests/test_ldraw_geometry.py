@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bricksight.errors import LDrawError
+from bricksight.synth.ldraw import geometry
 from bricksight.synth.ldraw.geometry import Geometry, Shelf, flatten, look_up_name
 from bricksight.synth.ldraw.parser import LDrawFile, parse
 from bricksight.synth.ldraw.winding import orient
@@ -172,7 +173,9 @@ def test_flatten__refuses_files_within_files_without_end() -> None:
 def test_flatten__refuses_what_multiplies_before_it_is_made() -> None:
     files = {f"f{i}": part(*[f"1 16 {IDENTITY} f{i + 1}.dat"] * 10) for i in range(30)}
 
-    message = r"f2\d\.dat, line 8: with .* it has 1,200,000 triangles and lines; 1,000,000 are"
+    message = (
+        r"f2\d\.dat, line 6: with .* it has 720,003 triangles, lines and references; 500,000 are"
+    )
     with pytest.raises(LDrawError, match=message):
         Shown(**files, f30=cube()).flat("f0")
 
@@ -211,3 +214,18 @@ def test_orient__follows_a_certified_neighbour_even_inwards() -> None:
 
     assert (result[0] == triangles[0]).all()
     assert signed_volume(points[result]) == pytest.approx(-8)
+
+
+def test_flatten__refuses_placings_that_lead_to_infinity() -> None:
+    """Each file is within the limits; together they multiply to a number that there is not."""
+    files = {f"f{i}": part(f"1 16 0 0 0 1e7 0 0 0 1e7 0 0 0 1e7 f{i + 1}.dat") for i in range(60)}
+    files["f60"] = part("3 16 0 0 0 1 0 0 0 1 0")
+    with pytest.raises(LDrawError, match=r"f58\.dat, line 4: it places .* further out than"):
+        Shown(**files).flat("f0")
+
+
+def test_flatten__counts_references_that_draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geometry, "MAX_SHAPES", 5)
+    files = {"f0": part(*[f"1 16 {IDENTITY} f1.dat"] * 6), "f1": part()}
+    with pytest.raises(LDrawError, match=r"has 6 triangles, lines and references; 5 are"):
+        Shown(**files).flat("f0")

@@ -345,3 +345,44 @@ def test_cache__folder_that_cannot_be_written_is_named(
 
     with pytest.raises(CacheError, match="BRICKSIGHT_CACHE_DIR"):
         library.part("1")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_part__only_regular_files_are_opened(tmp_path: Path, kind: str) -> None:
+    root = write_library(tmp_path, {"parts/2.dat": part(BOX)})
+    path = root / "parts" / "1.dat"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(LDrawError, match=r"is no regular file|no part '1'"):
+        find_library(root).part("1")
+
+
+def test_find_library__links_that_multiply_end(tmp_path: Path) -> None:
+    root = write_library(tmp_path, {"parts/1.dat": part(BOX)})
+    for number in range(40):
+        (root / "parts" / f"l{number}").symlink_to(root / "parts", target_is_directory=True)
+    assert find_library(root).numbers() == ("1",)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_find_library__archive_packed_in_another_way(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "complete.zip", "w", method) as archive:
+        archive.writestr("ldraw/parts/1.dat", part(BOX))
+    with pytest.raises(LDrawError, match=rf"is packed by method {method} of zip"):
+        find_library(tmp_path).part("1")
+
+
+@pytest.mark.parametrize("cut", [1, 30, 60, 100])
+def test_find_library__archive_that_was_cut_short(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "complete.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ldraw/parts/1.dat", part(BOX))
+    whole = path.read_bytes()
+    for damaged in (whole[:-cut], whole[:cut] + b"\xff" * 8 + whole[cut + 8 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(LDrawError):
+            find_library(tmp_path).part("1")

@@ -1,11 +1,14 @@
 """Lines to arrays, and what is said about a line that is none."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bricksight.errors import LDrawError
+from bricksight.synth.ldraw import parser
 from bricksight.synth.ldraw.parser import parse, split_sections
 from bricksight.synth.ldraw.polygons import split_quads
 from ldraw_files import CERTIFIED, IDENTITY, numbers
@@ -224,3 +227,27 @@ def test_split_quads__keeps_area_and_winding(
     areas = area_vectors(triangles)[:, 2]
     assert areas.min() > 0
     assert areas.sum() == pytest.approx((x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)
+
+
+def test_parse__refuses_more_shapes_than_a_part_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parser, "MAX_SHAPES", 3)
+    with pytest.raises(LDrawError, match=r"a\.dat, line 4: more than 3 triangles, lines and ref"):
+        parse("3 16 0 0 0 1 0 0 0 1 0\n" * 4, "a.dat")
+
+
+def test_parse__empty_lines_take_no_memory() -> None:
+    text = "\n" * 50_000
+    tracemalloc.start()
+    assert not len(parse(text, "a.dat").triangles)
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["3 16 " + "1" * 9_000, "1" * 9_000, "3 " + "1" * 9_000 + " 0" * 9, "3 16 " + "1" * 20_000],
+)
+def test_parse__messages_are_cut(line: str) -> None:
+    with pytest.raises(LDrawError) as caught:
+        parse(line, "a.dat")
+    assert len(str(caught.value)) < 500

@@ -1,10 +1,13 @@
 """Files over HTTP, against a real server on this machine."""
 
 import base64
+import gzip
 import hashlib
+import itertools
 import multiprocessing
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,6 +170,176 @@ def test_download__checksum_that_the_server_states(server: FileServer, tmp_path:
     server.answers["/f"] = [Answer(FILE, headers={"X-Goog-Hash": f"crc32c=AAAAAA==,md5={stated}"})]
     with pytest.raises(DownloadError, match=r"MD5 checksum"):
         download(f"{server.url}/f", tmp_path / "f")
+
+
+def test_download__checksum_of_a_file_on_disk(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"cut short")
+    server.answers["/f"] = [Answer(b"again"), Answer(FILE)]
+
+    def is_whole(path: Path) -> bool:
+        return path.exists() and path.stat().st_size == len(FILE)
+
+    with pytest.raises(DownloadError, match=r"no whole file"):
+        download(f"{server.url}/f", tmp_path / "f", is_whole=is_whole)
+    assert (tmp_path / "f").read_bytes() == b"cut short"
+    download(f"{server.url}/f", tmp_path / "f", is_whole=is_whole)
+    assert (tmp_path / "f").read_bytes() == FILE
+
+
+LONG_NUMBER = b"HTTP/1.1 200 OK\r\nContent-Length: 1%s\r\n\r\nx" % (b"0" * 5000)
+RANGE = {"Content-Range": "bytes 5-10/20"}
+NO_FILE = {
+    "part that was not asked for": (Answer(b"abcdef", status=206, headers=RANGE), "answers 206"),
+    "part without a range": (Answer(b"abcdef", status=206), "answers 206 with the range ''"),
+    "no content": (Answer(status=204), "answers 204"),
+    "redirection to nowhere": (Answer(b"moved", status=302), "answers 302"),
+    "empty file": (Answer(b""), "is empty"),
+    "too large": (Answer(b"", claimed_length=1 << 40), "1,099,511,627,776 bytes; 4,294,967,296"),
+    "too large for a number": (Answer(raw=lambda: iter([LONG_NUMBER])), "no whole file"),
+    "loop": (Answer(status=302, headers={"Location": "/f"}), "redirects more than 10 times"),
+    "to a file": (Answer(status=302, headers={"Location": "file:///etc/passwd"}), "from http to"),
+    "to a wrong address": (Answer(status=302, headers={"Location": "http://[::1"}), "Invalid"),
+}
+
+
+@pytest.mark.parametrize("case", NO_FILE)
+def test_download__answer_that_is_no_file(server: FileServer, tmp_path: Path, case: str) -> None:
+    answer, expected = NO_FILE[case]
+    server.answers["/f"] = [answer]
+    with pytest.raises(DownloadError) as caught:
+        download(f"{server.url}/f", tmp_path / "f", is_whole=lambda path: False)
+    assert expected in str(caught.value)
+    assert len(str(caught.value)) < 500
+    assert leftovers(tmp_path) <= {"f.part.etag"}
+
+
+@pytest.mark.parametrize("stated", ["bytes 0-9/1024000", "bytes 300001-1023999/1024000", "junk"])
+def test_download__wrong_rest_is_not_appended(
+    server: FileServer, tmp_path: Path, stated: str
+) -> None:
+    server.answers["/f"] = [
+        Answer(FILE, headers=ETAG, cut_after=300_000),
+        Answer(b"x" * 10, status=206, headers={"Content-Range": stated}),
+        Answer(FILE, headers=ETAG),
+    ]
+    with pytest.raises(DownloadError, match=r"the bytes from 300,000 on was asked for"):
+        download(f"{server.url}/f", tmp_path / "f")
+    download(f"{server.url}/f", tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == FILE
+
+
+def chunked(piece: bytes, pause: float = 0.0) -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    while True:
+        yield b"%x\r\n%s\r\n" % (len(piece), piece)
+        time.sleep(pause)
+
+
+def headers_without_end() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nX-Slow: "
+    while True:
+        yield b"x"
+        time.sleep(0.05)
+
+
+def redirection_without_end() -> Iterator[bytes]:
+    yield b"HTTP/1.1 302 Found\r\nLocation: /g\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield from itertools.islice(chunked(b"x" * 65536), 1, None)
+
+
+def test_download__body_without_end(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_MAX_UNANNOUNCED_BYTES", 1 << 20)
+    server.answers["/f"] = [Answer(raw=lambda: chunked(b"x" * 65536))]
+    with pytest.raises(DownloadError, match=r"more than 1,048,576 bytes come"):
+        download(f"{server.url}/f", tmp_path / "f")
+    assert leftovers(tmp_path) == set(), "the disk gets its bytes back"
+
+
+def test_download__redirection_whose_body_has_no_end(server: FileServer, tmp_path: Path) -> None:
+    server.answers["/f"] = [Answer(raw=redirection_without_end)]
+    server.answers["/g"] = [Answer(FILE)]
+    download(f"{server.url}/f", tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == FILE
+
+
+def test_download__a_few_bytes_a_second(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_WINDOW_SECONDS", 0.3)
+    server.answers["/f"] = [Answer(raw=lambda: chunked(b"x", 0.02))]
+    with pytest.raises(DownloadError, match=r"less than 4,096 a second"):
+        download(f"{server.url}/f", tmp_path / "f")
+
+
+def test_download__headers_without_end(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_ANSWER_SECONDS", 0.3)
+    server.answers["/f"] = [Answer(raw=headers_without_end)]
+    with pytest.raises(DownloadError, match=r"has not answered within 0\.3 seconds"):
+        download(f"{server.url}/f", tmp_path / "f")
+
+
+def test_download__connection_that_breaks_after_each_byte(
+    server: FileServer, tmp_path: Path
+) -> None:
+    server.answers["/f"] = [Answer(FILE, headers=ETAG, cut_after=1)]
+    with pytest.raises(DownloadError, match=r"after 4 attempts"):
+        download(f"{server.url}/f", tmp_path / "f")
+    assert len(server.requests) == 4
+
+
+def test_download__takes_too_long(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_LONGEST_SECONDS", 0)
+    server.answers["/f"] = [Answer(FILE, headers=ETAG)]
+    with pytest.raises(DownloadError, match=r"run the command again to go on"):
+        download(f"{server.url}/f", tmp_path / "f")
+    monkeypatch.undo()
+    download(f"{server.url}/f", tmp_path / "f")
+    assert server.requests[1][1]["Range"].startswith("bytes=")
+    assert (tmp_path / "f").read_bytes() == FILE
+
+
+def test_download__no_room(
+    server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "_MAX_BYTES", 1 << 62)
+    server.answers["/f"] = [Answer(b"", claimed_length=1 << 48)]
+    with pytest.raises(DownloadError, match=r"has room for [0-9,]+$"):
+        download(f"{server.url}/f", tmp_path / "f")
+
+
+def test_download__encoding_that_was_not_asked_for_is_not_decoded(
+    server: FileServer, tmp_path: Path
+) -> None:
+    packed = gzip.compress(bytes(10_000_000))
+    server.answers["/f"] = [Answer(packed, headers={"Content-Encoding": "gzip"})]
+    download(f"{server.url}/f", tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == packed
+
+
+@pytest.mark.parametrize("validator", [b"\xff\xfe", b"one\r\nX-Evil: 1", b""])
+def test_download__beginning_of_who_knows_what(
+    server: FileServer, tmp_path: Path, validator: bytes
+) -> None:
+    (tmp_path / "f.part").write_bytes(b"who knows")
+    (tmp_path / "f.part.etag").write_bytes(validator)
+    server.answers["/f"] = [Answer(FILE)]
+    download(f"{server.url}/f", tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == FILE
+    assert "Range" not in server.requests[0][1]
+
+
+def test_download__addresses_are_shown_without_secrets(server: FileServer, tmp_path: Path) -> None:
+    location = "ftp://me:secret@elsewhere/f?signature=secret"
+    server.answers["/f"] = [Answer(status=302, headers={"Location": location})]
+    with pytest.raises(DownloadError, match=r"from http to ftp://elsewhere/f, which") as caught:
+        download(f"{server.url}/f", tmp_path / "f")
+    assert "secret" not in str(caught.value)
 
 
 def test_download__sends_credentials_to_the_first_server_only(

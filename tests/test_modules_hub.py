@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import io
+import os
+import shutil
 import socket
 import tarfile
 import threading
@@ -87,6 +89,90 @@ def test_tfhub__two_at_once_download_once(server: FileServer, archive: bytes) ->
         thread.join()
     assert find(handle) is not None
     assert len(server.requests) == 1
+
+
+def cut_short(folder: Path, damage: str) -> None:
+    variables = folder / "variables"
+    (data,) = variables.glob("variables.data-*")
+    match damage:
+        case "empty folder":
+            shutil.rmtree(folder)
+            folder.mkdir()
+        case "empty graph":
+            (folder / "saved_model.pb").write_bytes(b"")
+        case "half a graph":
+            os.truncate(folder / "saved_model.pb", 2000)
+        case "no variables":
+            shutil.rmtree(variables)
+        case "no data":
+            data.unlink()
+        case "empty data":
+            os.truncate(data, 0)
+        case "a part of two":
+            data.rename(variables / "variables.data-00000-of-00002")
+
+
+DAMAGES = [
+    "empty folder", "empty graph", "half a graph", "no variables", "no data", "empty data",
+    "a part of two",
+]  # fmt: skip
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("source", ["tfhub", "kaggle"])
+def test_cache__module_that_is_cut_short_is_fetched_again(
+    server: FileServer,
+    saved_model: Path,
+    archive: bytes,
+    hub_cache: Path,
+    own_cache_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    damage: str,
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_ENDPOINT", server.url)
+    handle, path = f"{server.url}/tiny/1", "/tiny/1?tf-hub-format=compressed"
+    folder = hub_cache / folder_name(handle)
+    if source == "kaggle":
+        handle, path = KAGGLE, KAGGLE_PATH
+        folder = own_cache_dir.joinpath("kaggle_models", *KAGGLE[7:].split("/"))
+    shutil.copytree(saved_model, folder)
+    assert resolve(handle).location == folder
+    assert server.requests == []
+    cut_short(folder, damage)
+    assert find(handle) is None
+    with pytest.raises(ModuleError, match=rf"is not whole \(.*{folder}.*404"):
+        resolve(handle)
+    server.answers[path] = [Answer(archive)]
+    assert resolve(handle).location == folder
+    assert (folder / "saved_model.pb").read_bytes() == (saved_model / "saved_model.pb").read_bytes()
+
+
+@pytest.mark.tf
+def test_tfhub__damaged_values_name_the_folder(saved_model: Path, hub_cache: Path) -> None:
+    folder = hub_cache / folder_name(f"{HUB}/9")
+    shutil.copytree(saved_model, folder)
+    (data,) = folder.glob("variables/variables.data-*")
+    os.truncate(data, data.stat().st_size // 2)
+    with pytest.raises(
+        ModuleError, match=rf"cannot load {folder}(.|\n)*remove a downloaded folder"
+    ):
+        resolve(f"{HUB}/9").load()
+
+
+@pytest.mark.parametrize("handle", ["http://", "https://[::1/m", "https:///m"])
+def test_tfhub__address_that_is_none(handle: str) -> None:
+    with pytest.raises(ModuleError, match=r"is no address of a module"):
+        resolve(handle)
+
+
+def test_tfhub__address_with_a_password(server: FileServer) -> None:
+    handle = server.url.replace("//", "//me:secret@") + "/tiny/1"
+    with pytest.raises(ModuleError, match=r"user name or password.*netrc") as caught:
+        resolve(handle)
+    assert "secret" not in str(caught.value)
+    assert server.requests == []
 
 
 def test_tfhub__archive_without_a_module(server: FileServer) -> None:

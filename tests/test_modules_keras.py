@@ -108,9 +108,13 @@ def test_keras__checksums_belong_to_files() -> None:
         assert set(application.md5) <= files, application.name
 
 
+HDF5 = b"\x89HDF\r\n\x1a\n".ljust(40, b"\0") + (100).to_bytes(8, "little") + bytes(52)
+"""The beginning of a file of 100 bytes; what follows is read when it is loaded."""
+
+
 def test_keras__size_without_weights_of_its_own(keras_home: Path) -> None:
     path = keras_home / "models" / BY_NAME["MobileNetV2"].weights_file(alpha=0.5, size=224)
-    path.write_bytes(b"not looked into before it is loaded")
+    path.write_bytes(HDF5)
     module = resolve("keras:MobileNetV2@alpha=0.50,size=256")
     assert module.title == "MobileNetV2, alpha 0.5, 256 px (weights trained at 224 px)"
     assert module.location == path
@@ -122,7 +126,7 @@ def test_keras__size_without_weights_of_its_own(keras_home: Path) -> None:
 
 @pytest.mark.tf
 def test_keras__weights_of_another_network(keras_home: Path) -> None:
-    (keras_home / "models" / "efficientnetv2-b0_notop.h5").write_bytes(b"no HDF5")
+    (keras_home / "models" / "efficientnetv2-b0_notop.h5").write_bytes(HDF5)
     with pytest.raises(ModuleError, match=r"do not fit the network .*Remove the file"):
         resolve("keras:EfficientNetV2B0@size=64").load()
 
@@ -132,10 +136,25 @@ def test_keras__downloads_its_weights(
 ) -> None:
     here = dataclasses.replace(BY_NAME["NASNetMobile"], url=f"{server.url}/nasnet", md5={})
     monkeypatch.setattr(keras_applications, "APPLICATIONS", (here,))
-    server.answers["/nasnet/NASNet-mobile-no-top.h5"] = [Answer(b"weights")]
+    server.answers["/nasnet/NASNet-mobile-no-top.h5"] = [Answer(HDF5)]
     module = resolve("keras:NASNetMobile")
     assert module.location == keras_home / "models" / "nasnet_mobile_no_top.h5"
-    assert module.location.read_bytes() == b"weights"
+    assert module.location.read_bytes() == HDF5
+
+
+@pytest.mark.parametrize("found", [b"", HDF5[:60], HDF5[:99], b"<html>blocked</html>" * 9])
+def test_keras__weights_that_were_cut_short_are_fetched_again(
+    server: FileServer, keras_home: Path, monkeypatch: pytest.MonkeyPatch, found: bytes
+) -> None:
+    here = dataclasses.replace(BY_NAME["NASNetMobile"], url=f"{server.url}/nasnet", md5={})
+    monkeypatch.setattr(keras_applications, "APPLICATIONS", (here,))
+    path = keras_home / "models" / "nasnet_mobile_no_top.h5"
+    path.write_bytes(found)
+    with pytest.raises(ModuleError, match=rf"{path} is cut short.* answers 404"):
+        resolve("keras:NASNetMobile")
+    server.answers["/nasnet/NASNet-mobile-no-top.h5"] = [Answer(HDF5)]
+    assert resolve("keras:NASNetMobile").location == path
+    assert path.read_bytes() == HDF5
 
 
 def test_keras__download_with_another_checksum(

@@ -4,6 +4,7 @@ import collections
 import os
 import pickle  # noqa: TID251  (files that the reader must refuse)
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bricksight.errors import MissingPackageError, ModuleError
 from bricksight.images import load_input
 from bricksight.modules import frozen_graph, packaged, resolve
 from bricksight.modules._torch_file import read_tensors
+from bricksight.modules.reference import parse_reference
 from bricksight.synth import sample
 from bricksight.synth.sample import SAMPLE_LABELS
 
@@ -109,7 +111,8 @@ def tensor_pickle(num_elements: int, offset: int, shape: Any, strides: Any) -> b
     """Returns the pickle of ``{"w": tensor}``, spelled out because torch is not there to do it."""
 
     def number(value: int) -> bytes:
-        return b"J" + struct.pack("<i", value)
+        content = pickle.encode_long(value)
+        return b"\x8a" + bytes([len(content)]) + content
 
     def numbers(values: Any) -> bytes:
         return b"(" + b"".join(map(number, values)) + b"t"
@@ -152,7 +155,7 @@ def test_read_tensors__strides_and_offset(tmp_path: Path) -> None:
         ({"offset": -1}, "negative"),
         ({"strides": (-3, 1)}, "negative"),
         ({"num_elements": 99}, "cut off"),
-        ({"strides": (1,)}, "argument"),
+        ({"strides": (1,)}, "2 sizes and 1 strides"),
     ],
 )
 def test_read_tensors__beyond_the_values(
@@ -162,6 +165,77 @@ def test_read_tensors__beyond_the_values(
     path = tensor_file(tmp_path / "t.pth", np.zeros(6), **(whole | tensor))
     with pytest.raises(ModuleError, match=message):
         read_tensors(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides"),
+    [((2**28,), (0,)), ((2**33, 2**33), (0, 0)), ((2**70,), (0,)), ((1,) * 40, (1,) * 40)],
+)
+def test_read_tensors__takes_no_more_memory_than_the_file(
+    tmp_path: Path, shape: tuple[int, ...], strides: tuple[int, ...]
+) -> None:
+    path = tensor_file(
+        tmp_path / "t.pth", np.zeros(6), num_elements=6, offset=0, shape=shape, strides=strides
+    )
+    with pytest.raises(ModuleError, match=r"more elements than values|40 sizes"):
+        read_tensors(path)
+
+
+def test_read_tensors__stride_of_a_single_element_means_nothing(tmp_path: Path) -> None:
+    path = tensor_file(
+        tmp_path / "t.pth", np.ones(6), num_elements=6, offset=0, shape=(1,), strides=(2**62,)
+    )
+    np.testing.assert_array_equal(read_tensors(path)["w"], [1.0])
+
+
+NUMBER_2_31 = struct.pack("<I", 2**31 - 1)
+WILD_PICKLES = {
+    "nested tuples as a key": b"\x80\x02})" + b"\x85" * 40_000 + b"Ns.",
+    "more instructions than it needs": b"\x80\x02)" + b"\x85" * 60_000 + b".",
+    "memory for 2 billion objects": b"\x80\x02Nr" + NUMBER_2_31 + b".",
+    "text of 2 GB": b"\x80\x02X" + NUMBER_2_31 + b".",
+    "bytes of 2**63": b"\x80\x04\x8e" + struct.pack("<Q", 2**63) + b".",
+    "tuple of more than there is": b"\x80\x02\x87.",
+    "memory that was never written": b"\x80\x02h\x07.",
+    "attributes of a function": b"ctorch._utils\n_rebuild_tensor_v2\n}b.",
+    "call of no function": b"\x80\x02})R.",
+}
+
+
+@pytest.mark.parametrize("case", WILD_PICKLES)
+def test_read_tensors__wild_pickle(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "t.pth"
+    path.write_bytes(START + WILD_PICKLES[case])
+    tracemalloc.start()
+    with pytest.raises(ModuleError, match=r"no legacy PyTorch file of tensors, or is damaged"):
+        read_tensors(path)
+    assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("stated", [-1, 5, 7, 2**61, -(2**63)])
+def test_read_tensors__number_of_values_that_is_wrong(tmp_path: Path, stated: int) -> None:
+    tensor = tensor_pickle(num_elements=6, offset=0, shape=(6,), strides=(1,))
+    path = tmp_path / "t.pth"
+    keys = pickle.dumps(["0"], 2)
+    path.write_bytes(START + tensor + keys + struct.pack("<q", stated) + bytes(24))
+    with pytest.raises(ModuleError, match="cut off"):
+        read_tensors(path)
+
+
+@pytest.mark.tf
+def test_packaged__weights_for_bricks_that_are_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = packaged.find(
+        parse_reference("packaged:mobilenet_v2_bricks", sources=["packaged"], known=[])
+    )
+    assert whole is not None
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(whole.read_bytes()[:-1000])
+    for read in (packaged._bricks_known, lambda path: packaged._load_bricks(path, 32)):
+        with pytest.raises(ModuleError, match=r"cut\.npz is damaged.*Install bricksight again"):
+            read(cut)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bricksight.errors import ConfigError, LDrawError
@@ -102,3 +103,40 @@ def test_settings__take_backgrounds_by_what_they_show(
     assert settings(moved) != before
     with pytest.raises(ConfigError, match=r"The background belt\.png cannot be read \(No such"):
         settings("belt.png")
+
+
+TRIANGLE = "3 16 0 0 0 {0} 0 0 0 0 {0}"
+TETRAHEDRON = [
+    "3 16 0 0 0 0 0 {0} {0} 0 0",
+    "3 16 0 0 0 {0} 0 0 0 {0} 0",
+    "3 16 0 0 0 0 {0} 0 0 0 {0}",
+    "3 16 {0} 0 0 0 0 {0} 0 {0} 0",
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([TRIANGLE.format(10)], "is flat"),
+        ([TRIANGLE.format(10), "3 16 0 0.0001 0 10 0.0001 0 0 0.0001 10"], "is flat"),
+        ([line.format(0.05) for line in TETRAHEDRON], "is 0.05 LDU long"),
+        ([line.format(1e6) for line in TETRAHEDRON], "is 1e\\+06 LDU long"),
+        (["3 16 0 0 0 1 0 0 2 0 0"], "draws no surface"),
+    ],
+)
+def test_models__parts_that_cannot_lie_anywhere(
+    tmp_path: Path, lines: list[str], message: str
+) -> None:
+    library = write_library(tmp_path / "ldraw", {"parts/9.dat": part(*lines)})
+    with pytest.raises(LDrawError, match=message):
+        find_models(["9"], library)["9"]
+
+
+def test_poses__of_an_open_surface(tmp_path: Path) -> None:
+    """Three sides of a corner: no volume, so the centre of mass is anywhere, or nowhere."""
+    for name, lines in {"open": TETRAHEDRON[:3], "two": TETRAHEDRON[:2]}.items():
+        content = part(*(line.format(20) for line in lines))
+        library = write_library(tmp_path / name, {"parts/9.dat": content})
+        poses = find_models(["9"], library)["9"].poses
+        assert sum(pose.probability for pose in poses) == pytest.approx(1)
+        assert all(np.isfinite(pose.rotation).all() for pose in poses)

@@ -19,7 +19,7 @@ from bricksight.synth import Scene, SceneConfig, photo_rng, sample_scene
 from bricksight.synth.colours import Colour
 from bricksight.synth.models import find_models
 from bricksight.synth.raytrace import Quality, Shot, render_scene
-from bricksight.synth.records import RECORDS, read_records
+from bricksight.synth.records import RECORDS, add_records, begin_records, read_records
 from bricksight.synth.render import SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
 from ldraw_files import part, write_library
@@ -177,6 +177,21 @@ def test_render_folder__goes_on_where_it_stopped(tmp_path: Path, config: SynthCo
     assert "mitsuba" not in sys.modules  # it would abort what has loaded TensorFlow
 
 
+def test_records__names_with_every_line_separator_are_read_back(tmp_path: Path) -> None:
+    names = [f"a{separator}b.jpg" for separator in "\n\r\v\f\x1c\x85\u2028\u2029\udce9"]
+    begin_records(tmp_path, [{"file": name, "floor": name} for name in names[:5]])
+    add_records(tmp_path / RECORDS, [{"file": name, "floor": name} for name in names[5:]])
+    assert {name: one["floor"] for name, one in read_records(tmp_path).items()} == {
+        name: name for name in names
+    }
+
+
+def test_records__lines_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    line = '{"file": "1.jpg", "floor": "a\u2028b\u0085c"}\n'
+    (tmp_path / RECORDS).write_text(line + '{"file": "2', encoding="utf-8")
+    assert read_records(tmp_path)["1.jpg"]["floor"] == "a\u2028b\u0085c"
+
+
 @pytest.mark.usefixtures("renderer")
 def test_render_folder__goes_on_with_the_same_library_alone(
     tmp_path: Path, config: SynthConfig, monkeypatch: pytest.MonkeyPatch
@@ -234,7 +249,30 @@ def test_render_folder__other_peoples_folders_are_left_alone(
     ("settings", "message"),
     [
         ({"labels": ()}, r"No parts are named"),
-        ({"num": 0}, r"--num is 0; it must be at least 1"),
+        ({"num": 0}, r"--num is 0; it must be a whole number from 1 to 100,000"),
+        ({"num": 2.5}, r"--num is 2.5; it must be a whole number from 1 to 100,000"),
+        ({"num": 100_001}, r"--num is 100001; it must be a whole number"),
+        ({"size": 0}, r"--size is 0; it must be a whole number from 8 to 2,048"),
+        ({"size": 100_000}, r"--size is 100000; it must be"),
+        ({"seed": -1}, r"--seed is -1; it must be a whole number from 0 to"),
+        ({"seed": 10**30}, r"--seed is 1000000000000000000000000000000; it must be"),
+        ({"labels": [f"3001_{i}" for i in range(20)], "num": 99_999}, "limit of a run"),
+        (
+            {"labels": ("3001/../../evil",)},
+            r"'3001/../../evil' cannot be a class, as it holds a sep",
+        ),
+        ({"labels": ("/tmp/3001",)}, r"holds a separator"),
+        ({"labels": ("3001\\evil",)}, r"holds a separator"),
+        ({"labels": ("..",)}, r"ends with a dot"),
+        ({"labels": (".3001",)}, r"begin with a dot"),
+        ({"labels": ("3001\n",)}, r"begins or ends with a blank"),
+        ({"labels": ("3001\0x",)}, r"control characters"),
+        ({"labels": ("3001_" + "x" * 200,)}, r"longer than 200 bytes"),
+        ({"labels": ("CON",)}, r"Windows has no such folder"),
+        ({"labels": ("lpt1.dat",)}, r"Windows has no such folder"),
+        ({"labels": (3001,)}, r"a class is named by text"),
+        ({"labels": ("3001_a", "3001_A")}, r"'3001_a' and '3001_A' would share a folder"),
+        ({"labels": ("3001", "3001")}, r"would share a folder"),
         ({"quality": "best"}, r"--quality is 'best'; it must be one of draft, normal, fine"),
     ],
 )
@@ -288,8 +326,44 @@ def test_command__renders_the_classes_of_a_photo_folder(tmp_path: Path, capsys: 
         (("--parts", "3001", "--for", "."), "Name the parts either by --parts or by --for"),
         (("--for", "nowhere"), "--for nowhere is not a folder"),
         (("--parts", "3001", "--scenes", "nowhere.json"), "--scenes nowhere.json cannot be read"),
+        (("--parts", "3001", "--scenes", "/dev/zero"), "it is no regular file of at most"),
+        (("--parts", "3001/../../evil"), "'3001/../../evil' cannot be a class"),
+        (("--parts", "3001,3001_a,3001_A"), "would share a folder"),
+        (("--parts", "3001", "--seed", "-1"), "--seed is -1; it must be a whole number from 0"),
+        (("--parts", "3001", "--processes", "0"), "--processes is 0; it must be a whole number"),
+        (("--parts", "3001", "--processes", "-1"), "--processes is -1; it must be"),
+        (("--parts", "3001", "--processes", "100000"), "--processes is 100000; it must be"),
     ],
 )
 def test_command__refuses(tmp_path: Path, capsys: Captured, words: list[str], message: str) -> None:
-    assert main(["synth", str(tmp_path / "out"), *words]) != 0
+    assert main(["synth", str(tmp_path / "deep" / "out"), *words]) != 0
     assert message in capsys.readouterr().err
+    assert list(tmp_path.rglob("*.jpg")) == []
+    assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "[1]", '{"fill"', "\udcff", '{"fill": [NaN, 1]}']
+)
+def test_command__refuses_scenes_that_are_no_object(
+    tmp_path: Path, capsys: Captured, content: str
+) -> None:
+    (tmp_path / "s.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    words = ["synth", str(tmp_path / "out"), "--parts", "3001"]
+    assert main([*words, "--scenes", str(tmp_path / "s.json")]) == 2
+    assert "cannot be read as a JSON object" in (err := capsys.readouterr().err) or "fill is" in err
+
+
+@pytest.mark.parametrize(
+    "line", ['{"file": 5}', '{"file": "a.jpg", "label": []}', "5", "[" * 100_000, '{"file": []}']
+)
+def test_read_records__damaged_line_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / RECORDS).write_text(f'{{"file": "a.jpg"}}\n{line}\n{{"file": "b.jpg"}}\n')
+    with pytest.raises(DataError, match=r"synth\.jsonl, line 2, describes no photo"):
+        read_records(tmp_path)
+
+
+def test_read_records__what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).mkdir()
+    with pytest.raises(DataError, match=r"synth\.jsonl cannot be read \(it is no regular file\)"):
+        read_records(tmp_path)

@@ -29,6 +29,7 @@ def native_path(path: Path) -> Iterator[Path]:
         there = set(Path(folder).iterdir())
         yield alias
         for made in set(Path(folder).iterdir()) - there:
+            path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(made, path.with_suffix(made.suffix))
 
 

@@ -1,8 +1,10 @@
 """How our plots look."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+from bricksight._lettering import font_families
 
 # The Okabe-Ito palette, which the colour-blind can tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -19,20 +21,25 @@ _STYLE: dict[Any, Any] = {
     "grid.color": "#e6e8eb",
     "legend.edgecolor": "none",
     "svg.hashsalt": "bricksight",  # the same figures give the same bytes
+    "text.parse_math": False,  # a dollar in a name is a dollar
+    "text.usetex": False,
 }
 
 
 @contextlib.contextmanager
-def new_figure(width: float, height: float, **settings: Any) -> Iterator[Any]:
+def new_figure(
+    width: float, height: float, *, names: Iterable[str] = (), **settings: Any
+) -> Iterator[Any]:
     """Gives a ``matplotlib.figure.Figure``, to be drawn and saved inside the block.
 
     Args:
         width: in inches.
         height: in inches.
+        names: what is written that is not ours, as ``bricksight._lettering.drawable`` gives it.
         settings: further arguments of ``Figure``.
     """
     import matplotlib  # noqa: PLC0415  (half a second)
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE | {"font.family": font_families(names)}):
         yield Figure(figsize=(width, height), **settings)

@@ -79,6 +79,11 @@ def escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
+def shortened(text: str, *, limit: int = 200) -> str:
+    """Returns a text from outside cut to ``limit`` characters, with what it had before if more."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
 def json_text(content: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
     r"""Returns JSON that is safe to show in a terminal and can be written in ``encoding``.
 
@@ -105,5 +110,10 @@ def can_encode(text: str, encoding: str) -> bool:
     return True
 
 
+def is_joiner(character: str) -> bool:
+    """Returns whether a character is not drawn itself, but changes how its neighbours are."""
+    return character in _JOINERS
+
+
 def _is_hidden(character: str) -> bool:
-    return character not in _JOINERS and unicodedata.category(character) in _NOT_SHOWN
+    return not is_joiner(character) and unicodedata.category(character) in _NOT_SHOWN

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from bricksight._files import writing
 from bricksight._text import printable
 from bricksight.config import PHOTO_EXTENSIONS, RENDERS_FILE
 
 OWN_MARKER = ".bricksight"
 """What marks a folder of ours, such as one of contact sheets: its pictures are no photos."""
+
+_MARKER_TEXT = "Written by bricksight, which takes nothing in this folder for photos of a class.\n"
 
 # Of file managers, archive programs, network storage and operating systems; in lower case. They
 # hold thumbnails, earlier versions, and photos that the user has deleted.
@@ -178,7 +181,8 @@ class Walker:
     def _entries(self, folder: Folder) -> list[tuple["os.DirEntry[str]", str]]:
         """Returns what a folder holds with its path, by name, without what is passed over."""
         try:
-            with os.scandir(self.root / folder.path) as listed:
+            # As text: pathlib takes apart the whole path, which may have a thousand folders.
+            with os.scandir(os.path.join(self.root, folder.path)) as listed:  # noqa: PTH118
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
             self.found.unreadable[folder.path or "."] = error.strerror or str(error)
@@ -206,6 +210,26 @@ class Walker:
             self.found.loops.append(path)
             return []
         return [Folder(path, real, True)]
+
+
+def mark_as_own(folder: Path, *, among: Path) -> None:
+    """Makes a folder that no walk goes into, if it is to lie in a folder of photos.
+
+    One that holds anything already is left as it is.
+
+    Args:
+        folder: for pictures of ours.
+        among: the folder of photos.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if not folder.resolve().is_relative_to(among.resolve()):
+        return
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if next(folder.iterdir(), None) is None:
+            (folder / OWN_MARKER).write_text(_MARKER_TEXT, encoding="utf-8")
 
 
 def photos_below(folder: Path) -> tuple[list[Path], Found]:

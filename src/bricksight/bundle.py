@@ -22,12 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from bricksight import _labels
 from bricksight._csv import read_rows
-from bricksight._files import replacing, sha256_of
-from bricksight._labels import read_labels as read_labels
+from bricksight._files import replacing, sha256_of, writing
+from bricksight._places import is_empty, new_folder, waiting_for
 from bricksight._text import json_text
 from bricksight._version import __version__
-from bricksight.config import InputSpec
+from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError
 
 FORMAT_VERSION = 1
@@ -278,13 +279,13 @@ def bundle_around(path: Path) -> Path | None:
     )
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def open_bundle(path: AnyPath) -> Bundle:
     """Returns the bundle in the folder ``path``.
 
     Raises:
         BundleError: there is no bundle, it is damaged, or a newer version wrote it.
     """
-    folder = Path(path)
+    folder = input_path(path, "The bundle")
     manifest_path = folder / MANIFEST
     if not manifest_path.is_file():
         what = "is no bundle: it holds no " + MANIFEST if folder.is_dir() else "is not a folder"
@@ -310,6 +311,20 @@ def open_bundle(path: str | Path) -> Bundle:
         ) from error
 
 
+def as_bundle(bundle: Bundle | AnyPath) -> Bundle:
+    """Returns a bundle that is open, or opens it; see ``open_bundle``."""
+    return bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
+
+
+def read_labels(path: AnyPath) -> tuple[str, ...]:
+    """Returns the labels of a labels file, one a line, in the order of the outputs.
+
+    Raises:
+        BundleError: it cannot be read, holds no label, or a line of it is no label.
+    """
+    return _labels.read_labels(input_path(path, "The labels file"))
+
+
 def _manifest_from(content: dict[str, Any]) -> Manifest:
     """Returns the manifest; keys that a later version of the same format has added are ignored."""
     known = _known(content, Manifest)
@@ -327,16 +342,19 @@ def _known(content: dict[str, Any], kind: type) -> dict[str, Any]:
 def new_bundle(path: Path) -> Iterator[Path]:
     """Yields a temporary folder that becomes the bundle ``path`` when the block ends well.
 
+    The place is taken and tried when the block begins; see ``new_folder``.
+
     Raises:
         BundleError: ``path`` exists already.
+        OutputError: another run writes it, or it cannot be written.
     """
-    if path.exists():
-        raise BundleError(
-            f"{path} exists already. Name another folder with --out, or remove it first; "
-            "bricksight overwrites no model."
-        )
-    with replacing(path) as folder:
-        folder.mkdir()
+    with writing(path):
+        if path.exists() and not (path.is_dir() and is_empty(path)):
+            raise BundleError(
+                f"{path} exists already. Name another folder with --out, or remove it first; "
+                "bricksight overwrites no model."
+            )
+    with new_folder(path, last=MANIFEST) as folder:
         yield folder
 
 
@@ -369,13 +387,16 @@ def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[st
     root = bundle.path.resolve()
     name = path.resolve().relative_to(root).as_posix()
     manifest_path = bundle.path / MANIFEST
-    # Read anew: others may have been added since the bundle was opened.
-    content = json.loads(manifest_path.read_text(encoding="utf-8"))
-    content["exports"] = content.get("exports", {}) | {name: entry}
-    kept = {
-        file: digest for file, digest in content["files"].items() if not file.startswith(f"{name}/")
-    }
     added = {file.resolve().relative_to(root).as_posix(): sha256_of(file) for file in files}
-    content["files"] = dict(sorted((kept | added).items()))
-    with replacing(manifest_path) as part:
-        part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
+    with waiting_for(manifest_path):
+        # Read anew: others may have been added since the bundle was opened.
+        content = json.loads(manifest_path.read_text(encoding="utf-8"))
+        content["exports"] = content.get("exports", {}) | {name: entry}
+        kept = {
+            file: digest
+            for file, digest in content["files"].items()
+            if not file.startswith(f"{name}/")
+        }
+        content["files"] = dict(sorted((kept | added).items()))
+        with replacing(manifest_path) as part:
+            part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")

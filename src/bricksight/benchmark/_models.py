@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bricksight.bundle import EXPORTS, MANIFEST, bundle_around, open_bundle
+from bricksight.config import AnyPath, input_paths
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes import (
     FOLDERS,
@@ -49,7 +50,7 @@ class ModelFile:
 
 
 def find_models(
-    paths: Sequence[Path], *, runtimes: Sequence[str] = ()
+    paths: Sequence[AnyPath], *, runtimes: Sequence[str] = ()
 ) -> tuple[tuple[ModelFile, ...], dict[str, str]]:
     """Returns the model files that ``paths`` stand for, and name → reason of what is left out.
 
@@ -63,13 +64,14 @@ def find_models(
 
     Raises:
         BundleError: a path is not there, or is a bundle that cannot be read.
+        ConfigError: ``paths`` are no paths.
     """
-    paths = [path.absolute() for path in paths]
-    places = [path if (path / MANIFEST).is_file() else path.parent for path in paths]
-    root = Path(os.path.commonpath(places)) if paths else Path()
+    models = [path.absolute() for path in input_paths(paths, "the models")]
+    places = [path if (path / MANIFEST).is_file() else path.parent for path in models]
+    root = Path(os.path.commonpath(places)) if models else Path()
     found: dict[tuple[Path, str], ModelFile] = {}
     left_out: dict[str, str] = {}
-    for path in paths:
+    for path in models:
         for file, source, bundle in _files(path):
             name = file.relative_to(root).as_posix()
             chosen = _runtimes(file, runtimes)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from bricksight._lettering import drawable, shortened, text_width
 from bricksight._plotting import COLOURS, new_figure
+from bricksight._text import counted
 from bricksight.benchmark._result import Measurement
 
 _MARKERS = "osD^vP*X"  # they tell the threads
 _PLOT_INCHES, _LINE_INCHES = 4.2, 0.22
 _MOST_IN_TWO_COLUMNS = 48
+_LETTER_POINTS, _LEGEND_POINTS = 9, 540
 
 
 def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
@@ -21,15 +24,14 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
     from matplotlib.ticker import PercentFormatter  # noqa: PLC0415  (half a second)
 
     shown = [(one, one.accuracy) for one in measurements if one.accuracy is not None]
-    with new_figure(9, _PLOT_INCHES, layout="constrained") as figure:
+    names = [_named(one) for one, _ in shown]
+    with new_figure(9, _PLOT_INCHES, names=names, layout="constrained") as figure:
         axes = figure.subplots()
         files = list(dict.fromkeys((one.name, one.runtime) for one, _ in shown))
         threads = sorted({one.threads for one, _ in shown})
-        for one, accuracy in shown:
+        for (one, accuracy), name in zip(shown, names, strict=True):
             index = files.index((one.name, one.runtime))
-            label = f"{one.name}, {one.runtime}"
-            if len(threads) > 1:
-                label += f", {one.threads} thread{'s' * (one.threads > 1)}"
+            counted_threads = f", {counted(one.threads, 'thread')}" if len(threads) > 1 else ""
             axes.errorbar(
                 one.latency_p50_ms,
                 accuracy,
@@ -42,7 +44,7 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
                 linestyle="none",
                 elinewidth=1,
                 alpha=0.9,
-                label=label,
+                label=name + counted_threads,
             )
         axes.set(
             xlabel="latency of one photo, median, ms (decoded photo to labels)",
@@ -53,8 +55,14 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
         longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
         columns = 2 if longest <= _MOST_IN_TWO_COLUMNS else 1
         figure.set_figheight(_PLOT_INCHES + _LINE_INCHES * -(-len(shown) // columns))
-        figure.legend(loc="outside lower center", ncols=columns, fontsize=9)
+        figure.legend(loc="outside lower center", ncols=columns, fontsize=_LETTER_POINTS)
         figure.savefig(path, format="png", dpi=150)
+
+
+def _named(one: Measurement) -> str:
+    # The runtime first: matplotlib leaves out what begins with an underscore.
+    text = drawable(f"{one.runtime}: {one.name}")
+    return shortened(text, lambda line: text_width(line, _LETTER_POINTS) <= _LEGEND_POINTS)
 
 
 def _distances(one: Measurement) -> list[list[float]] | None:

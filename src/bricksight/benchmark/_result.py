@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._text import counted, percent
+from bricksight._text import counted, percent, printable
 from bricksight.dataset import Problem, summaries, unreadable_files
 from bricksight.evaluation import Evaluation, trained_on, warnings_of
 
@@ -129,14 +129,14 @@ class BenchmarkResult:
             _table(_one_photo(self.measurements)),
             "Images a second, from network input to probabilities:",
             _table(_throughput(self.measurements)),
-            _machine_text(self.machine, self.settings),
+            printable(_machine_text(self.machine, self.settings)),
         ]
         notes = [f"- {name} was left out: {reason}" for name, reason in self.left_out.items()]
         set_aside = unreadable_files(self.set_aside)
         notes += [f"- {line}" for line in summaries(set_aside, where="benchmark.json (--out)")]
         notes += [f"- {warning.message}" for warning in self.warnings]
         if notes:
-            parts.append("\n".join(notes))
+            parts.append("\n".join(map(printable, notes)))
         return "\n\n".join(parts) + "\n"
 
 
@@ -189,7 +189,7 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     """Returns a Markdown table whose columns are as wide as they need to be; text is left."""
     headings = list(rows[0])
     lines = [headings, *(list(row.values()) for row in rows)]
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    lines = [[printable(cell).replace("|", "\\|") for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     texts = headings.index("runtime") + 1  # file and runtime; the rest are numbers
 

@@ -17,6 +17,7 @@ from bricksight.benchmark._processes import Worker
 from bricksight.benchmark._result import BenchmarkResult, Measurement
 from bricksight.benchmark._settings import Settings
 from bricksight.bundle import open_bundle
+from bricksight.config import AnyPath
 from bricksight.dataset import Record
 from bricksight.errors import BricksightError, BundleError, DataError
 from bricksight.evaluation import Evaluation, evaluate
@@ -45,7 +46,7 @@ class _Candidate:
 
 
 def benchmark(
-    models: Sequence[str | Path],
+    models: Sequence[AnyPath],
     *,
     photos: Sequence[Record] = (),
     settings: Settings = Settings(),  # noqa: B008  (frozen)
@@ -67,7 +68,7 @@ def benchmark(
     Example:
         ``benchmark(["bricks-model"]).measurements[0].latency_p50_ms``
     """
-    found, left_out = find_models([Path(model) for model in models], runtimes=settings.runtimes)
+    found, left_out = find_models(models, runtimes=settings.runtimes)
     candidates = [
         _Candidate(model=model, threads=threads, settings=settings)
         for model in found

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bricksight._threads import num_cores
+from bricksight._threads import num_cores, require_threads
 from bricksight.errors import ConfigError
 from bricksight.predict.runtimes import runtime_class
 
@@ -41,6 +41,8 @@ class Settings:
                     f"--{name} is {','.join(map(str, values))}; it must be one or more different "
                     "whole numbers from 1, such as 1,2."
                 )
+        for threads in self.threads:
+            require_threads(threads)
         for name in ("rounds", "calls", "cold_starts"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} is {getattr(self, name)}; it must be at least 1.")

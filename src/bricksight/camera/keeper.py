@@ -1,12 +1,18 @@
 """Frames kept as photos in class folders, so that mistakes become training photos."""
 
+import contextlib
+import io
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from bricksight._places import try_folder
 from bricksight.camera.observe import Observation, to_rgb
+from bricksight.config import user_path
+from bricksight.dataset import label_fault
 from bricksight.errors import CameraError, ConfigError
 
 _SAME_OBJECT_S = 10.0
@@ -24,13 +30,15 @@ class Keeper:
             label: the class of everything that is saved by "s"; by default the one shown.
 
         Raises:
-            ConfigError: ``label`` cannot be a folder's name.
+            ConfigError: photos in a folder of this name would not be of the class ``label``.
+            OutputError: nothing can be written below ``save_dir``.
         """
-        self.save_dir = save_dir
+        self.save_dir = save_dir = user_path(save_dir, "--save_dir")
         self.label = label
-        if label is not None and not _is_folder_name(label):
-            raise ConfigError(f"--save_label is {label!r}; it must be the name of one folder.")
+        if label is not None and (fault := label_fault(label, save_dir)):
+            raise ConfigError(f"--save_label is {label!r}; it {fault}.")
         self._groups: dict[str, tuple[str, float]] = {}
+        try_folder(save_dir)
 
     def press(self, key: str, seen: Observation) -> str | None:
         """Saves the frame if ``key`` asks for it, and returns what to tell the user.
@@ -68,9 +76,10 @@ class Keeper:
         if not 0 <= now.timestamp() - last_s <= _SAME_OBJECT_S:
             group = f"camera-{now:%Y%m%d-%H%M%S}"
         self._groups[label] = group, now.timestamp()
-        if not _is_folder_name(label):
+        if fault := label_fault(label, self.save_dir):
             raise CameraError(
-                f"The class {label!r} cannot be a folder's name. Name one: --save_label LABEL."
+                f"The class {label!r} cannot be a folder's name: it {fault}. Name one: "
+                "--save_label LABEL."
             )
         pixels = to_rgb(seen.region.crop(seen.frame.picture))
         stem = f"{group}_nohash_{now:%H%M%S}-{now.microsecond // 1000:03d}"
@@ -90,13 +99,16 @@ def write_photo(folder: Path, stem: str, pixels: np.ndarray) -> Path:
     Raises:
         CameraError: the file cannot be written.
     """
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=_QUALITY, subsampling=0)
     path, number = folder / f"{stem}.jpg", 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             try:
-                with path.open("xb") as file:
-                    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY, subsampling=0)
+                with path.open("xb") as file, _whole_or_absent(path):
+                    file.write(content.getvalue())
+                    file.flush()
                 return path
             except FileExistsError:
                 number += 1
@@ -107,7 +119,10 @@ def write_photo(folder: Path, stem: str, pixels: np.ndarray) -> Path:
         ) from error
 
 
-def _is_folder_name(label: str) -> bool:
-    return (
-        label.strip() == label and label not in ("", ".", "..") and not set(label) & set("/\\\0\n")
-    )
+@contextlib.contextmanager
+def _whole_or_absent(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)  # half a photo would be trained on
+        raise

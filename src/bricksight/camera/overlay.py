@@ -1,19 +1,15 @@
-"""What is drawn on a frame: the guide, the answer, the rate. Pillow, for labels in any alphabet."""
+"""What is drawn on a frame: the guide, the answer, the rate."""
 
-import functools
-import importlib.util
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from bricksight._lettering import Colour, draw_text, text_width
 from bricksight._text import percent
 from bricksight.camera.observe import Observation
 from bricksight.camera.region import Region
 from bricksight.predict import Prediction
-
-Colour = tuple[int, int, int]
 
 # In the order of the frame, BGR.
 _WHITE: Colour = (255, 255, 255)
@@ -49,8 +45,10 @@ def draw_overlay(
     _draw_status(draw, width, unit, fps=seen.fps, message=message, is_recording=is_recording)
     top = height - strip
     label = seen.answer.label or "unknown"
-    _draw_text(draw, (unit, top + 0.5 * unit), label, 1.9 * unit, colour, width // 2 - unit)
-    _draw_text(draw, (unit, top + 2.9 * unit), hint, 0.8 * unit, _GREY, width // 2 - unit)
+    room = width // 2 - unit
+    place = (unit, top + 0.5 * unit)
+    draw_text(draw, place, label, size=1.9 * unit, colour=colour, room=room)
+    draw_text(draw, (unit, top + 2.9 * unit), hint, size=0.8 * unit, colour=_GREY, room=room)
     # Many rows become small, so that they do not reach into the region.
     row_unit = max(6, min(unit, round(4.4 * unit / (1.4 * len(rows)))))
     _draw_rows(draw, rows, (width // 2, top + 0.4 * unit, width - unit), row_unit, colour)
@@ -98,9 +96,9 @@ def _draw_status(
 ) -> None:
     rate = f"{fps:.1f} frames/s"
     room = width - 12 * unit
-    _draw_text(draw, (unit, 0.4 * unit), message, unit, _WHITE, room)
-    left = width - unit - font(unit).getlength(rate)
-    _draw_text(draw, (left, 0.4 * unit), rate, unit, _WHITE, width)
+    draw_text(draw, (unit, 0.4 * unit), message, size=unit, colour=_WHITE, room=room)
+    left = width - unit - text_width(rate, unit)
+    draw_text(draw, (left, 0.4 * unit), rate, size=unit, colour=_WHITE)
     if is_recording:
         draw.ellipse((left - 1.6 * unit, 0.5 * unit, left - 0.7 * unit, 1.4 * unit), fill=_RED)
 
@@ -114,56 +112,15 @@ def _draw_rows(
 ) -> None:
     """Draws a line a class: the key that saves under it, its name, a bar, its probability."""
     left, top, right = place
-    number = font(unit).getlength("100.0 %")
+    number = text_width("100.0 %", unit)
     bar_left, bar_right = left + 0.55 * (right - left), right - number - 0.5 * unit
     for rank, one in enumerate(predictions, start=1):
         y = top + 1.4 * unit * (rank - 1)
         shade = colour if rank == 1 else _GREY
-        _draw_text(draw, (left, y), f"{rank}  {one.label}", unit, shade, bar_left - left - unit)
+        named, room = f"{rank}  {one.label}", bar_left - left - unit
+        draw_text(draw, (left, y), named, size=unit, colour=shade, room=room)
         bar = (bar_left, y + 0.3 * unit, bar_left + one.probability * (bar_right - bar_left))
         if bar[2] >= bar[0]:
             draw.rectangle((*bar, y + 0.9 * unit), fill=shade)
-        text = percent(one.probability)
-        _draw_text(draw, (right - font(unit).getlength(text), y), text, unit, shade, right)
-
-
-def _draw_text(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    size: float,
-    colour: Colour,
-    room: float,
-) -> None:
-    """Draws one line, shortened where it is wider than ``room``."""
-    letters = font(round(size))
-    shown = shortened(text, lambda line: letters.getlength(line) <= room)
-    draw.text(place, shown, fill=colour, font=letters)
-
-
-def shortened(text: str, fits: Callable[[str], bool]) -> str:
-    """Returns the text, or as much of its beginning and end as fits; look-alikes differ there.
-
-    Args:
-        text: one line.
-        fits: whether a line is short enough.
-    """
-    if fits(text):
-        return text
-    for kept in range(len(text) - 1, 0, -1):
-        end = kept // 2
-        line = f"{text[: kept - end]}…{text[len(text) - end :]}"
-        if fits(line):
-            return line
-    return ""
-
-
-@functools.cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """Returns DejaVu Sans, which comes with matplotlib: Latin, Greek, Cyrillic and more.
-
-    Pillow's own font has no umlaut, and OpenCV's has nothing but ASCII.
-    """
-    found = importlib.util.find_spec("matplotlib")
-    folder = Path(found.origin).parent if found and found.origin else Path()
-    return ImageFont.truetype(str(folder / "mpl-data/fonts/ttf/DejaVuSans.ttf"), size)
+        share = percent(one.probability)
+        draw_text(draw, (right, y), share, size=unit, colour=shade, anchor="ra")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from bricksight.config import input_path
 from bricksight.errors import CameraError
 
 Kind = Literal["device", "stream", "file", "gstreamer"]
@@ -33,8 +34,8 @@ class Source:
     is_live: bool
 
 
-def parse_source(text: str) -> Source:
-    """Returns what ``text`` names.
+def parse_source(name: str | int | os.PathLike[str]) -> Source:
+    """Returns what ``name`` names, a text, the number of a camera or the path of a video file.
 
     It is a camera's number, ``/dev/video1``, ``rtsp://…`` or ``http://…``, ``csi`` (``csi:1`` for
     the second sensor), a GStreamer pipeline that ends in ``appsink``, or a video file.
@@ -42,25 +43,31 @@ def parse_source(text: str) -> Source:
     Raises:
         CameraError: there is no such file.
     """
+    if isinstance(name, bool) or not isinstance(name, str | int | os.PathLike):
+        raise CameraError(f"The source is {name!r}; expected text, a number or a path.")
+    text = os.fsdecode(name) if isinstance(name, os.PathLike) else str(name)
     if text.isdecimal():
         return Source(text, "device", int(text), is_live=True)
     if text.startswith("/dev/"):
         return Source(text, "device", text, is_live=True)
     if csi := _CSI.fullmatch(text):
         return Source(text, "gstreamer", csi_pipeline(int(csi[1] or 0)), is_live=True)
-    if " ! " in text:
+    if " ! " in text and not os.path.lexists(text):  # a name is a path before it is a pipeline
         return Source(text, "gstreamer", text, is_live=True)
     if "://" in text:
         # A video file behind a web server is no camera: every frame of it counts.
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
-    if not Path(text).is_file():
+    path = input_path(text, "--source")
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "and there is no such file"
         raise CameraError(
-            f"--source is {text!r}, and there is no such file. Name a video file, a camera's "
-            "number such as 0, an address such as rtsp://..., or csi."
+            f"--source is {text!r}, {found}. Name a video file, a camera's number such "
+            "as 0, an address such as rtsp://..., or csi; photos are for bricksight classify."
         )
-    return Source(text, "file", text, is_live=False)
+    # OpenCV takes what precedes a colon in a relative path for a protocol.
+    return Source(text, "file", str(path.absolute()), is_live=False)
 
 
 def csi_pipeline(sensor: int) -> str:

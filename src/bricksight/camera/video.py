@@ -154,7 +154,7 @@ class NewestFrame:
 
 
 @contextlib.contextmanager
-def open_video(source: str | Source) -> Iterator[Video]:
+def open_video(source: str | int | os.PathLike[str] | Source) -> Iterator[Video]:
     """Opens a camera, a stream or a file; see ``parse_source`` for the texts.
 
     Example:
@@ -164,7 +164,7 @@ def open_video(source: str | Source) -> Iterator[Video]:
         CameraError: it cannot be opened; the message says what to do.
         MissingPackageError: OpenCV is not installed.
     """
-    parsed = parse_source(source) if isinstance(source, str) else source
+    parsed = source if isinstance(source, Source) else parse_source(source)
     capture = _open(parsed)
     fps = capture.get(load_cv2().CAP_PROP_FPS)
     video = Video(parsed, capture, fps if 0 < fps <= _MAX_FPS else _USUAL_FPS)

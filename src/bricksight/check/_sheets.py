@@ -1,17 +1,23 @@
 """Contact sheets: all photos of a class on one picture, each with its file name."""
 
+import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from bricksight import images
 from bricksight._files import replacing
+from bricksight._lettering import draw_text, shortened, text_width
+from bricksight._locks import short_name
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight._walk import mark_as_own
 from bricksight.check._report import CheckReport
+from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
-from bricksight.errors import ImageError
+from bricksight.errors import ConfigError, ImageError
+from bricksight.images.decoding import decode_image
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)
@@ -24,16 +30,18 @@ _GAP = 10
 _TITLE_SIZE = 26
 _NAME_SIZE = 12
 _TITLE_HEIGHT = 54
+_MAX_TITLE = 1200
 _NAME_HEIGHT = 20
 _ROWS_PER_PAGE = 25
 _PAIR_THUMB = 160
 _MAX_PAIRS = 60
 _TWIN_SHEET = "same photo, two labels.jpg"
 _QUALITY = 88
+_MAX_NAME_BYTES = 200
 
 
 def contact_sheet(
-    paths: Sequence[Path], *, columns: int = 8, thumb: int = 160, title: str = ""
+    paths: Sequence[AnyPath], *, columns: int = 8, thumb: int = 160, title: str = ""
 ) -> Image.Image:
     """Returns one RGB picture of all photos, in rows, with the names of their files.
 
@@ -44,8 +52,14 @@ def contact_sheet(
         columns: photos in a row.
         thumb: longer side of a photo on the sheet, in pixels.
         title: a line of text above the photos.
+
+    Raises:
+        ConfigError: there are no photos, or ``paths`` are no paths.
     """
-    return _sheet([_tile(path, path.name, thumb) for path in paths], columns=columns, title=title)
+    photos = input_paths(paths, "the photos")
+    if not photos:
+        raise ConfigError("There are no photos; at least one is needed.")
+    return _sheet([_tile(path, path.name, thumb) for path in photos], columns=columns, title=title)
 
 
 def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, title: str) -> None:
@@ -69,14 +83,17 @@ def write_contact_sheets(
 
     Args:
         dataset: the photos.
-        folder: made if need be; sheets of an earlier check are replaced.
+        folder: made if need be; sheets of an earlier check are replaced. A new one among the photos
+            is marked, so that no training takes it for a class.
         progress: called with the number of photos shown so far and the number of all.
     """
+    mark_as_own(folder, among=dataset.image_dir)
     members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
     for record in dataset.records:
         members[record.label].append(record.path)
+    taken = {_TWIN_SHEET}
     jobs = [
-        (folder / f"{name}.jpg", paths, title)
+        (folder / _file_name(name, taken), paths, title)
         for label, photos in members.items()
         for name, paths, title in _pages(label, photos)
     ]
@@ -121,12 +138,25 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
-        name, title = label, f"{label}  ({counted(len(photos), 'photo')})"
+        name, title = short_name(label), f"{label}  ({counted(len(photos), 'photo')})"
         if page:
             name += f", sheet {page + 1}"
         if num_pages > 1:
             title += f", sheet {page + 1} of {num_pages}"
         yield name, photos[page * size : (page + 1) * size], title
+
+
+def _file_name(name: str, taken: set[str]) -> str:
+    """Returns a name that every file system takes and no other sheet has, and adds it to them.
+
+    Some file systems take no more than 255 bytes, the temporary name's among them, and some do not
+    tell capital letters.
+    """
+    short = shortened(name, lambda one: len(one.encode()) <= _MAX_NAME_BYTES)
+    if short != name or f"{short}.jpg".casefold() in taken:
+        short += f" {hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    taken.add(f"{short}.jpg".casefold())
+    return f"{short}.jpg"
 
 
 def _columns(num_photos: int) -> int:
@@ -150,12 +180,13 @@ def _sheet(tiles: Sequence[Image.Image], *, columns: int, title: str) -> Image.I
     """Returns tiles of one size in rows below a title."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
-    font = ImageFont.load_default(_TITLE_SIZE)
     top = _MARGIN + (_TITLE_HEIGHT if title else 0)
     step_x, step_y = tiles[0].width + _GAP, tiles[0].height + _GAP
-    inner = max(columns * step_x - _GAP, round(font.getlength(title)))
+    inner = max(columns * step_x - _GAP, min(_MAX_TITLE, math.ceil(text_width(title, _TITLE_SIZE))))
     sheet = Image.new("RGB", (2 * _MARGIN + inner, top + rows * step_y - _GAP + _MARGIN), _PAPER)
-    ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN - 4), title, fill=_INK, font=font)
+    draw = ImageDraw.Draw(sheet)
+    place = (_MARGIN, _MARGIN - 4)
+    draw_text(draw, place, title, size=_TITLE_SIZE, colour=_INK, room=inner)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         sheet.paste(tile, (_MARGIN + column * step_x, top + row * step_y))
@@ -176,27 +207,22 @@ def _tile(path: Path, name: str, thumb: int) -> Image.Image:
     tile = Image.new("RGB", (thumb, thumb + _NAME_HEIGHT), _PAPER)
     tile.paste(_MOUNT, (0, 0, thumb, thumb))
     draw = ImageDraw.Draw(tile)
-    font = ImageFont.load_default(_NAME_SIZE)
     try:
-        photo = Image.fromarray(images.decode(path, min_size=thumb))
+        photo = decode_image(path, min_size=thumb)
     except ImageError as error:
-        reason = _fitted(str(error), font, thumb - 2 * _GAP)
-        draw.text((thumb / 2, thumb / 2), reason, fill=_RED, font=font, anchor="mm")
+        _draw_line(draw, thumb / 2, str(error), _RED, room=thumb - 2 * _GAP)
     else:
         scale = thumb / max(photo.size)
         size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
         resized = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         tile.paste(resized, ((thumb - resized.width) // 2, (thumb - resized.height) // 2))
-    caption = _fitted(name, font, thumb)
-    draw.text((thumb / 2, thumb + _NAME_HEIGHT / 2), caption, fill=_GREY, font=font, anchor="mm")
+    _draw_line(draw, thumb + _NAME_HEIGHT / 2, name, _GREY, room=thumb)
     return tile
 
 
-def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """Returns the text, its middle left out as far as it is wider than ``width`` pixels."""
-    keep = len(text)
-    short = text
-    while keep > 2 and font.getlength(short) > width:
-        keep -= 1
-        short = f"{text[: keep // 2]}…{text[-(keep - keep // 2) :]}"
-    return short
+def _draw_line(
+    draw: ImageDraw.ImageDraw, y: float, text: str, colour: tuple[int, int, int], *, room: float
+) -> None:
+    """Draws a line in the middle of a tile."""
+    place = (draw.im.size[0] / 2, y)
+    draw_text(draw, place, text, size=_NAME_SIZE, colour=colour, room=room, anchor="mm")

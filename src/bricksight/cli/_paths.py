@@ -5,6 +5,7 @@ import fnmatch
 import glob
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _LONGEST_BOM = 3
+_ADDRESS = re.compile(r"[a-z]{3,}:/", re.IGNORECASE)  # a Path has one slash there
 
 
 def take_values(
@@ -107,6 +109,9 @@ def _photos_of(path: Path, complain: Complain) -> list[Path]:
         return _photos_in(path, complain)
     if glob.has_magic(str(path)) and not os.path.lexists(path):
         return _matching(path, complain)
+    if _ADDRESS.match(str(path)) and not os.path.lexists(path):
+        complain(path, "addresses are not read; save the photo to a file, and name that")
+        return []
     return [path]  # whatever its name ends with: the user means it
 
 

@@ -85,6 +85,8 @@ def benchmark(
         split: How the photos are dealt, and which belong together.
     """
     from bricksight import benchmark as benchmarking
+    from bricksight._places import try_folder
+    from bricksight._walk import mark_as_own
     from bricksight.cli._console import ConsoleReporter, Stages
 
     if not models:
@@ -92,9 +94,11 @@ def benchmark(
     settings = comparing.settings()
     if comparing.data is None and (split or comparing.bucket != "all"):
         raise ConfigError("--bucket and the split are of photos, and --data names none.")
-    photos = _photos(models, comparing, split or {})
     if comparing.out is not None:
-        comparing.out.mkdir(parents=True, exist_ok=True)  # before the long run, in case it fails
+        try_folder(comparing.out)
+        if comparing.data is not None:
+            mark_as_own(comparing.out, among=comparing.data)
+    photos = _photos(models, comparing, split or {})
     with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
         found = benchmarking.benchmark(
             models, photos=photos, settings=settings, progress=stages.update
@@ -104,7 +108,7 @@ def benchmark(
     if comparing.json:
         say_json(found.to_json(), indent=2)
     else:
-        say(*found.to_markdown().splitlines())
+        say(*found.to_markdown().rstrip().split("\n"))
     return 0
 
 

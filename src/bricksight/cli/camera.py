@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError
@@ -44,10 +45,11 @@ class Seeing:
     def __post_init__(self) -> None:
         if not 0 < self.region <= 1:
             raise ConfigError(f"--region is {self.region}; it must be over 0 and at most 1.")
-        for name in ("smooth", "top_k", "max_frames", "threads"):
+        for name in ("smooth", "top_k", "max_frames"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} is {value}; it must be at least 1.")
+        require_threads(self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +155,12 @@ def _write(seen: "Observation") -> None:
 
 def _tell_new_class(keeping: Keeping) -> None:
     """Says that --save_label begins a class; it may be a slip of the pen."""
+    from bricksight.dataset import class_folders
+
     folder, label = keeping.save_dir, keeping.save_label
     if folder is None or label is None or not folder.is_dir() or (folder / label).is_dir():
         return
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    classes = class_folders(folder)
     near = get_close_matches(label, classes, n=1) or [
         name for name in classes if name.startswith(label)
     ]

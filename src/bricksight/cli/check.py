@@ -1,5 +1,6 @@
 """``bricksight check``: look at a folder of photos before training on it."""
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,19 +47,23 @@ def check(
         says where.
     contact_sheets
         Folder for pictures that show all photos of each class; by default a new one in the working
-        folder, named after image_dir with "-check" at its end.
+        folder, or beside image_dir if that is the working folder, named after image_dir with
+        "-check" at its end.
     no_contact_sheets
         Write no contact sheets.
     quiet
         Print nothing and show no progress.
     """
     from bricksight import check as checking
+    from bricksight._places import try_folder
 
     sheets = contact_sheets
     if sheets is None and not json:
-        sheets = Path(f"{image_dir.resolve().name}-check")
+        sheets = _default_sheets(image_dir)
     if no_contact_sheets:
         sheets = None
+    if sheets is not None:
+        try_folder(sheets)
     with Stages(ConsoleReporter(quiet=quiet)) as progress:
         report = checking.check(image_dir, split=split, progress=progress.update)
         if sheets is not None:
@@ -70,6 +75,15 @@ def check(
     elif not quiet:
         _show(report, sheets, stdout_console())
     return 1 if strict and report.faults else 0
+
+
+def _default_sheets(image_dir: Path) -> Path:
+    """Returns a folder in the working folder; beside the photos if that is in the midst of them."""
+    photos = image_dir.resolve()
+    folder = Path(f"{photos.name}-check")
+    if not Path.cwd().is_relative_to(photos):
+        return folder
+    return Path(os.path.relpath(photos.parent / folder))
 
 
 def _show(report: "CheckReport", sheets: Path | None, console: Console) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from bricksight._text import counted, percent, some
+from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
 from bricksight.cli._paths import STDIN, named_photos
@@ -41,8 +42,7 @@ class Answering:
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ConfigError(f"--top_k is {self.top_k}; it must be at least 1.")
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"--threads is {self.threads}; it must be at least 1.")
+        require_threads(self.threads)
         if self.json and self.csv:
             raise ConfigError("--json and --csv are both given; choose one.")
 
@@ -80,12 +80,21 @@ class OldGraph:
         labels: The labels file that belongs to it, one label a line.
         input_layer: The graph's node that takes the images.
         output_layer: The graph's node that gives the probabilities.
+        input_size: Rows and columns of the images, where the graph leaves them open; 224 by
+            default.
+        input_mean: Subtracted from the pixels, which are 0 to 255; 128 for InceptionV3 and
+            MobileNetV1 of the older retrain.py. By default the graph takes pixels from 0 to 1, or
+            from 0 to 255 if its input is uint8.
+        input_std: What they are divided by then; 128 for these two.
     """
 
     graph: Path | None = None
     labels: Path | None = None
     input_layer: str = "Placeholder"
     output_layer: str = "final_result"
+    input_size: int | None = None
+    input_mean: float | None = None
+    input_std: float | None = None
 
     def open(self) -> "Predictor | None":
         """Returns the model, ``None`` if no files are named."""
@@ -100,6 +109,9 @@ class OldGraph:
             self.labels,
             input_layer=self.input_layer,
             output_layer=self.output_layer,
+            input_size=self.input_size,
+            input_mean=self.input_mean,
+            input_std=self.input_std,
         )
 
 

@@ -81,6 +81,7 @@ def evaluate(
         measuring: What is measured, and how it is told.
         split: How the photos are dealt, and which belong together.
     """
+    from bricksight._places import try_file
     from bricksight.bundle import MANIFEST, bundle_around, open_bundle
     from bricksight.cli._console import ConsoleReporter, stdout_console
     from bricksight.cli._result import print_marked
@@ -88,6 +89,8 @@ def evaluate(
     from bricksight.evaluation import trained_on, warnings_of
     from bricksight.predict import Predictor
 
+    if measuring.report is not None:
+        try_file(measuring.report)
     predictor = Predictor(model, runtime=measuring.runtime)
     folder = model if (model / MANIFEST).is_file() else bundle_around(model)
     opened = None if folder is None else open_bundle(folder)

@@ -88,11 +88,13 @@ def export(
         _require_possible(names, choices)
     exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir)
     reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
+    places = dict.fromkeys(names, writing.out)
+    if writing.out is not None and len(names) > 1:
+        places = {name: writing.out / FORMATS[name].file_name for name in names}
+    for name, out in places.items():
+        exporter.require_place(name, out=out, choices=choices)
     files = []
-    for name in names:
-        out = writing.out
-        if out is not None and len(names) > 1:
-            out = out / FORMATS[name].file_name
+    for name, out in places.items():
         try:
             with reporter.stage(f"Writing {name}", None):
                 files.append(exporter.export(name, out=out, choices=choices))

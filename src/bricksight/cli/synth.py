@@ -14,6 +14,8 @@ from bricksight.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from bricksight.synth import SceneConfig
 
+_MAX_SCENES_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -79,10 +81,15 @@ def synth(
         which: Which parts are rendered.
         photos: How the photos are made.
     """
+    from bricksight._files import replacing
+    from bricksight._places import try_file, try_folder
     from bricksight.cli._console import ConsoleReporter
     from bricksight.synth.render import SynthConfig, render_folder
     from bricksight.synth.sheet import contact_sheet
 
+    preview = out.with_name(f"{out.absolute().name}_preview.jpg")
+    try_folder(out)
+    try_file(preview)
     reporter = ConsoleReporter(quiet=photos.quiet)
     labels = _labels(which, reporter.say)
     config = SynthConfig(
@@ -99,8 +106,9 @@ def synth(
     with reporter.stage(f"Rendering {counted(len(labels), 'part')}", total) as advance:
         for count in render_folder(out, config, processes=photos.processes):
             advance(count)
-    preview = out.with_name(f"{out.name}_preview.jpg")
-    contact_sheet(out, labels).save(preview, quality=85, optimize=True)
+    sheet = contact_sheet(out, labels)
+    with replacing(preview) as part:
+        sheet.save(part, format="JPEG", quality=85, optimize=True)
     say(
         f"{total} photos of {counted(len(labels), 'part')} are in {out}; some in {preview}.",
         f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}",
@@ -109,6 +117,7 @@ def synth(
 
 
 def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
+    from bricksight.dataset import class_folders
     from bricksight.synth import PARTS
     from bricksight.synth.models import known_numbers, part_number
 
@@ -121,7 +130,7 @@ def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
     folder = which.for_
     if folder is None or not folder.is_dir():
         raise DataError(f"--for {folder} is not a folder. Name one of photos, a sub-folder a part.")
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    classes = class_folders(folder)
     known = known_numbers(classes, which.ldraw)
     left_out = [name for name in classes if name not in known]
     if not known:
@@ -144,15 +153,24 @@ def _scenes(photos: Photos) -> "SceneConfig":
 
     given: dict[str, Any] = {}
     if photos.scenes is not None:
-        try:
-            given = dict(json.loads(photos.scenes.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise ConfigError(
-                f"--scenes {photos.scenes} cannot be read as a JSON object ({error}). Write one "
-                'such as {"fill": [0.5, 0.8]}.'
-            ) from error
+        given = _json_object(photos.scenes)
     if photos.rig:
         given["rig"] = RIG
     if photos.backgrounds is not None:
         given["backgrounds"] = find_backgrounds(photos.backgrounds)
     return scene_config(given)
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        if path.exists() and not (path.is_file() and path.stat().st_size <= _MAX_SCENES_BYTES):
+            raise ValueError(f"it is no regular file of at most {_MAX_SCENES_BYTES:,} bytes")
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"--scenes {path} cannot be read as a JSON object ({error}). Write one "
+            'such as {"fill": [0.5, 0.8]}.'
+        ) from error
+    return content

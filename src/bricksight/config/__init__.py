@@ -7,13 +7,23 @@ the option's help, its default is the option's default. retrain.py's names are k
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from bricksight.config._augment import AugmentConfig
-from bricksight.config._checks import require_choice, require_photos, require_range
-from bricksight.config._paths import EMPTY_IS_NONE, require_text, take_paths, user_path
+from bricksight.config._checks import require_photos, require_range
+from bricksight.config._input import InputSpec, Resize
+from bricksight.config._paths import (
+    EMPTY_IS_NONE,
+    AnyPath,
+    input_path,
+    input_paths,
+    require_text,
+    take_paths,
+    user_path,
+)
 from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
+from bricksight.config._types import given, given_or_default, take_types
 from bricksight.errors import ConfigError
 
 __all__ = [
@@ -24,6 +34,7 @@ __all__ = [
     "PHOTO_EXTENSIONS",
     "PHOTO_FORMATS",
     "RENDERS_FILE",
+    "AnyPath",
     "AugmentConfig",
     "BatchNorm",
     "ClassWeight",
@@ -43,6 +54,10 @@ __all__ = [
     "SplitConfig",
     "Turns",
     "Verbosity",
+    "given",
+    "given_or_default",
+    "input_path",
+    "input_paths",
     "require_tensor_name",
     "require_text",
     "user_path",
@@ -57,7 +72,6 @@ AUTO_MODULE = "auto"
 RENDERS_FILE = "synth.jsonl"
 """What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
 
-Resize = Literal["stretch", "letterbox"]
 Layout = Literal["auto", "classes"]
 Turns = Literal[1, 2, 4]
 ClassWeight = Literal["balanced", "none"]
@@ -69,33 +83,6 @@ GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_op
 """How the names of the frozen graph's nodes begin, the output's excepted."""
 
 _TENSOR_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)*", re.ASCII)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InputSpec:
-    """What a network takes: the size, and how a photo is brought to it.
-
-    The values are always float32 RGB in [0, 1]; any other scaling is inside the network.
-
-    Attributes:
-        height: Rows, in pixels.
-        width: Columns, in pixels.
-        resize: "stretch" takes the whole photo to the size, whatever its proportions; "letterbox"
-            keeps the proportions and fills the rest with grey.
-    """
-
-    height: int = 224
-    width: int = 224
-    resize: Resize = "stretch"
-
-    def __post_init__(self) -> None:
-        for name in ("height", "width"):
-            require_range(self, name, 8, 4096)
-
-    @property
-    def key(self) -> str:
-        """A short text that differs where the pixels would."""
-        return f"{self.height}x{self.width}-{self.resize}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +107,7 @@ class SplitConfig:
     layout: Layout = "auto"
 
     def __post_init__(self) -> None:
+        take_types(self)
         require_range(self, "testing_percentage", 0, 99)
         require_range(self, "validation_percentage", 0, 99)
         require_range(self, "limit_per_class", 1, 2**31)
@@ -129,7 +117,6 @@ class SplitConfig:
                 f"{self.validation_percentage} leave nothing to train on; "
                 "together they must stay under 100."
             )
-        require_choice(self, "layout", get_args(Layout))
         if self.group_by is not None:
             require_text(self.group_by, "--group_by")
             try:
@@ -179,6 +166,7 @@ class HeadConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        take_types(self)
         require_range(self, "how_many_training_steps", 1, 10**9)
         require_range(self, "train_batch_size", 1, 10**6)
         require_range(self, "eval_step_interval", 1, 10**9)
@@ -218,6 +206,7 @@ class CrossvalConfig:
     suspects: Path | None = None
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_range(self, "folds", 2, 1000)
         require_range(self, "seeds", 1, 1000)
@@ -271,7 +260,9 @@ class SourceConfig:
     backgrounds: Path | None = None
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
+        input_path(self.image_dir, "--image_dir")
         self._require_cutouts()
         if not 0 < self.extra_share < 1:
             raise ConfigError(
@@ -322,6 +313,7 @@ class OutputConfig:
     logging_verbosity: Verbosity = "INFO"
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_tensor_name(self.final_tensor_name)
         require_photos(self, "test_batch_size")
@@ -354,6 +346,7 @@ class FilesConfig:
     resume: bool = False
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_range(self, "intermediate_store_frequency", 0, 10**9)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from bricksight.config._checks import require_range
+from bricksight.config._types import take_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class AugmentConfig:
     random_erasing: float = 0
 
     def __post_init__(self) -> None:
+        take_types(self)
         highest = {
             "random_rotation": 180,
             "random_hue": 180,

@@ -1,7 +1,5 @@
 """What settings may be."""
 
-from collections.abc import Sequence
-
 from bricksight.errors import ConfigError
 
 
@@ -14,9 +12,3 @@ def require_range(config: object, name: str, low: float, high: float) -> None:
 def require_photos(config: object, name: str) -> None:
     if getattr(config, name) == 0:
         raise ConfigError(f"--{name} is 0; it must be a number of photos, or -1 for all of them.")
-
-
-def require_choice(config: object, name: str, choices: Sequence[str]) -> None:
-    value = getattr(config, name)
-    if value not in choices:
-        raise ConfigError(f"--{name} is {value!r}; it must be one of {', '.join(choices)}.")

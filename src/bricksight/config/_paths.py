@@ -1,6 +1,8 @@
 """Paths as users name them: an empty one is a mistake, ``~`` is the home folder."""
 
+import errno
 import os
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +12,16 @@ from bricksight.errors import ConfigError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+AnyPath = str | os.PathLike[str]
+"""A path as callers give it."""
+
+_LONGEST_SHOWN = 1000
+
 EMPTY_IS_NONE = frozenset({"saved_model_dir"})
 """Settings for which retrain.py's own default is an empty text; it stands for "not given"."""
 
 
-def user_path(value: str | os.PathLike[str], name: str) -> Path:
+def user_path(value: AnyPath, name: str) -> Path:
     """Returns the path that a text of the user's names.
 
     ``~`` and ``~user`` at its beginning are the home folders; variables are left as they are. An
@@ -39,6 +46,35 @@ def user_path(value: str | os.PathLike[str], name: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111  (leaves an unknown ~user as it is)
 
 
+def input_path(value: AnyPath, name: str) -> Path:
+    """Returns the path of something that is read; it may be absent, which its reader says best.
+
+    Raises:
+        ConfigError: it is empty, cannot be a path, or the system refuses to look for it.
+    """
+    path = user_path(value, name)
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            shown = str(path) if len(str(path)) <= _LONGEST_SHOWN else f"{str(path)[:40]}..."
+            raise ConfigError(
+                f"{name} is {shown!r}, which cannot be read ({error.strerror})."
+            ) from error
+    return path
+
+
+def input_paths(values: Iterable[AnyPath], name: str) -> list[Path]:
+    """Returns ``input_path`` of each.
+
+    Raises:
+        ConfigError: one is no such path, or ``values`` is one path or nothing to iterate over.
+    """
+    if isinstance(values, str | bytes | os.PathLike) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name} are {values!r}; expected a list of paths.")
+    return [input_path(value, f"One of {name}") for value in values]
+
+
 def require_text(text: str, name: str) -> None:
     """Refuses an empty text.
 
@@ -60,7 +96,7 @@ def take_paths(config: "DataclassInstance") -> None:
     """
     for one in fields(config):
         value = getattr(config, one.name)
-        if one.type not in (Path, Path | None) or value is None:
+        if one.type is not Path and (one.type != Path | None or value is None):
             continue
         is_none = one.name in EMPTY_IS_NONE and value == ""
         path = None if is_none else user_path(value, f"--{one.name}")

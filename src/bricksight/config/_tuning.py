@@ -7,6 +7,7 @@ from typing import Literal
 
 from bricksight.config._checks import require_range
 from bricksight.config._paths import take_paths
+from bricksight.config._types import take_types
 from bricksight.errors import ConfigError
 
 BatchNorm = Literal["adapted", "frozen"]
@@ -67,6 +68,7 @@ class FineTuneConfig:
     teacher_share: float = 0.5
 
     def __post_init__(self) -> None:
+        take_types(self)
         take_paths(self)
         require_range(self, "fine_tune_epochs", 1, 10**6)
         require_range(self, "fine_tune_size", 32, 4096)

@@ -4,6 +4,7 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 """
 
 from bricksight.dataset._dataset import Dataset
+from bricksight.dataset._folder import class_folders, label_fault
 from bricksight.dataset._folds import deal_folds, thinned
 from bricksight.dataset._groups import group_by_for_pairs, group_keys, suggest_group_by
 from bricksight.dataset._mirrors import mirrored_pairs
@@ -18,9 +19,11 @@ __all__ = [
     "Dataset",
     "Problem",
     "Record",
+    "class_folders",
     "deal_folds",
     "group_by_for_pairs",
     "group_keys",
+    "label_fault",
     "mirrored_pairs",
     "scan",
     "scan_extra",

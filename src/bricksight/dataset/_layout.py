@@ -55,8 +55,8 @@ def require_class_folders(image_dir: Path, paths: Sequence[str]) -> None:
     Names decide first: folders are the sides of a split if two are named after different ones, such
     as train and test, and hold class folders. Without such names the structure does: all folders
     have the same sub-folders and no photos of their own, as where the same classes were
-    photographed several times. Sub-folders that are called after cameras, or are fewer than the
-    folders, rather tell apart the photos of a class; see ``same_subfolders``.
+    photographed several times. Sub-folders that are called after cameras or sides, or are fewer
+    than the folders, rather tell apart the photos of a class; see ``same_subfolders``.
 
     Args:
         image_dir: what was listed.
@@ -75,12 +75,7 @@ def require_class_folders(image_dir: Path, paths: Sequence[str]) -> None:
     if _are_sides(tops, sides):
         raise DataError(_split_message(image_dir, tops, sides))
     if _are_sessions(tops):
-        raise DataError(
-            f"{image_dir} holds {_named(sorted(tops))}, which have the same sub-folders, "
-            f"{some(sorted(_inside(tops)), limit=3)}, and no photos of their own. If the "
-            "sub-folders are the classes, turn the order round: one folder a class, and in it "
-            f"{_named(sorted(tops)[:1])} and the others. {_ANYWAY}"
-        )
+        raise DataError(_sessions_message(image_dir, tops))
 
 
 def same_subfolders(paths: Iterable[str]) -> list[Problem]:
@@ -90,8 +85,8 @@ def same_subfolders(paths: Iterable[str]) -> list[Problem]:
         return []
     message = (
         f"All {len(tops)} folders have the same sub-folders, {some(sorted(_inside(tops)))}, which "
-        "are taken as photos of the class. If they are the classes themselves, turn the order "
-        "round: one folder a class."
+        "are taken for photos of the class. If they are the classes themselves, put them first: "
+        f"{_turned(tops)}."
     )
     return [Problem("same_subfolders", message, tuple(sorted(tops)))]
 
@@ -125,7 +120,7 @@ def _are_sessions(tops: Mapping[str, _Top]) -> bool:
         return len(inside) > 1 and all(
             top.is_nested and 2 * len(top.inside) >= len(inside) for top in tops.values()
         )
-    are_views = all(_VIEWS & _words(name) for name in inside)
+    are_views = all(_VIEWS & _words(name) or _side_of(name) for name in inside)
     return _are_alike(tops) and len(inside) >= len(tops) and not are_views
 
 
@@ -170,19 +165,29 @@ def _named(names: Sequence[str], *, limit: int = 4) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
+def _turned(tops: Mapping[str, _Top]) -> str:
+    return f"{min(_inside(tops))}/{min(tops)}/"
+
+
+def _sessions_message(image_dir: Path, tops: Mapping[str, _Top]) -> str:
+    return (
+        f"{image_dir} holds {_named(sorted(tops))}, which have the same sub-folders, such as "
+        f"{some(sorted(_inside(tops)), limit=3)}, and no photos of their own. If the sub-folders "
+        f"are the classes, put them first: {_turned(tops)}. {_ANYWAY}"
+    )
+
+
 def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str, str]) -> str:
     found = f"{image_dir} holds {_named(list(sides))}"
+    found += ", sides of a split" if len(sides) > 1 else ", a side of a split"
     nested = [name for name in sides if tops[name].is_nested]
     if not nested:
-        return (
-            f"{found}: the sides of a split, and no class folders inside them. Expected one folder "
-            f"a class. {_ANYWAY}"
-        )
+        return f"{found}, with no class folders inside. Expected one folder a class. {_ANYWAY}"
     inside = some(sorted(tops[nested[0]].inside), limit=3)
     training = next((name for name in nested if sides[name] == "training"), nested[0])
     lines = [
-        f"{found}: the sides of a split, with the classes inside them, such as {inside}. Train on "
-        "one side and measure on another:",
+        f"{found}, with the classes inside, such as {inside}. Train on one side and measure on "
+        "another:",
         f"  bricksight retrain --image_dir {shlex.quote(str(image_dir / training))}",
     ]
     others = [name for name in nested if name != training]
@@ -190,4 +195,4 @@ def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str
     if others:
         measured = shlex.quote(str(image_dir / others[0]))
         lines.append(f"  bricksight evaluate MODEL {measured}")
-    return "\n".join([*lines, _ANYWAY])
+    return "\n".join([*lines, f"  {_ANYWAY}"])

@@ -56,8 +56,8 @@ def listing_problems(listing: Listing) -> list[Problem]:
     problems += _of_all(
         "hidden_folder",
         listing.hidden_folders,
-        "{number} of photos is passed over, as the name begins with a dot: {paths}. Rename what is "
-        "meant as a class.",
+        "{number} with photos, passed over for the dot at the beginning of the name: {paths}. "
+        "Rename what is meant as a class.",
         "hidden folder",
     )
     problems += _alike(listing.classes)
@@ -197,15 +197,18 @@ def _loose_photos(listing: Listing) -> list[Problem]:
 def _other_files(paths: Sequence[str]) -> list[Problem]:
     if not paths:
         return []
+    return [
+        Problem("other_file", f"{of_other_types(paths)}, not used: {some(paths)}.", tuple(paths))
+    ]
+
+
+def of_other_types(paths: Sequence[str]) -> str:
+    """Returns how many files there are whose names do not end like a photo's, and how they end."""
     endings = Counter(PurePosixPath(path).suffix.lower() for path in paths)
     what = ", ".join(
         f"{number:,} {ending or 'without one'}" for ending, number in endings.most_common()
     )
-    message = (
-        f"{counted(len(paths), 'file')} with endings of other types ({what}), not used: "
-        f"{some(paths)}."
-    )
-    return [Problem("other_file", message, tuple(paths))]
+    return f"{counted(len(paths), 'file')} with endings of other types ({what})"
 
 
 def _small_classes(records: Sequence[Record]) -> list[Problem]:

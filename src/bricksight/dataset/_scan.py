@@ -10,12 +10,17 @@ from pathlib import Path
 from bricksight._files import sha256_of
 from bricksight._text import counted, some
 from bricksight._threads import in_threads
-from bricksight.config import Layout, SplitConfig, user_path
+from bricksight.config import Layout, SplitConfig, input_path
 from bricksight.dataset._dataset import MIN_CLASSES, Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._layout import require_class_folders, same_subfolders
-from bricksight.dataset._problems import listing_problems, spelling_of, unreadable_files
+from bricksight.dataset._problems import (
+    listing_problems,
+    of_other_types,
+    spelling_of,
+    unreadable_files,
+)
 from bricksight.dataset._records import Photo, Problem, Record
 from bricksight.dataset._split import deal
 from bricksight.errors import DataError
@@ -49,7 +54,7 @@ def scan(
         DataError: there is no such folder, it has photos of fewer classes than it takes, names of
             folders that cannot be labels, or folders that look like the sides of a split.
     """
-    image_dir = user_path(image_dir, "image_dir")
+    image_dir = input_path(image_dir, "image_dir")
     listing = list_folder(image_dir)
     advice = _layout_advice(image_dir, listing, split.layout)
     _require_classes(image_dir, listing, least=MIN_CLASSES if trains else 1)
@@ -81,7 +86,7 @@ def scan_extra(
             spell a class of the data set in another way, or folders that look like the sides of a
             split.
     """
-    folder = user_path(folder, "extra_train_dir")
+    folder = input_path(folder, "extra_train_dir")
     listing = list_folder(folder)
     advice = _layout_advice(folder, listing, layout)
     if not listing.photos:
@@ -127,7 +132,7 @@ def scan_outliers(
     Raises:
         DataError: there is no such folder, or no photo in it that is of no class.
     """
-    folder = user_path(folder, "unknown_dir")
+    folder = input_path(folder, "unknown_dir")
     listing = list_photos(folder)
     photos, reasons = _hashed(listing.photos, None)
     left, twins = _apart(photos, known)
@@ -243,7 +248,9 @@ def _require_classes(image_dir: Path, listing: Listing, *, least: int) -> None:
             f"directly in {image_dir} and none in folders below it, so there are no classes."
         )
     elif listing.classes:
-        found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them."
+        found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them"
+        others = listing.found.other_files
+        found += f", only {of_other_types(others)}." if others else "."
     elif listing.found.other_files:
         number = counted(len(listing.found.other_files), "file")
         found = f"{image_dir} holds {number} but no folder."

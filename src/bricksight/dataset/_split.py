@@ -18,7 +18,7 @@ _TRAINING = "training"
 
 def sha1_of(key: str) -> str:
     """Returns the SHA-1 of a group key as 40 hexadecimal digits."""
-    return hashlib.sha1(key.encode("utf-8"), usedforsecurity=False).hexdigest()
+    return hashlib.sha1(key.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
 
 def wanted_buckets(split: SplitConfig) -> tuple[str, ...]:

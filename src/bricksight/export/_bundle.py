@@ -1,6 +1,7 @@
 """From a bundle to further files: nothing of what it was trained with is needed but photos."""
 
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from bricksight._files import sha256_of
+from bricksight._files import sha256_of, writing
+from bricksight._places import is_empty, try_file, try_folder
 from bricksight._threads import in_threads, num_cores
 from bricksight._walk import photos_below
-from bricksight.bundle import EXPORTS, Bundle, add_export
+from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
+from bricksight.config import AnyPath, given_or_default, input_path, user_path
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
     ExportedFile,
+    Format,
     export,
     format_named,
     layers_of,
@@ -25,7 +29,13 @@ from bricksight.export._request import InputOutput, Layout, Precision, Request
 from bricksight.export.classifier import Classifier, load_classifier
 from bricksight.images import load_input
 from bricksight.predict import Predictor
-from bricksight.predict._sidecar import Sidecar, read_sidecar, sidecar_path, write_sidecar
+from bricksight.predict._sidecar import (
+    Sidecar,
+    is_described,
+    read_sidecar,
+    sidecar_path,
+    write_sidecar,
+)
 
 MAX_PHOTOS = 200
 """As many prove a file, and as many give an int8 file its ranges."""
@@ -58,41 +68,79 @@ class Exporter:
     """Writes files from one bundle; photos and the reference's answers are shared by all of them.
 
     Args:
-        bundle: What ``retrain`` wrote; its LiteRT file gives the reference.
+        bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
     """
 
-    def __init__(self, bundle: Bundle, *, photos_dir: Path | None = None) -> None:
-        self._bundle = bundle
+    def __init__(
+        self,
+        bundle: Bundle | AnyPath,
+        *,
+        photos_dir: AnyPath | None = None,
+    ) -> None:
+        self._bundle = bundle = as_bundle(bundle)
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
         self._is_named_here = photos_dir is not None
-        self._photos_dir = photos_dir or (Path(named) if named else None)
+        self._photos_dir = Path(named) if named else None
+        if photos_dir is not None:
+            self._photos_dir = input_path(photos_dir, "--image_dir")
 
     def export(
-        self, format_name: str, *, out: Path | None = None, choices: Choices | None = None
+        self,
+        format_name: str,
+        *,
+        out: AnyPath | None = None,
+        choices: Choices | None = None,
     ) -> ExportedFile:
         """Writes a file with its description beside it; see ``export_bundle``."""
-        chosen = choices or Choices()
-        require_choice(format_name, chosen.given())
-        path = out or self._bundle.path / EXPORTS / _file_name(format_name, chosen)
-        path = path.absolute()
-        before = self._require_free(path, is_folder="." not in format_named(format_name).file_name)
-        request = self._request(format_name, chosen)
-        exported = export(self._classifier, format_name, path, request, written_before=before)
-        figures: dict[str, Any] = {
-            "precision": exported.precision,
-            "size_bytes": exported.size_bytes,
-            "inference_ms": round(exported.inference_ms, 3),
-            **asdict(exported.agreement),
-            "accuracy": exported.accuracy and asdict(exported.accuracy),
-        }
-        write_sidecar(path, self._sidecar(exported, figures))
-        if _is_below(path, self._bundle.path):
-            entry = {"format": format_name, "file": path.name, **figures}
-            add_export(self._bundle, path, exported.files, entry)
-        return exported
+        chosen = given_or_default(choices, Choices, "choices")
+        path, before = self.require_place(format_name, out=out, choices=chosen)
+        figures: dict[str, Any] = {}
 
-    def _require_free(self, path: Path, *, is_folder: bool) -> tuple[str, ...]:
+        def describe(exported: ExportedFile, part: Path) -> None:
+            figures.update(_figures(exported))
+            write_sidecar(part, self._sidecar(exported, figures))
+
+        def record(exported: ExportedFile) -> None:
+            if _is_below(path, self._bundle.path):
+                entry = {"format": format_name, "file": path.name, **figures}
+                add_export(self._bundle, path, exported.files, entry)
+
+        return export(
+            self._classifier,
+            format_name,
+            path,
+            self._request(format_name, chosen),
+            written_before=before,
+            describe=describe,
+            record=record,
+        )
+
+    def require_place(
+        self, format_name: str, *, out: AnyPath | None, choices: Choices
+    ) -> tuple[Path, tuple[str, ...]]:
+        """Tries, before any work, the place of a file.
+
+        Returns:
+            The place, and what an earlier export has written into it if it is a folder.
+
+        Raises:
+            ConfigError: the place is of another kind, or holds what export has not written.
+            OutputError: it cannot be written.
+        """
+        require_choice(format_name, choices.given())
+        described = format_named(format_name)
+        default = self._bundle.path / EXPORTS / _file_name(format_name, choices)
+        path = (default if out is None else user_path(out, "--out")).absolute()
+        is_folder = "." not in described.file_name
+        with writing(path):
+            before = self._require_free(path, described, is_folder=is_folder)
+        for one in (path, *(path.with_suffix(suffix) for suffix in described.companions)):
+            (try_folder if is_folder else try_file)(one)
+        try_file(sidecar_path(path))
+        return path, before
+
+    def _require_free(self, path: Path, described: Format, *, is_folder: bool) -> tuple[str, ...]:
         """Refuses what would take the place of something that export has not written.
 
         Returns what an earlier export has written into the folder.
@@ -105,17 +153,26 @@ class Exporter:
             raise ConfigError(
                 f"--out {path} is {kinds[0]}, and {kinds[1]} is to be written. Name another."
             )
-        if path.is_dir() and any(path.iterdir()) and not sidecar_path(path).is_file():
-            raise ConfigError(
-                f"--out {path} is a folder that is not empty, and not one that bricksight export "
-                "has written. Name another, or remove it first."
-            )
         if _is_below(path, self._bundle.path) and not _is_below(path, self._bundle.path / EXPORTS):
             raise ConfigError(
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        return read_sidecar(path).files if is_folder and sidecar_path(path).is_file() else ()
+        if is_described(path):
+            return read_sidecar(path).files if is_folder and path.is_dir() else ()
+        if path.is_dir() and not is_empty(path):
+            raise ConfigError(
+                f"--out {path} is a folder that is not empty, and not one that bricksight export "
+                "has written. Name another, or remove it first."
+            )
+        companions = (path.with_suffix(suffix) for suffix in described.companions)
+        for one in (*(() if is_folder else (path,)), *companions, sidecar_path(path)):
+            if os.path.lexists(one):
+                raise ConfigError(
+                    f"{one} is there already, and bricksight export has not written it. Name "
+                    "another --out, or remove it first."
+                )
+        return ()
 
     def _request(self, format_name: str, chosen: Choices) -> Request:
         described = format_named(format_name)
@@ -143,7 +200,7 @@ class Exporter:
             files=tuple(
                 file.relative_to(exported.path).as_posix()
                 for file in exported.files
-                if exported.path.is_dir()
+                if exported.path in file.parents
             ),
             origin={
                 "bundle": self._bundle.path.resolve().name,
@@ -240,11 +297,11 @@ class Exporter:
 
 
 def export_bundle(
-    bundle: Bundle,
+    bundle: Bundle | AnyPath,
     format_name: str,
     *,
-    out: Path | None = None,
-    photos_dir: Path | None = None,
+    out: AnyPath | None = None,
+    photos_dir: AnyPath | None = None,
     choices: Choices | None = None,
 ) -> ExportedFile:
     """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
@@ -253,7 +310,7 @@ def export_bundle(
     file within the bundle is also recorded in its manifest.
 
     Args:
-        bundle: what ``retrain`` wrote.
+        bundle: what ``retrain`` wrote, or its path.
         format_name: one of ``FORMATS``.
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.
@@ -262,9 +319,20 @@ def export_bundle(
     Raises:
         ConfigError: there is no such format, or it is not to be had as chosen.
         ExportError: there are no photos, or the file gives other answers; nothing is left of it.
+        OutputError: the file cannot be written, or another run writes it.
         MissingPackageError: what writes or runs the format is not installed.
     """
     return Exporter(bundle, photos_dir=photos_dir).export(format_name, out=out, choices=choices)
+
+
+def _figures(exported: ExportedFile) -> dict[str, Any]:
+    return {
+        "precision": exported.precision,
+        "size_bytes": exported.size_bytes,
+        "inference_ms": round(exported.inference_ms, 3),
+        **asdict(exported.agreement),
+        "accuracy": exported.accuracy and asdict(exported.accuracy),
+    }
 
 
 def _is_below(path: Path, folder: Path) -> bool:

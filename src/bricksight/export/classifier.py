@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from bricksight._optional import require_tensorflow
-from bricksight.bundle import Bundle, Head
-from bricksight.config import require_tensor_name
+from bricksight.bundle import Bundle, Head, as_bundle
+from bricksight.config import AnyPath, require_tensor_name
 from bricksight.modules import FrozenModule
 from bricksight.modules.frozen import without_defaults
 
@@ -42,12 +42,13 @@ class Classifier:
         return wrapped.prune(tensors(f"{self.input_layer}:0"), tensors(f"{self.output_layer}:0"))
 
 
-def load_classifier(bundle: Bundle) -> Classifier:
+def load_classifier(bundle: Bundle | AnyPath) -> Classifier:
     """Returns the network of a bundle, which needs nothing of what it was trained with.
 
     Raises:
         BundleError: its frozen graph is missing, or not the one that was written.
     """
+    bundle = as_bundle(bundle)
     return Classifier(
         graph_def_bytes=bundle.file("output_graph.pb").read_bytes(),
         input_layer=INPUT_LAYER,

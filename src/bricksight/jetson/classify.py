@@ -24,6 +24,7 @@ import struct
 import sys
 import threading
 import time
+import unicodedata
 from pathlib import Path
 from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Sequence, Tuple
 
@@ -41,7 +42,13 @@ except ImportError as error:
     )
 
 HERE = Path(__file__).resolve().parent
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Of file managers, network storage and operating systems: thumbnails and deleted photos.
+SYSTEM_FOLDERS = {
+    *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp"),
+    *("~snapshot", "_gsdata_", "$recycle.bin", "recycler", "recycled", "lost+found"),
+    *("system volume information", "network trash folder", "temporary items"),
+}
 TOLERANCE = {"fp16": 0.03, "fp32": 0.005}
 SILENCE_S = 10.0
 MIB = 1 << 20
@@ -148,13 +155,17 @@ def read_photo(path: Path, settings: Settings) -> Any:
         BoardError: it cannot be read.
     """
     try:
-        size = jpeg_size(path.read_bytes())
+        content = path.read_bytes()
+        size = jpeg_size(content)
         flags = cv2.IMREAD_COLOR
         if size is not None:
             flags = _jpeg_flags(min(size) // (2 * max(settings.height, settings.width)))
         elif path.suffix.lower() in (".png", ".webp"):
             flags = cv2.IMREAD_UNCHANGED
-        picture = cv2.imread(name_of(path), flags)
+        if printable(name_of(path)) == name_of(path):
+            picture = cv2.imread(name_of(path), flags)
+        else:  # OpenCV takes no name that is not UTF-8
+            picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except OSError as error:
         raise BoardError(f"{path} cannot be read: {error.strerror}") from error
     except cv2.error as error:
@@ -165,8 +176,11 @@ def read_photo(path: Path, settings: Settings) -> Any:
 
 
 def name_of(path: Any) -> str:
-    """Returns a file's name as text in UTF-8 whatever the locale is; OpenCV 4.1 crashes else."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    """Returns a file's name as text in UTF-8 whatever the locale is; OpenCV 4.1 crashes else.
+
+    Bytes that are no UTF-8 are kept as surrogates: os.fsencode gives them back.
+    """
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
@@ -748,7 +762,7 @@ def open_capture(options: argparse.Namespace) -> Any:
         capture, what, cure = _open_usb(options), f"The USB camera {options.camera}", USB_CURE
     else:
         capture, what = (
-            cv2.VideoCapture(name_of(options.video)),
+            cv2.VideoCapture(printable(name_of(options.video))),
             f"The video {name_of(options.video)}",
         )
         cure = "Is it there? This OpenCV may lack its codec"
@@ -859,28 +873,71 @@ def as_text(said: Dict[str, Any]) -> str:
     return f"unknown ({best})" if said["is_unknown"] else best
 
 
+def printable(text: str) -> str:
+    """Returns a name as one line that cannot steer a terminal; what is not drawn is an escape."""
+    return "".join(one if _is_drawn(one) else _escaped(one) for one in text)
+
+
+def _is_drawn(character: str) -> bool:
+    hidden = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    # Emoji and some scripts need joiners.
+    return character in "\u200c\u200d\ufe0f" or unicodedata.category(character) not in hidden
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no UTF-8
+        return "\\x{:02x}".format(code - 0xDC00)
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
 def tell(text: str) -> None:
-    """Writes a line to stderr, whatever the terminal's alphabet."""
-    _write_line(text, sys.stderr)
+    """Writes a message to stderr; its further lines are indented by two spaces."""
+    _write_lines(re.split(r"\n(?=  )", text), sys.stderr)
 
 
-def _write_line(text: str, stream: Any) -> None:
+def _write_lines(lines: Sequence[str], stream: Any) -> None:
+    """Writes lines with what they have from outside made safe, whatever the encoding lacks."""
     encoding = stream.encoding or "ascii"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    text = "".join(printable(line) + "\n" for line in lines)
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
     stream.flush()
 
 
-def say(said: Dict[str, Any], text: str, options: argparse.Namespace) -> None:
-    """Writes an answer to stdout: a JSON line when headless, else the text."""
-    _write_line(json.dumps(said) if options.headless else text, sys.stdout)
+def say(said: Dict[str, Any], lines: Sequence[str], options: argparse.Namespace) -> None:
+    """Writes an answer to stdout: a JSON line when headless, else the lines."""
+    _write_lines([json.dumps(said)] if options.headless else lines, sys.stdout)
+
+
+def photos_below(folder: Path) -> List[Path]:
+    """Returns the photos in a folder and all folders below it, sorted; each folder is listed once.
+
+    Hidden files, what systems leave behind, and what is no file are passed over.
+    """
+    found, seen, waiting = [], set(), [folder]
+    while waiting:
+        here = waiting.pop()
+        if here.resolve() in seen:
+            continue
+        seen.add(here.resolve())
+        try:
+            for path in here.iterdir():
+                if path.name.startswith(".") or path.name.lower() in SYSTEM_FOLDERS:
+                    continue
+                if path.is_dir():
+                    waiting.append(path)
+                elif path.suffix.lower() in PHOTO_EXTENSIONS and path.is_file():
+                    found.append(path)
+        except OSError as error:
+            tell(f"{here} cannot be listed: {error.strerror}")
+    return sorted(found)
 
 
 def photos_in(paths: Sequence[Path]) -> List[Path]:
     """Returns the files, and of the folders the photos below them, sorted."""
     found: List[Path] = []
     for path in paths:
-        below = [one for one in path.rglob("*") if one.suffix.lower() in PHOTO_EXTENSIONS]
-        found += sorted(below) if path.is_dir() else [path]
+        found += photos_below(path) if path.is_dir() else [path]
     if not found:
         raise BoardError(f"No photo ({' '.join(PHOTO_EXTENSIONS)}) lies below {paths[0]}.")
     return found
@@ -898,7 +955,7 @@ def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespac
             continue
         said = answer(runtime.run(to_input(image, settings)), settings, options)
         said["photo"] = name_of(path)
-        say(said, f"{name_of(path)}: {as_text(said)}", options)
+        say(said, [f"{name_of(path)}: {as_text(said)}"], options)
     return code
 
 
@@ -917,7 +974,7 @@ def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespac
             rate = (len(times) - 1) / max(times[-1] - times[0], 1e-9)
             said.update(frame=index, time_s=round(time_s, 3), fps=round(rate, 1))
             if show is None:
-                say(said, "", options)
+                say(said, [], options)
             elif not show(picture, box, said):
                 break
             if index + 1 == options.limit:
@@ -956,7 +1013,9 @@ def _window() -> Callable[[Any, Box, Dict[str, Any]], bool]:
 def _draw(picture: Any, box: Box, said: Dict[str, Any]) -> None:
     colour = (40, 170, 255) if said["is_unknown"] else (90, 220, 90)
     cv2.rectangle(picture, box[:2], box[2:], colour, 2)
-    for row, text in enumerate([as_text(said), "{:.1f} frames/s".format(said["fps"])]):
+    # OpenCV's own letters are those of ASCII.
+    named = printable(as_text(said)).encode("ascii", "backslashreplace").decode("ascii")
+    for row, text in enumerate([named, "{:.1f} frames/s".format(said["fps"])]):
         place = (10, 28 + 28 * row)
         for ink, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
             cv2.putText(
@@ -986,7 +1045,7 @@ def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> i
             allowed,
             "WRONG" if is_wrong else "right",
         )
-        say(said, text, options)
+        say(said, [text], options)
     if wrong:
         cure = "Do not use its answers; copy the folder again."
         if runtime.precision == "fp16":
@@ -1018,7 +1077,7 @@ def benchmark(runtime: Any, settings: Settings, options: argparse.Namespace) -> 
             times.append(1000 * (time.perf_counter() - started))
         for percentile in (50, 95):
             said[f"{step}_ms_p{percentile}"] = round(float(np.percentile(times, percentile)), 3)
-    say(said, "\n".join(f"{key:16} {value}" for key, value in sorted(said.items())), options)
+    say(said, [f"{key:16} {value}" for key, value in sorted(said.items())], options)
     return 0
 
 

@@ -97,6 +97,10 @@ def find(reference: str) -> Path | None:
 
 def _parse(reference: str) -> tuple[Reference, int | None]:
     """Returns the reference for its source, and the option that is the same for all sources."""
+    if not isinstance(reference, str) or "\0" in reference:
+        raise ModuleError(
+            f"The network is {reference!r}; expected text, such as 'keras:MobileNetV2'."
+        )
     known = [spec.reference for spec in list_modules()]
     parsed = parse_reference(reference, sources=SOURCES, known=known)
     own = dict(parsed.options)

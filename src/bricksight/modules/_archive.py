@@ -1,27 +1,43 @@
 """Tar archives from the network, unpacked so that nothing lands outside the folder."""
 
+import contextlib
 import gzip
-import tarfile
+import shutil
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from bricksight._files import replacing
+from bricksight._text import shortened
 from bricksight.modules._download import DownloadError, download
 from bricksight.modules._lock import locked
 from bricksight.modules._module import Progress
+from bricksight.modules._tar import Member, Readable, TarError, read_members
 
 _MAX_BYTES = 8 << 30
+_MAX_RATIO = 50  # weights hardly shrink; what becomes so much larger fills a disk and is no network
+_FREE_BYTES = 64 << 20  # unpacked whatever the ratio is
 _MAX_MEMBERS = 10_000
+_MAX_PARTS = 32
+_GZIP = b"\x1f\x8b"
 
 
 def download_and_unpack(
     url: str,
     folder: Path,
     *,
+    missing_in: Callable[[Path], str | None],
     auth: tuple[str, str] | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Makes ``folder`` from the tar archive at ``url``; the folder is whole or absent.
+
+    Args:
+        url: of the archive.
+        folder: where to; one that is there and whole is left alone, one that is not is replaced.
+        missing_in: says what a folder lacks, ``None`` if it is whole. What comes has to be, too.
+        auth: as of ``download``.
+        progress: as of ``download``.
 
     Raises:
         DownloadError: the archive could not be had, is damaged, or is not to be trusted.
@@ -29,21 +45,28 @@ def download_and_unpack(
     try:
         # Not NAME.lock: tensorflow_hub would wait ten minutes for it to disappear.
         with locked(folder.with_name(f".{folder.name}.lock")):
-            if not folder.exists():
-                _make(folder, url, auth, progress)
+            if missing_in(folder) is None:
+                return
+            archive = folder.with_name(f"{folder.name}.tar")
+            download(url, archive, auth=auth, progress=progress)
+            try:
+                _replace(folder, archive, missing_in)
+            finally:
+                # Kept, a damaged archive would be found again by the next run.
+                archive.unlink(missing_ok=True)
     except OSError as error:
         raise DownloadError(f"{folder} cannot be written ({error.strerror or error})") from error
 
 
-def _make(folder: Path, url: str, auth: tuple[str, str] | None, progress: Progress | None) -> None:
-    archive = folder.with_name(f"{folder.name}.tar")
-    download(url, archive, auth=auth, progress=progress)
-    try:
-        with replacing(folder) as part:
-            unpack(archive, part)
-    finally:
-        # Kept, a damaged archive would be found again by the next run.
-        archive.unlink(missing_ok=True)
+def _replace(folder: Path, archive: Path, missing_in: Callable[[Path], str | None]) -> None:
+    with replacing(folder) as part:
+        unpack(archive, part)
+        if lacks := missing_in(part):
+            raise DownloadError(f"what came is no module: {lacks}")
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -53,55 +76,92 @@ def unpack(archive: Path, folder: Path) -> None:
         DownloadError: the archive is damaged, too large, or has a member that is neither, or one
             whose name leads out of the folder. Nothing is unpacked in the last two cases.
     """
+    with _readable(archive) as stream:
+        _check(read_members(stream))
     folder.mkdir(parents=True)
+    with _readable(archive) as stream:
+        for member, content in read_members(stream):
+            _extract(member, content, folder)
+
+
+@contextlib.contextmanager
+def _readable(archive: Path) -> Iterator[Readable]:
+    """Yields the archive, decompressed; what is wrong with it becomes a ``DownloadError``."""
     try:
         with archive.open("rb") as file:
-            is_gzip = file.read(2) == b"\x1f\x8b"
-        with tarfile.open(archive, "r:gz" if is_gzip else "r:") as tar:
-            members = [_checked(member) for member in _listed(tar)]
-            for member in members:
-                _extract(tar, member, folder)
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+            is_gzip = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            with gzip.GzipFile(fileobj=file) if is_gzip else file as stream:
+                yield _Limited(stream, archive.stat().st_size)
+    except (TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DownloadError(f"what came is no whole tar archive ({error})") from error
     except OSError as error:
         raise DownloadError(f"the archive cannot be unpacked ({error})") from error
 
 
-def _listed(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
-    """Returns the members, refusing an archive that would fill the disk."""
-    members: list[tarfile.TarInfo] = []
-    num_bytes = 0
-    for member in tar:
-        members.append(member)
-        num_bytes += member.size
-        if num_bytes > _MAX_BYTES or len(members) > _MAX_MEMBERS:
+class _Limited:
+    """Reads a stream up to the most that an archive of its size may hold."""
+
+    def __init__(self, stream: Readable, archive_bytes: int) -> None:
+        self._stream = stream
+        self._archive_bytes = archive_bytes
+        self._most = min(_MAX_BYTES, _FREE_BYTES + _MAX_RATIO * archive_bytes)
+        self._num_bytes = 0
+
+    def read(self, size: int) -> bytes:
+        """Returns at most ``size`` bytes, none at the end."""
+        piece = self._stream.read(size)
+        self._num_bytes += len(piece)
+        if self._num_bytes > self._most:
             raise DownloadError(
-                f"the archive holds more than {_MAX_BYTES >> 30} GiB or {_MAX_MEMBERS} files"
+                f"the archive of {self._archive_bytes:,} bytes holds more than {self._most:,} bytes"
             )
-    return members
+        return piece
 
 
-def _checked(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _check(members: Iterable[tuple[Member, Iterator[bytes]]]) -> None:
+    """Refuses an archive that could write beside its folder, or one file over another."""
+    files: set[str] = set()
+    for count, (member, _content) in enumerate(members, start=1):
+        if count > _MAX_MEMBERS:
+            raise DownloadError(f"the archive holds more than {_MAX_MEMBERS:,} files")
+        path = _path_of(member)
+        if member.is_file:
+            # In any case of letters: on some disks they are one file.
+            if (name := path.as_posix().casefold()) in files:
+                raise DownloadError(f"the archive has two members {member.name!r}")
+            files.add(name)
+
+
+def _path_of(member: Member) -> PurePosixPath:
     path = PurePosixPath(member.name)
-    unsafe = path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in member.name
-    if unsafe or not (member.isfile() or member.isdir()):
+    if reason := _unfit(member, path):
         raise DownloadError(
-            f"the archive has the member {member.name!r}, which is a link, a device, "
-            "or would lie outside the folder; it was not unpacked"
+            f"the archive has the member {shortened(member.name)!r}, which {reason}; "
+            "it was not unpacked"
         )
-    return member
+    return path
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+def _unfit(member: Member, path: PurePosixPath) -> str | None:
+    """Returns why a member is not to be unpacked, ``None`` if it may be."""
+    if not (member.is_file or member.is_folder):
+        return "is no regular file or folder"
+    if path.is_absolute() or ".." in path.parts or any(sign in member.name for sign in "\\:\0"):
+        return "would lie outside the folder"
+    if member.is_file and not path.parts:
+        return "has no name"
+    if len(path.parts) > _MAX_PARTS:
+        return f"lies more than {_MAX_PARTS} folders deep"
+    return None
+
+
+def _extract(member: Member, content: Iterator[bytes], folder: Path) -> None:
     """Writes one checked member; owner, mode and times of the archive are left out."""
     path = folder / member.name
-    if member.isdir():
+    if member.is_folder:
         path.mkdir(parents=True, exist_ok=True)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    source = tar.extractfile(member)
-    if source is None:
-        raise DownloadError(f"the archive has the member {member.name!r} without its bytes")
-    with source, path.open("xb") as file:
-        while chunk := source.read(1 << 20):
-            file.write(chunk)
+    with path.open("xb") as file:
+        file.writelines(content)

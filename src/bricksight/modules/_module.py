@@ -111,5 +111,5 @@ def fingerprint_of(files: Iterable[tuple[str, Path]], *settings: object) -> str:
     """
     digest = hashlib.sha256(repr(settings).encode())
     for name, path in sorted(files):
-        digest.update(f"\n{name} {sha256_of(path)}".encode())
+        digest.update(f"\n{name} {sha256_of(path)}".encode(errors="surrogateescape"))
     return digest.hexdigest()

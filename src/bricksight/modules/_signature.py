@@ -14,6 +14,7 @@ from pathlib import Path
 from bricksight.errors import ModuleError
 
 _FLOAT = 1  # DT_FLOAT of types.proto
+_MAX_BYTES = 2**31 - 1  # of any protocol buffer
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def read_meta_graphs(path: Path) -> list[MetaGraph]:
         ModuleError: the file is missing, cut off, or something else.
     """
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"it has more than {_MAX_BYTES:,} bytes")
         data = path.read_bytes()
         graphs = [_meta_graph(part) for part in _messages(data, 2)]
     except (OSError, IndexError, ValueError) as error:

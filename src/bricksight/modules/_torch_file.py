@@ -5,109 +5,91 @@ their values, the keys of the values) and then the values, each an int64 count a
 numbers. See ``_legacy_load`` in ``torch/serialization.py``.
 """
 
-import pickle  # noqa: TID251  (restricted below: it can make nothing but records of numbers)
-import struct
-from collections import OrderedDict
+import io
+import math
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from bricksight.errors import ModuleError
+from bricksight.modules._tensor_pickle import PickleError, Tensor, read_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
-_DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
-
-
-class _Storage(NamedTuple):
-    dtype: str
-    key: str
-    num_elements: int
-
-
-class _Tensor(NamedTuple):
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _rebuild_tensor(storage: Any, offset: int, shape: Any, strides: Any, *_rest: Any) -> _Tensor:
-    """Stands in for torch's function of that name; what follows is about gradients."""
-    return _Tensor(storage, offset, shape, strides)
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Makes tuples of numbers and text where the file asks for tensors, and refuses all else.
-
-    A pickle does harm by naming a function to call. The names are looked up here alone, and what
-    is found is a container and a tuple; neither has a ``__setstate__`` that could be misused.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild_tensor
-        if module == "torch" and name in _DTYPES:
-            return _DTYPES[name]
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only tensors are read")
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, _device, num_elements, _view = pid
-        if kind != "storage" or dtype not in _DTYPES.values():
-            raise pickle.UnpicklingError(
-                f"it holds {kind!r} of {dtype!r}, and only tensors are read"
-            )
-        return _Storage(dtype, key, num_elements)
+_MAX_BYTES = 1 << 30  # of a file, which is read whole
+_MAX_PICKLE_BYTES = 4 << 20  # of the pickles; a network of 300 tensors has 47 kB
+_MAX_DIMENSIONS = 8
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors of a legacy PyTorch file by name.
+    """Returns the tensors of a legacy PyTorch file by name; they share the file's memory.
 
     Raises:
         ModuleError: the file is of another kind, damaged, or holds anything but tensors.
     """
     try:
-        with path.open("rb") as file:
-            if _unpickle(file) != _MAGIC or _unpickle(file) != _PROTOCOL:
-                raise ValueError("it does not begin as one")
-            _unpickle(file)
-            records = _unpickle(file)
-            dtypes = {record.storage.key: record.storage.dtype for record in records.values()}
-            values = {key: _read_values(file, dtypes[key]) for key in _unpickle(file)}
-            return {name: _view(record, values) for name, record in records.items()}
-    except _DAMAGE as error:
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            raise ValueError(f"expected is a regular file of at most {_MAX_BYTES:,} bytes")
+        return _read(path.read_bytes())
+    except (OSError, ValueError, MemoryError) as error:
         raise ModuleError(
             f"{path} is no legacy PyTorch file of tensors, or is damaged: {error}. "
             "Install the package that brought it again."
         ) from error
 
 
-# What a pickle can raise is what its opcodes can: the documentation names these among others.
-_DAMAGE = (
-    OSError, EOFError, pickle.UnpicklingError, struct.error,
-    ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, MemoryError,
-)  # fmt: skip
+def _read(content: bytes) -> dict[str, np.ndarray]:
+    stream = io.BytesIO(content[:_MAX_PICKLE_BYTES])
+    if read_pickle(stream) != _MAGIC or read_pickle(stream) != _PROTOCOL:
+        raise ValueError("it does not begin as one")
+    read_pickle(stream)
+    tensors, keys = read_pickle(stream), read_pickle(stream)
+    if type(tensors) is not dict or type(keys) is not list:
+        raise PickleError("it holds no tensors by name")
+    if not all(type(tensor) is Tensor for tensor in tensors.values()):
+        raise PickleError("it holds something else than tensors")
+    storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    values, position = {}, stream.tell()
+    for key in keys:
+        if type(key) is not str or key not in storages:
+            raise PickleError("it holds values that belong to no tensor")
+        storage = storages[key]
+        values[key] = _values(content, position, storage.num_elements, np.dtype(storage.dtype))
+        position += 8 + values[key].nbytes
+    return {name: _view(tensor, values) for name, tensor in tensors.items()}
 
 
-def _unpickle(file: IO[bytes]) -> Any:
-    return _TensorUnpickler(file).load()
-
-
-def _read_values(file: IO[bytes], dtype: str) -> np.ndarray:
-    (num_elements,) = struct.unpack("<q", file.read(8))
-    return np.frombuffer(file.read(num_elements * np.dtype(dtype).itemsize), dtype)
-
-
-def _view(record: _Tensor, values: dict[str, np.ndarray]) -> np.ndarray:
-    storage = values[record.storage.key]
-    steps = [(size - 1) * stride for size, stride in zip(record.shape, record.strides, strict=True)]
-    if min(record.offset, 0, *record.shape, *record.strides) < 0:
-        raise ValueError("a tensor has a negative size")
-    if len(storage) != record.storage.num_elements or record.offset + sum(steps) >= len(storage):
+def _values(content: bytes, position: int, expected: int, dtype: "np.dtype[Any]") -> np.ndarray:
+    stated = int.from_bytes(content[position : position + 8], "little", signed=True)
+    start = position + 8
+    if stated != expected or not 0 <= stated <= (len(content) - start) // dtype.itemsize:
         raise ValueError("the values are cut off")
-    # Only within the bounds that were just checked.
-    strides = [stride * storage.itemsize for stride in record.strides]
-    return np.lib.stride_tricks.as_strided(storage[record.offset :], record.shape, strides).copy()
+    return np.frombuffer(content, dtype, count=stated, offset=start)
+
+
+def _view(tensor: Tensor, values: dict[str, np.ndarray]) -> np.ndarray:
+    if tensor.storage.key not in values:
+        raise ValueError("the values are cut off")
+    storage = values[tensor.storage.key]
+    shape, strides = tensor.shape, tensor.strides
+    if min(tensor.offset, 0, *shape, *strides) < 0:
+        raise ValueError("a tensor has a negative size")
+    if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
+        raise ValueError(f"a tensor has {len(shape)} sizes and {len(strides)} strides")
+    # No more elements than there are values: a stride of 0 would repeat one without end.
+    if max(shape, default=0) > len(storage) or math.prod(shape) > len(storage):
+        raise ValueError("a tensor has more elements than values")
+    steps = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    if math.prod(shape) == 0:
+        return np.empty(shape, storage.dtype)
+    if tensor.offset + sum(steps) >= len(storage):
+        raise ValueError("the values are cut off")
+    # Only within the bounds that were just checked; the stride of a single element means nothing.
+    in_bytes = [
+        stride * storage.itemsize if size > 1 else 0
+        for size, stride in zip(shape, strides, strict=True)
+    ]
+    return np.lib.stride_tricks.as_strided(
+        storage[tensor.offset :], shape, in_bytes, writeable=False
+    )

@@ -5,10 +5,11 @@ import re
 from pathlib import Path
 
 from bricksight._files import cache_dir
+from bricksight.config import user_path
 from bricksight.errors import ModuleError
 from bricksight.modules import saved_model
 from bricksight.modules._archive import download_and_unpack
-from bricksight.modules._download import DownloadError
+from bricksight.modules._download import DownloadError, without_secrets
 from bricksight.modules._module import Module, Progress
 from bricksight.modules.reference import Reference
 
@@ -35,7 +36,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
 def find(reference: Reference) -> Path | None:
     """Returns the folder of the model, ours or kagglehub's, ``None`` if it is not on disk."""
     folders = (_own_folder(reference), _kagglehub_folder(reference))
-    return next((folder for folder in folders if (folder / "saved_model.pb").is_file()), None)
+    return next((folder for folder in folders if saved_model.missing_in(folder) is None), None)
 
 
 def _parts(reference: Reference) -> list[str]:
@@ -59,7 +60,7 @@ def _own_folder(reference: Reference) -> Path:
 
 def _kagglehub_folder(reference: Reference) -> Path:
     root = os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub"
-    return Path(root).expanduser().joinpath("models", *_parts(reference))
+    return user_path(root, "KAGGLEHUB_CACHE").joinpath("models", *_parts(reference))
 
 
 def _documented_size(owner: str, variation: str) -> int | None:
@@ -73,11 +74,20 @@ def _fetch(reference: Reference, progress: Progress | None) -> Path:
     # The same variable as kagglehub's.
     endpoint = os.environ.get("KAGGLE_API_ENDPOINT") or _DEFAULT_ENDPOINT
     url = f"{endpoint.rstrip('/')}/api/v1/models/{'/'.join(_parts(reference))}/download"
+    lacking = saved_model.missing_in(folder) if folder.exists() else None
     try:
-        download_and_unpack(url, folder, auth=_credentials(), progress=progress)
+        download_and_unpack(
+            url,
+            folder,
+            missing_in=saved_model.missing_in,
+            auth=_credentials(),
+            progress=progress,
+        )
     except DownloadError as error:
+        found = f"not in {folder}" if lacking is None else f"not whole ({lacking})"
         raise ModuleError(
-            f"{reference.text} is not in {folder} and could not be downloaded from {url}: {error}. "
+            f"{reference.text} is {found} and could not be downloaded from "
+            f"{without_secrets(url)}: {error}. "
             "Models that ask for consent need KAGGLE_USERNAME and KAGGLE_KEY. Without network, "
             f"copy its folder to {folder}, name a folder with saved_model:PATH, "
             "or use packaged:efficientnet_lite0."

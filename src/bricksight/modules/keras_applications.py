@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._optional import require_tensorflow
-from bricksight.config import InputSpec
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._applications import APPLICATIONS, Application
 from bricksight.modules._download import DownloadError, download
@@ -17,6 +17,8 @@ from bricksight.modules.saved_model import feature_function
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same weights are read to other features."""
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
     """
     choice = _choose(reference)
     path = None if choice.is_random else _weights_path(choice)
-    if path is not None and not path.is_file():
+    if path is not None and not _is_whole(path):
         _fetch(reference, choice, path, progress)
     build = functools.partial(_load_network, reference.text, choice, path)
     num_features = choice.application.num_features[choice.alpha]
@@ -80,7 +82,7 @@ def find(reference: Reference) -> Path | None:
     """Returns the file with the weights, ``None`` if it is not on disk."""
     choice = _choose(reference)
     path = _weights_path(choice)
-    return path if path.is_file() and not choice.is_random else None
+    return path if _is_whole(path) and not choice.is_random else None
 
 
 def build_network(application: Application, *, alpha: float = 1.0, size: int | None = None) -> Any:
@@ -144,22 +146,43 @@ def _choose_alpha(reference: Reference, application: Application) -> float:
 
 def keras_home() -> Path:
     """Returns the folder of Keras's own files, as Keras chooses it."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    return user_path(os.environ.get("KERAS_HOME") or "~/.keras", "KERAS_HOME")
 
 
 def _weights_path(choice: _Choice) -> Path:
     return keras_home() / "models" / choice.file
 
 
+def _is_whole(path: Path) -> bool:
+    """Returns whether a file of weights is there, and as long as its own beginning says.
+
+    https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html: the superblock, of which Keras writes
+    version 0, holds the address of the end.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(48)
+            size = file.seek(0, os.SEEK_END)
+    except OSError:
+        return False
+    if len(beginning) < 48 or not beginning.startswith(_HDF5):
+        return False
+    is_version_0 = beginning[len(_HDF5)] == 0
+    return not is_version_0 or size >= int.from_bytes(beginning[40:48], "little")
+
+
 def _fetch(reference: Reference, choice: _Choice, path: Path, progress: Progress | None) -> None:
     application = choice.application
     url = f"{application.url}/{application.remote_file or choice.file}"
     try:
-        download(url, path, md5=application.md5.get(choice.file), progress=progress)
+        md5 = application.md5.get(choice.file)
+        download(url, path, is_whole=_is_whole, md5=md5, progress=progress)
     except DownloadError as error:
+        lacking = f"{path} is cut short" if path.exists() else f"not in {path.parent}"
         raise ModuleError(
-            f"The weights of {reference.text} are not in {path.parent} and could not be "
-            f"downloaded from {url}: {error}. Copy {choice.file} into that folder from a machine "
+            f"The weights of {reference.text} are not there ({lacking}) and could not be "
+            f"downloaded from {url}: {error}. "
+            f"Copy {choice.file} into {path.parent} from a machine "
             "where Keras has used it, set KERAS_HOME to a folder that has it in models, "
             "or use packaged:efficientnet_lite0, which needs no network."
         ) from error

@@ -9,9 +9,12 @@ are scaled as (255 x - 127) / 128.
 parts, see docs/mobilenet_v2_bricks.md.
 """
 
+import contextlib
 import functools
 import importlib.util
-from collections.abc import Callable
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,17 +135,28 @@ def _load_lite(path: Path, size: int) -> Any:
 def _load_bricks(path: Path, size: int) -> Any:
     (application,) = (one for one in APPLICATIONS if one.name == "MobileNetV2")
     network = build_network(application, size=size)
-    with np.load(path, allow_pickle=False) as arrays:
-        names = sorted(name for name in arrays.files if name.isdecimal())
+    with _arrays(path) as arrays:
+        names = sorted(name for name in arrays if name.isdecimal())
         network.set_weights([arrays[name].astype(np.float32) for name in names])
     return network
 
 
 def _bricks_known(path: Path) -> KnownClasses:
-    with np.load(path, allow_pickle=False) as arrays:
+    with _arrays(path) as arrays:
         kernel, bias = (arrays[name].astype(np.float32) for name in ("known_kernel", "known_bias"))
         labels = tuple(arrays["known_labels"].tolist())
     return KnownClasses(labels=labels, head=Head(kernel=kernel, bias=bias))
+
+
+@contextlib.contextmanager
+def _arrays(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """Yields the arrays of our own file; what is wrong with them becomes a ``ModuleError``."""
+    try:
+        # Opened here: numpy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModuleError(f"{path} is damaged ({error}). Install bricksight again.") from error
 
 
 def _load_function(build: Any, text: str, size: int) -> FeatureFunction:

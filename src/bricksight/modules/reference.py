@@ -1,11 +1,13 @@
 """References to modules: ``source:name@option=value``."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bricksight.config import user_path
 from bricksight.errors import ModuleError
 
 _OPTIONS = re.compile(r"@([a-z]+=[^@,=]+(?:,[a-z]+=[^@,=]+)*)$")
@@ -67,7 +69,8 @@ class Reference:
 
 def is_module_path(path: Path) -> bool:
     """Returns whether ``path`` is a SavedModel folder or a Keras file."""
-    return (path / "saved_model.pb").is_file() or (path.suffix == ".keras" and path.is_file())
+    is_file = os.path.isfile  # Path.is_file raises where a name is too long
+    return is_file(path / "saved_model.pb") or (path.suffix == ".keras" and is_file(path))
 
 
 def parse_reference(text: str, *, sources: Iterable[str], known: Iterable[str]) -> Reference:
@@ -106,7 +109,7 @@ def _refuse_if_also_a_path(text: str, body: str) -> None:
 def _bare(reference: Reference, known: Iterable[str]) -> Reference:
     """Returns ``reference`` if it is the path of a module and nothing else."""
     name = reference.name
-    path = Path(name).expanduser()
+    path = user_path(name, "The network") if name else Path()
     same_name = [other for other in known if other.partition(":")[2].lower() == name.lower()]
     if name and is_module_path(path):
         if same_name:
@@ -115,7 +118,7 @@ def _bare(reference: Reference, known: Iterable[str]) -> Reference:
                 f"Write {same_name[0]} or saved_model:./{name}."
             )
         return reference
-    if name and path.exists():
+    if name and os.path.exists(path):  # noqa: PTH110  (Path.exists may raise)
         raise ModuleError(
             f"{path} exists but is no module: it must be a folder with saved_model.pb in it, "
             "or a .keras file."

@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 
 from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
-from bricksight.config import InputSpec
+from bricksight._text import shortened
+from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._graph_network import GraphNetwork
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
@@ -23,6 +25,15 @@ READER_VERSION = 1
 """Part of every fingerprint: raised when the same files are read to other features."""
 
 _TUNABLE = "a version in TF2 format, or keras:NAME from `bricksight modules`,"
+
+_VARIABLES = (b"VarHandleOp", b"VariableV2")
+"""Operations of a graph whose values lie in the folder ``variables``."""
+
+# What TensorFlow raises itself, and what its Python code runs into when files are cut short.
+_DAMAGE = (
+    OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError,
+)  # fmt: skip
 
 _logger = logging.getLogger(__name__)
 
@@ -46,18 +57,47 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
         ModuleError: there is nothing to load at the path, or it is no network of this kind.
     """
     reference.only("size")
-    path = Path(reference.name).expanduser().resolve()
+    path = _path(reference)
     if path.suffix == ".keras" and path.is_file():
         return _keras_file(reference, path)
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110  (Path.exists may raise)
         raise ModuleError(f"{reference.text}: there is no folder or .keras file {path}.")
     return from_folder(reference, path, title=f"SavedModel {path.name}")
 
 
+def _path(reference: Reference) -> Path:
+    """Returns the absolute path; of a link that leads to itself, which is then no file, too."""
+    return Path(os.path.realpath(user_path(reference.name, reference.text)))
+
+
 def find(reference: Reference) -> Path | None:
     """Returns the path of ``saved_model:PATH``, ``None`` if nothing is there to load."""
-    path = Path(reference.name).expanduser().resolve()
+    path = _path(reference)
     return path if is_module_path(path) else None
+
+
+def missing_in(folder: Path) -> str | None:
+    """Returns what a folder lacks to be a whole SavedModel or TF1 Hub module, or ``None``.
+
+    Damage within the files of the variables is found by TensorFlow's checksums when they are read.
+    """
+    graph = folder / "saved_model.pb"
+    try:
+        if not graph.is_file():
+            return f"{folder} holds no saved_model.pb"
+        read_meta_graphs(graph)
+        if not any(operation in graph.read_bytes() for operation in _VARIABLES):
+            return None
+        index = folder / "variables" / "variables.index"
+        if not (index.is_file() and index.stat().st_size):
+            return f"{index} is missing or empty"
+        parts = sorted(index.parent.glob("variables.data-*-of-*"))
+        are_all = {path.name[-5:] for path in parts} == {f"{len(parts):05d}"}
+        if not are_all or not all(path.stat().st_size for path in parts):
+            return f"a file variables.data-* in {index.parent} is missing or empty"
+    except (ModuleError, OSError) as error:
+        return str(error)
+    return None
 
 
 def from_folder(
@@ -242,9 +282,11 @@ def _loaded(text: str, folder: Path, entry: _Entry) -> Iterator[Any]:
         with native_path(folder) as readable:
             loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
         yield loaded
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, tf.errors.OpError) as error:
+    except (*_DAMAGE, tf.errors.OpError) as error:
         raise ModuleError(
-            f"{text}: TensorFlow {tf.__version__} cannot load {folder}: {error}"
+            f"{text}: TensorFlow {tf.__version__} cannot load {folder}: "
+            f"{shortened(str(error), limit=1000)}. If it is cut short: remove a downloaded folder, "
+            "and it is downloaded again; copy another one again from where it came."
         ) from error
 
 

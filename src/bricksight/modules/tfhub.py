@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bricksight._files import cache_dir, replacing
+from bricksight.config import user_path
 from bricksight.errors import ModuleError
 from bricksight.modules import saved_model
 from bricksight.modules._archive import download_and_unpack
-from bricksight.modules._download import DownloadError
+from bricksight.modules._download import DownloadError, without_secrets
 from bricksight.modules._module import Module, Progress
 from bricksight.modules.reference import Reference
 
@@ -25,6 +26,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
     """
     reference.only("size")
     handle = reference.name
+    _require_address(handle)
     if "/classification/" in handle:
         raise ModuleError(
             f"{reference.text} is a classifier of its own classes; expected a network without its "
@@ -42,9 +44,27 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
 
 
 def find(reference: Reference) -> Path | None:
-    """Returns the folder of the handle in the first cache that has it, ``None`` if none has."""
+    """Returns the folder of the handle in the first cache that has all of it, else ``None``."""
     folders = (root / _folder_name(reference.name) for root in _cache_roots())
-    return next((folder for folder in folders if (folder / "saved_model.pb").is_file()), None)
+    return next((folder for folder in folders if saved_model.missing_in(folder) is None), None)
+
+
+def _require_address(handle: str) -> None:
+    try:
+        parts = urlsplit(handle)
+        is_plain, has_secret = bool(parts.hostname), "@" in parts.netloc
+    except ValueError:
+        is_plain, has_secret = False, False
+    if not is_plain:
+        raise ModuleError(
+            f"{handle} is no address of a module; expected one such as "
+            "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5."
+        )
+    if has_secret:
+        raise ModuleError(
+            f"{without_secrets(handle)} was given with a user name or password, which would be "
+            "written into models and reports. Leave them out, and put them into ~/.netrc."
+        )
 
 
 def documented_size(handle: str) -> int | None:
@@ -80,7 +100,7 @@ def _cache_roots() -> Iterator[Path]:
     """Yields the folders to look in; downloads go to the first."""
     named = os.environ.get("TFHUB_CACHE_DIR")
     if named:
-        yield Path(named).expanduser()
+        yield user_path(named, "TFHUB_CACHE_DIR")
         return
     yield cache_dir("tfhub_modules")
     # Where tensorflow_hub put modules when nothing was set. Anyone may write to that folder's
@@ -95,11 +115,13 @@ def _fetch(reference: Reference, progress: Progress | None) -> Path:
     folder = next(_cache_roots()) / _folder_name(handle)
     separator = "&" if urlsplit(handle).query else "?"
     url = f"{handle}{separator}tf-hub-format=compressed"
+    lacking = saved_model.missing_in(folder) if folder.exists() else None
     try:
-        download_and_unpack(url, folder, progress=progress)
+        download_and_unpack(url, folder, missing_in=saved_model.missing_in, progress=progress)
     except DownloadError as error:
+        found = f"not in {folder.parent}" if lacking is None else f"not whole ({lacking})"
         raise ModuleError(
-            f"{reference.text} is not in {folder.parent} and could not be downloaded from {url}: "
+            f"{reference.text} is {found} and could not be downloaded from {url}: "
             f"{error}. Copy its folder to {folder} from a machine that has it, name a folder with "
             "saved_model:PATH, or use packaged:efficientnet_lite0, which needs no network."
         ) from error

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bricksight.config import InputSpec
 from bricksight.errors import ConfigError
 from bricksight.images import is_array
+from bricksight.predict.runtimes._images import IMAGE_SIZES
 
 _ONE_FILE = (str, bytes, bytearray, memoryview, os.PathLike)
 
@@ -42,3 +45,25 @@ def require_several(photos: Any) -> None:
             f"The photos are {found}; expected several photos, such as a list of paths, or one "
             "array of shape (num_images, height, width, channels). predict takes one photo."
         )
+
+
+def spec_of_graph(path: Path, found: tuple[int, int] | None, asked: int | None) -> InputSpec:
+    """Returns the input of a graph: what it says itself, and where it is open what is asked.
+
+    Raises:
+        ConfigError: the two differ.
+    """
+    if asked is None:
+        height, width = found or (224, 224)
+        return InputSpec(height=height, width=width)
+    if isinstance(asked, bool) or not isinstance(asked, int) or asked not in IMAGE_SIZES:
+        raise ConfigError(
+            f"--input_size is {asked!r}; it must be a whole number from {IMAGE_SIZES.start} to "
+            f"{IMAGE_SIZES.stop - 1}."
+        )
+    if found is not None and found != (asked, asked):
+        raise ConfigError(
+            f"--input_size is {asked}, but {path} takes images of {found[0]} x {found[1]} pixels. "
+            "Leave it out."
+        )
+    return InputSpec(height=asked, width=asked)

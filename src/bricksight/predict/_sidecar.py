@@ -46,6 +46,15 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+def is_described(path: Path) -> bool:
+    """Whether export has described a model file, or folder, of this path; it may be gone since."""
+    try:
+        _read(sidecar_path(path))
+    except BundleError:
+        return False
+    return True
+
+
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
     """Describes the model file ``path``."""
     content = asdict(sidecar) | {"bricksight_version": __version__}

@@ -1,9 +1,9 @@
 """Photos in, labels out."""
 
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,13 @@ import numpy as np
 
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
-from bricksight._paths import as_path
 from bricksight._text import counted
-from bricksight._threads import num_cores
+from bricksight._threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
-from bricksight.config import InputSpec
+from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
-from bricksight.predict._arguments import require_count, require_several
+from bricksight.predict._arguments import require_count, require_several, spec_of_graph
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.predict.runtimes import (
     Runtime,
@@ -28,6 +27,7 @@ from bricksight.predict.runtimes import (
     runtime_class,
     runtime_of,
 )
+from bricksight.predict.runtimes._errors import running
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
@@ -83,7 +83,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | os.PathLike[str],
+        model: AnyPath,
         *,
         runtime: str | None = None,
         threads: int | None = None,
@@ -97,20 +97,22 @@ class Predictor:
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
-            ConfigError: there is no such runtime, or an argument is of another type.
+            ConfigError: there is no such runtime, an argument is of another type, or ``threads`` is
+                more than the machine can run.
             MissingPackageError: the runtime is not installed.
         """
-        path = as_path(model, "model")
+        path = input_path(model, "The model")
         if threads is not None:
             require_count("threads", threads)
+        require_threads(threads, name="threads")
         if path.is_dir() and not is_model_folder(path):
-            kind = runtime_class(runtime or "litert")
+            kind = runtime_class("litert" if runtime is None else runtime)
             bundle = open_bundle(path)
             file = _file_of(bundle, kind)
             described = read_sidecar(file)
         else:
             described = read_sidecar(path)
-            kind, file = runtime_class(runtime or runtime_of(path)), path
+            kind, file = runtime_class(runtime_of(path) if runtime is None else runtime), path
             if runtime is not None:
                 require_runs(runtime, path)
         options = described.layers if kind is FrozenGraph else {}
@@ -119,33 +121,56 @@ class Predictor:
             labels=described.labels,
             spec=described.input,
             unknown_threshold=described.unknown_threshold,
+            path=file,
         )
 
     @classmethod
     def from_graph(
         cls,
-        graph: Path,
-        labels: Path,
+        graph: AnyPath,
+        labels: AnyPath,
         *,
         input_layer: str = "Placeholder",
         output_layer: str = "final_result",
+        input_size: int | None = None,
+        input_mean: float | None = None,
+        input_std: float | None = None,
     ) -> "Predictor":
         """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
 
-        The size of the input is read from the graph; 224 where the graph leaves it open.
+        Args:
+            graph: the frozen graph. A float input takes pixels from 0 to 1, a uint8 input from 0 to
+                255; another range is named by ``input_mean`` and ``input_std``.
+            labels: one label a line, in the order of the outputs.
+            input_layer: name of the node that takes the images.
+            output_layer: name of the node that gives the probabilities.
+            input_size: height and width of the images where the graph leaves them open; by default
+                224.
+            input_mean: subtracted from the pixels of 0 to 255; 128 for retrain.py's InceptionV3 and
+                MobileNetV1.
+            input_std: what they are divided by then; 128 for these two.
 
         Raises:
             BundleError: the files cannot be read, or do not belong together.
+            ConfigError: an argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
-        runtime = FrozenGraph(graph, input_layer=input_layer, output_layer=output_layer)
-        height, width = runtime.input_size or (224, 224)
+        path = input_path(graph, "The graph")
+        known = read_labels(labels)
+        runtime = FrozenGraph(
+            path,
+            input_layer=input_layer,
+            output_layer=output_layer,
+            input_mean=input_mean,
+            input_std=input_std,
+        )
         predictor = cls.__new__(cls)
         predictor._set_up(
             runtime,
-            labels=read_labels(labels),
-            spec=InputSpec(height=height, width=width),
+            labels=known,
+            spec=spec_of_graph(path, runtime.input_size, input_size),
             unknown_threshold=None,
+            path=path,
         )
         return predictor
 
@@ -163,8 +188,10 @@ class Predictor:
         labels: Sequence[str],
         spec: InputSpec,
         unknown_threshold: float | None,
+        path: Path | None = None,
     ) -> None:
         self._runtime = runtime
+        self._path = path
         self.labels = tuple(labels)
         self.input_spec = spec
         self.unknown_threshold = unknown_threshold
@@ -180,11 +207,12 @@ class Predictor:
             inputs: float32 (num_images, height, width, 3), RGB, in [0, 1].
 
         Raises:
-            BundleError: the model's outputs are not as many as the labels.
+            BundleError: the model cannot be run, or its outputs are not as many as the labels.
         """
         if not len(inputs):  # not every runtime takes none
             return np.empty((0, len(self.labels)), np.float32)
-        outputs = self._runtime.run(inputs)
+        with nullcontext() if self._path is None else running(self._path):
+            outputs = self._runtime.run(inputs)
         if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
             raise BundleError(
                 f"The model's output is {outputs.shape}, but there are {len(self.labels)} labels: "

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bricksight._places import try_file
 from bricksight.check import bursts
 from bricksight.config import (
     AugmentConfig,
@@ -13,6 +14,8 @@ from bricksight.config import (
     HeadConfig,
     RetrainConfig,
     SplitConfig,
+    given,
+    given_or_default,
 )
 from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
 from bricksight.evaluation import (
@@ -26,6 +29,7 @@ from bricksight.evaluation import (
 from bricksight.retrain._judging import choose_threshold, rendered_test
 from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._networks import choose_network, open_candidates
+from bricksight.retrain._outputs import cache_path_of
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Countdown, Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
@@ -36,7 +40,6 @@ from bricksight.retrain._suspects import (
 )
 from bricksight.retrain._workflow import (
     Configs,
-    cache_path_of,
     chooses_depths,
     find_photos,
     fit,
@@ -135,11 +138,16 @@ def crossval(
         CacheError: the cache folder cannot be used.
         MissingPackageError: suspects are wanted and cleanlab is not installed.
     """
-    if folds is not None and folds.suspects is not None:
+    given(config, RetrainConfig, "config")
+    folds = given_or_default(folds, CrossvalConfig, "folds")
+    if folds.suspects is not None:
         require_cleanlab()
-    folds, head = folds or CrossvalConfig(), head or HeadConfig()
+        try_file(folds.suspects)
+    head = given_or_default(head, HeadConfig, "head")
+    augment = given_or_default(augment, AugmentConfig, "augment")
+    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")
     require_recipe(config, head)
-    tuning = (fine_tune or FineTuneConfig()).resolved
+    tuning = fine_tune.resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     candidates = open_candidates(
@@ -149,7 +157,7 @@ def crossval(
         watch=watch,
         all_depths=chooses_depths(head, tuning),
     )
-    rest = (split, augment or AugmentConfig())
+    rest = (split, augment)
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
         configs = (config, *rest, replace(head, seed=seed), tuning)

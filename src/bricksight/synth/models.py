@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._text import some
-from bricksight.errors import ConfigError
+from bricksight._text import shortened, some
+from bricksight.errors import ConfigError, LDrawError
 from bricksight.synth.colours import Colour, Surface
 from bricksight.synth.ldraw import LDrawColour, Library, find_library
 from bricksight.synth.ldraw.library import ENVIRONMENT_VARIABLE
@@ -20,6 +20,9 @@ from bricksight.synth.parts import PARTS
 from bricksight.synth.poses import Pose, stable_poses
 
 _NUMBER = re.compile(r"[a-z]?[0-9]+[a-z0-9]*", re.IGNORECASE)
+_SMALLEST = 0.1  # LDU; 0.04 mm
+_LARGEST = 100_000.0  # LDU; 40 m
+_FLATTEST = 1e-4  # of its length; a sticker has 0.006
 _SURFACES: dict[str, Surface] = {
     "chrome": "chrome",
     "pearlescent": "pearl",
@@ -179,11 +182,30 @@ def _model(label: str, number: str, library: Library | None) -> Model:
         mesh, title = own.mesh(), own.label.partition("_")[2].replace("_", " ")
         return Model(label, number, title, bodies=(Body(mesh, None),), mesh=mesh)
     part = library.part(number)
+    _require_solid(part.mesh, f"The part {number} of {library.root}")
     bodies = tuple(
         Body(mesh, None if code == OWN_COLOUR else _fixed(library.colour(code)))
         for code, mesh in part.by_colour().items()
     )
     return Model(label, number, part.title, bodies=bodies, mesh=part.mesh)
+
+
+def _require_solid(mesh: Mesh, what: str) -> None:
+    """Refuses what cannot lie on a table, or is no size that a part has."""
+    lowest, highest = mesh.extent
+    longest, furthest = float((highest - lowest).max()), float(np.abs(mesh.extent).max())
+    if longest < _SMALLEST or furthest > _LARGEST:
+        raise LDrawError(
+            f"{shortened(what)} is {longest:g} LDU long, up to {furthest:g} from its origin; "
+            f"expected is {_SMALLEST:g} to {_LARGEST:,.0f}. Take another part."
+        )
+    middle = mesh.vertices - mesh.vertices.mean(axis=0)
+    axes = np.linalg.eigh(middle.T @ middle)[1]
+    if np.ptp(middle @ axes, axis=0).min() < _FLATTEST * longest:
+        raise LDrawError(
+            f"{shortened(what)} is flat, so it cannot lie on a table in any way but one. Take a "
+            "part that has a volume."
+        )
 
 
 def _fixed(colour: LDrawColour) -> Colour:

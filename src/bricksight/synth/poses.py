@@ -43,13 +43,17 @@ def stable_poses(mesh: Mesh) -> list[Pose]:
     face is large seen from the centre of mass, then tips over edges until the centre of mass is
     above the face (Goldberg, Mirtich, Zhuang, Craig, Carlisle and Canny, "Part pose statistics",
     1999).
+
+    An open surface has no centre of mass; the middle of its hull stands for it.
     """
-    hull = _hull(mesh.vertices - mesh.centre_of_mass)
+    hull = _hull(mesh.vertices - _centre(mesh))
     probabilities = np.zeros(len(hull.normals))
     for face, share in enumerate(hull.solid_angles / hull.solid_angles.sum()):
         resting = face
-        while hull.falls_to[resting] != resting:
-            resting = hull.falls_to[resting]
+        passed = {face}
+        while (lower := int(hull.falls_to[resting])) not in passed:  # back only by rounding
+            passed.add(lower)
+            resting = lower
         probabilities[resting] += share
     order = np.argsort(-probabilities, kind="stable")
     return [
@@ -57,6 +61,18 @@ def stable_poses(mesh: Mesh) -> list[Pose]:
         for face in order
         if probabilities[face] > 0
     ]
+
+
+def _centre(mesh: Mesh) -> np.ndarray:
+    from scipy.spatial import ConvexHull  # noqa: PLC0415  (slow to load)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centre = mesh.centre_of_mass
+    hull = ConvexHull(mesh.vertices)
+    if (hull.equations[:, :3] @ centre + hull.equations[:, 3] < 0).all():
+        return centre
+    middle: np.ndarray = hull.points[hull.vertices].mean(axis=0)
+    return middle
 
 
 def _hull(points: np.ndarray) -> _Hull:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing
+from bricksight._files import replacing, writing
 from bricksight._text import json_text
 from bricksight.config import RENDERS_FILE
 from bricksight.errors import ConfigError, DataError
@@ -60,12 +60,14 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     found = {}
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    lines = _text_of(path).removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
             one = json.loads(line)
+            if not all(isinstance(one.get(name, ""), str) for name in ("file", "label")):
+                raise TypeError("a name is no text")
             found[one["file"]] = one
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if number == len(lines):
                 break
             raise DataError(
@@ -73,6 +75,17 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
                 "the file and the photos, and render them again."
             ) from error
     return found
+
+
+def _text_of(path: Path) -> str:
+    try:
+        if not path.is_file():
+            raise OSError("it is no regular file")
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}). Name another folder, or mend it."
+        ) from error
 
 
 def begin_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -84,7 +97,7 @@ def begin_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Adds lines to the file."""
-    with path.open("a", encoding="utf-8") as file:
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.writelines(json_text(one) + "\n" for one in records)
 
 

@@ -1,20 +1,24 @@
 """Folders of rendered photos: jobs for all cores, resumed where they stopped."""
 
+import errno
 import functools
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing, sha256_of
+from bricksight._files import replacing, sha256_of, writing
 from bricksight._optional import require, require_installed
 from bricksight._threads import num_cores
-from bricksight.errors import ConfigError
+from bricksight._walk import mark_as_own
+from bricksight.errors import ConfigError, OutputError
 from bricksight.synth.denoising import ONE_THREAD
+from bricksight.synth.labels import require_folder_names
 from bricksight.synth.models import Models, find_models
 from bricksight.synth.raytrace import QUALITIES, render_scene
 from bricksight.synth.records import (
@@ -29,9 +33,18 @@ from bricksight.synth.sampling import photo_rng, sample_scene
 from bricksight.synth.scenes import SceneConfig
 
 _SCENES_A_JOB = 4
+_MAX_PHOTOS = 1_000_000
+_LIMITS = {"num": (1, 100_000), "size": (8, 2048), "seed": (0, 2**63 - 1)}
+_MOST_PROCESSES = 64  # or four a core, where that is more
 
 _RENDERER_VERSION = 2
 """Raised when the same ranges give other photos, so that no folder holds both kinds."""
+
+
+def _require_whole(name: str, value: object, lowest: int, highest: int) -> None:
+    if type(value) is not int or not lowest <= value <= highest:
+        limits = f"from {lowest:,} to {highest:,}"
+        raise ConfigError(f"--{name} is {value}; it must be a whole number {limits}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +74,15 @@ class SynthConfig:
     def __post_init__(self) -> None:
         if not self.labels:
             raise ConfigError("No parts are named; --parts must name at least one.")
-        for name in ("num", "size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"--{name} is {getattr(self, name)}; it must be at least 1.")
+        require_folder_names(self.labels)
+        for name, (lowest, highest) in _LIMITS.items():
+            _require_whole(name, getattr(self, name), lowest, highest)
+        if len(self.labels) * self.num > _MAX_PHOTOS:
+            raise ConfigError(
+                f"--num {self.num} of {len(self.labels):,} parts are "
+                f"{len(self.labels) * self.num:,} photos; {_MAX_PHOTOS:,} are the limit of a run. "
+                "Render some of the parts at a time."
+            )
         if self.quality not in QUALITIES:
             raise ConfigError(
                 f"--quality is {self.quality!r}; it must be one of {', '.join(QUALITIES)}."
@@ -113,9 +132,14 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
         processes: By default one a core.
 
     Raises:
-        ConfigError: a part is not known, or ``out`` holds something else.
+        ConfigError: a part is not known, ``processes`` is no number for this machine, or ``out``
+            holds something else.
+        LDrawError: a part cannot be read, or cannot lie on a table.
         MissingPackageError: Mitsuba is not installed.
+        OutputError: a photo cannot be written, or a process has been killed.
     """
+    if processes is not None:
+        _require_whole("processes", processes, 1, max(_MOST_PROCESSES, 4 * num_cores()))
     for package in ("mitsuba", "pyoidn"):
         require_installed(package, extra="synth", feature="Rendering")
     models = find_models(config.labels, config.ldraw)  # before anything is written
@@ -127,6 +151,8 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
     wanted = {_file(label, i, view) for label, i in _all_scenes(config) for view in config.views}
     yield len(done & wanted)
     begin_records(out, records.values())
+    if config.masks:
+        mark_as_own(_masks_of(out), among=out.parent)
     # Never in this process: Mitsuba and TensorFlow bring an LLVM each, and what has loaded both
     # aborts when it ends. A forked process would inherit threads in an unknown state.
     with ProcessPoolExecutor(
@@ -143,6 +169,11 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
                 lines = future.result()
                 add_records(out / RECORDS, lines)
                 yield len(lines)
+        except BrokenProcessPool as error:
+            raise OutputError(
+                "A process that renders was ended from outside, perhaps for want of memory. Run "
+                "the command again with fewer --processes; it goes on where it stopped."
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -167,6 +198,10 @@ def _jobs(config: SynthConfig, done: set[str]) -> Iterator[tuple[str, list[int]]
                 yield label, some
 
 
+def _masks_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}_masks")
+
+
 def _file(label: str, index: int, view: str) -> str:
     return f"{label}/{index:05d}_{view}.jpg" if view else f"{label}/{index:05d}.jpg"
 
@@ -178,6 +213,8 @@ def _use_one_thread() -> None:
 
 def _digest_of_background(photo: Path) -> str:
     try:
+        if photo.exists() and not photo.is_file():  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "it is no regular file")
         return sha256_of(photo)
     except OSError as error:
         raise ConfigError(
@@ -214,11 +251,11 @@ def _render_some(
         for shot in shots:
             file = _file(label, index, shot.view.name)
             quality = shot.view.finish.jpeg_quality
-            with replacing(out / file) as part:
+            with writing(out / file), replacing(out / file) as part:
                 shot.photo.save(part, format="JPEG", quality=quality)
             if shot.mask is not None:
-                mask = (out.with_name(f"{out.name}_masks") / file).with_suffix(".png")
-                with replacing(mask) as part:
+                mask = (_masks_of(out) / file).with_suffix(".png")
+                with writing(mask), replacing(mask) as part:
                     shot.mask.save(part, format="PNG")
             part_number, shared = models[label].number, {"index": index, **settings}
             lines.append(record(scene, shot.view, part=part_number, file=file, settings=shared))

@@ -28,7 +28,9 @@ from bricksight.synth.surroundings import FLOORS
 
 def photo_rng(seed: int, label: str, index: int) -> np.random.Generator:
     """Returns the generator of one scene, which does not depend on the other parts and scenes."""
-    return np.random.default_rng([seed, zlib.crc32(label.encode()), index])
+    return np.random.default_rng(
+        [seed, zlib.crc32(label.encode("utf-8", "surrogateescape")), index]
+    )
 
 
 def sample_scene(

@@ -13,6 +13,38 @@ from bricksight.synth.surroundings import FLOORS
 
 Range = tuple[float, float]
 
+# Beyond these nothing can be seen, or the renderer does not end.
+_LIMITS: dict[str, Range] = {
+    "num_neighbours": (0, 20),
+    "neighbour_gap": (0, 10),
+    "roughness": (0.001, 1),
+    "elevation_degrees": (0, 90),
+    "side_elevation_degrees": (0, 90),
+    "bottom_elevation_degrees": (0, 90),
+    "roll_degrees": (-360, 360),
+    "distance": (1, 1000),
+    "fill": (0.01, 2),
+    "off_centre": (-1, 1),
+    "aperture": (0, 1),
+    "num_lamps": (1, 20),
+    "light_elevation_degrees": (1, 90),
+    "light_distance": (1, 1000),
+    "light_size": (0.001, 10),
+    "light_kelvin": (1667, 25_000),
+    "room_kelvin": (1667, 25_000),
+    "room_share": (0, 1),
+    "floor_roughness": (0.001, 1),
+    "haze": (0, 1),
+    "glass_blur": (0, 20),
+    "exposure": (0.01, 100),
+    "white_balance": (0.1, 10),
+    "blur": (0, 20),
+    "motion": (0, 50),
+    "noise": (0, 1),
+    "jpeg_quality": (1, 95),
+}
+_MAX_WEIGHT = 1e6
+
 RIG = ("front", "back", "bottom")
 """Cameras that look at one brick at once: from two sides, and from below through glass."""
 
@@ -103,19 +135,36 @@ class SceneConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is Range or field.type == "Range":
-                if value[0] > value[1]:
-                    raise ConfigError(
-                        f"{field.name} is {value}; the lower end of the range must come first."
-                    )
+                _require_range(field.name, value)
             elif field.name.endswith("_probability") and not 0 <= value <= 1:
                 raise ConfigError(f"{field.name} is {value}; it must be from 0 to 1.")
         _require_known("rig", self.rig, RIG)
-        _require_known("colour_weights", self.colour_weights or (), [c.name for c in COLOURS])
-        _require_known("floor_weights", self.floor_weights or (), FLOORS)
-        for name in ("colour_weights", "floor_weights"):
-            weights = getattr(self, name)
-            if weights is not None and not sum(weights.values()) > 0:
-                raise ConfigError(f"{name} adds up to 0; at least one weight must be over 0.")
+        if len(set(self.rig)) < len(self.rig):
+            raise ConfigError(f"rig is {list(self.rig)}; each camera may stand there once.")
+        _require_weights("colour_weights", self.colour_weights, [c.name for c in COLOURS])
+        _require_weights("floor_weights", self.floor_weights, FLOORS)
+
+
+def _require_range(name: str, value: Range) -> None:
+    if value[0] > value[1]:
+        raise ConfigError(f"{name} is {value}; the lower end of the range must come first.")
+    lowest, highest = _LIMITS[name]
+    if not lowest <= value[0] <= value[1] <= highest:
+        raise ConfigError(f"{name} is {value}; it must be from {lowest:g} to {highest:g}.")
+
+
+def _require_weights(name: str, weights: Mapping[str, float] | None, known: object) -> None:
+    if weights is None:
+        return
+    _require_known(name, weights, known)
+    for key, weight in weights.items():
+        if not isinstance(weight, int | float) or not 0 <= weight <= _MAX_WEIGHT:
+            raise ConfigError(
+                f"{name} of {key!r} is {weight!r}; it must be a number from 0 to "
+                f"{_MAX_WEIGHT:,.0f}."
+            )
+    if not sum(weights.values()) > 0:
+        raise ConfigError(f"{name} adds up to 0; at least one weight must be over 0.")
 
 
 def scene_config(given: Mapping[str, Any]) -> SceneConfig:
@@ -139,6 +188,8 @@ def scene_config(given: Mapping[str, Any]) -> SceneConfig:
             raise ConfigError(f"{name} is {value!r}; it must be like {default!r}.")
         elif default is None and not isinstance(value, Mapping):
             raise ConfigError(f"{name} is {value!r}; it must be an object, name to weight.")
+        if name == "backgrounds" and not all(isinstance(path, str | Path) for path in value):
+            raise ConfigError(f"{name} is {list(value)}; it must be paths of photos.")
         chosen[name] = tuple(map(Path, value)) if name == "backgrounds" else value
     return SceneConfig(**chosen)
 

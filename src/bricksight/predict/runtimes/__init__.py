@@ -55,7 +55,7 @@ def runtime_class(name: str) -> Any:
     Raises:
         ConfigError: there is no such runtime.
     """
-    if name not in RUNTIMES:
+    if not isinstance(name, str) or name not in RUNTIMES:
         raise ConfigError(f"--runtime is {name!r}; it must be one of {', '.join(RUNTIMES)}.")
     module, _, attribute = RUNTIMES[name].partition(":")
     return getattr(importlib.import_module(module), attribute)

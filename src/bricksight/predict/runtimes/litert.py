@@ -1,16 +1,17 @@
 """LiteRT, formerly TensorFlow Lite."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bricksight._native_log import without_native_notices
-from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._threads import num_cores
-from bricksight.errors import BundleError
+from bricksight.predict.runtimes._errors import loading
+from bricksight.predict.runtimes._images import image_input, only
 
 
 class LiteRT:
@@ -27,47 +28,55 @@ class LiteRT:
             MissingPackageError: LiteRT is not installed.
         """
         litert = require("ai_edge_litert.interpreter", extra=None, feature="Running a .tflite file")
-        try:
-            with without_native_notices(), native_path(path) as readable:
+        with loading(path, "a model that LiteRT can run") as readable:
+            with without_native_notices():
                 self._interpreter = litert.Interpreter(
                     str(readable), num_threads=threads or num_cores()
                 )
                 self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise BundleError(f"{path} is not a model that LiteRT can run: {error}") from error
-        (self._input,), (self._output,) = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
-        _, height, width, _ = self._input["shape"]
-        self.input_size = (int(height), int(width))
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
+        self._input = only(path, "input", inputs, _name_of)
+        self._output = only(path, "output", outputs, _name_of)
+        scale, _ = self._input["quantization"]
+        shape = [None if size < 0 else int(size) for size in self._input["shape_signature"]]
+        found = image_input(path, shape, np.float32 if scale else self._input["dtype"])
+        self._images = replace(found, batch=found.batch or 1)
+        self.input_size = found.size
         self._lock = threading.Lock()
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Returns the network's output, float32 (num_images, num_outputs)."""
-        outputs = np.empty((len(images), int(self._output["shape"][-1])), np.float32)
         with self._lock:
-            for image, output in zip(images, outputs, strict=True):
-                self._interpreter.set_tensor(self._input["index"], _quantised(image, self._input))
-                self._interpreter.invoke()
-                found = self._interpreter.get_tensor(self._output["index"])[0]
-                output[:] = _dequantised(found, self._output)
-        return outputs
+            return self._images.run(self._invoke, images)
+
+    def _invoke(self, values: np.ndarray) -> np.ndarray:
+        interpreter, index = self._interpreter, self._input["index"]
+        if self.input_size is None:
+            interpreter.resize_tensor_input(index, values.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(index, _quantised(values, self._input))
+        interpreter.invoke()
+        return _dequantised(interpreter.get_tensor(self._output["index"]), self._output)
 
 
-def _quantised(image: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Returns a batch of one image in the type that the file takes."""
-    if details["dtype"] is np.float32:
-        return image[None]
+def _name_of(details: dict[str, Any]) -> str:
+    return str(details["name"])
+
+
+def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """Returns the values in the type that the file takes."""
     scale, zero_point = details["quantization"]
+    if not scale:
+        return values
     limits = np.iinfo(details["dtype"])
-    steps = np.rint(image[None] / np.float32(scale)) + zero_point
+    steps = np.rint(values / np.float32(scale)) + zero_point
     quantised: np.ndarray = np.clip(steps, limits.min, limits.max).astype(details["dtype"])
     return quantised
 
 
 def _dequantised(outputs: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    if details["dtype"] is np.float32:
-        return outputs
     scale, zero_point = details["quantization"]
+    if not scale:
+        return outputs
     return (outputs.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

@@ -1,13 +1,17 @@
 """ONNX Runtime."""
 
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
 
-from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._threads import num_cores
-from bricksight.errors import BundleError
+from bricksight.predict.runtimes._errors import loading
+from bricksight.predict.runtimes._images import image_input, only
+
+_DTYPES = {"float": "float32", "double": "float64"}
+"""Names of types in ONNX that differ from those of NumPy."""
 
 
 class OnnxRuntime:
@@ -26,33 +30,20 @@ class OnnxRuntime:
         ort = require("onnxruntime", extra="onnx", feature="Running an .onnx file")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or num_cores()
-        try:
-            with native_path(path) as readable:
-                self._session = ort.InferenceSession(
-                    str(readable), options, providers=["CPUExecutionProvider"]
-                )
-        except Exception as error:
-            if not type(error).__module__.startswith("onnxruntime"):
-                raise
-            raise BundleError(
-                f"{path} is not a model that ONNX Runtime can run: {error}"
-            ) from error
-        entrance = self._session.get_inputs()[0]
+        with loading(path, "a model that ONNX Runtime can run") as readable:
+            self._session = ort.InferenceSession(
+                str(readable), options, providers=["CPUExecutionProvider"]
+            )
+        entrance = only(path, "input", self._session.get_inputs(), attrgetter("name"))
+        only(path, "output", self._session.get_outputs(), attrgetter("name"))
         self._input = entrance.name
         shape = [size if isinstance(size, int) else None for size in entrance.shape]
-        self._channels_first = shape[1] == 3
-        self._fixed_batch = shape[0]
-        height, width = shape[2:] if self._channels_first else shape[1:3]
-        self.input_size = (height, width) if height and width else None
+        kind = entrance.type.removeprefix("tensor(").removesuffix(")")
+        self._images = image_input(path, shape, _DTYPES.get(kind, kind))
+        self.input_size = self._images.size
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Returns the network's output, float32 (num_images, num_outputs)."""
-        if self._channels_first:
-            images = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
-        step = self._fixed_batch or max(len(images), 1)
-        batches = [
-            self._session.run(None, {self._input: images[start : start + step]})[0]
-            for start in range(0, len(images), step)
-        ]
-        output: np.ndarray = np.concatenate(batches)
-        return output
+        return self._images.run(
+            lambda values: self._session.run(None, {self._input: values})[0], images
+        )

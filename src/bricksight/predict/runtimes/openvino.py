@@ -2,13 +2,15 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bricksight._native_path import native_path
 from bricksight._optional import require
 from bricksight._threads import num_cores
 from bricksight.errors import BundleError
+from bricksight.predict.runtimes._errors import loading
+from bricksight.predict.runtimes._images import image_input, only
 
 
 class OpenVINO:
@@ -34,32 +36,24 @@ class OpenVINO:
             # float32 file by 0.05.
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        try:
-            with native_path(path) as readable:
-                compiled = openvino.Core().compile_model(str(readable), "CPU", options)
-        except RuntimeError as error:
-            raise BundleError(f"{path} is not a model that OpenVINO can run: {error}") from error
-        sizes = [
-            size.get_length() if size.is_static else None
-            for size in compiled.input(0).get_partial_shape()
-        ]
-        self._channels_first = sizes[1] == 3
-        self._step = sizes[0]
-        height, width = sizes[2:] if self._channels_first else sizes[1:3]
-        self.input_size = (height, width) if height and width else None
-        self._request = compiled.create_infer_request()
+        with loading(path, "a model that OpenVINO can run") as readable:
+            compiled = openvino.Core().compile_model(str(readable), "CPU", options)
+            entrance = only(path, "input", compiled.inputs, _name_of)
+            only(path, "output", compiled.outputs, _name_of)
+            shape = [
+                size.get_length() if size.is_static else None
+                for size in entrance.get_partial_shape()
+            ]
+            self._images = image_input(path, shape, entrance.get_element_type().to_dtype())
+            self._request = compiled.create_infer_request()
+        self.input_size = self._images.size
         self._lock = threading.Lock()
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Returns the network's output, float32 (num_images, num_outputs)."""
-        if self._channels_first:
-            images = images.transpose(0, 3, 1, 2)
-        images = np.ascontiguousarray(images)
-        step = self._step or max(len(images), 1)
         with self._lock:
-            batches = [
-                self._request.infer([images[start : start + step]])[0].copy()
-                for start in range(0, len(images), step)
-            ]
-        output: np.ndarray = np.concatenate(batches)
-        return output
+            return self._images.run(lambda values: self._request.infer([values])[0].copy(), images)
+
+
+def _name_of(port: Any) -> str:
+    return str(port.any_name) if port.names else "without a name"

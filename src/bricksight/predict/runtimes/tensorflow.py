@@ -1,26 +1,33 @@
 """What runs in TensorFlow: frozen graphs, SavedModels, Keras files."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
-from bricksight.errors import BundleError
+from bricksight.errors import BundleError, ConfigError
+from bricksight.predict.runtimes._errors import loading
+from bricksight.predict.runtimes._images import ImageInput, image_input, only
 
 
 class Graph:
     """A graph without variables, run through ``tf.compat.v1``."""
 
-    def _open(self, graph_def: Any, *, images: str, answers: str, threads: int | None) -> None:
+    def _open(
+        self, path: Path, graph_def: Any, *, images: str, answers: str, threads: int | None
+    ) -> None:
         """Takes the graph, a ``GraphDef``, and the names of its input and output tensors.
 
         Raises:
             KeyError: it has no such tensors.
             ValueError: it is no graph that TensorFlow knows.
+            BundleError: what it takes is no batch of RGB images.
         """
         tf = require_tensorflow()
         graph = tf.Graph()
@@ -28,8 +35,8 @@ class Graph:
             tf.import_graph_def(graph_def, name="")
         self._input = graph.get_tensor_by_name(images)
         self._output = graph.get_tensor_by_name(answers)
-        shape = self._input.shape
-        self.input_size = _input_size(shape.as_list() if shape.rank == 4 else [None] * 4)
+        self._images = _image_input(path, self._input)
+        self.input_size = self._images.size
         self._session = tf.compat.v1.Session(
             graph=graph,
             config=tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads or 0),
@@ -37,8 +44,15 @@ class Graph:
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Returns the network's output, float32 (num_images, num_outputs)."""
-        output: np.ndarray = self._session.run(self._output, {self._input: images})
-        return output
+        return self._images.run(
+            lambda values: self._session.run(self._output, {self._input: values}), images
+        )
+
+
+def _image_input(path: Path, tensor: Any) -> ImageInput:
+    """Returns how a tensor, or what describes one, takes images."""
+    shape = None if tensor.shape.rank is None else tensor.shape.as_list()
+    return image_input(path, shape, tensor.dtype.name)
 
 
 class FrozenGraph(Graph):
@@ -54,6 +68,8 @@ class FrozenGraph(Graph):
         threads: int | None = None,
         input_layer: str = "Placeholder",
         output_layer: str = "final_result",
+        input_mean: float | None = None,
+        input_std: float | None = None,
     ) -> None:
         """Loads ``path``.
 
@@ -62,37 +78,104 @@ class FrozenGraph(Graph):
             threads: how many threads one operation may use.
             input_layer: name of the node that takes the images; ``:0`` is understood.
             output_layer: name of the node that gives the probabilities.
+            input_mean: subtracted from the pixels, which are 0 to 255; by default 0.
+            input_std: what they are divided by then; by default 255. Without these two a uint8
+                input takes 0 to 255.
 
         Raises:
-            BundleError: it is not a graph, or has no such nodes.
+            BundleError: it is not a graph, has no such nodes, or takes something else than images.
+            ConfigError: ``input_mean`` and ``input_std`` make no sense, or not for this graph.
             MissingPackageError: TensorFlow is not installed.
         """
         graph_def = require_tensorflow().compat.v1.GraphDef()
         images, answers = _tensor_name(input_layer), _tensor_name(output_layer)
-        try:
+        is_scaled = input_mean is not None or input_std is not None
+        with loading(path, "a frozen TensorFlow graph"):
             graph_def.ParseFromString(path.read_bytes())
-            self._open(graph_def, images=images, answers=answers, threads=threads)
-        except OSError as error:
-            raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-        except KeyError as error:
-            raise BundleError(
-                f"{path} has no node {input_layer!r} or no node {output_layer!r}. Its inputs are "
-                f"{[node.name for node in graph_def.node if node.op == 'Placeholder']}, its last "
-                f"node is {graph_def.node[-1].name!r}; name them by --input_layer, --output_layer."
-            ) from error
-        except Exception as error:
-            if type(error).__name__ not in ("DecodeError", "ValueError"):
-                raise
-            raise BundleError(f"{path} is not a frozen TensorFlow graph: {error}") from error
+            _require_nodes(path, graph_def, images, answers)
+            if not is_scaled:
+                _require_known_range(path, graph_def, images)
+            self._open(path, graph_def, images=images, answers=answers, threads=threads)
+        if is_scaled:
+            self._images = _scaled(path, self._images, input_mean, input_std)
+
+
+def _require_nodes(path: Path, graph_def: Any, *tensors: str) -> None:
+    """Refuses a graph without the nodes of these tensors."""
+    names = [node.name for node in graph_def.node]
+    missing = [repr(node) for one in tensors if (node := one.partition(":")[0]) not in names]
+    if not names:
+        raise BundleError(f"{path} is not a frozen TensorFlow graph: it holds no nodes.")
+    if missing:
+        raise BundleError(
+            f"{path} has no node {' and no node '.join(missing)}. Its inputs are "
+            f"{[node.name for node in graph_def.node if node.op == 'Placeholder']}, its last "
+            f"node is {names[-1]!r}; name them by --input_layer, --output_layer."
+            f"{_old_network(names)}"
+        )
+
+
+def _require_known_range(path: Path, graph_def: Any, images: str) -> None:
+    """Refuses an input of which nobody has said what values it takes.
+
+    Raises:
+        ConfigError: it is a node within the graph, or the input of a network of retrain.py's that
+            takes other values than 0 to 1.
+    """
+    nodes = {node.name: node for node in graph_def.node}
+    node = nodes[images.partition(":")[0]]
+    is_placeholder = node.op in ("Placeholder", "PlaceholderWithDefault")
+    hint = _old_network(nodes)
+    if is_placeholder and not hint:
+        return
+    what = "the input" if is_placeholder else "a node within the graph"
+    raise ConfigError(
+        f"{node.name!r} is {what} of {path}, and what values it takes is not known. Add "
+        "--input_mean and --input_std: it is given (pixels of 0 to 255 - mean) / std. 0 and 255 "
+        f"give values from 0 to 1.{hint}"
+    )
+
+
+def _old_network(names: Collection[str]) -> str:
+    """Returns what to say of a graph of retrain.py's from before TensorFlow Hub, else nothing."""
+    if {"DecodeJpeg/contents", "Mul"} <= set(names):
+        network, layer = "InceptionV3", "Mul"
+    elif "input" in names and any(name.startswith("MobilenetV1/") for name in names):
+        network, layer = "MobileNetV1", "input"
+    else:
+        return ""
+    return (
+        f" This looks like {network} as retrain.py trained it before TensorFlow Hub, which takes "
+        f"--input_layer {layer} --input_mean 128 --input_std 128."
+    )
+
+
+def _scaled(path: Path, images: ImageInput, mean: float | None, std: float | None) -> ImageInput:
+    """Returns an input that is given (pixels of 0 to 255 - mean) / std.
+
+    Raises:
+        ConfigError: these are no numbers for it, or it takes uint8.
+    """
+    mean, std = 0 if mean is None else mean, 255 if std is None else std
+    if images.dtype == np.uint8:
+        raise ConfigError(
+            f"{path} takes uint8 pixels from 0 to 255 as they are. Leave out --input_mean and "
+            "--input_std."
+        )
+    for name, value in (("mean", mean), ("std", std)):
+        is_number = isinstance(value, int | float | np.number) and math.isfinite(value)
+        if not is_number or (name == "std" and not value):
+            raise ConfigError(
+                f"--input_{name} is {value!r}; it must be a finite number"
+                f"{' other than 0' if name == 'std' else ''}."
+            )
+    return replace(images, scale=255 / std, offset=-mean / std)
 
 
 def _tensor_name(layer: str) -> str:
+    if not isinstance(layer, str):
+        raise ConfigError(f"The name of a layer is {layer!r}; it must be text.")
     return layer if ":" in layer else f"{layer}:0"
-
-
-def _input_size(shape: Sequence[int | None]) -> tuple[int, int] | None:
-    _, height, width, _ = shape
-    return (height, width) if height and width else None
 
 
 class _Function(ABC):
@@ -109,16 +192,16 @@ class _Function(ABC):
             BundleError: it is not such a model.
             MissingPackageError: TensorFlow is not installed.
         """
-        self._function, shape = self._load(path)
-        self.input_size = _input_size(shape)
+        self._function, self._images = self._load(path)
+        self.input_size = self._images.size
 
     @abstractmethod
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
-        """Returns what goes from images to probabilities, and the shape of its input."""
+    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
+        """Returns what goes from images to probabilities, and what images it takes."""
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Returns the network's output, float32 (num_images, num_outputs)."""
-        return np.asarray(self._function(images))
+        return self._images.run(self._function, images)
 
 
 class SavedModel(_Function):
@@ -127,24 +210,24 @@ class SavedModel(_Function):
     file_name = "saved_model/saved_model.pb"
     format_name = "saved_model"
 
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
+    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
         folder = path if path.is_dir() else path.parent
-        try:
+        with loading(folder, "a SavedModel with the signature serving_default") as readable:
             # Kept: the signature does not hold the model that owns its variables.
-            with native_path(folder) as readable:
-                self._model = tf.saved_model.load(str(readable))
+            self._model = tf.saved_model.load(str(readable))
             signatures = self._model.signatures
             array = "serving_array" if "serving_array" in signatures else "serving_default"
             function = signatures[array]
-        except (OSError, KeyError, ValueError) as error:
-            raise BundleError(
-                f"{folder} is not a SavedModel with the signature serving_default: {error}"
-            ) from error
-        _, inputs = function.structured_input_signature
-        ((name, spec),) = inputs.items()
-        (output,) = function.structured_outputs
-        return lambda images: function(**{name: images})[output], spec.shape.as_list()
+            _, inputs = function.structured_input_signature
+            name, spec = only(folder, "input", list(inputs.items()), _first)
+            output, _ = only(folder, "output", list(function.structured_outputs.items()), _first)
+            images = _image_input(folder, spec)
+        return lambda values: function(**{name: tf.constant(values)})[output], images
+
+
+def _first(named: tuple[str, Any]) -> str:
+    return named[0]
 
 
 class Keras(_Function):
@@ -153,12 +236,12 @@ class Keras(_Function):
     file_name = "exports/model.keras"
     format_name = "keras"
 
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], Sequence[int | None]]:
+    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
-        try:
-            with native_path(path) as readable:
-                model = tf.keras.models.load_model(readable, compile=False)
-        except (OSError, KeyError, ValueError, TypeError) as error:
-            raise BundleError(f"{path} is not a model that Keras can load: {error}") from error
+        with loading(path, "a model that Keras can load") as readable:
+            model = tf.keras.models.load_model(readable, compile=False)
+            entrance = only(path, "input", model.inputs, attrgetter("name"))
+            only(path, "output", model.outputs, attrgetter("name"))
+            images = image_input(path, entrance.shape, entrance.dtype)
         # As one graph: `predict` costs milliseconds a call, and a call layer by layer more.
-        return tf.function(model, reduce_retracing=True), model.input_shape
+        return tf.function(model, reduce_retracing=True), images

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._optional import require, require_tensorflow
-from bricksight.errors import BundleError
+from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes.tensorflow import Graph
 
 _DEPTHWISE = "FusedDepthwiseConv2dNative"
@@ -33,22 +33,20 @@ class TensorFlowJs(Graph):
         """
         require_tensorflow()
         folder = path if path.is_dir() else path.parent
-        try:
+        with loading(
+            folder,
+            "a TensorFlow.js graph model of one input and one output that TensorFlow can run",
+        ):
             model = json.loads((folder / "model.json").read_bytes())
             (images,) = model["signature"]["inputs"].values()
             (answers,) = model["signature"]["outputs"].values()
             self._open(
+                folder,
                 _graph_def(model["modelTopology"], _weights(folder, model["weightsManifest"])),
                 images=images["name"],
                 answers=answers["name"],
                 threads=threads,
             )
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise BundleError(
-                f"{folder} is not a TensorFlow.js graph model of one input and one output that "
-                f"TensorFlow can run ({type(error).__name__}: {error}). Copy or export it again, "
-                "or choose another format."
-            ) from error
 
 
 def _weights(folder: Path, groups: list[dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -72,10 +70,7 @@ def _graph_def(topology: dict[str, Any], weights: dict[str, np.ndarray]) -> Any:
     tf = require_tensorflow()
     json_format = require("google.protobuf.json_format", extra=None, feature="Running tfjs")
     graph_def = tf.compat.v1.GraphDef()
-    try:
-        json_format.ParseDict(topology, graph_def)
-    except json_format.ParseError as error:
-        raise ValueError(error) from error
+    json_format.ParseDict(topology, graph_def)
     for node in list(graph_def.node):
         if node.op == "Const":
             # TensorFlow.js has fewer types; whole numbers of 64 bits, for one, are stored as 32.

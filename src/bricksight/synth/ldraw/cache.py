@@ -60,7 +60,8 @@ def entry_path(root: Path, number: str) -> Path:
     Raises:
         CacheError: the cache folder cannot be made.
     """
-    key = hashlib.sha256(f"{VERSION}\0{root.resolve()}\0{number}".encode()).hexdigest()
+    named = f"{VERSION}\0{root.resolve()}\0{number}".encode(errors="surrogateescape")
+    key = hashlib.sha256(named).hexdigest()
     return cache_dir("ldraw") / f"{key[:32]}.npz"
 
 

@@ -6,11 +6,10 @@ from typing import Protocol
 
 import numpy as np
 
+from bricksight._text import shortened
 from bricksight.errors import LDrawError
-from bricksight.synth.ldraw.parser import OWN_COLOUR, LDrawFile, Reference
+from bricksight.synth.ldraw.parser import FURTHEST, MAX_SHAPES, OWN_COLOUR, LDrawFile, Reference
 
-MAX_TRIANGLES = 1_000_000
-"""Triangles and lines of a part; the largest of 644 official ones has 29,000 triangles."""
 MAX_DEPTH = 64
 """Files within files."""
 
@@ -39,6 +38,12 @@ class Geometry:
     def size(self) -> int:
         """Number of triangles and lines."""
         return len(self.triangles) + len(self.edges) + len(self.smooth_edges)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether all coordinates are numbers that a part may have."""
+        lines = (self.triangles, self.edges, self.smooth_edges)
+        return all(np.abs(points).max(initial=0) < FURTHEST for points in lines)
 
 
 class Shelf(Protocol):
@@ -83,28 +88,43 @@ def flatten(
     for reference in file.references:
         found = shelf.find(reference.name)
         if found is None:
-            raise LDrawError(
-                f"{file.name}, line {reference.line}: the sub-file {reference.name!r} is not in "
-                f"{shelf.places}. Add the file, or fetch the whole library again."
+            raise _refused(
+                file,
+                reference,
+                f"the sub-file {shortened(reference.name)!r} is not in {shelf.places}. "
+                "Add the file, or fetch the whole library again.",
             )
         child, child_shelf = found
         geometry = flatten(child, child_shelf, known, (*chain, file.name))
-        size += geometry.size
-        if size > MAX_TRIANGLES:
-            raise LDrawError(
-                f"{file.name}, line {reference.line}: with {reference.name!r} it has {size:,} "
-                f"triangles and lines; {MAX_TRIANGLES:,} are the limit. "
-                "Take a part of it, or a simpler one."
+        size += 1 + geometry.size
+        if size > MAX_SHAPES:
+            raise _refused(
+                file,
+                reference,
+                f"with {shortened(reference.name)!r} it has {size:,} triangles, lines and "
+                f"references; {MAX_SHAPES:,} are the limit. Take a part of it, or a simpler one.",
             )
-        pieces.append(_placed(geometry, reference, keep_trust=reference.trusted or child.is_part))
+        piece = _placed(geometry, reference, keep_trust=reference.trusted or child.is_part)
+        if not piece.is_near:
+            raise _refused(
+                file,
+                reference,
+                f"it places {shortened(reference.name)!r} further out than {FURTHEST:,.0f} LDU. "
+                "Correct the line, or fetch the file again.",
+            )
+        pieces.append(piece)
     result = _joined(pieces)
     known[file.name] = result
     return result
 
 
+def _refused(file: LDrawFile, reference: Reference, found: str) -> LDrawError:
+    return LDrawError(f"{file.name}, line {reference.line}: {found}")
+
+
 def _check_chain(file: LDrawFile, chain: tuple[str, ...]) -> None:
     if file.name in chain:
-        circle = " → ".join((*chain[chain.index(file.name) :], file.name))
+        circle = shortened(" → ".join((*chain[chain.index(file.name) :], file.name)), limit=1000)
         raise LDrawError(
             f"{file.name} refers to itself: {circle}. "
             "Remove one of these references, or fetch the files again."

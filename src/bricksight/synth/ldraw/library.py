@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePath
 
+from bricksight.config import user_path
 from bricksight.errors import LDrawError
 from bricksight.synth.ldraw.cache import Entry, digest_of, entry_path, read_entry, write_entry
 from bricksight.synth.ldraw.colours import LDrawColour, direct_colour, parse_colours
@@ -22,6 +23,7 @@ ENVIRONMENT_VARIABLE = "LDRAWDIR"
 _PLACES = ("parts/", "p/", "unofficial/parts/", "unofficial/p/", "models/")
 _SERIES = re.compile(r"[a-z]*\d+")
 _MOST_NEAREST = 6
+_MOST_FILES = 10_000  # of one part
 
 
 def find_library(path: Path | None = None) -> "Library":
@@ -40,7 +42,7 @@ def find_library(path: Path | None = None) -> "Library":
             "https://library.ldraw.org/library/updates/complete.zip and name the file, or the "
             f"folder that it was unpacked to, with --ldraw or in {ENVIRONMENT_VARIABLE}."
         )
-    return Library(Path(named).expanduser())
+    return Library(user_path(named, "The library of LDraw parts"))
 
 
 class Library:
@@ -135,11 +137,17 @@ class Library:
         Raises:
             LDrawError: there is no such part, or one of its files is missing.
         """
-        found, waiting = {}, [_file_name(number)]
+        found: dict[str, str] = {}
+        waiting = [_file_name(number)]
         while waiting:
             name = waiting.pop()
             if name in found:
                 continue
+            if len(found) > _MOST_FILES:
+                raise LDrawError(
+                    f"{number} of the library {self.root} is made of more than {_MOST_FILES:,} "
+                    "files. Take a simpler part."
+                )
             if self._key(name) is None:
                 self.part(number)  # names the file and the line that refers to it
             found[name], references = self._scan(name)
@@ -243,12 +251,13 @@ class Library:
         # What primitives draw is kept for other parts; the rest is rarely asked for again.
         primitives = [file.name for file in tuple(self._files.values()) if file.is_primitive]
         self._primitives |= {name: known[name] for name in primitives if name in known}
-        if not len(geometry.triangles):
+        if len(geometry.triangles):
+            mesh, colour_codes = build_mesh(geometry)
+        if not len(geometry.triangles) or not len(mesh.triangles):
             raise LDrawError(
                 f"{file.name} draws no surface; expected are triangles or quadrilaterals, in it or "
                 "in files that it refers to. Take another part."
             )
-        mesh, colour_codes = build_mesh(geometry)
         target, moved_from = self._follow(file)
         part = LDrawPart(
             name=_stem(target),

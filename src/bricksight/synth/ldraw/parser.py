@@ -5,19 +5,29 @@ for several files in one (MPD, article 47). Texture lines (``0 !:``) are comment
 the plain fallback beside them is what is drawn.
 """
 
-from collections.abc import Callable
+import re
+from array import array
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bricksight._text import shortened
 from bricksight.errors import LDrawError
 from bricksight.synth.ldraw.polygons import split_quads
 
 OWN_COLOUR = 16
 """The colour code that stands for the colour of whatever refers to the file."""
 
+MAX_SHAPES = 500_000
+"""Triangles, lines and references of a file, and of a part with all that it refers to; the largest
+of 644 official ones has 29,000 triangles."""
+FURTHEST = 1e8
+"""LDU, 40 km; no coordinate is that far out."""
+
 _HIGHEST_CODE = 0x3FFFFFF
-_FURTHEST = 1e8
+_MAX_LINE = 10_000
+_LINE = re.compile(r"([^\r\n]*)(?:\r\n|\r|\n|\Z)")
 _NUM_NUMBERS = {2: 6, 3: 9, 4: 12, 5: 12}
 
 
@@ -128,9 +138,10 @@ def parse(text: str, name: str, *, lines_before: int = 0) -> LDrawFile:
     return _Parser(name, lines_before).read(text)
 
 
-def _lines(text: str) -> list[str]:
-    # Not str.splitlines: it also cuts at characters that may stand in a comment.
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+def _lines(text: str) -> Iterator[str]:
+    # Not str.splitlines: it also cuts at characters that may stand in a comment. One at a time: a
+    # file of nothing but line ends would fill the memory with its lines.
+    return (found[1] for found in _LINE.finditer(text))
 
 
 @dataclass
@@ -146,23 +157,28 @@ class _Parser:
     clip: bool = True
     invert_next: bool = False
     references: list[Reference] = field(default_factory=list)
-    shapes: dict[int, list[list[float]]] = field(
-        default_factory=lambda: {2: [], 3: [], 4: [], 5: []}
+    shapes: "dict[int, array[float]]" = field(
+        default_factory=lambda: {line_type: array("d") for line_type in _NUM_NUMBERS}
     )
+    num_shapes: int = 0
     colours: dict[int, list[int]] = field(default_factory=lambda: {2: [], 3: [], 4: [], 5: []})
     trusted: dict[int, list[bool]] = field(default_factory=lambda: {2: [], 3: [], 4: [], 5: []})
 
     def read(self, text: str) -> LDrawFile:
         for line in _lines(text):
             self.line += 1
+            if len(line) > _MAX_LINE:
+                raise self._error(f"{len(line):,} characters", f"a line of at most {_MAX_LINE:,}")
             words = line.split()
             if not words:
                 continue
             if words[0] == "0":
                 self._meta(line, words)
             elif words[0] == "1":
+                self._count()
                 self._reference(line, words)
             elif words[0] in ("2", "3", "4", "5"):
+                self._count()
                 self._shape(int(words[0]), words)
             else:
                 raise self._error(
@@ -172,6 +188,13 @@ class _Parser:
             if self.title is None:
                 self.title = ""
         return self._result()
+
+    def _count(self) -> None:
+        self.num_shapes += 1
+        if self.num_shapes > MAX_SHAPES:
+            raise self._error(
+                f"more than {MAX_SHAPES:,} triangles, lines and references", "a smaller file"
+            )
 
     def _meta(self, line: str, words: list[str]) -> None:
         handle = _META.get(words[1].upper()) if len(words) > 1 else None
@@ -232,14 +255,14 @@ class _Parser:
                 f"a line of type {line_type} with {len(words) - 2} numbers after the colour",
                 f"{expected} numbers: {expected // 3} points",
             )
-        self.shapes[line_type].append(self._numbers(words[2:]))
+        numbers = self._numbers(words[2:])
+        if line_type in (3, 4) and self.clockwise:
+            numbers = [
+                number for i in range(len(numbers) - 3, -1, -3) for number in numbers[i : i + 3]
+            ]
+        self.shapes[line_type].extend(numbers)
         self.colours[line_type].append(self._colour(words[1]))
         self.trusted[line_type].append(self._winding_known())
-        if line_type in (3, 4) and self.clockwise:
-            points = self.shapes[line_type][-1]
-            self.shapes[line_type][-1] = [
-                number for i in range(len(points) - 3, -1, -3) for number in points[i : i + 3]
-            ]
         self.invert_next = False
 
     def _winding_known(self) -> bool:
@@ -251,13 +274,13 @@ class _Parser:
         try:
             numbers = list(map(float, words))
             # One sum instead of a look at each; it is not below the limit if one is no number.
-            if sum(map(abs, numbers)) < _FURTHEST:
+            if sum(map(abs, numbers)) < FURTHEST:
                 return numbers
         except ValueError:
             pass
         word = next(word for word in words if not _is_near(word))
         raise self._error(
-            f"{word!r} where a coordinate belongs", f"a number of LDU below {_FURTHEST:,.0f}"
+            f"{word!r} where a coordinate belongs", f"a number of LDU below {FURTHEST:,.0f}"
         )
 
     def _colour(self, word: str) -> int:
@@ -271,7 +294,7 @@ class _Parser:
 
     def _error(self, found: str, expected: str) -> LDrawError:
         return LDrawError(
-            f"{self.name}, line {self.line}: {found}; expected is {expected}. "
+            f"{self.name}, line {self.line}: {shortened(found)}; expected is {expected}. "
             "Correct the line, or fetch the file again."
         )
 
@@ -307,10 +330,10 @@ _META: dict[str, Callable[[_Parser, str, list[str]], None]] = {
 
 def _is_near(word: str) -> bool:
     try:
-        return abs(float(word)) < _FURTHEST / max(_NUM_NUMBERS.values())
+        return abs(float(word)) < FURTHEST / max(_NUM_NUMBERS.values())
     except ValueError:
         return False
 
 
-def _points(rows: list[list[float]], num_points: int) -> np.ndarray:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), num_points, 3)
+def _points(numbers: "array[float]", num_points: int) -> np.ndarray:
+    return np.array(numbers, dtype=np.float64).reshape(-1, num_points, 3)

@@ -1,6 +1,7 @@
 """The files of a library: a folder or an archive, found whatever their case."""
 
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -8,14 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bricksight._text import shortened
 from bricksight.errors import LDrawError
 
 MAX_FILE_BYTES = 64 << 20
-"""A file of this size has about a million lines, as many as a part may."""
+"""A file of this size has about a million lines; a part may draw half as many shapes."""
 
 _FOLDERS = ("parts", "p", "models", "unofficial")
 _SUFFIXES = (".dat", ".ldr", ".mpd")
 _MAX_FOLDERS = 4
+_MAX_FILES = 500_000  # of a library; LDraw's has 30,000
+# complete.zip is deflated. Other ways of packing ask for as much memory as the file says.
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class StoredFile(NamedTuple):
@@ -77,8 +82,14 @@ def open_storage(root: Path) -> Storage:
 
 def _list_folder(root: Path) -> dict[str, StoredFile]:
     files: dict[str, StoredFile] = {}
+    seen: set[tuple[int, int]] = set()
 
     def walk(folder: str, prefix: str) -> None:
+        about = Path(folder).stat()
+        # By links a folder may be reached in more ways than there is time for.
+        if (about.st_dev, about.st_ino) in seen:
+            return
+        seen.add((about.st_dev, about.st_ino))
         with os.scandir(folder) as entries:
             # In order, so that of two names that differ by case it is always the same that counts.
             for entry in sorted(entries, key=lambda entry: entry.name):
@@ -88,7 +99,7 @@ def _list_folder(root: Path) -> dict[str, StoredFile]:
                         walk(entry.path, f"{prefix}{name}/")
                 elif name.endswith(_SUFFIXES):
                     read = partial(read_limited, Path(entry.path))
-                    files.setdefault(prefix + name, StoredFile(entry.path, read))
+                    _add(files, prefix + name, StoredFile(entry.path, read), root)
 
     try:
         walk(str(root), "")
@@ -100,37 +111,65 @@ def _list_folder(root: Path) -> dict[str, StoredFile]:
 def _list_archive(root: Path) -> dict[str, StoredFile]:
     try:
         archive = zipfile.ZipFile(root)
-    except (OSError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise _unreadable(str(root), error) from error
     files: dict[str, StoredFile] = {}
     for info in archive.infolist():
         key = info.filename.lower().replace("\\", "/").removeprefix("ldraw/")
         if key.endswith(_SUFFIXES):
             path = f"{root}/{info.filename}"
-            files.setdefault(key, StoredFile(path, partial(_read_packed, archive, info, path)))
+            read = partial(_read_packed, archive, info, path)
+            _add(files, key, StoredFile(path, read), root)
     return files
+
+
+def _add(files: dict[str, StoredFile], key: str, file: StoredFile, root: Path) -> None:
+    files.setdefault(key, file)
+    if len(files) > _MAX_FILES:
+        raise LDrawError(
+            f"{root} has more than {_MAX_FILES:,} files; a library of LDraw parts has 30,000. "
+            "Name the folder that holds 'parts' and 'p' alone."
+        )
+
+
+# What Python's reader of archives runs into when one is damaged. RuntimeError: the archive has a
+# password.
+_DAMAGE = (
+    OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError, OverflowError,
+    struct.error, LookupError,
+)  # fmt: skip
 
 
 def _read_packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> bytes:
     _check_size(path, info.file_size)
+    if info.compress_type not in _PACKED:
+        raise LDrawError(
+            f"{shortened(path)} is packed by method {info.compress_type} of zip; expected is "
+            "deflate, as in complete.zip. Pack the archive again."
+        )
     try:
         return archive.read(info)
-    # RuntimeError: the archive has a password, or a way of packing that we do not know.
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+    except _DAMAGE as error:
         raise _unreadable(path, error) from error
 
 
 def read_limited(path: Path) -> bytes:
-    """Returns the content of a file.
+    """Returns the content of a regular file.
 
     Raises:
-        LDrawError: it cannot be read, or is far too large.
+        LDrawError: it cannot be read, is a device or a pipe, or is far too large.
     """
     try:
+        # A pipe that nobody writes to would be waited for; a device has no end.
+        if not path.is_file():
+            raise LDrawError(f"{path} is no regular file. Remove it, or fetch the file again.")
         _check_size(str(path), path.stat().st_size)
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise _unreadable(str(path), error) from error
+    _check_size(str(path), len(content))
+    return content
 
 
 def decode(content: bytes) -> str:
@@ -144,11 +183,14 @@ def decode(content: bytes) -> str:
 def _check_size(path: str, size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise LDrawError(
-            f"{path} has {size:,} bytes; an LDraw file may have {MAX_FILE_BYTES:,}. "
-            "Check whether it is one."
+            f"{shortened(path)} has {size:,} bytes; an LDraw file may have "
+            f"{MAX_FILE_BYTES:,}. Check whether it is one."
         )
 
 
 def _unreadable(path: str, error: Exception) -> LDrawError:
-    reason = getattr(error, "strerror", None) or error
-    return LDrawError(f"{path} cannot be read ({reason}). Check the file, or fetch it again.")
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return LDrawError(
+        f"{shortened(path)} cannot be read ({shortened(reason)}). "
+        "Check the file, or fetch it again."
+    )

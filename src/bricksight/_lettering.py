@@ -1,0 +1,185 @@
+"""Names on pictures and plots, in every script that a font of the system has."""
+
+import functools
+import importlib.util
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from PIL import ImageDraw, ImageFont
+
+from bricksight._text import escaped, is_joiner, printable
+
+Colour = tuple[int, int, int]
+
+_SURELY_IN_DEJAVU = re.compile("[ -\u024f…]*")  # to look it up takes matplotlib half a second
+_TRIAL_SIZE = 20
+_SPECIAL = ("bold", "italic", "oblique", "light", "thin", "black", "mono", "condensed")
+_DRAWS_BOXES = ("lastresort", "notdef", "blank")
+
+
+def draw_text(
+    canvas: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    *,
+    size: float,
+    colour: Colour,
+    room: float | None = None,
+    anchor: str = "la",
+) -> None:
+    r"""Draws one line.
+
+    Args:
+        canvas: what to draw on.
+        place: of the anchor, in pixels.
+        text: anything; what no font has is drawn as an escape such as ``\u7a4d``.
+        size: of the letters, in pixels.
+        colour: in the order of the picture's channels.
+        room: how many pixels it may be wide; the middle of a longer one is left out.
+        anchor: as Pillow's: l, m or r for the horizontal, a or m for the vertical.
+    """
+    pixels = round(size)
+    text = _fitting(text, pixels, room)
+    x, y = place
+    x -= text_width(text, size) * {"l": 0, "m": 0.5, "r": 1}[anchor[0]]
+    ascent, descent = _font(_dejavu(), pixels).getmetrics()
+    y += ascent if anchor[1] == "a" else (ascent - descent) / 2
+    for piece, file in _pieces(text):
+        letters = _font(file, pixels)
+        canvas.text((x, y), piece, fill=colour, font=letters, anchor="ls")
+        x += letters.getlength(piece)
+
+
+@functools.lru_cache(4096)
+def _fitting(text: str, size: int, room: float | None) -> str:
+    return text if room is None else shortened(text, lambda line: text_width(line, size) <= room)
+
+
+def text_width(text: str, size: float) -> float:
+    """Returns how many pixels wide ``draw_text`` makes a text."""
+    return sum(_font(file, round(size)).getlength(piece) for piece, file in _pieces(text))
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """Returns the text, or as much of its beginning and end as fits; look-alikes differ there.
+
+    Args:
+        text: one line.
+        fits: whether a line is short enough; if one is, so are shorter ones.
+    """
+    if fits(text):
+        return text
+    fitting, too_many = 0, len(text)
+    while too_many - fitting > 1:
+        kept = (fitting + too_many) // 2
+        if fits(_without_middle(text, kept)):
+            fitting = kept
+        else:
+            too_many = kept
+    return _without_middle(text, fitting) if fitting else ""
+
+
+def _without_middle(text: str, kept: int) -> str:
+    end = kept // 2
+    return f"{text[: kept - end]}…{text[len(text) - end :]}"
+
+
+def drawable(text: str) -> str:
+    """Returns a text as ``draw_text`` draws it, with escapes for what no font has."""
+    return "".join(piece for piece, _ in _pieces(text))
+
+
+def font_families(texts: Iterable[str]) -> list[str]:
+    """Returns the families in which matplotlib finds all characters of ``drawable`` texts."""
+    from matplotlib import font_manager  # noqa: PLC0415  (a second)
+
+    files = dict.fromkeys(file for text in texts for _, file in _pieces(text))
+    known = {entry.fname for entry in font_manager.fontManager.ttflist}
+    families = ["DejaVu Sans"]
+    for file in files:
+        if file not in known:
+            font_manager.fontManager.addfont(file)
+        families.append(font_manager.FontProperties(fname=file).get_name())
+    return list(dict.fromkeys(families))
+
+
+@functools.lru_cache(4096)
+def _pieces(text: str) -> tuple[tuple[str, str], ...]:
+    """Returns the pieces of a text that are drawn with one font each, and the fonts' files."""
+    text = unicodedata.normalize("NFC", printable(text))
+    if _SURELY_IN_DEJAVU.fullmatch(text):
+        return ((text, _dejavu()),)
+    pieces: list[tuple[str, str]] = []
+    for character in text:
+        last = pieces[-1][1] if pieces else _dejavu()
+        shown, file = _placed(character, last)
+        if file == last and pieces:
+            shown = pieces.pop()[0] + shown
+        pieces.append((shown, file))
+    return tuple(pieces)
+
+
+def _placed(character: str, last: str) -> tuple[str, str]:
+    """Returns what is drawn for a character, and with which font; ``last`` drew the one before."""
+    belongs_to_it = unicodedata.combining(character) or is_joiner(character)
+    for file in (last, _dejavu()) if belongs_to_it else (_dejavu(), last):
+        if ord(character) in _characters(file):
+            return character, file
+    if is_joiner(character):
+        return "", last
+    file = _system_font_with(character)
+    return (character, file) if file else (escaped(character), _dejavu())
+
+
+@functools.lru_cache(4096)
+def _system_font_with(character: str) -> str:
+    """Returns the file of a font that draws a character, "" where the system has none."""
+    found = (file for file in _system_fonts() if ord(character) in _characters(file))
+    return next((file for file in found if _draws(file, character)), "")
+
+
+@functools.cache
+def _system_fonts() -> list[str]:
+    """Returns the files of the system's fonts, the plain ones first."""
+    from matplotlib.font_manager import findSystemFonts  # noqa: PLC0415  (a second)
+
+    files = [one for one in findSystemFonts() if not _is_named(one, _DRAWS_BOXES)]
+    return sorted(files, key=lambda one: (_is_named(one, _SPECIAL), Path(one).name))
+
+
+def _is_named(file: str, words: Iterable[str]) -> bool:
+    return any(word in Path(file).stem.lower() for word in words)
+
+
+@functools.cache
+def _characters(file: str) -> frozenset[int]:
+    """Returns the code points that a font file has; none if it cannot be read."""
+    from matplotlib.ft2font import FT2Font  # noqa: PLC0415  (half a second)
+
+    try:
+        return frozenset(FT2Font(file).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
+
+
+def _draws(file: str, character: str) -> bool:
+    """Returns whether it is seen; fonts of coloured emoji may have one size, or no outlines."""
+    try:
+        return _font(file, _TRIAL_SIZE).getmask(character).getbbox() is not None
+    except OSError:
+        return False
+
+
+@functools.lru_cache(256)
+def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size)
+
+
+@functools.cache
+def _dejavu() -> str:
+    """Returns DejaVu Sans, which comes with matplotlib; Pillow's own font has no umlaut."""
+    found = importlib.util.find_spec("matplotlib")
+    folder = Path(found.origin).parent if found and found.origin else Path()
+    return str(folder / "mpl-data/fonts/ttf/DejaVuSans.ttf")
