@@ -90,7 +90,6 @@ def evaluate(
     from bricksight.dataset import scan, suggested_groups, summaries, unreadable_files
     from bricksight.evaluation import trained_on, warnings_of
     from bricksight.predict import Predictor
-    from bricksight.report import ReportContent, write_report
 
     if measuring.report is not None:
         try_file(measuring.report)
@@ -121,6 +120,8 @@ def evaluate(
         *warnings_of(found),
     ]
     if measuring.report is not None:
+        from bricksight.report import ReportContent, write_report
+
         content = ReportContent(
             title=f"{model.resolve().name} on {image_dir.resolve().name}",
             evaluation=found,
