@@ -2,9 +2,10 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,13 +82,29 @@ class Measured:
     inference_ms: float
 
 
-def measured(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]) -> Measured:
+def measured(
+    path: Path,
+    *,
+    runtime: str,
+    proof: Proof,
+    options: dict[str, str],
+    also: Callable[[Any, Proof], None] | None = None,
+) -> Measured:
     """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
+
+    Args:
+        path: the file, or the folder.
+        runtime: what runs it.
+        proof: photos and answers.
+        options: of the runtime.
+        also: what else is checked of the opened file; it raises ``ExportError``.
 
     Raises:
         ExportError: a photo of the proof cannot be read any more.
     """
     opened = runtime_class(runtime)(path, **options)
+    if also is not None:
+        also(opened, proof)
     predictor = Predictor.from_runtime(opened, proof.labels, proof.spec)
     rows = []
     for photo, row in zip(proof.photos, predictor.probabilities_of(proof.photos), strict=True):

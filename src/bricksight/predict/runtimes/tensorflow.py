@@ -134,9 +134,9 @@ class SavedModel(_Function):
             # Kept: the signature does not hold the model that owns its variables.
             with without_wildcards(folder) as readable:
                 self._model = tf.saved_model.load(str(readable))
-            signatures = self._model.signatures
-            array = "serving_array" if "serving_array" in signatures else "serving_default"
-            function = signatures[array]
+            self.signatures = self._model.signatures
+            array = "serving_array" if "serving_array" in self.signatures else "serving_default"
+            function = self.signatures[array]
         except (OSError, KeyError, ValueError) as error:
             raise BundleError(
                 f"{folder} is not a SavedModel with the signature serving_default: {error}"
