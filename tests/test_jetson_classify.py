@@ -86,7 +86,10 @@ def _turned(image: Image.Image, path: Path) -> None:
     image.save(path, quality=95, exif=exif)
 
 
-@pytest.mark.parametrize("kind", ["large.jpg", "turned.jpg", "grey.jpg", "clear.png", "16.png"])
+KINDS = ["large.jpg", "turned.jpg", "grey.jpg", "clear.png", "16.png", "12.png", "12.tif", "16.tif"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind: str) -> None:
     ramp = np.add.outer(np.arange(900), np.arange(1300)) // 10
     image = Image.fromarray(np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=2).astype(np.uint8))
@@ -96,8 +99,9 @@ def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind
     elif kind == "clear.png":
         image.putalpha(Image.fromarray((ramp % 256).astype(np.uint8)))
         image.save(path)
-    elif kind == "16.png":
-        Image.fromarray((ramp * 256).astype(np.uint16)).save(path)
+    elif kind.startswith("1"):
+        factor = 256 if kind.startswith("16") else 16
+        Image.fromarray((ramp * factor).astype(np.uint16)).save(path)
     else:
         (image.convert("L") if kind == "grey.jpg" else image).save(path, quality=95)
     spec = InputSpec(height=96, width=96)
@@ -105,6 +109,21 @@ def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind
     found = program.to_input(program.read_photo(path, settings), settings)
     difference = np.abs(found[0].transpose(1, 2, 0) - load_input(path, spec)) * 255
     assert difference.max() < 3.01
+
+
+@pytest.mark.parametrize("name", ["photo.heic", "deep.tif"])
+def test_read_photo__what_the_board_does_not_read(
+    program: ModuleType, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "new" / name
+    path.parent.mkdir()
+    if name == "deep.tif":
+        Image.fromarray(np.ones((20, 20), np.float32)).save(path)
+    else:
+        path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(program.BoardError, match=r"save it (as JPEG|with 8 bits)"):
+        program.read_photo(path, settings_of(InputSpec(height=96, width=96)))
+    assert program.photos_in([path.parent]) == [path]
 
 
 def test_selftest__passes_and_fails_for_another_model(

@@ -134,5 +134,4 @@ def _squares(one: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Returns the squared distances of all pairs of rows: (num_one, num_others)."""
     squares = np.square(one).sum(axis=1)[:, np.newaxis] + np.square(others).sum(axis=1)
     squares -= 2 * (one @ others.T)
-    clipped: np.ndarray = np.maximum(squares, 0)
-    return clipped
+    return np.asarray(np.maximum(squares, 0))

@@ -27,8 +27,9 @@ def decoded(content: Any, min_size: int) -> Any:
         content: the bytes of a JPEG, PNG, BMP or GIF file, a scalar string.
         min_size: a JPEG is reduced as ``images.decode`` does.
 
-    The graph raises ``InvalidArgumentError`` for other files, for what is damaged, for a GIF with a
-    transparent colour, and for a BMP of another kind than 8 bits with a palette, 24 or 32 bits.
+    The graph raises ``InvalidArgumentError`` for other files, for what is damaged, for a PNG of
+    less than 8 bits a pixel, for a GIF with a transparent colour in a palette of its first frame,
+    and for a BMP of another kind than 8 bits with a palette, 24 or 32 bits.
     """
     tf = require_tensorflow()
     head = tf.strings.substr(content, 0, 4)
@@ -81,13 +82,11 @@ def _png(content: Any) -> Any:
         return tf.concat([colour, tf.where(is_12_bit, alpha // 16, alpha // 256)], axis=-1)
 
     def of_8_bits() -> Any:
-        values = tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
-        # Grey of 1, 2 or 4 bits is left as it is stored.
-        most = tf.gather([_WHITE, 1, 3, _WHITE, 15, _WHITE], tf.minimum(bits, 5))
-        is_stored = tf.reduce_max(values[..., :3]) <= most
-        scale = tf.where(is_stored, _WHITE // most, 1)
-        return tf.concat([values[..., :3] * scale, values[..., 3:]], axis=-1)
+        return tf.cast(tf.io.decode_png(content, channels=4), tf.int32)
 
+    reason = "The PNG has less than 8 bits a pixel, which TensorFlow misreads. Save it with 8."
+    with tf.control_dependencies([tf.debugging.Assert(bits >= 8, [reason])]):
+        content = tf.identity(content)
     values = tf.cond(bits == _SIXTEEN_BITS, of_16_bits, of_8_bits)
     colour, alpha = values[..., :3], values[..., 3:]
     blend = colour * alpha + _WHITE * (_WHITE - alpha) + 128  # rounded as by Pillow
@@ -95,16 +94,62 @@ def _png(content: Any) -> Any:
 
 
 def _gif(content: Any) -> Any:
-    """Returns the first frame."""
+    """Returns the first frame, on white.
+
+    TensorFlow makes a transparent colour black. So the file is changed before it is decoded: the
+    palette names white in that place, and the flag of transparency is cleared.
+    """
     tf = require_tensorflow()
-    # A graphic control extension before the first frame, its flag of a transparent colour set.
-    head = _bytes(content, 1 << 11)
-    found = _places(head, b"\x21\xf9\x04")
-    flags = tf.gather(tf.pad(head, [[0, 8]]), found + 3)
-    first = tf.logical_and(tf.size(found) > 0, tf.reduce_any(flags[:1] % 2 == 1))
-    reason = "The GIF has a transparent colour, which TensorFlow does not show. Save it as PNG."
-    with tf.control_dependencies([tf.debugging.Assert(tf.logical_not(first), [reason])]):
-        return tf.io.decode_gif(content)[0]
+    head = tf.cast(tf.pad(_bytes(content, 1 << 16), [[0, 32]]), tf.int32)
+    num_colours = tf.where(head[10] >= 0x80, tf.bitwise.left_shift(2, head[10] % 8), 0)
+    at = _gif_control(head, 13 + 3 * num_colours)
+    flags, place = head[at + 3], head[at + 6]
+    is_transparent = tf.logical_and(head[at] == ord("!"), flags % 2 == 1)
+    is_named = place < num_colours
+    entry = 13 + tf.where(is_named, 3 * place, 0)
+    after = entry + tf.where(is_named, 3, 0)
+    reason = "The GIF has a transparent colour and a palette of its first frame. Save it as PNG."
+    is_known = tf.logical_and(head[at + 8] == ord(","), head[at + 17] < 0x80)
+    readable = tf.logical_or(tf.logical_not(is_transparent), is_known)
+
+    def on_white() -> Any:
+        bytes_of = tf.constant([bytes([value]) for value in range(256)])
+        parts = [
+            tf.strings.substr(content, 0, entry),
+            tf.where(is_named, b"\xff\xff\xff", b""),
+            tf.strings.substr(content, after, at + 3 - after),
+            bytes_of[flags - 1],
+            tf.strings.substr(content, at + 4, tf.strings.length(content)),
+        ]
+        return tf.strings.join(parts)
+
+    with tf.control_dependencies([tf.debugging.Assert(readable, [reason])]):
+        return tf.io.decode_gif(tf.cond(is_transparent, on_white, lambda: content))[0]
+
+
+def _gif_control(head: Any, start: Any) -> Any:
+    """Returns where the graphic control extension before the first frame is, or what is there.
+
+    Extensions of other kinds are passed over: GIF89a, sections 15, 23 to 26.
+    """
+    tf = require_tensorflow()
+    last = tf.size(head) - 32
+
+    def after_blocks(place: Any) -> Any:
+        (end,) = tf.while_loop(
+            lambda place: tf.logical_and(head[place] > 0, place < last),
+            lambda place: [tf.minimum(place + 1 + head[place], last)],
+            [place],
+        )
+        return tf.minimum(end + 1, last)
+
+    def is_other(place: Any) -> Any:
+        is_extension = tf.logical_and(head[place] == ord("!"), place < last)
+        return tf.logical_and(is_extension, head[place + 1] != 0xF9)
+
+    start = tf.minimum(start, last)
+    (found,) = tf.while_loop(is_other, lambda place: [after_blocks(place + 2)], [start])
+    return found
 
 
 def _bmp(content: Any) -> Any:

@@ -42,7 +42,11 @@ except ImportError as error:
     )
 
 HERE = Path(__file__).resolve().parent
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PHOTO_EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    # Named as set aside, not passed over, where OpenCV does not read them.
+    *(".heic", ".heif", ".hif", ".avif", ".gif"),
+)
 # Of file managers, network storage and operating systems: thumbnails and deleted photos.
 SYSTEM_FOLDERS = {
     *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp"),
@@ -203,6 +207,8 @@ def read_photo(path: Path, settings: Settings) -> Any:
             flags = _jpeg_flags(min(size) // (2 * max(settings.height, settings.width)))
         elif path.suffix.lower() in (".png", ".webp"):
             flags = cv2.IMREAD_UNCHANGED
+        elif path.suffix.lower() in (".tif", ".tiff"):
+            flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         if printable(name_of(path)) == name_of(path):
             picture = cv2.imread(name_of(path), flags)
         else:  # OpenCV takes no name that is not UTF-8
@@ -212,7 +218,12 @@ def read_photo(path: Path, settings: Settings) -> Any:
     except cv2.error as error:
         raise BoardError(f"{path} cannot be read by OpenCV: {error}") from error
     if picture is None:
-        raise BoardError(f"{path} is damaged, or no picture that this OpenCV reads")
+        raise BoardError(
+            f"{path} is damaged, or no picture that this OpenCV reads, such as HEIC; save it as "
+            "JPEG or PNG"
+        )
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise BoardError(f"{path} has pixels of the type {picture.dtype}; save it with 8 bits")
     return np.ascontiguousarray(_on_white(picture)[..., ::-1])
 
 
@@ -247,10 +258,15 @@ def _jpeg_flags(times: int) -> int:
 
 
 def _on_white(picture: Any) -> Any:
-    if picture.dtype == np.uint16:
-        picture = (picture >> 8).astype(np.uint8)
     if picture.ndim == 2:
         picture = picture[..., None]
+    if picture.dtype == np.uint16:
+        # As in the training: what has no value over 4,095 is of a camera with 12 bits.
+        is_12_bit = picture[..., :3].max() < 4096
+        alpha = picture[..., 3:]
+        alpha = alpha >> (4 if is_12_bit and alpha.size and alpha.max() < 4096 else 8)
+        colour = picture[..., :3] >> (4 if is_12_bit else 8)
+        picture = np.concatenate([colour, alpha], axis=2).astype(np.uint8)
     if picture.shape[2] == 4:
         alpha = picture[..., 3:].astype(np.uint32)
         return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

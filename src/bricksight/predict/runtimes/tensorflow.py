@@ -231,9 +231,9 @@ class SavedModel(_Function):
                 require_pure_saved_model(readable)
             # Kept: the signature does not hold the model that owns its variables.
             self._model = tf.saved_model.load(str(readable))
-            signatures = self._model.signatures
-            array = "serving_array" if "serving_array" in signatures else "serving_default"
-            function = signatures[array]
+            self.signatures = self._model.signatures
+            array = "serving_array" if "serving_array" in self.signatures else "serving_default"
+            function = self.signatures[array]
             _, inputs = function.structured_input_signature
             name, spec = only(folder, "input", list(inputs.items()), _first)
             output, _ = only(folder, "output", list(function.structured_outputs.items()), _first)
