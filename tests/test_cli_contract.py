@@ -371,7 +371,7 @@ def test_classify__unknown_is_said_with_the_likeliest(
     bundle = tmp_path / "bundle"
     shutil.copytree(tiny_run.bundle.path, bundle)
     manifest = json.loads((bundle / "manifest.json").read_text())
-    (bundle / "manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": 1.1}))
+    (bundle / "manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": 1}))
     photo = photos_of(tiny_run.findings)[0]
     assert main(["classify", str(bundle), photo]) == 0
     assert f"{photo}: unknown" in capsys.readouterr().out
