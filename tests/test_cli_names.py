@@ -130,6 +130,15 @@ def test_command__names_neither_steer_the_terminal_nor_end_it(
             json.loads(text)
 
 
+def test_check__escapes_are_as_wide_as_their_column(
+    hostile: Hostile, run: Callable[..., Printed]
+) -> None:
+    lines = run("ascii", "check", hostile.photos, "--no_contact_sheets").out.splitlines()
+    table = [line for line in lines if line.startswith(("|", "+"))]
+    assert len(table) > 4
+    assert len({len(line) for line in table}) == 1
+
+
 def photos_below(folder: Path) -> list[str]:
     return sorted(str(path) for path in folder.glob("*/*") if "[2J.jpg" not in path.name)
 

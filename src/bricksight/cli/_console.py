@@ -43,7 +43,10 @@ class _Console(Console):
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Returns a message, or a cell of a table, with what is not to be shown escaped."""
-        return super().render_str("\n".join(message_lines(text)), **settings)
+        shown = "\n".join(message_lines(text))
+        # Now, as a column is to be as wide as what is written in the end.
+        written = shown.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return super().render_str(written, **settings)
 
 
 def stdout_console(*, width: int | None = None) -> Console:
