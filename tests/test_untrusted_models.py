@@ -5,6 +5,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_
 from bricksight._untrusted.keras_files import require_standard_layers
 from bricksight.bundle import Bundle, open_bundle
 from bricksight.cli import main
-from bricksight.errors import BundleError, ModuleError, UntrustedModelError
+from bricksight.errors import BundleError, ExportError, ModuleError, UntrustedModelError
 from bricksight.export import export_bundle
 from bricksight.modules import resolve
 from bricksight.predict import Predictor
@@ -111,6 +112,25 @@ def test_export__a_graph_without_the_nodes_is_told(evil_bundle: Bundle) -> None:
         evil_bundle.manifest.files["output_graph.pb"] = sha256_of(graph)  # type: ignore[index]
         with pytest.raises(BundleError, match=message):
             export_bundle(evil_bundle, "frozen_graph")
+
+
+def test_export__a_link_out_of_the_photos_leads_to_photos_of_the_training_alone(
+    tiny_run: RetrainResult, tmp_path: Path
+) -> None:
+    known, other = (record.path for record in tiny_run.findings.data.records[:2])
+    folder, secret = tmp_path / "photos", tmp_path / "secret.jpg"
+    link = folder / known.parent.name / known.name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(secret)
+    opened = Bundle(
+        shutil.copytree(tiny_run.bundle.path, tmp_path / "bundle"),
+        replace(tiny_run.bundle.manifest, settings={"retrain": {"image_dir": str(folder)}}),
+    )
+    shutil.copy(other, secret)
+    with pytest.raises(ExportError, match="none of its photos lies any more"):
+        export_bundle(opened, "frozen_graph")
+    shutil.copy(known, secret)
+    assert export_bundle(opened, "frozen_graph").agreement.num_photos == 1
 
 
 def test_command__trust_is_what_it_takes(

@@ -88,6 +88,8 @@ def _shard(folder: Path, name: Any) -> Path:
     """Returns the file of weights; one elsewhere, a device or a pipe is refused."""
     path = folder / str(text()(name, "a file of weights"))
     is_plain = name not in (".", "..") and not set("/\\:") & set(name)
+    if is_plain:
+        path.stat()  # a file that is missing is told as such
     if not is_plain or not path.is_file() or not is_inside(path, folder):
         raise UnexpectedValueError(
             "a file of weights", name, "the plain name of a file in the folder"
