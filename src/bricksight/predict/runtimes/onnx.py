@@ -32,7 +32,10 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads or num_cores()
         with loading(path, "a model that ONNX Runtime can run") as readable:
             self._session = ort.InferenceSession(
-                str(readable), options, providers=["CPUExecutionProvider"]
+                str(readable),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # a second try on the same provider, told on stdout
             )
         entrance = only(path, "input", self._session.get_inputs(), attrgetter("name"))
         only(path, "output", self._session.get_outputs(), attrgetter("name"))
