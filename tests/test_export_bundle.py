@@ -3,19 +3,21 @@
 import json
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bricksight.bundle import Bundle, open_bundle
+from bricksight.bundle import Bundle, add_export, open_bundle
 from bricksight.cli import main
-from bricksight.errors import BundleError, ConfigError, ExportError
+from bricksight.errors import BundleError, ConfigError, ExportError, OutputError
 from bricksight.export import FORMATS, Choices, export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.retrain import RetrainResult
+from small_disk import no_file_larger_than
 
 pytestmark = pytest.mark.tf
 
@@ -210,6 +212,77 @@ def test_export_bundle__what_others_put_into_the_folder_stays(
     assert (out / "engines" / "built.engine").read_text() == "too"
     assert set(read_sidecar(out).files) == written
     assert (out / "fingerprint.pb").is_file()
+
+
+def test_export_bundle__a_file_that_export_has_not_written_is_never_replaced(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    """Neither the one that is named, nor one that belongs to it."""
+    for name in ("model.pb", "weights.bin", "other.pb.json"):
+        (tmp_path / name).write_text("mine")
+    for format_name, name, told in (
+        ("frozen_graph", "model.pb", "model.pb"),
+        ("openvino", "weights.xml", "weights.bin"),
+        ("frozen_graph", "other.pb", "other.pb.json"),
+    ):
+        with pytest.raises(ConfigError, match=rf"{told} is there already"):
+            export_bundle(bundle, format_name, out=tmp_path / name)
+    assert {(tmp_path / one).read_text() for one in ("model.pb", "weights.bin")} == {"mine"}
+
+
+def test_export_bundle__files_of_others_are_not_even_moved(bundle: Bundle, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    export_bundle(bundle, "saved_model", out=out)
+    (out / "notes.txt").write_text("mine")
+    before = (out / "notes.txt").stat()
+    export_bundle(bundle, "saved_model", out=out)
+    assert (out / "notes.txt").stat() == before
+    sidecar = out.with_name("site.json")
+    content = json.loads(sidecar.read_text())
+    content["files"].remove("saved_model.pb")  # so that it is another's
+    sidecar.write_text(json.dumps(content))
+    (out / "saved_model.pb").write_text("mine too")
+    with pytest.raises(OutputError, match=r"saved_model\.pb is in the way"):
+        export_bundle(bundle, "saved_model", out=out)
+    assert (out / "saved_model.pb").read_text() == "mine too"
+    assert json.loads(sidecar.read_text()) == content
+    assert {path.name for path in tmp_path.iterdir()} >= {"site", "site.json"}
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_export_bundle__where_it_cannot_be_recorded_all_is_as_before(bundle: Bundle) -> None:
+    path = export_bundle(bundle, "frozen_graph").path
+    path.write_bytes(b"the one before")
+    (bundle.path / "manifest.json").rename(bundle.path / "away.json")
+    with pytest.raises((OutputError, BundleError, FileNotFoundError)):
+        export_bundle(bundle, "frozen_graph")
+    assert path.read_bytes() == b"the one before"
+    assert sorted(one.name for one in path.parent.iterdir()) == ["model.pb", "model.pb.json"]
+
+
+@pytest.mark.parametrize("format_name", ["frozen_graph", "saved_model", "tflite", "openvino"])
+def test_export_bundle__a_full_disk_is_one_error_and_leaves_nothing(
+    bundle: Bundle, tmp_path: Path, format_name: str
+) -> None:
+    out = tmp_path / "out" / FORMATS[format_name].file_name
+    with no_file_larger_than(100), pytest.raises(OutputError, match=r"File too large"):
+        export_bundle(bundle, format_name, out=out)
+    assert not out.parent.exists()
+
+
+def test_export_bundle__two_at_once_are_both_recorded(bundle: Bundle) -> None:
+    names = ("frozen_graph", "onnx", "tflite")
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: add_export(bundle, *_added(bundle, name)), names * 5))
+    recorded = open_bundle(bundle.path).manifest.exports
+    assert {f"exports/{name}" for name in names} <= set(recorded)
+
+
+def _added(bundle: Bundle, name: str) -> tuple[Path, list[Path], dict[str, str]]:
+    path = bundle.path / "exports" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(name)
+    return path, [path], {"format": name}
 
 
 @pytest.mark.parametrize(

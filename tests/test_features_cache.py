@@ -15,6 +15,7 @@ import pytest
 
 from bricksight.errors import CacheError
 from bricksight.features import CacheEntry, FeatureCache, list_entries, prune_entries
+from bricksight.features._cache import do_without
 
 PHOTO = "ab" * 32
 OTHER = "cd" * 32
@@ -112,6 +113,16 @@ def test_put__a_full_disk_is_said_once_and_the_run_goes_on(
 def test_open__a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CacheError, match=r"cannot be opened .* BRICKSIGHT_CACHE_DIR"):
         open_cache(tmp_path / "missing" / "features.sqlite")
+
+
+def test_extract__a_cache_that_cannot_be_opened_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "missing" / "features.sqlite"
+    for _ in range(2):
+        do_without(path, sqlite3.OperationalError("unable to open database file"))
+    (said,) = caplog.messages
+    assert said.startswith(f"The feature cache {path} cannot be written (unable to open")
 
 
 WRITER = textwrap.dedent("""

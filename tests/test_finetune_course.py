@@ -17,7 +17,7 @@ from bricksight.retrain import RetrainResult, retrain
 from bricksight.training import Mixture, Pictures
 from photos import draw, write_photo_folder
 from tensorboard_events import read_events
-from tiny_bundle import SPLIT
+from tiny_bundle import SPLIT, model_files
 from tiny_modules import write_keras_file, write_reusable_saved_model
 
 TINY = FineTuneConfig(
@@ -98,6 +98,9 @@ def assert_equal(found: RetrainResult, expected: RetrainResult) -> None:
     np.testing.assert_array_equal(ours.trained.head.bias, other.trained.head.bias)
     np.testing.assert_array_equal(ours.trained.held_out, other.trained.held_out)
     assert ours.trained.history == other.trained.history
+    files = model_files(found)
+    assert len(files) >= 6
+    assert [name for name, content in model_files(expected).items() if files[name] != content] == []
 
 
 def write_renders(folder: Path) -> Path:

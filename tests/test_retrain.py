@@ -17,7 +17,7 @@ from bricksight._optional import require_tensorflow
 from bricksight.bundle import open_bundle
 from bricksight.cli._result import result_json
 from bricksight.config import AugmentConfig, HeadConfig, Mirror, RetrainConfig, SplitConfig
-from bricksight.errors import BricksightError, BundleError, DataError
+from bricksight.errors import BricksightError, BundleError, ConfigError, DataError, OutputError
 from bricksight.evaluation import evaluate, warnings_of
 from bricksight.features import list_entries
 from bricksight.predict import Predictor
@@ -25,7 +25,7 @@ from bricksight.retrain import RetrainResult, retrain
 from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
 from photos import draw
 from tensorboard_events import read_events
-from tiny_bundle import SPLIT, STEPS, train_tiny
+from tiny_bundle import SPLIT, STEPS, model_files, train_tiny
 from tiny_modules import write_keras_file
 
 pytestmark = pytest.mark.tf
@@ -86,6 +86,8 @@ def head_of(run: RetrainResult) -> np.ndarray:
 
 def assert_equal_runs(one: RetrainResult, other: RetrainResult) -> None:
     np.testing.assert_array_equal(head_of(one), head_of(other))
+    files = model_files(one)
+    assert [name for name, content in model_files(other).items() if files[name] != content] == []
     assert metrics_of(one) == metrics_of(other)
 
 
@@ -701,7 +703,95 @@ def test_out__is_named_after_photos_and_time(
     assert open_bundle(made).labels == ("blue", "green", "red")
 
 
+# Places.
+
+
+class At:
+    """A reporter that does something when a stage begins."""
+
+    def __init__(self, stage: str, act: Callable[[], object]) -> None:
+        self._stage, self._act = stage, act
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        if title == self._stage:
+            self._act()
+        yield lambda _: None
+
+    def say(self, message: str) -> None:
+        pass
+
+
+def test_out__a_second_run_at_the_same_place_is_refused_before_any_work(
+    tiny_run: RetrainResult, tmp_path: Path
+) -> None:
+    notes = Notes()
+
+    def second() -> None:
+        with pytest.raises(OutputError, match="bundle is being written by another run"):
+            again(tiny_run, tmp_path / "bundle", head=FEW_STEPS, reporter=notes)
+
+    again(tiny_run, tmp_path / "bundle", head=FEW_STEPS, reporter=At("Evaluating", second))
+    assert notes.stages == []
+    assert open_bundle(tmp_path / "bundle").labels == ("blue", "green", "red")
+
+
+def test_out__a_model_that_cannot_be_written_there_is_kept_in_the_cache(
+    tiny_run: RetrainResult, tmp_path: Path, own_cache_dir: Path
+) -> None:
+    """Such as on a disk that is taken away, or full, while the training runs."""
+    out = tmp_path / "disk" / "bundle"
+    lost = At("Exporting", lambda: shutil.rmtree(tmp_path / "disk", ignore_errors=True))
+    with pytest.raises(OutputError) as caught:
+        again(tiny_run, out, head=FEW_STEPS, reporter=lost)
+    (kept,) = (own_cache_dir / "rescued").iterdir()
+    assert str(caught.value).startswith(f"{out} cannot be written")
+    assert f"The trained model is complete in {kept}; move it." in str(caught.value)
+    assert Predictor(kept).labels == ("blue", "green", "red")
+
+
+def test_places__what_can_be_written_is_where_one_of_them_cannot(
+    tiny_run: RetrainResult, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs"
+    taken = At("Exporting", lambda: logs.write_text("a file by now"))
+    places = {"summaries_dir": logs, "output_labels": tmp_path / "labels.txt"}
+    with pytest.raises(OutputError, match=rf"logs.* the model folder is {tmp_path / 'bundle'}"):
+        again(tiny_run, tmp_path / "bundle", head=FEW_STEPS, reporter=taken, **places)
+    assert open_bundle(tmp_path / "bundle").labels == ("blue", "green", "red")
+    assert (tmp_path / "labels.txt").read_text() == "blue\ngreen\nred\n"
+
+
+def test_places__one_for_two_outputs_is_refused(tiny_run: RetrainResult, tmp_path: Path) -> None:
+    place = tmp_path / "one"
+    with pytest.raises(ConfigError, match=r"--output_graph and --output_labels are both"):
+        again(tiny_run, tmp_path / "b", output_graph=place, output_labels=place)
+
+
 # Interruption.
+
+
+def test_interrupted__resuming_is_promised_only_where_something_is_kept(
+    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for stage, promised in (("Training", ()), ("Exporting", ("The same command with --resume",))):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            again(
+                tiny_run,
+                tmp_path / "bundle",
+                head=FEW_STEPS,
+                checkpoint_path=tmp_path / "checkpoint",
+                reporter=At(stage, interrupt),
+            )
+        said = " ".join(map(str, caught.value.args))
+        assert bool(said) == bool(promised)
+        assert said.startswith(promised)
+        assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
 def test_resume__gives_the_model_of_an_uninterrupted_run(

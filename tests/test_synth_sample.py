@@ -10,7 +10,8 @@ from PIL import Image
 
 from bricksight import synth
 from bricksight.cli import main
-from bricksight.errors import DataError
+from bricksight.errors import DataError, OutputError
+from small_disk import no_file_larger_than
 
 PHOTOS_A_CLASS = 40
 
@@ -72,8 +73,17 @@ def test_write_sample__refuses_a_file(tmp_path: Path) -> None:
 def test_write_sample__names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(DataError, match=r"The sample cannot be written to .*bricks"):
+    with pytest.raises(OutputError, match=r"file cannot be written"):
         synth.write_sample(tmp_path / "file" / "bricks")
+
+
+def test_write_sample__nothing_is_left_on_a_full_disk(tmp_path: Path) -> None:
+    with (
+        no_file_larger_than(1500),
+        pytest.raises(OutputError, match=r"bricks cannot be written \(File too large\)"),
+    ):
+        synth.write_sample(tmp_path / "bricks")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_contact_sheet__has_a_row_a_class(sample: Path) -> None:

@@ -30,6 +30,7 @@ from bricksight.training import (
 from bricksight.training._examples import best_temperature, doubt_of
 from bricksight.training._objective import Objective
 from bricksight.training.choosing import L2_STRENGTHS
+from small_disk import no_file_larger_than
 
 NUM_CLASSES = 3
 NUM_FEATURES = 8
@@ -167,7 +168,23 @@ def test_train_by_sgd__resumed_equals_uninterrupted(
     whole = sgd()
     np.testing.assert_array_equal(resumed.head.kernel, whole.head.kernel)
     assert resumed.history == whole.history
+    assert Checkpoint(path, "key").is_kept  # until the model is written
+    assert not Checkpoint(path, "other").is_kept
+    Checkpoint(path, "key").discard()
     assert not path.exists()
+
+
+def test_train_by_sgd__a_full_disk_ends_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    kept = Checkpoint(tmp_path / "checkpoint.npz", "key")
+    with no_file_larger_than(500):
+        trained = sgd(checkpoint=kept)
+    np.testing.assert_array_equal(trained.head.kernel, sgd().head.kernel)
+    (said,) = caplog.messages
+    assert "cannot be written (File too large)" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["other key", "half a file"])

@@ -35,6 +35,13 @@ def train_tiny(folder: Path, **settings: object) -> RetrainResult:
     return retrain(config, split=SPLIT, head=head, augment=augment)  # type: ignore[arg-type]
 
 
+def model_files(run: RetrainResult) -> dict[str, bytes]:
+    """Name → content of the bundle's files that hold the model, without reports and logs."""
+    names = ("output_graph.pb", "model.tflite", "head.npz", "output_labels.txt", "saved_model/**/*")
+    files = (file for name in names for file in run.bundle.path.glob(name) if file.is_file())
+    return {file.relative_to(run.bundle.path).as_posix(): file.read_bytes() for file in files}
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> RetrainResult:
     """The run that tests read from; none of them changes its files."""

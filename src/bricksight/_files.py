@@ -1,38 +1,31 @@
 """Files that are either whole or absent, and the folder of cached ones."""
 
+import atexit
 import contextlib
+import errno
+import functools
 import hashlib
+import logging
 import os
 import shutil
+import stat
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import platformdirs
 
-from bricksight.errors import CacheError, OutputError
+from bricksight._disk import advice_on, reason_of, write_probe
+from bricksight._locks import remove_if_left_behind, temporary_folder
+from bricksight.errors import BricksightError, CacheError, OutputError
+
+_LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 
-
-def cache_dir(*parts: str) -> Path:
-    """Returns the folder for cached files, made if need be.
-
-    ``BRICKSIGHT_CACHE_DIR`` names another place than the user's own cache folder.
-
-    Raises:
-        CacheError: the folder cannot be made.
-    """
-    root = os.environ.get("BRICKSIGHT_CACHE_DIR") or platformdirs.user_cache_dir("bricksight")
-    folder = Path(os.path.expanduser(root)).joinpath(*parts)  # noqa: PTH111  (leaves an unknown ~user)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CacheError(
-            f"The cache folder {folder} cannot be made ({error.strerror or error}). "
-            "Set BRICKSIGHT_CACHE_DIR to a folder that can be written to."
-        ) from error
-    return folder
+Result = TypeVar("Result")
 
 
 @contextlib.contextmanager
@@ -43,12 +36,24 @@ def writing(place: Path | str) -> Iterator[None]:
         place: what the block writes, as the user named it.
 
     Raises:
-        OutputError: the block has met an ``OSError``: no permission, a full disk, a name too long.
+        OutputError: the block cannot write: no permission, a full disk, a name too long. It is
+            raised too where a library puts the system's refusal into an error of its own.
     """
     try:
         yield
-    except OSError as error:
-        raise OutputError(f"{place} cannot be written ({error.strerror or error}).") from error
+    except BricksightError:
+        raise
+    except Exception as error:
+        reason = reason_of(error, Path(place))
+        if reason is None:
+            raise
+        raise _refused(place, *reason) from error
+
+
+def _refused(place: Path | str, number: int, reason: str) -> OutputError:
+    refused = OutputError(f"{place} cannot be written ({reason}). {advice_on(number)}")
+    refused.place, refused.number, refused.reason = str(place), number, reason
+    return refused
 
 
 @contextlib.contextmanager
@@ -58,15 +63,172 @@ def replacing(path: Path) -> Iterator[Path]:
     The name may be used for a file or for a folder. A block that fails leaves nothing behind, and
     a reader sees the old file or the new one, never half of either. A folder that exists and is not
     empty is not replaced: the system refuses it.
+
+    Raises:
+        OutputError: the block or the system cannot write there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    with writing(path), folder_made(path.parent, named=path):
+        require_replaceable(path)
+        with temporary_folder(path.parent, path.name) as holder, under_its_own_name(path, holder):
+            part = holder / path.name
+            yield part
+            part.replace(path)
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuses what a new file could not, or must not, take the place of.
+
+    Raises:
+        OutputError: it is a device, a pipe, or another user's.
+        OSError: it must not be changed.
+    """
     try:
-        part = holder / path.name
-        yield part
-        part.replace(path)
-    finally:
-        shutil.rmtree(holder, ignore_errors=True)
+        there = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    kind = stat.S_IFMT(there.st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        raise OutputError(f"{path} is a device or a pipe; it is not replaced. Name a file.")
+    if sys.platform == "win32" or kind != stat.S_IFREG:
+        return
+    folder = path.parent.stat()
+    owners = (there.st_uid, folder.st_uid, 0)
+    if folder.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
+        raise OutputError(f"{path} belongs to another user; it cannot be replaced. Name another.")
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
+    except OSError as error:
+        if error.errno == errno.EPERM:  # it must not be changed (chattr +i), whoever asks
+            raise
+
+
+@contextlib.contextmanager
+def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
+    """Makes a folder and those above it; removes them if the block fails and they are empty.
+
+    Args:
+        folder: may be there already.
+        named: what an error is to name.
+    """
+    missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    with writing(named or folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        for one in missing:
+            with contextlib.suppress(OSError):
+                one.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
+    """Names ``path`` in an error about a temporary place."""
+    try:
+        yield
+    except OutputError as error:
+        if error.place and Path(error.place).is_relative_to(holder):
+            raise _refused(path, error.number, error.reason) from error
+        raise
+
+
+def cache_root() -> Path:
+    """Returns the place of the cache, whether it is there or not.
+
+    ``BRICKSIGHT_CACHE_DIR`` names another place than the user's own cache folder.
+    """
+    root = os.environ.get("BRICKSIGHT_CACHE_DIR") or platformdirs.user_cache_dir("bricksight")
+    with contextlib.suppress(RuntimeError):  # nobody knows the user's home
+        return Path(root).expanduser()
+    return Path(root)
+
+
+def cache_dir(*parts: str) -> Path:
+    """Returns the folder for cached files, made if need be.
+
+    Where the cache cannot be written, because the disk is full or the folder is read-only, it is a
+    temporary folder of this process, and a warning says so once.
+
+    Raises:
+        CacheError: not even a temporary folder can be made.
+    """
+    cache = _cache(cache_root())
+    try:
+        return cache.folder(*parts)
+    except OSError as error:
+        cache.give_up(error)
+    try:
+        return cache.folder(*parts)
+    except OSError as error:
+        raise CacheError(
+            f"The cache folder {cache.root} cannot be made ({error.strerror or error}). "
+            "Set BRICKSIGHT_CACHE_DIR to a folder that can be written to."
+        ) from error
+
+
+def give_up_cache(error: Exception) -> None:
+    """Has this process go on without the cache, which could not be written, and says so once."""
+    _cache(cache_root()).give_up(error)
+
+
+def in_cache(write: Callable[[Path], Result], *parts: str) -> Result:
+    """Returns ``write(cache_dir(*parts))``, tried again without the cache if that is full.
+
+    Raises:
+        OutputError: the temporary folder is full too.
+    """
+    try:
+        return write(cache_dir(*parts))
+    except OutputError as error:
+        if not _cache(cache_root()).give_up(error):
+            raise
+    return write(cache_dir(*parts))
+
+
+@functools.cache
+def _cache(root: Path) -> "_Cache":
+    return _Cache(root)
+
+
+class _Cache:
+    """The cache folder, or a temporary one in its stead."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._is_tried = self._is_given_up = False
+
+    def folder(self, *parts: str) -> Path:
+        """Returns a folder of it, made if need be."""
+        folder = self.root.joinpath(*parts)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not self._is_tried:
+            with temporary_folder(self.root, "bricksight") as holder:
+                write_probe(holder / "probe")
+            self._is_tried = True
+        return folder
+
+    def give_up(self, error: Exception) -> bool:
+        """Takes a temporary folder instead; tells whether it had not done so before."""
+        if self._is_given_up:
+            return False
+        reason = getattr(error, "reason", "") or getattr(error, "strerror", "") or error
+        _LOGGER.warning(
+            "The cache folder %s cannot be written (%s). This run goes on without it. Free space "
+            "there, or set BRICKSIGHT_CACHE_DIR to another folder.",
+            self.root,
+            reason,
+        )
+        self._is_given_up, self._is_tried = True, False
+        self.root = Path(tempfile.mkdtemp(prefix="bricksight-cache-"))
+        atexit.register(shutil.rmtree, self.root, ignore_errors=True)
+        return True
+
+
+def remove_left_behind_in_cache() -> int:
+    """Returns how many temporary folders of killed runs have been removed from the cache."""
+    held = [Path(name) / one for name, ones, _ in os.walk(cache_root()) for one in ones]
+    return sum(remove_if_left_behind(folder) for folder in held)
 
 
 def sha256_of(path: Path) -> str:

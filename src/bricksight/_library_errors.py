@@ -4,7 +4,6 @@ import contextlib
 import struct
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from bricksight.errors import BricksightError
 
@@ -35,12 +34,12 @@ _LONGEST_REASON = 300
 
 
 @contextlib.contextmanager
-def library_errors_as(kind: type[BricksightError], path: Path, problem: str) -> Iterator[None]:
+def library_errors_as(kind: type[BricksightError], source: object, problem: str) -> Iterator[None]:
     """Turns what a library raises on a model file in the block into an error of ours.
 
     Args:
         kind: of the error.
-        path: the file that the block reads or runs.
+        source: the file that the block reads or runs, or what messages call it.
         problem: what is then to be said of it, such as "is not a model that LiteRT can run".
 
     Raises:
@@ -55,8 +54,8 @@ def library_errors_as(kind: type[BricksightError], path: Path, problem: str) -> 
         if not isinstance(error, _OF_PYTHON) and library not in _LIBRARIES:
             raise
         if isinstance(error, OSError) and error.strerror:
-            raise kind(f"{path} cannot be read: {error.strerror}.") from error
-        raise kind(f"{path} {problem}: {_reason(error)}") from error
+            raise kind(f"{source} cannot be read: {error.strerror}.") from error
+        raise kind(f"{source} {problem}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -47,7 +47,8 @@ class _Diversion:
 
     def at_exit(self) -> None:
         """A process may end while a thread is still inside a block; nothing may be lost by it."""
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            sys.stderr.flush()
         self._end()
 
     def _end(self) -> None:
@@ -57,7 +58,8 @@ class _Diversion:
             self._caught.seek(0)
             for line in self._caught:
                 if not _NOTICE.match(line):
-                    os.write(2, line)
+                    with contextlib.suppress(OSError):  # nobody reads stderr any more
+                        os.write(2, line)
             self._caught.close()
             self._saved = self._caught = None
 

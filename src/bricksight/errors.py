@@ -28,12 +28,26 @@ class CacheError(BricksightError):
     """The folder of cached files cannot be used."""
 
 
-class OutputError(BricksightError):
-    """A file or folder cannot be written: no permission, a full disk, a place that is taken."""
+class OutputError(BricksightError, OSError):
+    """A file or folder cannot be written: no permission, a full disk, a place that is taken.
+
+    Attributes:
+        place: What was to be written; empty where the message says more than ``reason``.
+        reason: The system's words.
+        number: The system's errno.
+    """
+
+    place: str = ""
+    reason: str = ""
+    number: int = 0
 
 
 class BundleError(BricksightError):
     """A model folder is missing, damaged, or newer than this version reads."""
+
+
+class UntrustedModelError(BundleError, ModuleError):
+    """A model file may do more than compute, so it is only used when the user trusts it."""
 
 
 class ExportError(BricksightError):

@@ -1,11 +1,15 @@
 """Frames kept as photos in class folders, so that mistakes become training photos."""
 
+import contextlib
+import io
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from bricksight._places import try_folder
 from bricksight.camera.observe import Observation, to_rgb
 from bricksight.config import user_path
 from bricksight.dataset import label_fault
@@ -27,12 +31,14 @@ class Keeper:
 
         Raises:
             ConfigError: photos in a folder of this name would not be of the class ``label``.
+            OutputError: nothing can be written below ``save_dir``.
         """
         self.save_dir = save_dir = user_path(save_dir, "--save_dir")
         self.label = label
         if label is not None and (fault := label_fault(label, save_dir)):
             raise ConfigError(f"--save_label is {label!r}; it {fault}.")
         self._groups: dict[str, tuple[str, float]] = {}
+        try_folder(save_dir)
 
     def press(self, key: str, seen: Observation) -> str | None:
         """Saves the frame if ``key`` asks for it, and returns what to tell the user.
@@ -93,13 +99,16 @@ def write_photo(folder: Path, stem: str, pixels: np.ndarray) -> Path:
     Raises:
         CameraError: the file cannot be written.
     """
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=_QUALITY, subsampling=0)
     path, number = folder / f"{stem}.jpg", 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             try:
-                with path.open("xb") as file:
-                    Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY, subsampling=0)
+                with path.open("xb") as file, _whole_or_absent(path):
+                    file.write(content.getvalue())
+                    file.flush()
                 return path
             except FileExistsError:
                 number += 1
@@ -108,3 +117,12 @@ def write_photo(folder: Path, stem: str, pixels: np.ndarray) -> Path:
         raise CameraError(
             f"{path} cannot be written ({error.strerror or error}). Name another --save_dir."
         ) from error
+
+
+@contextlib.contextmanager
+def _whole_or_absent(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)  # half a photo would be trained on
+        raise

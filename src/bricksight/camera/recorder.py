@@ -7,8 +7,9 @@ import numpy as np
 
 from bricksight._files import writing
 from bricksight._native_path import native_path
+from bricksight._places import try_file
 from bricksight.camera.video import load_cv2
-from bricksight.errors import CameraError, ConfigError
+from bricksight.errors import CameraError, ConfigError, OutputError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 """File name extension → FourCC of a codec that every build of OpenCV can write."""
@@ -29,6 +30,7 @@ class Recorder:
         Raises:
             ConfigError: the extension is another.
             CameraError: the file exists, or its folder does not.
+            OutputError: the file cannot be written.
         """
         if path.suffix.lower() not in CODECS:
             raise ConfigError(f"--record is {path}; it must end with {', '.join(CODECS)}.")
@@ -36,6 +38,7 @@ class Recorder:
             raise CameraError(f"--record {path} exists already. Name another file, or remove it.")
         if not path.parent.is_dir():
             raise CameraError(f"--record {path}: the folder {path.parent} does not exist. Make it.")
+        try_file(path)
         self.path = path
         self.fps = min(fps, _MAX_LIVE_FPS)
         self._writer: Any = None
@@ -67,10 +70,18 @@ class Recorder:
         self._num_written = max(num_due, self._num_written)
 
     def close(self) -> None:
-        """Ends the file; without this it does not play."""
+        """Ends the file; without this it does not play.
+
+        Raises:
+            CameraError: the disk is full, so that the end is missing.
+        """
         if self._writer is not None:
             self._writer.release()
             self._writer = None
+            try:
+                try_file(self.path)  # OpenCV does not say that a disk is full
+            except OutputError as error:
+                raise CameraError(f"{error} The recording is not complete.") from error
 
     def _open(self, picture: np.ndarray) -> Any:
         cv2 = load_cv2()

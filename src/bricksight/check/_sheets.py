@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from bricksight import images
 from bricksight._files import replacing
 from bricksight._lettering import draw_text, shortened, text_width
+from bricksight._locks import short_name
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
 from bricksight._walk import mark_as_own
@@ -17,6 +17,7 @@ from bricksight.check._report import CheckReport
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
 from bricksight.errors import ConfigError, ImageError
+from bricksight.images.decoding import decode_image
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)
@@ -137,7 +138,7 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
-        name, title = label, f"{label}  ({counted(len(photos), 'photo')})"
+        name, title = short_name(label), f"{label}  ({counted(len(photos), 'photo')})"
         if page:
             name += f", sheet {page + 1}"
         if num_pages > 1:
@@ -207,7 +208,7 @@ def _tile(path: Path, name: str, thumb: int) -> Image.Image:
     tile.paste(_MOUNT, (0, 0, thumb, thumb))
     draw = ImageDraw.Draw(tile)
     try:
-        photo = Image.fromarray(images.decode(path, min_size=thumb))
+        photo = decode_image(path, min_size=thumb)
     except ImageError as error:
         _draw_line(draw, thumb / 2, str(error), _RED, room=thumb - 2 * _GAP)
     else:

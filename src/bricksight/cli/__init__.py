@@ -1,11 +1,11 @@
 """The command line: text in, exit code out.
 
 0 is success, 1 a problem that the user can fix, 2 a command that cannot be understood, 130 an
-interruption. To add a command: a file with a function whose docstring is the help, and a line in
-``COMMANDS``.
+interruption, 143 SIGTERM. To add a command: a file with a function whose docstring is the help, and
+a line in ``COMMANDS``.
 """
 
-import os
+import errno
 import shlex
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,14 @@ from bricksight._text import message_lines
 from bricksight._version import __version__
 from bricksight.cli._help import default_shown, formatter
 from bricksight.cli._output import note, prepare_streams
-from bricksight.cli._paths import STDIN, take_values
+from bricksight.cli._process import (
+    ending_cleanly,
+    exit_code_of,
+    flush_stdout,
+    silence_stdout,
+    stdout_fails,
+)
+from bricksight.cli._values import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError
 
 COMMANDS = {
@@ -103,6 +110,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["classify"]:  # cyclopts takes a lone dash for an option without a name
         words = [STDIN if word == "-" else word for word in words]
+    try:
+        with ending_cleanly():
+            code = _run(words)
+            flush_stdout()
+    except KeyboardInterrupt as stop:
+        return _fail(" ".join(["Interrupted.", *map(str, stop.args)]), exit_code_of(stop))
+    except BrokenPipeError:
+        silence_stdout()
+        return 0  # the reader, such as `head`, has seen enough
+    except OSError as error:
+        return _fail_by_system(error)
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        silence_stdout()
+        return 0  # the same, by rich, which wants to end with 1
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    """Returns the exit code of the command; what the user can fix is told."""
     app = make_app("".join(words[:1]))
     try:
         code = app(words, exit_on_error=False, print_error=False)
@@ -113,17 +141,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except BricksightError as error:
         return _fail(str(error), 1)
-    except KeyboardInterrupt:
-        return _fail("Interrupted.", 130)
-    except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.filename is None:
-            raise
-        return _fail(f"{error.filename}: {error.strerror}", 1)
     return code if isinstance(code, int) else 0
+
+
+def _fail_by_system(error: OSError) -> int:
+    """Tells in one line what the system has refused; what it has not is a fault of ours."""
+    reason, where = error.strerror or str(error), error.filename2 or error.filename
+    # Every other place that is full has a name by now.
+    if stdout_fails() or (where is None and error.errno == errno.ENOSPC):
+        silence_stdout()
+        return _fail(f"stdout cannot be written ({reason}).", 1)
+    if error.errno is None:
+        raise error
+    return _fail(reason if where is None else f"{where}: {reason}", 1)
 
 
 def _in_plain_words(error: Exception, command: str) -> str:

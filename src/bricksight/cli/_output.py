@@ -6,6 +6,7 @@ through here cannot steer the terminal, forge a line, or fail for want of a char
 
 import contextlib
 import functools
+import io
 import os
 import sys
 from typing import Any, TextIO
@@ -76,8 +77,22 @@ def own_stderr() -> TextIO:
 
 @functools.cache
 def _duplicate_of_stderr() -> TextIO:
-    encoding = _encoding(sys.stderr)
-    return os.fdopen(os.dup(_STDERR), "w", 1, encoding=encoding, errors="backslashreplace")
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Patient(os.dup(_STDERR), "w")),
+        encoding=_encoding(sys.stderr),
+        errors="backslashreplace",
+        line_buffering=True,
+    )
+
+
+class _Patient(io.FileIO):
+    """A stream whose reader may go, or whose disk may be full: no run ends for its progress."""
+
+    def write(self, content: Any, /) -> int:
+        """Writes what can be written, and drops the rest."""
+        with contextlib.suppress(OSError):
+            return super().write(content)
+        return len(memoryview(content).cast("B"))
 
 
 def _encoding(stream: TextIO) -> str:

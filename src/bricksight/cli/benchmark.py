@@ -33,6 +33,7 @@ class Comparing:
         out: Also write benchmark.md, benchmark.json and, with data, benchmark.png to this folder.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
+        trust: Run models even if they may reach for files, the network or programs.
     """
 
     data: Path | None = None
@@ -44,6 +45,7 @@ class Comparing:
     out: Path | None = None
     json: bool = False
     quiet: bool = False
+    trust: bool = False
 
     def settings(self) -> "Settings":
         """Returns what the library is asked for."""
@@ -55,6 +57,7 @@ class Comparing:
             runtimes=tuple(self.runtime.split(",")) if self.runtime else (),
             batch=_numbers("batch", self.batch),
             rounds=self.rounds,
+            trust=self.trust,
         )
 
 
@@ -85,6 +88,7 @@ def benchmark(
         split: How the photos are dealt, and which belong together.
     """
     from bricksight import benchmark as benchmarking
+    from bricksight._places import try_folder
     from bricksight._walk import mark_as_own
     from bricksight.cli._console import ConsoleReporter, Stages
 
@@ -93,11 +97,11 @@ def benchmark(
     settings = comparing.settings()
     if comparing.data is None and (split or comparing.bucket != "all"):
         raise ConfigError("--bucket and the split are of photos, and --data names none.")
-    photos = _photos(models, comparing, split or {})
     if comparing.out is not None:
-        comparing.out.mkdir(parents=True, exist_ok=True)  # before the long run, in case it fails
+        try_folder(comparing.out)
         if comparing.data is not None:
             mark_as_own(comparing.out, among=comparing.data)
+    photos = _photos(models, comparing, split or {})
     with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
         found = benchmarking.benchmark(
             models, photos=photos, settings=settings, progress=stages.update
@@ -129,13 +133,17 @@ def _photos(
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:
+    from bricksight._files import replacing
     from bricksight.benchmark import accuracy_plot
 
     text, figures, plot = (out / name for name in NAMES)
     markdown = found.to_markdown()
     plot.unlink(missing_ok=True)  # one of an earlier run would not belong to these figures
     if any(one.accuracy is not None for one in found.measurements):
-        accuracy_plot(found.measurements, plot)
+        with replacing(plot) as part:
+            accuracy_plot(found.measurements, part)
         markdown += f"\n![Accuracy against latency]({plot.name})\n"
-    text.write_text(markdown, encoding="utf-8")
-    figures.write_text(json_text(found.to_json(), indent=2) + "\n", encoding="utf-8")
+    content = {text: markdown, figures: json_text(found.to_json(), indent=2) + "\n"}
+    for path, words in content.items():
+        with replacing(path) as part:
+            part.write_text(words, encoding="utf-8")

@@ -26,9 +26,9 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
     from dataclasses import asdict
 
     from bricksight.cli._console import stdout_console
-    from bricksight.features import default_cache_path, list_entries
+    from bricksight.features import kept_cache_path, list_entries
 
-    path = path or default_cache_path()
+    path = path or kept_cache_path()
     entries = list_entries(path)
     if json:
         content = {"path": str(path), "entries": [asdict(entry) for entry in entries]}
@@ -52,6 +52,8 @@ def prune(
 ) -> int:
     """Deletes features that have not been used for long; they are computed again when needed.
 
+    What killed runs have left in the cache folder goes too.
+
     Args:
         path: The cache file; that of all runs by default.
         older_than_days: Delete what has not been used for so many days.
@@ -59,7 +61,8 @@ def prune(
     """
     import time
 
-    from bricksight.features import default_cache_path, list_entries, prune_entries
+    from bricksight._files import remove_left_behind_in_cache
+    from bricksight.features import kept_cache_path, list_entries, prune_entries
 
     if all == (older_than_days is not None):
         raise ConfigError("Say what to delete: either --older_than_days N, or --all.")
@@ -67,7 +70,9 @@ def prune(
         raise ConfigError(
             f"--older_than_days is {older_than_days:g}; it must be a number of days, 0 or more."
         )
-    path = path or default_cache_path()
+    if path is None:
+        remove_left_behind_in_cache()
+    path = path or kept_cache_path()
     limit = time.time() - (older_than_days or 0.0) * 86_400
     entries = [entry for entry in list_entries(path) if all or entry.last_used < limit]
     freed = prune_entries(path, entries)

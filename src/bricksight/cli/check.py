@@ -55,12 +55,15 @@ def check(
         Print nothing and show no progress.
     """
     from bricksight import check as checking
+    from bricksight._places import try_folder
 
     sheets = contact_sheets
     if sheets is None and not json:
         sheets = _default_sheets(image_dir)
     if no_contact_sheets:
         sheets = None
+    if sheets is not None:
+        try_folder(sheets)
     with Stages(ConsoleReporter(quiet=quiet)) as progress:
         report = checking.check(image_dir, split=split, progress=progress.update)
         if sheets is not None:

@@ -1,6 +1,8 @@
 """``bricksight demo``: the whole job on what the package ships."""
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from bricksight.cli._output import say
@@ -14,11 +16,8 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
     Args:
         out: The model folder to write; an existing one of an earlier demo is replaced.
     """
-    import shutil
-
     from bricksight import synth
     from bricksight._text import percent
-    from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_result
     from bricksight.config import RetrainConfig
@@ -30,17 +29,36 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         photos = Path(folder) / "sample"
         num_photos = synth.write_sample(photos)
         say(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as `bricksight sample`")
-        if out.exists():
-            open_bundle(out)  # refuses to remove anything but a bundle
-            shutil.rmtree(out)
         # The network for bricks was trained on renders of these very parts.
         config = RetrainConfig(
             image_dir=photos, out=out, tfhub_module="packaged:efficientnet_lite0"
         )
-        result = retrain(config, reporter=ConsoleReporter())
+        with _replaced(out):
+            result = retrain(config, reporter=ConsoleReporter())
         tested = result.findings.data.bucket("testing")[0]
         answer = Predictor(out).predict(tested.path, top_k=3)
         print_result(result)
         named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
         say(f"A photo it has not seen, {tested.relative_path}: {named}")
     return 0
+
+
+@contextlib.contextmanager
+def _replaced(out: Path) -> Iterator[None]:
+    """Has the model of an earlier demo go once the block has written a new one, and not before."""
+    from bricksight._files import writing
+    from bricksight._locks import temporary_folder
+    from bricksight._places import is_empty, moved
+    from bricksight.bundle import open_bundle
+    from bricksight.errors import BundleError
+    from bricksight.synth import SAMPLE_LABELS
+
+    if not out.exists() or (out.is_dir() and is_empty(out)):
+        yield
+        return
+    if open_bundle(out).labels != SAMPLE_LABELS:
+        raise BundleError(f"{out} is not of an earlier demo; it is not replaced. Name another.")
+    with writing(out):
+        holder = temporary_folder(out.absolute().parent, out.name)
+        with holder as aside, moved([(None, out)], aside=aside):
+            yield

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated
 
 from bricksight.cli._help import panel
-from bricksight.cli._output import note, say, say_json
+from bricksight.cli._output import say, say_json
 from bricksight.config import (
     AugmentConfig,
     FilesConfig,
@@ -78,13 +78,9 @@ def retrain(
         quiet=output.quiet or output.json,
         lines=config.logging_verbosity in ("DEBUG", "INFO"),
     )
-    try:
-        result = room.retrain(
-            config, split=split, augment=augment, head=head, fine_tune=tuning, reporter=reporter
-        )
-    except KeyboardInterrupt:
-        note("", "Interrupted. The same command with --resume goes on from here.")
-        return 130
+    result = room.retrain(
+        config, split=split, augment=augment, head=head, fine_tune=tuning, reporter=reporter
+    )
     if config.print_misclassified_test_images and not output.json:
         print_misclassified(result)
     if output.json:

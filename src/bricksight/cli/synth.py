@@ -81,10 +81,15 @@ def synth(
         which: Which parts are rendered.
         photos: How the photos are made.
     """
+    from bricksight._files import replacing
+    from bricksight._places import try_file, try_folder
     from bricksight.cli._console import ConsoleReporter
     from bricksight.synth.render import SynthConfig, render_folder
     from bricksight.synth.sheet import contact_sheet
 
+    preview = out.with_name(f"{out.absolute().name}_preview.jpg")
+    try_folder(out)
+    try_file(preview)
     reporter = ConsoleReporter(quiet=photos.quiet)
     labels = _labels(which, reporter.say)
     config = SynthConfig(
@@ -101,8 +106,9 @@ def synth(
     with reporter.stage(f"Rendering {counted(len(labels), 'part')}", total) as advance:
         for count in render_folder(out, config, processes=photos.processes):
             advance(count)
-    preview = out.with_name(f"{out.name}_preview.jpg")
-    contact_sheet(out, labels).save(preview, quality=85, optimize=True)
+    sheet = contact_sheet(out, labels)
+    with replacing(preview) as part:
+        sheet.save(part, format="JPEG", quality=85, optimize=True)
     say(
         f"{total} photos of {counted(len(labels), 'part')} are in {out}; some in {preview}.",
         f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}",

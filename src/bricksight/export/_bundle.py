@@ -1,6 +1,7 @@
 """From a bundle to further files: nothing of what it was trained with is needed but photos."""
 
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from bricksight._files import sha256_of
+from bricksight._files import sha256_of, writing
+from bricksight._places import is_empty, try_file, try_folder
 from bricksight._threads import in_threads, num_cores
+from bricksight._untrusted.folders import is_inside
 from bricksight._walk import photos_below
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
 from bricksight.config import AnyPath, given_or_default, input_path, user_path
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export._formats import (
     ExportedFile,
+    Format,
     export,
     format_named,
     layers_of,
@@ -26,7 +30,13 @@ from bricksight.export._request import InputOutput, Layout, Precision, Request
 from bricksight.export.classifier import Classifier, load_classifier
 from bricksight.images import load_input
 from bricksight.predict import Predictor
-from bricksight.predict._sidecar import Sidecar, read_sidecar, sidecar_path, write_sidecar
+from bricksight.predict._sidecar import (
+    Sidecar,
+    is_described,
+    read_sidecar,
+    sidecar_path,
+    write_sidecar,
+)
 
 MAX_PHOTOS = 200
 """As many prove a file, and as many give an int8 file its ranges."""
@@ -61,6 +71,8 @@ class Exporter:
     Args:
         bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
+        trust: Write a network even if it may reach for files, the network or programs; see
+            docs/security.md.
     """
 
     def __init__(
@@ -68,8 +80,10 @@ class Exporter:
         bundle: Bundle | AnyPath,
         *,
         photos_dir: AnyPath | None = None,
+        trust: bool = False,
     ) -> None:
         self._bundle = bundle = as_bundle(bundle)
+        self._trust = trust
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
         self._is_named_here = photos_dir is not None
         self._photos_dir = Path(named) if named else None
@@ -85,27 +99,53 @@ class Exporter:
     ) -> ExportedFile:
         """Writes a file with its description beside it; see ``export_bundle``."""
         chosen = given_or_default(choices, Choices, "choices")
-        require_choice(format_name, chosen.given())
-        default = self._bundle.path / EXPORTS / _file_name(format_name, chosen)
-        path = default if out is None else user_path(out, "--out")
-        path = path.absolute()
-        before = self._require_free(path, is_folder="." not in format_named(format_name).file_name)
-        request = self._request(format_name, chosen)
-        exported = export(self._classifier, format_name, path, request, written_before=before)
-        figures: dict[str, Any] = {
-            "precision": exported.precision,
-            "size_bytes": exported.size_bytes,
-            "inference_ms": round(exported.inference_ms, 3),
-            **asdict(exported.agreement),
-            "accuracy": exported.accuracy and asdict(exported.accuracy),
-        }
-        write_sidecar(path, self._sidecar(exported, figures))
-        if _is_below(path, self._bundle.path):
-            entry = {"format": format_name, "file": path.name, **figures}
-            add_export(self._bundle, path, exported.files, entry)
-        return exported
+        path, before = self.require_place(format_name, out=out, choices=chosen)
+        figures: dict[str, Any] = {}
 
-    def _require_free(self, path: Path, *, is_folder: bool) -> tuple[str, ...]:
+        def describe(exported: ExportedFile, part: Path) -> None:
+            figures.update(_figures(exported))
+            write_sidecar(part, self._sidecar(exported, part, figures))
+
+        def record(exported: ExportedFile) -> None:
+            if _is_below(path, self._bundle.path):
+                entry = {"format": format_name, "file": path.name, **figures}
+                add_export(self._bundle, path, (*exported.files, sidecar_path(path)), entry)
+
+        return export(
+            self._classifier,
+            format_name,
+            path,
+            self._request(format_name, chosen),
+            written_before=before,
+            describe=describe,
+            record=record,
+        )
+
+    def require_place(
+        self, format_name: str, *, out: AnyPath | None, choices: Choices
+    ) -> tuple[Path, tuple[str, ...]]:
+        """Tries, before any work, the place of a file.
+
+        Returns:
+            The place, and what an earlier export has written into it if it is a folder.
+
+        Raises:
+            ConfigError: the place is of another kind, or holds what export has not written.
+            OutputError: it cannot be written.
+        """
+        require_choice(format_name, choices.given())
+        described = format_named(format_name)
+        default = self._bundle.path / EXPORTS / _file_name(format_name, choices)
+        path = (default if out is None else user_path(out, "--out")).absolute()
+        is_folder = "." not in described.file_name
+        with writing(path):
+            before = self._require_free(path, described, is_folder=is_folder)
+        for one in (path, *(path.with_suffix(suffix) for suffix in described.companions)):
+            (try_folder if is_folder else try_file)(one)
+        try_file(sidecar_path(path))
+        return path, before
+
+    def _require_free(self, path: Path, described: Format, *, is_folder: bool) -> tuple[str, ...]:
         """Refuses what would take the place of something that export has not written.
 
         Returns what an earlier export has written into the folder.
@@ -118,17 +158,26 @@ class Exporter:
             raise ConfigError(
                 f"--out {path} is {kinds[0]}, and {kinds[1]} is to be written. Name another."
             )
-        if path.is_dir() and any(path.iterdir()) and not sidecar_path(path).is_file():
-            raise ConfigError(
-                f"--out {path} is a folder that is not empty, and not one that bricksight export "
-                "has written. Name another, or remove it first."
-            )
         if _is_below(path, self._bundle.path) and not _is_below(path, self._bundle.path / EXPORTS):
             raise ConfigError(
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        return read_sidecar(path).files if is_folder and sidecar_path(path).is_file() else ()
+        if is_described(path):
+            return tuple(read_sidecar(path).files) if is_folder and path.is_dir() else ()
+        if path.is_dir() and not is_empty(path):
+            raise ConfigError(
+                f"--out {path} is a folder that is not empty, and not one that bricksight export "
+                "has written. Name another, or remove it first."
+            )
+        companions = (path.with_suffix(suffix) for suffix in described.companions)
+        for one in (*(() if is_folder else (path,)), *companions, sidecar_path(path)):
+            if os.path.lexists(one):
+                raise ConfigError(
+                    f"{one} is there already, and bricksight export has not written it. Name "
+                    "another --out, or remove it first."
+                )
+        return ()
 
     def _request(self, format_name: str, chosen: Choices) -> Request:
         described = format_named(format_name)
@@ -141,10 +190,14 @@ class Exporter:
             layout=chosen.layout or "nchw",
             io=chosen.io or default_io,
             unknown_threshold=self._bundle.manifest.unknown_threshold,
+            trust=self._trust,
         )
 
-    def _sidecar(self, exported: ExportedFile, agreement: Mapping[str, Any]) -> Sidecar:
+    def _sidecar(self, exported: ExportedFile, part: Path, agreement: Mapping[str, Any]) -> Sidecar:
+        """Returns the description of a model that still lies at ``part``."""
         manifest = self._bundle.manifest
+        folder = part if part.is_dir() else part.parent
+        written = (part.parent / file.relative_to(exported.path.parent) for file in exported.files)
         return Sidecar(
             labels=manifest.labels,
             input=manifest.input,
@@ -153,11 +206,7 @@ class Exporter:
             precision=exported.precision,
             layers=layers_of(self._classifier, exported.format),
             agreement=agreement,
-            files=tuple(
-                file.relative_to(exported.path).as_posix()
-                for file in exported.files
-                if exported.path.is_dir()
-            ),
+            files={file.relative_to(folder).as_posix(): sha256_of(file) for file in written},
             origin={
                 "bundle": self._bundle.path.resolve().name,
                 "created": manifest.created,
@@ -167,7 +216,7 @@ class Exporter:
 
     @functools.cached_property
     def _classifier(self) -> Classifier:
-        return load_classifier(self._bundle)
+        return load_classifier(self._bundle, trust=self._trust)
 
     @functools.cached_property
     def _photos(self) -> dict[str, list[Path]]:
@@ -176,7 +225,7 @@ class Exporter:
         found: dict[str, list[Path]] = {bucket: [] for bucket in _BUCKETS}
         if folder is not None and folder.is_dir():
             for one in self._bundle.photos():
-                if (path := folder / one.path).is_file():
+                if self._is_its_photo(path := folder / one.path, one.sha256):
                     found[one.bucket].append(path)
             if not any(found.values()) and (self._is_named_here or not self._bundle.photos()):
                 found["testing"], _ = photos_below(folder)
@@ -195,6 +244,16 @@ class Exporter:
                 f"{where}. Name a folder of photos with --image_dir, one sub-folder a class."
             )
         return found
+
+    def _is_its_photo(self, path: Path, sha256: str) -> bool:
+        """Returns whether a photo that the bundle names is there to be read.
+
+        Where a link leads out of the folder, it has to be the very photo of the training.
+        """
+        folder = self._photos_dir
+        if folder is None or not path.is_file():
+            return False
+        return is_inside(path, folder) or sha256_of(path) == sha256
 
     @functools.cached_property
     def _proof(self) -> Proof:
@@ -259,6 +318,7 @@ def export_bundle(
     out: AnyPath | None = None,
     photos_dir: AnyPath | None = None,
     choices: Choices | None = None,
+    trust: bool = False,
 ) -> ExportedFile:
     """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
 
@@ -271,13 +331,27 @@ def export_bundle(
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.
         choices: precision and the like.
+        trust: write a network even if it may reach for files, the network or programs.
 
     Raises:
+        UntrustedModelError: it may, and ``trust`` is not given.
         ConfigError: there is no such format, or it is not to be had as chosen.
         ExportError: there are no photos, or the file gives other answers; nothing is left of it.
+        OutputError: the file cannot be written, or another run writes it.
         MissingPackageError: what writes or runs the format is not installed.
     """
-    return Exporter(bundle, photos_dir=photos_dir).export(format_name, out=out, choices=choices)
+    exporter = Exporter(bundle, photos_dir=photos_dir, trust=trust)
+    return exporter.export(format_name, out=out, choices=choices)
+
+
+def _figures(exported: ExportedFile) -> dict[str, Any]:
+    return {
+        "precision": exported.precision,
+        "size_bytes": exported.size_bytes,
+        "inference_ms": round(exported.inference_ms, 3),
+        **asdict(exported.agreement),
+        "accuracy": exported.accuracy and asdict(exported.accuracy),
+    }
 
 
 def _is_below(path: Path, folder: Path) -> bool:

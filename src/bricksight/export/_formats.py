@@ -2,15 +2,17 @@
 
 import gc
 import importlib
-import shutil
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from bricksight._files import replacing
+from bricksight._files import under_its_own_name, writing
 from bricksight._optional import require_installed
+from bricksight._places import claimed, moved
 from bricksight._text import counted
-from bricksight.errors import ConfigError, ExportError
+from bricksight.errors import ConfigError, ExportError, OutputError
 from bricksight.export._proof import Accuracy, Agreement, measured
 from bricksight.export._request import Precision, Request
 from bricksight.export.classifier import Classifier
@@ -40,6 +42,7 @@ class Format:
         options: What else may be chosen: name → values, the default first.
         companions: Suffixes of the files that are written beside the one.
         proved: The file in the folder, where it is a folder, that is run.
+        also: ``module:function`` that checks what the runtime does not use of the file.
         packages: What has to be installed beyond plain dependencies → the extra that installs it.
     """
 
@@ -50,6 +53,7 @@ class Format:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     companions: tuple[str, ...] = ()
     proved: str = ""
+    also: str | None = None
     packages: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -61,6 +65,7 @@ FORMATS = {
         writer="bricksight.export.saved_model:write",
         runtime="saved_model",
         file_name="saved_model",
+        also="bricksight.export._signatures:require_signatures",
         options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
@@ -155,10 +160,13 @@ def export(
     request: Request,
     *,
     written_before: Collection[str] = (),
+    describe: Callable[[ExportedFile, Path], None] | None = None,
+    record: Callable[[ExportedFile], None] | None = None,
 ) -> ExportedFile:
     """Writes ``path`` and returns how near it comes to the reference.
 
-    An existing file is replaced, and only by one that has been proved.
+    An existing file is replaced, and only by one that has been proved. In an existing folder, only
+    what an earlier export has written is replaced; where anything fails, all is as it was.
 
     Args:
         classifier: the network.
@@ -167,10 +175,14 @@ def export(
         request: how it is to be written.
         written_before: in an existing folder, what an earlier export has put there and what goes
             now; other files stay.
+        describe: writes further files beside the file as it is before it gets its place.
+        record: called when everything has its place, and before what was there is removed.
 
     Raises:
         ConfigError: there is no such format, or it is not to be had as requested.
         ExportError: the file gives other answers than the reference; nothing is left of it.
+        OutputError: it cannot be written, another run writes it, or it would take the place of a
+            file that export has not written.
     """
     described = format_named(format_name)
     require_choice(format_name, {"precision": request.precision})
@@ -181,36 +193,55 @@ def export(
             if suffix
             else f"{path} is to be a folder of the format {format_name}, not a {path.suffix} file."
         )
-    module, _, function = described.writer.partition(":")
-    write: Callable[[Classifier, Path, Request], None]
-    write = getattr(importlib.import_module(module), function)
-    with replacing(path) as part:
-        write(classifier, part, request)
-        found = measured(
-            part / described.proved,
-            runtime=described.runtime,
-            proof=request.proof,
-            options=layers_of(classifier, format_name),
-        )
-        _require_agreement(format_name, request.precision, found.agreement)
-        files = _files(part, described)
-        size_bytes = sum(file.stat().st_size for file in files)
-        for suffix in described.companions:
-            part.with_suffix(suffix).replace(path.with_suffix(suffix))
-        if path.is_dir():
-            _move_others(path, part, written_before)
-            shutil.rmtree(path)
+    write: Callable[[Classifier, Path, Request], None] = _imported(described.writer)
+    with claimed(path) as folder, under_its_own_name(path, folder):
+        new, old = folder / "new", folder / "old"
+        with writing(path):
+            new.mkdir()
+            old.mkdir()
+            write(classifier, new / path.name, request)
+            exported = _proved(new / path.name, path, classifier, described, request)
+            if describe is not None:
+                describe(exported, new / path.name)
+        moves = _moves(new, path, written_before)
+        with writing(path), moved(moves, aside=old):
+            if record is not None:
+                record(exported)
     gc.collect()  # TensorFlow's graphs hold each other in circles, as large as the network
+    return exported
+
+
+def _proved(
+    part: Path, path: Path, classifier: Classifier, described: Format, request: Request
+) -> ExportedFile:
+    """Returns what the file ``part`` will be as ``path``, once it gives the right answers."""
+    name = next(name for name, one in FORMATS.items() if one is described)
+    found = measured(
+        part / described.proved,
+        runtime=described.runtime,
+        proof=request.proof,
+        options=layers_of(classifier, name),
+        trust=request.trust,
+        also=None if described.also is None else _imported(described.also),
+    )
+    _require_agreement(name, request.precision, found.agreement)
+    files = _files(part, described)
     return ExportedFile(
-        format=format_name,
+        format=name,
         path=path,
         precision=request.precision,
-        size_bytes=size_bytes,
+        size_bytes=sum(file.stat().st_size for file in files),
         files=tuple(path.parent / file.relative_to(part.parent) for file in files),
         agreement=found.agreement,
         accuracy=found.accuracy,
         inference_ms=found.inference_ms,
     )
+
+
+def _imported(name: str) -> Any:
+    """Returns ``module:function``."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def require_choice(format_name: str, chosen: Mapping[str, str]) -> None:
@@ -262,13 +293,32 @@ def _require_agreement(format_name: str, precision: Precision, found: Agreement)
         )
 
 
-def _move_others(old: Path, new: Path, written_before: Collection[str]) -> None:
-    """Moves what is in the folder ``old`` by other hands to ``new``, as far as there is room."""
-    for file in sorted(old.rglob("*")):
-        name = file.relative_to(old)
-        if file.is_file() and name.as_posix() not in written_before and not (new / name).exists():
-            (new / name).parent.mkdir(parents=True, exist_ok=True)
-            file.replace(new / name)
+def _moves(
+    new: Path, path: Path, written_before: Collection[str]
+) -> list[tuple[Path | None, Path]]:
+    """Returns what takes which place so that ``path`` is what was written into ``new``.
+
+    Raises:
+        OutputError: a file of another's is in the way.
+    """
+    beside = [one for one in sorted(new.iterdir()) if one.name != path.name]
+    moves: list[tuple[Path | None, Path]] = [(one, path.with_name(one.name)) for one in beside]
+    part = new / path.name
+    if not path.is_dir():
+        return [(part, path), *moves]
+    files = {
+        file.relative_to(part).as_posix(): file
+        for file in sorted(part.rglob("*"))
+        if file.is_file()
+    }
+    for name in files:
+        if name not in written_before and os.path.lexists(path / name):
+            raise OutputError(
+                f"{path / name} is in the way: bricksight export has not written it, and writes a "
+                "file of this name now. Move it, or name another --out."
+            )
+    gone = [(None, path / name) for name in written_before if name not in files]
+    return [*gone, *((file, path / name) for name, file in files.items()), *moves]
 
 
 def _files(path: Path, described: Format) -> tuple[Path, ...]:

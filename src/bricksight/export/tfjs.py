@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from bricksight._disk import reason_in
 from bricksight._native_path import native_path
 from bricksight._optional import require_installed, require_tensorflow
 from bricksight._text import json_text
@@ -28,6 +29,7 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 
     Raises:
         ExportError: the network cannot be converted.
+        OSError: the converter cannot write.
         MissingPackageError: the converter is not installed.
     """
     require_installed("tensorflowjs", extra=None, feature="Writing a TensorFlow.js model")
@@ -67,6 +69,8 @@ def _convert(classifier: Classifier, path: Path) -> None:
             errors="replace",
             check=False,
         )
+    if done.returncode and (of_the_disk := reason_in(done.stderr)) is not None:
+        raise OSError(*of_the_disk)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise ExportError(

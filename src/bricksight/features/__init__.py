@@ -4,6 +4,7 @@ from bricksight.features._cache import (
     CacheEntry,
     FeatureCache,
     default_cache_path,
+    kept_cache_path,
     list_entries,
     prune_entries,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "compile_module",
     "default_cache_path",
     "extract",
+    "kept_cache_path",
     "list_entries",
     "prune_entries",
 ]

@@ -6,6 +6,7 @@ row carries a checksum, so that a damaged page is noticed instead of trained on.
 """
 
 import contextlib
+import functools
 import logging
 import sqlite3
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._files import cache_dir
+from bricksight._files import cache_dir, cache_root, give_up_cache
 from bricksight._text import encodable
 from bricksight.config import AnyPath, input_path
 from bricksight.errors import CacheError
@@ -49,9 +50,21 @@ _LOCK_TIMEOUT_SECONDS = 60
 _LOCK_PAUSE_SECONDS = 0.02
 
 
+_FILE = "features.sqlite"
+
+
 def default_cache_path() -> Path:
-    """Returns the file in which features are kept between runs."""
-    return cache_dir() / "features.sqlite"
+    """Returns the file in which features are kept; where that cannot be written, a temporary one.
+
+    Raises:
+        CacheError: not even that can be written.
+    """
+    return cache_dir() / _FILE
+
+
+def kept_cache_path() -> Path:
+    """Returns the file in which features are kept between runs, whether it is there or not."""
+    return cache_root() / _FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +105,22 @@ class FeatureCache:
         try:
             return self._open()
         except sqlite3.OperationalError as error:
-            raise CacheError(
-                f"The feature cache {self._path} cannot be opened ({error}). Set "
-                "BRICKSIGHT_CACHE_DIR to a folder that can be written to."
-            ) from error
+            raise self._not_opened(error) from error
         except sqlite3.DatabaseError as error:
-            self._set_aside(error)
+            return self._rebuilt(error)
+
+    def _rebuilt(self, error: Exception) -> sqlite3.Connection:
+        self._set_aside(error)
+        try:
             return self._open()
+        except sqlite3.OperationalError as still:
+            raise self._not_opened(still) from still
+
+    def _not_opened(self, error: Exception) -> CacheError:
+        return CacheError(
+            f"The feature cache {self._path} cannot be opened ({error}). Set "
+            "BRICKSIGHT_CACHE_DIR to a folder that can be written to."
+        )
 
     def _open(self) -> sqlite3.Connection:
         connection = _connect(self._path)
@@ -124,9 +146,12 @@ class FeatureCache:
 
     def _set_aside(self, error: Exception) -> None:
         aside = self._path.with_suffix(f".damaged-{time.time_ns()}")
-        for suffix in ("-wal", "-shm"):
-            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
-        self._path.replace(aside)
+        try:
+            for suffix in ("-wal", "-shm"):
+                Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+            self._path.replace(aside)
+        except OSError as refused:
+            raise self._not_opened(refused) from error
         _LOGGER.warning(
             "The feature cache %s is damaged (%s). It was moved to %s and begun again; the "
             "features will be computed once more.",
@@ -147,10 +172,12 @@ class FeatureCache:
                 "SELECT view, checksum, data FROM features WHERE module_id = ? AND photo = ?",
                 (self._module_id, bytes.fromhex(photo)),
             ).fetchall()
+        except sqlite3.OperationalError as error:  # such as a disk that has failed
+            self._give_up(error)
+            return {}
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            self._set_aside(error)
-            self._connection = self._open()
+            self._connection = self._rebuilt(error)
             return {}
         wanted = set(views)
         return {
@@ -182,15 +209,13 @@ class FeatureCache:
         try:
             yield
         except sqlite3.Error as error:
-            self._writable = False
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.rollback()
-            _LOGGER.warning(
-                "The feature cache %s cannot be written (%s). This run goes on without it; free "
-                "space, or set BRICKSIGHT_CACHE_DIR to another disk.",
-                self._path,
-                error,
-            )
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._writable = False
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.rollback()
+        do_without(self._path, error)
 
     def _commit(self) -> None:
         self._connection.commit()
@@ -208,6 +233,26 @@ class FeatureCache:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def do_without(path: Path, error: Exception) -> None:
+    """Says, once a process, that a run goes on without its feature cache."""
+    if not next(_not_yet_said(path), False):
+        return
+    if path.parent == cache_dir():
+        give_up_cache(error)
+        return
+    _LOGGER.warning(
+        "The feature cache %s cannot be written (%s). This run goes on without it; free space, or "
+        "set BRICKSIGHT_CACHE_DIR to another disk.",
+        path,
+        error,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _not_yet_said(_: Path) -> Iterator[bool]:
+    return iter([True])
 
 
 _ENTRIES = """

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import cache_dir, replacing
+from bricksight._files import cache_dir, in_cache, replacing
 from bricksight._native_log import without_native_notices
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
@@ -83,14 +83,10 @@ def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray])
         ModuleError: the module cannot be loaded.
         CacheError: the cache folder cannot be used.
     """
-    folder = cache_dir("compiled") / f"{module.fingerprint}-{COMPILER_VERSION}"
-    compiled = _read(module, folder)
+    name = f"{module.fingerprint}-{COMPILER_VERSION}"
+    compiled = _read(module, cache_dir("compiled") / name)
     if compiled is None:
-        compiled = _compile(module, folder, images)
-        gc.collect()  # TensorFlow's graphs hold each other in circles: 180 MB for MobileNetV2
-        with replacing(folder / "compiled.json") as part:
-            described = asdict(_Described.of(compiled))
-            part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+        compiled = in_cache(lambda root: _compiled_in(root / name, module, images), "compiled")
     if compiled.reason:
         _LOGGER.warning(
             "%s cannot be compiled for LiteRT (%s). TensorFlow computes its features, several "
@@ -101,6 +97,17 @@ def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray])
     return compiled
 
 
+def _compiled_in(
+    folder: Path, module: Module, images: Callable[[InputSpec], np.ndarray]
+) -> CompiledModule:
+    compiled = _compile(module, folder, images)
+    gc.collect()  # TensorFlow's graphs hold each other in circles: 180 MB for MobileNetV2
+    with replacing(folder / "compiled.json") as part:
+        described = asdict(_Described.of(compiled))
+        part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    return compiled
+
+
 @dataclass(frozen=True)
 class _Described:
     """What is kept of a ``CompiledModule`` beside its file."""
@@ -108,22 +115,32 @@ class _Described:
     num_features: int
     reason: str
     largest_difference: float
+    num_bytes: int
 
     @classmethod
     def of(cls, compiled: CompiledModule) -> "_Described":
-        return cls(compiled.num_features, compiled.reason, compiled.largest_difference)
+        return cls(
+            compiled.num_features,
+            compiled.reason,
+            compiled.largest_difference,
+            num_bytes=compiled.path.stat().st_size if compiled.path else 0,
+        )
 
 
 def _read(module: Module, folder: Path) -> CompiledModule | None:
     path = folder / "features.tflite"
     try:
         described = _Described(**json.loads((folder / "compiled.json").read_text("utf-8")))
+        if not described.reason and path.stat().st_size != described.num_bytes:
+            return None  # cut short
     except (OSError, ValueError, TypeError):
         return None
-    if not described.reason and not path.exists():
-        return None
     return CompiledModule(
-        module=module, path=None if described.reason else path, **asdict(described)
+        module=module,
+        path=None if described.reason else path,
+        num_features=described.num_features,
+        reason=described.reason,
+        largest_difference=described.largest_difference,
     )
 
 

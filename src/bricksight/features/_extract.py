@@ -14,8 +14,8 @@ from bricksight import images
 from bricksight._threads import num_cores
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.dataset import Record
-from bricksight.errors import ImageError
-from bricksight.features._cache import FeatureCache
+from bricksight.errors import CacheError, ImageError
+from bricksight.features._cache import FeatureCache, do_without
 from bricksight.features._compile import CompiledModule, Run
 from bricksight.images import Cutouts
 
@@ -130,8 +130,6 @@ def extract(
         progress: told after each photo.
         workers: threads, each with a network of its own; one a core by default.
 
-    Raises:
-        CacheError: the cache cannot be opened.
     """
     matrix = np.zeros((len(records), len(views.keys), compiled.num_features), np.float32)
     failures: dict[int, str] = {}
@@ -164,15 +162,19 @@ def extract(
     )
 
 
-def _open_cache(path: Path, compiled: CompiledModule) -> FeatureCache:
+def _open_cache(path: Path, compiled: CompiledModule) -> FeatureCache | None:
     module = compiled.module
-    return FeatureCache(
-        path,
-        fingerprint=f"{module.fingerprint}-{compiled.runtime}",
-        input_key=module.input_spec.key,
-        reference=module.reference,
-        num_features=compiled.num_features,
-    )
+    try:
+        return FeatureCache(
+            path,
+            fingerprint=f"{module.fingerprint}-{compiled.runtime}",
+            input_key=module.input_spec.key,
+            reference=module.reference,
+            num_features=compiled.num_features,
+        )
+    except CacheError as error:
+        do_without(path, error.__cause__ if isinstance(error.__cause__, Exception) else error)
+        return None
 
 
 _ByView = dict[str, np.ndarray]

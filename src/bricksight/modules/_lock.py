@@ -5,39 +5,16 @@ import datetime
 import logging
 import os
 import platform
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bricksight._locks import try_lock
 from bricksight._text import printable, shortened
 
 _POLL_SECONDS = 0.2
 _MAX_HOLDER_BYTES = 200
 _LOGGER = logging.getLogger(__name__)
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _BEYOND_THE_TEXT = 1 << 30  # Windows lets nobody read what is locked
-
-    def _try_lock(descriptor: int) -> bool:
-        os.lseek(descriptor, _BEYOND_THE_TEXT, os.SEEK_SET)
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
 
 @contextlib.contextmanager
@@ -51,9 +28,9 @@ def locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _try_lock(descriptor):
+        if not try_lock(descriptor):
             _LOGGER.warning("Waiting for %s, which is at work on %s.", _holder(descriptor), path)
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 time.sleep(_POLL_SECONDS)
         _write_holder(descriptor)
         yield

@@ -9,9 +9,10 @@ import functools
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from bricksight._files import cache_dir, replacing
+from bricksight._files import cache_dir, in_cache, replacing
 from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._keras_files import free_name
@@ -74,16 +75,21 @@ def widths_by_depth(module: Module) -> tuple[int, ...]:
         ModuleError: the network cannot be loaded.
         CacheError: the cache folder cannot be made.
     """
-    path = cache_dir("modules") / f"{module.fingerprint}-depths-{_FILE_VERSION}.json"
+    name = f"{module.fingerprint}-depths-{_FILE_VERSION}.json"
+    path = cache_dir("modules") / name
     try:
         widths: list[int] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         network = module.network()
         earlier = _widest_by_resolution(network)[1:MOST_DEPTHS]
         widths = [int(network.output.shape[-1]), *(2 * int(one.shape[-1]) for one in earlier)]
-        with replacing(path) as part:
-            part.write_text(json.dumps(widths), encoding="utf-8")
+        in_cache(lambda root: _write(root / name, widths), "modules")
     return tuple(widths)
+
+
+def _write(path: Path, widths: list[int]) -> None:
+    with replacing(path) as part:
+        part.write_text(json.dumps(widths), encoding="utf-8")
 
 
 def _build(module: Module, depths: int) -> Any:

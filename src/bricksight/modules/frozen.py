@@ -7,20 +7,27 @@ the original, and without TensorFlow if nothing is to be computed.
 
 import hashlib
 import json
+import re
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import cache_dir, replacing
+from bricksight._files import cache_dir, in_cache, replacing
 from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module
 
-FREEZER_VERSION = 2
+FREEZER_VERSION = 3
 """Part of the cache's folder name: raised when the same module is frozen to another graph."""
 
 INPUT_NODE = "images"
 OUTPUT_NODE = "features"
+
+_COUNT = re.compile(r"(_\d+)+$")
+# As Keras makes a name of a class: GlobalAveragePooling2D, global_average_pooling2d.
+_CAPITAL = re.compile("(.)([A-Z][a-z]+)")
+_WORD = re.compile("([a-z])([A-Z])")
 
 # TF1's control flow is made of these; what follows would tear it apart.
 _CONTROL_FLOW = frozenset({"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"})
@@ -76,11 +83,12 @@ def frozen_graph(module: Module) -> FrozenModule:
         ModuleError: the module cannot be loaded or frozen.
         CacheError: the cache folder cannot be made.
     """
-    folder = cache_dir("modules") / f"{module.fingerprint}-{FREEZER_VERSION}"
-    frozen = _read(folder, module.fingerprint)
-    if frozen is None:
-        frozen = _freeze(module)
-        _write(frozen, folder)
+    name = f"{module.fingerprint}-{FREEZER_VERSION}"
+    kept = _read(cache_dir("modules") / name, module.fingerprint)
+    if kept is not None:
+        return kept
+    frozen = _freeze(module)
+    in_cache(lambda root: _write(frozen, root / name), "modules")
     return frozen
 
 
@@ -159,7 +167,7 @@ def _tidied(graph_def: Any) -> Any:
     spliced.versions.CopyFrom(graph_def.versions)
     spliced.library.CopyFrom(graph_def.library)
     needed = graph_util.extract_sub_graph(spliced, [OUTPUT_NODE])
-    return without_defaults(_with_lasting_names(needed))
+    return without_defaults(_without_counters(_with_lasting_names(needed)))
 
 
 def _with_lasting_names(graph_def: Any) -> Any:
@@ -182,6 +190,41 @@ def _with_lasting_names(graph_def: Any) -> Any:
     ordered = type(graph_def)(versions=graph_def.versions, library=graph_def.library)
     ordered.node.extend([*first, *nodes.values()])
     return ordered
+
+
+def _without_counters(graph_def: Any) -> Any:
+    """Numbers anew what Keras names by counting in the process: "global_average_pooling2d_7"."""
+    counted = _names_by_keras()
+    parts: dict[tuple[str, ...], str] = {}
+    seen: Counter[tuple[tuple[str, ...], str]] = Counter()
+    names = {}
+    for node in graph_def.node:
+        path: tuple[str, ...] = ()
+        renamed = []
+        for part in node.name.split("/"):
+            above, path = path, (*path, part)
+            if path not in parts:
+                base = _COUNT.sub("", part)
+                if base in counted:
+                    number = seen[above, base]
+                    seen[above, base] += 1
+                    part = f"{base}_{number}" if number else base
+                parts[path] = part
+            renamed.append(parts[path])
+        names[node.name] = "/".join(renamed)
+    for node in graph_def.node:
+        node.name = names[node.name]
+        for index, name in enumerate(node.input):
+            source, colon, output = name.partition(":")
+            node.input[index] = f"{names[source]}{colon}{output}"
+    return graph_def
+
+
+def _names_by_keras() -> frozenset[str]:
+    """Returns what layers and operations without a name of their own are called, uncounted."""
+    keras = require_tensorflow().keras
+    names = (*dir(keras.layers), *dir(keras.ops), "Functional", "Sequential", "Model")
+    return frozenset(_WORD.sub(r"\1_\2", _CAPITAL.sub(r"\1_\2", name)).lower() for name in names)
 
 
 def without_defaults(graph_def: Any) -> Any:

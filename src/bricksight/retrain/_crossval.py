@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bricksight._places import try_file
 from bricksight.check import bursts
 from bricksight.config import (
     AugmentConfig,
@@ -28,6 +29,7 @@ from bricksight.evaluation import (
 from bricksight.retrain._judging import choose_threshold, rendered_test
 from bricksight.retrain._leaks import copies_problem, near_copies
 from bricksight.retrain._networks import choose_network, open_candidates
+from bricksight.retrain._outputs import cache_path_of
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Countdown, Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._suspects import (
@@ -38,7 +40,6 @@ from bricksight.retrain._suspects import (
 )
 from bricksight.retrain._workflow import (
     Configs,
-    cache_path_of,
     chooses_depths,
     find_photos,
     fit,
@@ -141,6 +142,7 @@ def crossval(
     folds = given_or_default(folds, CrossvalConfig, "folds")
     if folds.suspects is not None:
         require_cleanlab()
+        try_file(folds.suspects)
     head = given_or_default(head, HeadConfig, "head")
     augment = given_or_default(augment, AugmentConfig, "augment")
     fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")

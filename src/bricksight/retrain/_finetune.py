@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import cache_dir, replacing
+from bricksight._files import cache_dir, give_up_cache, replacing
 from bricksight._text import counted
 from bricksight.bundle import dealt
 from bricksight.config import FineTuneConfig
-from bricksight.errors import ConfigError
+from bricksight.errors import ConfigError, OutputError
 from bricksight.modules import tuned_module
 from bricksight.retrain._budget import Work, measure_costs, plan_epochs
 from bricksight.retrain._course import Course
@@ -138,7 +138,6 @@ def fine_tune_network(
     }
     trained = _trained(course, logits, told)
     seen = through(photos, tuned_module(module, network))
-    keeper.discard()
     return seen, trained
 
 
@@ -217,8 +216,7 @@ def _checkpoint(photos: Photos, training: Training, tuning: Tuning) -> Checkpoin
         "turns": photos.turns,
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-    path = training.checkpoint_path or cache_dir("checkpoints") / key[:16]
-    return Checkpoint(path.with_name(path.name + ".npz"), key, resume=training.resume)
+    return training.checkpoint(key)
 
 
 def _planned(trainer: Trainer, photos: Photos, tuning: Tuning) -> Progress | None:
@@ -337,8 +335,11 @@ def _learn_extra(course: Course) -> None:
     stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
     title = f"Training the network on {counted(len(extra), 'extra photo')}"
     course.learn_extra(stage, title=title)
-    with replacing(path) as part, part.open("wb") as file:
-        np.savez(file, *course.trainer.state())
+    try:
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez(file, *course.trainer.state())
+    except OutputError as error:
+        give_up_cache(error)
 
 
 def _path_of_extra(photos: Photos, tuning: Tuning) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._files import replacing
+from bricksight.errors import OutputError
 from bricksight.training import Checkpoint, Measurement
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Keeper:
         return time.monotonic() - self._written >= _SECONDS_BETWEEN
 
     def keep(self, progress: Progress) -> None:
-        """Writes the progress in place of what was kept before."""
+        """Writes the progress in place of what was kept before; a full disk ends no training."""
         arrays = {
             f"{name}_{number}": array
             for name in _ARRAYS
@@ -88,8 +89,11 @@ class Keeper:
             "measurements": [asdict(one) for one in progress.measurements],
             "counts": {name: len(getattr(progress, name)) for name in _ARRAYS},
         }
-        with replacing(self._checkpoint.path) as part, part.open("wb") as file:
-            np.savez(file, described=np.array(json.dumps(described)), **arrays)
+        try:
+            with replacing(self._checkpoint.path) as part, part.open("wb") as file:
+                np.savez(file, described=np.array(json.dumps(described)), **arrays)
+        except OutputError as error:
+            self._checkpoint.warn_once(error)
         self._written = time.monotonic()
 
     def resumed(self) -> Progress | None:
@@ -107,10 +111,6 @@ class Keeper:
             done = progress.steps_before + progress.step
             _LOGGER.info("The training of the network goes on after %d steps.", done)
         return progress
-
-    def discard(self) -> None:
-        """Removes what is kept."""
-        self._checkpoint.path.unlink(missing_ok=True)
 
     def _read(self) -> Progress | None:
         """Returns what ``keep`` wrote, ``None`` if there is none or it is another training's."""

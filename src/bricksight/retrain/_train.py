@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bricksight._files import cache_dir
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
 from bricksight.dataset import SPLIT_RULE_VERSION
@@ -123,8 +122,7 @@ def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
         "views": views.keys,
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
-    path = training.checkpoint_path or cache_dir("checkpoints") / key[:16]
-    return Checkpoint(path.with_name(path.name + ".npz"), key, resume=training.resume)
+    return training.checkpoint(key)
 
 
 def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from bricksight._files import cache_dir
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, HeadConfig
 from bricksight.modules import Module
-from bricksight.training import Observer
+from bricksight.training import Checkpoint, Observer
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Training:
         after_step: Told of every step.
         extra_share: See ``SourceConfig``.
         chooses_turns: Whether the turned copies of a photo are to be seen too, if that helps.
+        checkpoints: Those that the training writes; they are there until the caller removes them.
     """
 
     config: HeadConfig
@@ -39,6 +41,14 @@ class Training:
     after_step: AfterStep | None
     extra_share: float = 0.5
     chooses_turns: bool = False
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+    def checkpoint(self, key: str) -> Checkpoint:
+        """Returns where the training of this key is kept."""
+        path = self.checkpoint_path or cache_dir("checkpoints") / key[:16]
+        kept = Checkpoint(path.with_name(f"{path.name}.npz"), key, resume=self.resume)
+        self.checkpoints.append(kept)
+        return kept
 
 
 def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:

@@ -1,8 +1,5 @@
 """The workflow, in the order in which it is walked."""
 
-import datetime
-import itertools
-import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import bundle as bundles
-from bricksight._files import replacing
+from bricksight._files import writing
 from bricksight._optional import require_tensorflow
 from bricksight.bundle import Bundle, Head
 from bricksight.config import (
@@ -24,10 +21,9 @@ from bricksight.config import (
     given_or_default,
 )
 from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
-from bricksight.errors import BundleError, CacheError, ConfigError
+from bricksight.errors import ConfigError, OutputError
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
-from bricksight.features import default_cache_path
-from bricksight.modules import Module, frozen_graph
+from bricksight.modules import frozen_graph
 from bricksight.retrain._better import train_better
 from bricksight.retrain._findings import (
     Findings,
@@ -39,19 +35,22 @@ from bricksight.retrain._findings import (
 from bricksight.retrain._finetune import fine_tune_network
 from bricksight.retrain._judging import Settings, judge_trained
 from bricksight.retrain._networks import choose_network, open_candidates
+from bricksight.retrain._outputs import (
+    BUNDLE_FILES,
+    SUMMARIES,
+    IntermediateGraphs,
+    cache_path_of,
+    kept_elsewhere,
+    model_folder,
+    try_outputs,
+    write_beside,
+)
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
 from bricksight.retrain._train import train
 from bricksight.retrain._training import AfterStep, Training
-from bricksight.training import Observer, TrainedHead
-
-BUNDLE_FILES = {
-    "frozen_graph": "output_graph.pb",
-    "saved_model": "saved_model",
-    "tflite": "model.tflite",
-}
-"""Formats that every bundle holds, and under which name."""
+from bricksight.training import Checkpoint, Observer, TrainedHead
 
 _PHOTOS_TO_PROVE_ON = 32
 
@@ -97,8 +96,9 @@ def retrain(
         ModuleError: the network cannot be had.
         ConfigError: ``unknown_dir`` with retrain.py's training.
         BundleError: the folder to write exists already.
+        OutputError: a place cannot be written, or another run writes it; see the message for where
+            a model that is trained already was kept.
         ExportError: a written file gives other answers than the trained layer.
-        CacheError: the cache folder cannot be used.
     """
     given(config, RetrainConfig, "config")
     split = given_or_default(split, SplitConfig, "split")
@@ -108,21 +108,25 @@ def retrain(
     configs = (config, split, augment, head, fine_tune)
     watch = Stopwatch(reporter or SilentReporter())
     require_recipe(config, head)
-    out = _new_folder(config)
-    data = find_photos(config, split, watch)
-    # TensorFlow takes seconds to load; it does so beside the work that does not need it yet. The
-    # run waits for it even where it fails: an interpreter that ends amid the loading crashes.
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        beside.submit(require_tensorflow)
-        candidates = open_candidates(
-            data,
-            config,
-            cache_path=cache_path_of(config),
-            watch=watch,
-            all_depths=chooses_depths(head, fine_tune),
-        )
-        photos = choose_network(candidates, seed=head.seed)
-        return _run(photos, out, configs, watch)
+    try_outputs(config)
+    run = _Run(configs, watch)
+    out = config.out
+    try:
+        with model_folder(config) as (out, folder):
+            run.train()
+            run.write(folder)
+    except OutputError as error:
+        if run.findings is None or out is None:
+            raise
+        raise kept_elsewhere(run.write, out, error) from error
+    except KeyboardInterrupt as stop:
+        if any(checkpoint.is_kept for checkpoint in run.checkpoints):
+            stop.args = ("The same command with --resume goes on from here.",)
+        raise
+    bundle = bundles.open_bundle(out)
+    run.discard_checkpoints()
+    run.write_beside(bundle)
+    return RetrainResult(bundle=bundle, findings=run.found, seconds=watch.seconds_so_far())
 
 
 def require_recipe(config: RetrainConfig, head: HeadConfig) -> None:
@@ -174,31 +178,106 @@ def find_photos(config: RetrainConfig, split: SplitConfig, watch: Stopwatch) -> 
         return data.with_extra(extra, problems)
 
 
-def _run(photos: Photos, out: Path, configs: Configs, watch: Stopwatch) -> RetrainResult:
-    """Trains, judges and writes."""
-    config = configs[0]
-    snapshots = Snapshots()
-    photos, trained = fit(photos, configs, observer=snapshots.take)
-    findings = judge_trained(photos, trained, config, settings=_settings(*configs))
-    with bundles.new_bundle(out) as folder:
-        with watch.stage("Exporting"):
-            exports = _export(folder, photos, trained.head, config.final_tensor_name)
-        with watch.stage("Writing TensorBoard summaries"):
-            write_summaries(
-                _summaries_dir(config, folder, out), trained.history.measurements, snapshots.heads
+class _Run:
+    """One training: what it has made, and how that is written.
+
+    Attributes:
+        findings: What the report tells, once the training is over.
+        checkpoints: Where the training is kept until the bundle is written.
+    """
+
+    def __init__(self, configs: Configs, watch: Stopwatch) -> None:
+        self.findings: Findings | None = None
+        self.checkpoints: list[Checkpoint] = []
+        self._configs = configs
+        self._watch = watch
+        self._snapshots = Snapshots()
+        self._graphs = IntermediateGraphs(configs[0])
+
+    def train(self) -> None:
+        """Reads the photos, trains and judges."""
+        config, split, _, head, fine_tune = self._configs
+        data = find_photos(config, split, self._watch)
+        # TensorFlow takes seconds to load; it does so beside the work that does not need it yet.
+        # The run waits for it even where it fails: an interpreter that ends amid the loading
+        # crashes.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            beside.submit(require_tensorflow)
+            candidates = open_candidates(
+                data,
+                config,
+                cache_path=cache_path_of(config),
+                watch=self._watch,
+                all_depths=chooses_depths(head, fine_tune),
             )
-        with watch.stage("Writing the report"):
-            write_page(folder, findings, seconds=watch.seconds_so_far())
-            write_photos(folder, findings.data)
-        write_metrics(folder, findings, seconds=watch.seconds_so_far())
-        bundles.write_manifest(folder, manifest(findings, exports))
-    bundle = bundles.open_bundle(out)
-    _copy_outputs(config, bundle)
-    return RetrainResult(bundle=bundle, findings=findings, seconds=watch.seconds_so_far())
+            photos = choose_network(candidates, seed=head.seed)
+            photos, trained = fit(
+                photos,
+                self._configs,
+                observer=self._snapshots.take,
+                after_step=self._graphs if config.intermediate_store_frequency else None,
+                checkpoints=self.checkpoints,
+            )
+            self._photos = photos
+            settings = _settings(*self._configs)
+            self.findings = judge_trained(photos, trained, config, settings=settings)
+
+    @property
+    def found(self) -> Findings:
+        """What the report tells."""
+        if self.findings is None:
+            raise RuntimeError("the training is not over")
+        return self.findings
+
+    def write(self, folder: Path) -> None:
+        """Writes the bundle into ``folder``."""
+        config, findings, watch = self._configs[0], self.found, self._watch
+        with watch.stage("Exporting"), writing(folder):
+            head = findings.trained.head
+            exports = _export(folder, self._photos, head, config)
+        with writing(folder):
+            if config.summaries_dir is None:
+                self._write_summaries(folder / SUMMARIES)
+            with watch.stage("Writing the report"):
+                write_page(folder, findings, seconds=watch.seconds_so_far())
+                write_photos(folder, findings.data)
+            write_metrics(folder, findings, seconds=watch.seconds_so_far())
+            bundles.write_manifest(folder, manifest(findings, exports))
+
+    def _write_summaries(self, folder: Path) -> None:
+        measurements = self.found.trained.history.measurements
+        with self._watch.stage("Writing TensorBoard summaries"), writing(folder):
+            write_summaries(folder, measurements, self._snapshots.heads)
+
+    def write_beside(self, bundle: Bundle) -> None:
+        """Writes what is wanted beside the bundle."""
+        config, before = self._configs[0], self._graphs.error
+        write_beside(config, bundle, summaries=self._write_summaries, before=before)
+
+    def discard_checkpoints(self) -> None:
+        """Removes what the bundle has made superfluous."""
+        for checkpoint in self.checkpoints:
+            checkpoint.discard()
 
 
-def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos, TrainedHead]:
-    """Returns the photos as the layer sees them, through the network that was trained or chosen."""
+def fit(
+    photos: Photos,
+    configs: Configs,
+    *,
+    observer: Observer,
+    after_step: AfterStep | None = None,
+    checkpoints: list[Checkpoint] | None = None,
+) -> tuple[Photos, TrainedHead]:
+    """Returns the photos as the layer sees them, through the network that was trained or chosen.
+
+    Args:
+        photos: what is trained on.
+        configs: how.
+        observer: told of each measurement.
+        after_step: told of every step.
+        checkpoints: gets those that the training writes, for the caller to discard; ``None`` where
+            they are of no use once the training is over.
+    """
     config, _, augment, head, tuning = configs
     training = Training(
         config=head,
@@ -206,7 +285,8 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         checkpoint_path=config.checkpoint_path,
         resume=config.resume,
         observer=observer,
-        after_step=_intermediate_graphs(config),
+        after_step=after_step,
+        checkpoints=[] if checkpoints is None else checkpoints,
         extra_share=config.extra_share,
         chooses_turns=config.turns is None and tuning.recipe == "best",
     )
@@ -217,6 +297,9 @@ def fit(photos: Photos, configs: Configs, *, observer: Observer) -> tuple[Photos
         if tuning.trains_network:
             tuned = fine_tune_network(photos, training, tuning)
         through, trained = tuned or train(photos, training)
+    if checkpoints is None:
+        for checkpoint in training.checkpoints:
+            checkpoint.discard()
     chosen = {"held_out_cross_entropy_by_network": dict(photos.chosen_from)}
     return through, replace(trained, choices={**trained.choices, **chosen})
 
@@ -233,79 +316,10 @@ def compares_trainings(head: HeadConfig, fine_tune: FineTuneConfig) -> bool:
     return not head.is_retrain_way and fine_tune.keeps_better
 
 
-def _new_folder(config: RetrainConfig) -> Path:
-    """Returns the folder to write, refused before any work if it cannot be made."""
-    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    out = config.out or Path(f"{config.image_dir.resolve().name}-{now}")
-    saved_model = config.saved_model_dir
-    empty = saved_model is not None and saved_model.is_dir() and not any(saved_model.iterdir())
-    for folder in (out,) if saved_model is None or empty else (out, saved_model):
-        if folder.exists():
-            raise BundleError(
-                f"{folder} exists already. Name another folder, or remove it first; bricksight "
-                "overwrites no model."
-            )
-    _require_writable(config, out)
-    return out
-
-
-def _require_writable(config: RetrainConfig, out: Path) -> None:
-    """Refuses places that cannot be written to before any work rather than after it."""
-    folders = [config.summaries_dir, config.bottleneck_dir, config.saved_model_dir, out]
-    if config.intermediate_store_frequency:
-        folders.append(config.intermediate_output_graphs_dir)
-    files = [config.output_graph, config.output_labels, config.checkpoint_path]
-    for path in filter(None, [*folders, *files]):
-        above = next(parent for parent in path.resolve().parents if parent.exists())
-        if not above.is_dir():
-            raise BundleError(f"{path} cannot be made: {above} is a file, not a folder.")
-    for path in filter(None, folders):
-        if path.is_file():
-            raise BundleError(f"{path} is a file; a folder is to be written there.")
-    for path in filter(None, files):
-        if path.is_dir():
-            raise BundleError(f"{path} is a folder; a file is to be written there.")
-
-
-def cache_path_of(config: RetrainConfig) -> Path:
-    """Returns the file of the feature cache.
-
-    Raises:
-        CacheError: its folder cannot be made.
-    """
-    if config.bottleneck_dir is None:
-        return default_cache_path()
-    try:
-        config.bottleneck_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CacheError(
-            f"--bottleneck_dir {config.bottleneck_dir} cannot be made ({error.strerror})."
-        ) from error
-    return config.bottleneck_dir / "features.sqlite"
-
-
-def _intermediate_graphs(config: RetrainConfig) -> AfterStep | None:
-    """Returns what writes a frozen graph every so many steps, ``None`` if none are wanted."""
-    every = config.intermediate_store_frequency
-    if not every:
-        return None
-
-    def write(module: Module, step: int, head: Head) -> None:
-        if step and step % every == 0:
-            classifier = build_classifier(
-                frozen_graph(module), head, final_tensor_name=config.final_tensor_name
-            )
-            path = config.intermediate_output_graphs_dir / f"intermediate_{step}.pb"
-            with replacing(path) as part:
-                part.write_bytes(classifier.graph_def_bytes)
-
-    return write
-
-
-def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:
+def _export(folder: Path, photos: Photos, head: Head, config: RetrainConfig) -> list[ExportedFile]:
     """Writes every format of the bundle and the head itself."""
     classifier = build_classifier(
-        frozen_graph(photos.compiled.module), head, final_tensor_name=final_tensor_name
+        frozen_graph(photos.compiled.module), head, final_tensor_name=config.final_tensor_name
     )
     rows = np.linspace(0, len(photos.data.records) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
     rows = np.unique(rows)
@@ -317,35 +331,9 @@ def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) ->
     )
     head.save(folder / bundles.HEAD)
     return [
-        export(classifier, format_name, folder / name, Request(proof=proof))
+        export(classifier, format_name, folder / name, Request(proof=proof, trust=config.trust))
         for format_name, name in BUNDLE_FILES.items()
     ]
-
-
-def _summaries_dir(config: RetrainConfig, folder: Path, out: Path) -> Path:
-    """Returns where the event files go: into the bundle, or into a folder of this run's own."""
-    if config.summaries_dir is None:
-        return folder / "summaries"
-    names = itertools.chain([out.name], (f"{out.name}-{number}" for number in itertools.count(2)))
-    return next(
-        config.summaries_dir / name for name in names if not (config.summaries_dir / name).exists()
-    )
-
-
-def _copy_outputs(config: RetrainConfig, bundle: Bundle) -> None:
-    """Writes the files that retrain.py's flags ask for beside the bundle."""
-    wanted = {
-        BUNDLE_FILES["frozen_graph"]: config.output_graph,
-        bundles.LABELS: config.output_labels,
-    }
-    for name, path in wanted.items():
-        if path is not None:
-            with replacing(path) as part:
-                shutil.copyfile(bundle.path / name, part)
-    if config.saved_model_dir is not None:
-        shutil.copytree(
-            bundle.path / BUNDLE_FILES["saved_model"], config.saved_model_dir, dirs_exist_ok=True
-        )
 
 
 def _settings(*configs: object) -> Settings:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing
+from bricksight._files import replacing, writing
 from bricksight._text import json_text
 from bricksight.config import RENDERS_FILE
 from bricksight.errors import ConfigError, DataError
@@ -97,7 +97,7 @@ def begin_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 def add_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Adds lines to the file."""
-    with path.open("a", encoding="utf-8") as file:
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.writelines(json_text(one) + "\n" for one in records)
 
 

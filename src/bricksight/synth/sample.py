@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bricksight._files import writing
+from bricksight._places import is_empty, new_folder
 from bricksight.errors import DataError
 
 SAMPLE_LABELS = (
@@ -30,27 +32,24 @@ def write_sample(out: Path) -> int:
         out: Made if need be; must not hold anything yet.
 
     Raises:
-        DataError: ``out`` is not an empty folder, or cannot be written to.
+        DataError: ``out`` is not an empty folder.
+        OutputError: it cannot be written; nothing is left of it.
     """
     photos = sorted(_PHOTOS.glob("*/*.jpg"))
-    try:
+    with writing(out):
         _check_free(out)
+    with new_folder(out) as folder, writing(folder):
         for photo in photos:
-            copy = out / photo.relative_to(_PHOTOS)
+            copy = folder / photo.relative_to(_PHOTOS)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(photo.read_bytes())
-    except OSError as error:
-        raise DataError(
-            f"The sample cannot be written to {out} ({error.strerror or error}). "
-            "Name a folder that can be written to."
-        ) from error
     return len(photos)
 
 
 def _check_free(out: Path) -> None:
     if out.is_dir():
-        first = next(out.iterdir(), None)
-        if first is not None:
+        if not is_empty(out):
+            first = next(one for one in out.iterdir())
             raise DataError(
                 f"{out} is not empty: it holds {first.name!r}. The sample goes into a folder of "
                 "its own; name a new one, or empty this one first."

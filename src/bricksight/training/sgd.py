@@ -9,12 +9,13 @@ retrain.py pushed every distorted photo through the network again; here a view i
 that were computed once.
 """
 
+import contextlib
 import json
 import logging
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from scipy.stats import truncnorm
 from bricksight._files import replacing
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig
+from bricksight.errors import OutputError
 from bricksight.training._blas import one_blas_thread
 from bricksight.training._examples import (
     Examples,
@@ -44,12 +46,12 @@ _INITIAL_STDDEV = 0.001
 _SECONDS_BETWEEN_CHECKPOINTS = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
     """Where an interrupted training is kept.
 
     Attributes:
-        path: The file; it is removed when the training is complete.
+        path: The file; whoever writes the model discards it.
         key: Differs wherever another training would give another head, so that a checkpoint is
             never continued with other photos or settings.
         resume: Whether to go on from it; the result is the same as without the interruption.
@@ -58,6 +60,28 @@ class Checkpoint:
     path: Path
     key: str
     resume: bool = False
+    _has_warned: bool = field(default=False, repr=False)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the file is there and holds this training."""
+        try:
+            with np.load(self.path, allow_pickle=False) as arrays:
+                described = json.loads(str(arrays["described"]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            return False
+        return isinstance(described, dict) and described.get("key") == self.key
+
+    def discard(self) -> None:
+        """Removes the file, if it may be removed."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def warn_once(self, error: OutputError) -> None:
+        """Says that the training cannot be kept."""
+        if not self._has_warned:
+            _LOGGER.warning("%s The training goes on; --resume will not go on from here.", error)
+        self._has_warned = True
 
 
 @dataclass
@@ -110,8 +134,6 @@ def train_by_sgd(
                 after_step(state.step, state.head)
             state.step += 1
             keeper.keep(state)
-    if checkpoint is not None:
-        checkpoint.path.unlink(missing_ok=True)
     state.history.best_step = state.step
     return TrainedHead(
         head=state.head,
@@ -245,7 +267,10 @@ class _Keeper:
     def keep(self, state: _State) -> None:
         now = time.monotonic()
         if self._checkpoint is not None and now - self._written > _SECONDS_BETWEEN_CHECKPOINTS:
-            _write(self._checkpoint, state)
+            try:
+                _write(self._checkpoint, state)
+            except OutputError as error:
+                self._checkpoint.warn_once(error)
             self._written = now
 
 

@@ -1,0 +1,198 @@
+"""Folders that belong to a process while it lives, and those of dead processes removed."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+LOCK = ".bricksight-lock"
+"""In every temporary folder of ours: its lock is held while the process lives."""
+
+_CLAIMED = ".claimed"
+_RANDOM_LENGTH = len("xxxxxxxx")  # what mkdtemp adds
+_MAX_NAME_BYTES = 180  # with what is added still fewer than the 255 of most file systems
+_ATTEMPTS = 100
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _BEYOND_THE_TEXT = 1 << 30  # Windows lets nobody read what is locked
+
+    def try_lock(descriptor: int) -> bool:
+        """Takes the lock of an open file; tells whether nobody else has it."""
+        os.lseek(descriptor, _BEYOND_THE_TEXT, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+    import fcntl
+
+    def try_lock(descriptor: int) -> bool:
+        """Takes the lock of an open file; tells whether nobody else has it."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class TakenError(Exception):
+    """Another process, or thread, holds the folder."""
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yields a new hidden folder in ``parent``, named after ``name``, that is removed at the end.
+
+    Those that killed processes have left in ``parent`` are removed first.
+    """
+    remove_left_behind(parent)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_hidden(name), dir=parent))
+        with contextlib.suppress(TakenError, FileNotFoundError):  # removed as if left behind
+            descriptor = _hold(folder)
+            break
+    with _until_the_end(folder, descriptor):
+        yield folder
+
+
+@contextlib.contextmanager
+def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Yields the one hidden folder for ``name``, empty, that is removed at the end.
+
+    Raises:
+        TakenError: another process has it.
+    """
+    remove_left_behind(parent)
+    folder = parent / (_hidden(name).rstrip(".") + _CLAIMED)
+    for _ in range(_ATTEMPTS):
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # who had it removes it just now
+            descriptor = _hold(folder)
+            break
+    else:
+        raise TakenError
+    with _until_the_end(folder, descriptor):
+        _empty(folder)
+        yield folder
+
+
+def remove_left_behind(parent: Path) -> None:
+    """Removes temporary folders in ``parent`` whose processes are dead; once a process."""
+    _remove_left_behind(parent.absolute())
+
+
+@functools.lru_cache(maxsize=1024)
+def _remove_left_behind(parent: Path) -> None:
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for folder in [Path(entry.path) for entry in entries if _may_be_ours(entry)]:
+            remove_if_left_behind(folder)
+
+
+def remove_if_left_behind(folder: Path) -> bool:
+    """Removes a temporary folder of ours if nobody holds it; tells whether it has."""
+    if not is_temporary(folder):
+        return False
+    try:
+        descriptor = _hold(folder, is_sure=True)
+    except (OSError, TakenError):
+        return False
+    with _until_the_end(folder, descriptor):
+        return True
+
+
+def is_temporary(folder: Path) -> bool:
+    """Whether a folder is a temporary one of ours."""
+    try:
+        return stat.S_ISREG((folder / LOCK).lstat().st_mode) and not folder.is_symlink()
+    except OSError:
+        return False
+
+
+def _may_be_ours(entry: "os.DirEntry[str]") -> bool:
+    name = entry.name
+    is_named_so = name.endswith(_CLAIMED) or name[-_RANDOM_LENGTH - 1 : -_RANDOM_LENGTH] == "."
+    return name.startswith(".") and is_named_so and entry.is_dir(follow_symlinks=False)
+
+
+def short_name(name: str) -> str:
+    """Returns a name that something can be added to: its beginning and a digest if it is long."""
+    content = os.fsencode(name)
+    if len(content) <= _MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return f"{content[:_MAX_NAME_BYTES].decode(errors='ignore')}-{digest}"
+
+
+def _hidden(name: str) -> str:
+    return f".{short_name(name)}."
+
+
+def _empty(folder: Path) -> None:
+    """Removes what a dead process has left in a folder that is held now."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def _hold(folder: Path, *, is_sure: bool = False) -> int:
+    """Returns the descriptor that holds the folder until it is closed.
+
+    Args:
+        folder: a temporary folder.
+        is_sure: whether a disk without locks, as some network disks are, is an error.
+
+    Raises:
+        TakenError: another holds it.
+        FileNotFoundError: another has just removed it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(folder / LOCK, flags, 0o600)
+    try:
+        if not _is_locked(descriptor, is_sure=is_sure):
+            raise TakenError
+        there = (folder / LOCK).stat()
+        if not os.path.samestat(os.fstat(descriptor), there):
+            raise FileNotFoundError(folder)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _is_locked(descriptor: int, *, is_sure: bool) -> bool:
+    try:
+        return try_lock(descriptor)
+    except OSError:
+        if is_sure:
+            raise
+        return True
+
+
+@contextlib.contextmanager
+def _until_the_end(folder: Path, descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # Under another name, so that nobody puts anything into what is being removed.
+        doomed = folder.with_name(f"{_hidden(folder.name.strip('.'))}{secrets.token_hex(4)}")
+        try:
+            folder.rename(doomed)
+        except OSError:  # Windows moves no folder of open files
+            doomed = folder
+        shutil.rmtree(doomed, ignore_errors=True)
+        os.close(descriptor)
+        if sys.platform == "win32":
+            shutil.rmtree(doomed, ignore_errors=True)

@@ -1,0 +1,191 @@
+"""Places that are taken and tried before any work, and filled at its end."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bricksight._disk import write_probe
+from bricksight._files import folder_made, require_replaceable, under_its_own_name, writing
+from bricksight._locks import TakenError, claimed_folder, is_temporary, temporary_folder
+from bricksight.errors import OutputError
+
+_LONGEST_WAIT_SECONDS = 60
+_PAUSE_SECONDS = 0.05
+_INNER_NAME = "x" * 120
+"""As long as the longest path within a folder that we write."""
+_OF_A_NEW_DISK = "lost+found"
+
+
+class TakenPlaceError(OutputError):
+    """Another process is writing there."""
+
+
+@contextlib.contextmanager
+def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
+    """Yields an empty temporary folder that becomes ``path`` when the block ends well.
+
+    The place is taken and tried when the block begins: no other process can take it until the block
+    has ended. A folder that is there already must be empty; it may be a mounted disk.
+
+    Args:
+        path: the folder.
+        last: the file of it that is moved last where the folder is there already.
+
+    Raises:
+        OutputError: ``path`` is taken, or cannot be written.
+    """
+    with writing(path):
+        require_free(path)
+        is_there = path.is_dir()
+    above = path if is_there else path.parent
+    with folder_made(above, named=path) as parent, _claimed(path, parent) as part:
+        with under_its_own_name(path, part.parent):
+            yield part
+        with writing(path):
+            if not is_there:
+                part.replace(path)
+                return
+            inside = sorted(part.iterdir(), key=lambda one: (one.name == last, one.name))
+            with moved([(one, path / one.name) for one in inside], aside=part.parent):
+                pass
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[Path]:
+    """Keeps other processes from writing ``path`` while the block runs, and tries the place.
+
+    Yields:
+        An empty temporary folder on the same disk.
+
+    Raises:
+        OutputError: another process writes ``path``, or it cannot be written.
+    """
+    with folder_made(path.parent, named=path) as parent, _claimed(path, parent) as part:
+        yield part
+
+
+@contextlib.contextmanager
+def waiting_for(path: Path) -> Iterator[None]:
+    """Keeps other processes from changing ``path`` while the block runs; waits for one that does.
+
+    Raises:
+        OutputError: its folder cannot be written, or another process does not end in a minute.
+    """
+    give_up = time.monotonic() + _LONGEST_WAIT_SECONDS
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(claimed(path))
+                break
+            except TakenPlaceError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+        yield
+
+
+@contextlib.contextmanager
+def _claimed(path: Path, parent: Path) -> Iterator[Path]:
+    with contextlib.ExitStack() as held:
+        with writing(path):
+            try:
+                holder = held.enter_context(claimed_folder(parent, path.absolute().name))
+            except TakenError:
+                raise TakenPlaceError(
+                    f"{path} is being written by another run. Wait for its end, or name another "
+                    "place."
+                ) from None
+            part = holder / (path.absolute().name or "folder")
+            part.mkdir()
+            write_probe(part / _INNER_NAME)
+        yield part
+
+
+def require_free(path: Path) -> None:
+    """Refuses a place where no new folder can be.
+
+    Raises:
+        OutputError: there is something already, other than an empty folder.
+    """
+    if path.is_symlink() and not path.exists():
+        raise OutputError(
+            f"{path} is a link to {path.readlink()}, which does not exist. Name another place."
+        )
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise OutputError(f"{path} is a file; a folder is to be written there. Name another.")
+    if not is_empty(path):
+        raise OutputError(f"{path} exists already. Name another folder, or remove it first.")
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a new disk, or a killed run, has left in it."""
+    return all(one.name == _OF_A_NEW_DISK or is_temporary(one) for one in folder.iterdir())
+
+
+@contextlib.contextmanager
+def moved(moves: Sequence[tuple[Path | None, Path]], *, aside: Path) -> Iterator[None]:
+    """Moves files and folders to their places; all of them back if the block, or a move, fails.
+
+    Args:
+        moves: from where, ``None`` for what only goes, and to where.
+        aside: an existing folder on the same disk for what has been at these places.
+    """
+    done: list[tuple[Path, Path]] = []
+    with contextlib.ExitStack() as made:
+        try:
+            for number, (source, place) in enumerate(moves):
+                if os.path.lexists(place):
+                    kept = aside / f"aside-{number}"
+                    place.replace(kept)
+                    done.append((kept, place))
+                if source is not None:
+                    made.enter_context(folder_made(place.parent))
+                    source.replace(place)
+                    done.append((place, source))
+            yield
+        except BaseException:
+            for now, before in reversed(done):
+                with contextlib.suppress(OSError):
+                    now.replace(before)
+            raise
+
+
+def try_file(path: Path) -> None:
+    """Tries, before any work, whether a file ``path`` can be written.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    with writing(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder; a file is to be written there. Name another.")
+        require_replaceable(path)
+        _try(path)
+
+
+def try_folder(path: Path) -> None:
+    """Tries, before any work, whether files can be written into the folder ``path``.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    with writing(path):
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path} is a file; a folder is to be written there. Name another.")
+        _try(path / _INNER_NAME, named=path)
+
+
+def _try(path: Path, *, named: Path | None = None) -> None:
+    """Writes a file of the same name, so many folders deep, and removes all of it."""
+    whole = path.absolute()
+    above = next(parent for parent in whole.parents if os.path.lexists(parent))
+    if not above.is_dir():
+        raise OutputError(f"{named or path} cannot be made: {above} is a file, not a folder.")
+    with temporary_folder(above, "bricksight") as holder:
+        folder = holder / whole.parent.relative_to(above)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_probe(folder / whole.name)

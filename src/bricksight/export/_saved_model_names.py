@@ -1,0 +1,94 @@
+"""Names of a SavedModel's functions that do not depend on what else the process has done."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_FINGERPRINT = "fingerprint.pb"
+_COUNTED = re.compile(r"(.*?)_(\d+)")
+
+
+def name_functions_by_order(folder: Path) -> None:
+    """Numbers the functions of a SavedModel from 0, so that the same model gives the same bytes.
+
+    TensorFlow numbers them by a counter of the process.
+
+    Args:
+        folder: what ``tf.saved_model.save`` has written.
+    """
+    # No public name leads to the format of the file.
+    from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2  # noqa: PLC0415, TID251
+    from tensorflow.python.saved_model import fingerprinting_utils  # noqa: PLC0415, TID251
+
+    file = folder / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for graph in model.meta_graphs:
+        library = graph.graph_def.library
+        names = _numbered([function.signature.name for function in library.function])
+        _rename_calls(graph.graph_def.node, names)
+        for function in library.function:
+            _rename_arguments(function, names)
+            function.signature.name = names[function.signature.name]
+            _rename_calls(function.node_def, names)
+        for gradient in library.gradient:
+            gradient.function_name = names.get(gradient.function_name, gradient.function_name)
+        ordered = sorted(library.function, key=lambda function: function.signature.name)
+        del library.function[:]
+        library.function.extend(ordered)
+        _rename_objects(graph.object_graph_def, names)
+    content = model.SerializeToString(deterministic=True)
+    file.write_bytes(content)
+    fingerprinting_utils.write_fingerprint(str(folder))
+    fingerprint = fingerprint_pb2.FingerprintDef.FromString((folder / _FINGERPRINT).read_bytes())
+    fingerprint.uuid = str(int(hashlib.sha256(content).hexdigest()[:32], 16))  # is random otherwise
+    (folder / _FINGERPRINT).write_bytes(fingerprint.SerializeToString(deterministic=True))
+
+
+def _numbered(names: list[str]) -> dict[str, str]:
+    """Returns old name → new one; TensorFlow's numbers say in which order they were made."""
+    parts = [(*match.groups(), name) for name in names if (match := _COUNTED.fullmatch(name))]
+    found, seen = dict(zip(names, names, strict=True)), Counter[str]()
+    for base, _, name in sorted(parts, key=lambda part: (part[0], int(part[1]))):
+        found[name] = f"{base}_{seen[base]}"
+        seen[base] += 1
+    return found
+
+
+def _rename_arguments(function: Any, names: Mapping[str, str]) -> None:
+    """Renames arguments that a loop does not use, which are called after its functions."""
+    renamed = {}
+    for argument in function.signature.input_arg:
+        for name in names:
+            if f"_{name}___" in argument.name:
+                old, argument.name = argument.name, argument.name.replace(name, names[name])
+                renamed[old] = argument.name
+    for node in function.node_def if renamed else ():
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+
+
+def _rename_calls(nodes: Any, names: Mapping[str, str]) -> None:
+    for node in nodes:
+        node.op = names.get(node.op, node.op)
+        for value in node.attr.values():
+            for called in (*((value.func,) if value.HasField("func") else ()), *value.list.func):
+                called.name = names.get(called.name, called.name)
+
+
+def _rename_objects(graph: Any, names: Mapping[str, str]) -> None:
+    functions = {names.get(name, name): one for name, one in graph.concrete_functions.items()}
+    kept = {name: type(one).FromString(one.SerializeToString()) for name, one in functions.items()}
+    graph.concrete_functions.clear()
+    for name, one in kept.items():
+        graph.concrete_functions[name].CopyFrom(one)
+    for node in graph.nodes:
+        if node.HasField("function"):
+            called = [names.get(name, name) for name in node.function.concrete_functions]
+            node.function.concrete_functions[:] = called
+        if node.HasField("bare_concrete_function"):
+            bare = node.bare_concrete_function
+            bare.concrete_function_name = names.get(
+                bare.concrete_function_name, bare.concrete_function_name
+            )
