@@ -35,7 +35,10 @@ class OnnxRuntime:
         with loading(path, "a model that ONNX Runtime can run") as readable:
             require_own_weights(path)
             self._session = ort.InferenceSession(
-                str(readable), options, providers=["CPUExecutionProvider"]
+                str(readable),
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # a second try on the same provider, told on stdout
             )
         entrance = only(path, "input", self._session.get_inputs(), attrgetter("name"))
         only(path, "output", self._session.get_outputs(), attrgetter("name"))
