@@ -42,12 +42,9 @@ except ImportError as error:
 
 HERE = Path(__file__).resolve().parent
 # The last five are named as set aside, not passed over, where OpenCV does not read them.
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff") + (
-    ".heic",
-    ".heif",
-    ".hif",
-    ".avif",
-    ".gif",
+PHOTO_EXTENSIONS = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".heic", ".heif", ".hif", ".avif", ".gif"),
 )
 TOLERANCE = {"fp16": 0.03, "fp32": 0.005}
 SILENCE_S = 10.0
