@@ -1,7 +1,14 @@
 """Threads together hold no more pixels than the budget has."""
 
+import struct
+import subprocess
+import sys
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
 
 from bricksight.images._budget import PixelBudget
 
@@ -69,3 +76,30 @@ def test_budget__an_error_gives_the_pixels_back() -> None:
         except ValueError:
             continue
     assert budget._in_flight == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_decode__memory_of_large_pictures_in_threads_is_given_back(tmp_path: Path) -> None:
+    """In a fresh process: four pictures of 40 million pixels, which take 160 MB each."""
+    pixels = zlib.compress(b"\0" * (6400 * (6400 * 4 + 1)), 1)
+    head = struct.pack(">IIBBBBB", 6400, 6400, 8, 6, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", pixels), (b"IEND", b"")]
+    png = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    (tmp_path / "large.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
+    code = (
+        "import resource, sys\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from pathlib import Path\n"
+        "from bricksight.config import InputSpec\n"
+        "from bricksight.images import decoding, load_input\n"
+        "decoding._BUDGET._limit = 60_000_000\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    list(pool.map(lambda _: load_input(Path(sys.argv[1]), InputSpec()), range(4)))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "large.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500  # one picture takes 320 MB while it is put on white

@@ -25,6 +25,10 @@ A small file may claim to hold a picture that would fill the memory (a decompres
 
 _BUDGET = PixelBudget(MAX_PIXELS)
 
+# Pillow keeps large pictures in blocks of 16 MiB. The GNU C library keeps freed blocks of up to
+# 32 MiB for the thread that had them, so that as many pictures stay in memory as there are threads.
+Image.core.set_block_size(64 << 20)  # type: ignore[attr-defined]  # documented as such
+
 # A JPEG is cut short in the transfer. Its decoder takes an end marker for the missing bytes and
 # fills what is missing with zeros; after other bytes the same pixels come only of a whole picture.
 _ENDS = (b"\xff\xd9", b"\xaa\x55" * 2048 + b"\xff\xd9")
@@ -195,6 +199,8 @@ def _read(source: Any, min_size: int | None) -> Decoded:
                 seen = max(seen, _orientation.orientation_of(picture))
             left = _orientation.UPRIGHT if is_turned else seen
             image = _orientation.turn_upright(_colour.to_rgb(rgb), left)
+        if image is not picture:
+            picture.close()  # its pixels would else wait for the collector of circular references
         width, height = _orientation.upright_size(stored, seen)
         return Decoded(image, opened.format.name, width, height, bits)
 
