@@ -92,10 +92,10 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
         with writing(path):
             try:
                 holder = held.enter_context(claimed_folder(parent, path.absolute().name))
-            except TakenError:
+            except TakenError as taken:
                 raise TakenPlaceError(
-                    f"{path} is being written by another run. Wait for its end, or name another "
-                    "place."
+                    f"{path} is being written by another run, in {taken}. Wait for its end, or "
+                    "name another place."
                 ) from None
             part = holder / (path.absolute().name or "folder")
             part.mkdir()
