@@ -232,7 +232,7 @@ def test_try__leaves_nothing_and_refuses_what_cannot_be(tmp_path: Path, tried: o
     tried(tmp_path / "a" / "b" / "c")
     assert names(tmp_path) == []
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"file/c cannot be made: .*file is a file, not a folder"):
+    with pytest.raises(OutputError, match=r"file/c cannot be made: .*file is not a folder"):
         tried(tmp_path / "file" / "c")
     with pytest.raises(OutputError, match=r"cannot be written \(File name too long\)"):
         tried(tmp_path / ("x" * 300) / "c")

@@ -111,6 +111,7 @@ def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
         named: what an error is to name.
     """
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    nearest_folder(folder, named=named or folder)
     with writing(named or folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -120,6 +121,18 @@ def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 one.rmdir()
         raise
+
+
+def nearest_folder(folder: Path, *, named: Path) -> Path:
+    """Returns the folder, or the one above it that is there.
+
+    Raises:
+        OutputError: that is no folder.
+    """
+    above = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not above.is_dir():
+        raise OutputError(f"{named} cannot be made: {above} is not a folder. Name another place.")
+    return above
 
 
 @contextlib.contextmanager
