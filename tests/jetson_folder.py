@@ -1,6 +1,8 @@
 """A Jetson folder of the tiny bundle, made once for all tests."""
 
+import hashlib
 import importlib.util
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -43,3 +45,12 @@ def load_program(folder: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def replace_model(folder: Path, content: bytes) -> None:
+    """Puts another model in place of the folder's, as a new export would."""
+    (folder / "model.onnx").write_bytes(content)
+    path = folder / "preprocess.json"
+    described = json.loads(path.read_text(encoding="utf-8"))
+    described["model_sha256"] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(described), encoding="utf-8")

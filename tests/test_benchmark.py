@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from bricksight.dataset import Record, scan
 from bricksight.errors import BricksightError, BundleError, ConfigError, DataError
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult
+from test_text import hidden
 
 pytestmark = pytest.mark.tf
 
@@ -261,6 +263,23 @@ def test_accuracy_plot__is_a_picture_with_a_point_a_measurement(
     assert blue.sum() > 200
     columns = np.flatnonzero(blue.any(axis=0))
     assert columns.max() - columns.min() > 5
+
+
+@pytest.mark.parametrize("name", ["_under", r"a$\frac$b|c", "x" * 300, "a\nb\udce9\x1b"], ids=ascii)
+def test_result__shows_every_name(measured: BenchmarkResult, tmp_path: Path, name: str) -> None:
+    plots = []
+    for one in ("plain", name):
+        named = [replace(each, name=one) for each in measured.measurements]
+        accuracy_plot(named, tmp_path / "plot.png")
+        with Image.open(tmp_path / "plot.png") as picture:
+            plots.append(np.asarray(picture.convert("L")))
+    legend = slice(630, None)  # below the axes
+    plain, other = ((plot[legend] < 128).sum() for plot in plots)
+    assert plots[0].shape == plots[1].shape or len(name) > 200
+    assert other > 0.8 * plain > 0
+    text = replace(measured, measurements=tuple(named)).to_markdown()
+    assert hidden(text.replace("\n", "")) == []
+    assert "a\nb" not in text
 
 
 KEYS = {

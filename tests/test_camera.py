@@ -407,7 +407,6 @@ def test_keeper__a_label_that_is_no_folder_is_refused(label: str, tmp_path: Path
         "Lost+Found",
         "a\u2028b",
         "x" * 300,
-        "\udcff",
     ],
 )
 def test_keeper__a_label_that_no_training_would_find_is_refused_at_once(

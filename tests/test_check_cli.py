@@ -30,6 +30,7 @@ def test_check__prints_a_table_and_writes_sheets(
     assert [line.partition(":")[0] for line in printed.err.splitlines()] == [
         "Reading files",
         "Looking at photos",
+        "Looking for near-duplicates",
         "Writing contact sheets",
     ]
     for label in ("blue", "green", "red"):

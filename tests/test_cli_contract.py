@@ -95,6 +95,9 @@ WRONG_USE = [
     ("retrain --image_dir x --logging_verbosity LOUD", "DEBUG"),
     ("retrain --image_dir x stray 'one more'", "retrain does not understand: stray 'one more'"),
     ("classify bundle photo --threads 0", "--threads is 0"),
+    ("classify bundle photo --threads 99999999999", "--threads is 99999999999; it must be from 1"),
+    ("camera bundle --threads 1000000", "--threads is 1000000; it must be from 1"),
+    ("benchmark bundle --threads 1,1000000", "--threads is 1000000; it must be from 1"),
     ("classify bundle photo --topk 3", "--top_k"),
     ("evaluate bundle", "IMAGE_DIR"),
     ("evaluate bundle photos --bucket tests", "testing"),
@@ -368,7 +371,7 @@ def test_classify__unknown_is_said_with_the_likeliest(
     bundle = tmp_path / "bundle"
     shutil.copytree(tiny_run.bundle.path, bundle)
     manifest = json.loads((bundle / "manifest.json").read_text())
-    (bundle / "manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": 1.1}))
+    (bundle / "manifest.json").write_text(json.dumps(manifest | {"unknown_threshold": 1}))
     photo = photos_of(tiny_run.findings)[0]
     assert main(["classify", str(bundle), photo]) == 0
     assert f"{photo}: unknown" in capsys.readouterr().out

@@ -71,7 +71,7 @@ def test_scan__a_split_is_recognised_whatever_lies_beside_it(tmp_path: Path) -> 
 
 def test_scan__a_side_without_class_folders_is_one_too(tmp_path: Path) -> None:
     flat(nested(tmp_path, "train"), "test")
-    with pytest.raises(DataError, match=r"retrain --image_dir .*train\nIf these") as caught:
+    with pytest.raises(DataError, match=r"retrain --image_dir .*train\n *If these") as caught:
         scan(tmp_path)
     assert "evaluate" not in str(caught.value)
 

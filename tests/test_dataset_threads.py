@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from bricksight._threads import in_threads
+from bricksight._threads import in_threads, max_threads, require_threads
+from bricksight.errors import ConfigError
 
 
 def test_in_threads__keeps_the_order() -> None:
@@ -34,3 +35,11 @@ def test_in_threads__drops_what_has_not_begun() -> None:
         next(results)
         raise KeyboardInterrupt
     assert len(begun) < 100
+
+
+def test_require_threads__as_many_as_the_machine_can_run() -> None:
+    for threads in (None, 1, 64, max_threads()):
+        require_threads(threads)
+    for threads in (-1, 0, max_threads() + 1, 10**11):
+        with pytest.raises(ConfigError, match=f"--threads is {threads}; it must be from 1 to"):
+            require_threads(threads)

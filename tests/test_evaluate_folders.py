@@ -51,7 +51,7 @@ def test_evaluate__hundreds_of_bad_photos_are_one_line(
     tiny_run: RetrainResult, one_class: Path, capsys: Captured
 ) -> None:
     for number in range(120):
-        (one_class / "red" / f"bad{number:03d}.jpg").write_text("<html>")
+        (one_class / "red" / f"bad{number:03d}.jpg").write_text(f"<html>{number}")
     words = ["evaluate", str(tiny_run.bundle.path), str(one_class), "--quiet"]
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -1,11 +1,13 @@
 """What is written: the names that old scripts look for, and only files that were proved."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bricksight import images
 from bricksight._optional import require_tensorflow
@@ -23,6 +25,7 @@ from bricksight.export import (
 )
 from bricksight.modules import frozen_graph
 from bricksight.retrain import RetrainResult
+from photos import draw
 
 pytestmark = pytest.mark.tf
 
@@ -122,6 +125,120 @@ def test_saved_model__serves_prediction_for_encoded_photos(
     found = serve(image_bytes=contents)["prediction"].numpy()
     assert len(photos) > 2
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def decoding() -> Any:
+    """Bytes of a file → what the graph of ``serving_bytes`` makes of them."""
+    from bricksight.export._photo_decoding import decoded
+
+    tf = require_tensorflow()
+    signature = [tf.TensorSpec((), tf.string)]
+    return tf.function(
+        lambda content: decoded(content, 64), input_signature=signature, autograph=False
+    )
+
+
+def file_of(image: Image.Image, picture_format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, picture_format, **options)
+    return file.getvalue()
+
+
+def clear(image: Image.Image) -> Image.Image:
+    with_alpha = image.convert("RGBA")
+    with_alpha.putalpha(Image.linear_gradient("L").resize(image.size))
+    return with_alpha
+
+
+def exif(orientation: int) -> Image.Exif:
+    found = Image.Exif()
+    found[0x0112] = orientation
+    return found
+
+
+def deep(image: Image.Image, factor: int) -> Image.Image:
+    return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * factor)
+
+
+def two_blacks() -> bytes:
+    image = Image.new("P", (8, 8), 0)
+    image.putpalette([0, 0, 0, 0, 0, 0, 200, 0, 0])
+    image.paste(1, (0, 0, 4, 4))
+    image.paste(2, (4, 4, 8, 8))
+    return file_of(image, "GIF", transparency=1, optimize=False)
+
+
+PICTURE = draw("red", 5).resize((90, 70))
+AS_FILES = {
+    "jpeg": file_of(PICTURE, "JPEG", quality=90),
+    "jpeg-large": file_of(PICTURE.resize((900, 700)), "JPEG"),
+    "jpeg-grey": file_of(PICTURE.convert("L"), "JPEG"),
+    "jpeg-cmyk": file_of(PICTURE.convert("CMYK"), "JPEG"),
+    "png": file_of(PICTURE, "PNG"),
+    "png-alpha": file_of(clear(PICTURE), "PNG"),
+    "png-grey-alpha": file_of(clear(PICTURE).convert("LA"), "PNG"),
+    "png-palette": file_of(PICTURE.quantize(64), "PNG"),
+    "png-transparent-colour": file_of(PICTURE.quantize(64), "PNG", transparency=1),
+    "png-16": file_of(deep(PICTURE, 257), "PNG"),
+    "png-12-in-16": file_of(deep(PICTURE, 16), "PNG"),
+    "gif": file_of(PICTURE.quantize(64), "GIF"),
+    "gif-animated": file_of(
+        PICTURE.quantize(64), "GIF", save_all=True, append_images=[PICTURE.rotate(180)]
+    ),
+    "gif-two-blacks-one-transparent": two_blacks(),
+    "gif-transparent": file_of(PICTURE.quantize(64), "GIF", transparency=1),
+    "bmp": file_of(PICTURE, "BMP"),
+    "bmp-grey": file_of(PICTURE.convert("L"), "BMP"),
+    "bmp-palette": file_of(PICTURE.quantize(64), "BMP"),
+    "bmp-32": file_of(clear(PICTURE), "BMP"),
+    **{f"jpeg-turned-{way}": file_of(PICTURE, "JPEG", exif=exif(way)) for way in range(1, 9)},
+    **{f"png-turned-{way}": file_of(PICTURE, "PNG", exif=exif(way)) for way in (6, 8)},
+}
+REFUSED = {
+    "WebP": (file_of(PICTURE, "WEBP"), "no JPEG, PNG, BMP or GIF"),
+    "text": (b"not a photo", "no JPEG, PNG, BMP or GIF"),
+    "empty": (b"", "no JPEG, PNG, BMP or GIF"),
+    "BMP of one bit": (file_of(PICTURE.convert("1"), "BMP"), "kind of pixels"),
+    "PNG of one bit": (file_of(PICTURE.convert("1"), "PNG"), "less than 8 bits"),
+    "cut JPEG": (AS_FILES["jpeg"][:700], "JPEG"),
+}
+
+
+@pytest.mark.parametrize("kind", AS_FILES)
+def test_saved_model__decodes_files_as_we_do(decoding: Any, kind: str) -> None:
+    expected = images.decode(AS_FILES[kind], min_size=64)
+    found = decoding(require_tensorflow().constant(AS_FILES[kind])).numpy()
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_saved_model__refuses_files_that_it_would_misread(decoding: Any, kind: str) -> None:
+    tf = require_tensorflow()
+    content, reason = REFUSED[kind]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=reason):
+        decoding(tf.constant(content))
+
+
+@pytest.mark.parametrize("fault", ["fails", "misreads"])
+def test_export__a_signature_that_is_wrong_is_not_handed_out(
+    classifier: Classifier,
+    proof: Proof,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    tf = require_tensorflow()
+
+    def as_before(content: Any, min_size: int) -> Any:
+        pixels = tf.io.decode_jpeg(content, channels=3)
+        return tf.cast(pixels if fault == "fails" else 255 - pixels, tf.float32)
+
+    monkeypatch.setattr(saved_model, "decoded", as_before)
+    path = tmp_path / "saved_model"
+    with pytest.raises(ExportError, match=r"The signature serving_bytes of the SavedModel"):
+        export(classifier, "saved_model", path, Request(proof=proof))
+    assert not path.exists()
 
 
 def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: RetrainResult) -> None:

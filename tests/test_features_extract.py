@@ -1,6 +1,8 @@
 """Photos to features: right values, whatever came from the cache, on however many threads."""
 
 import logging
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +221,20 @@ def test_compile_module__real_mobilenet_agrees_with_tensorflow(
     assert compiled.runtime == "litert"
     assert compiled.num_features == 1280
     assert 0 < compiled.largest_difference < 1e-4
+
+
+def test_compile_module__file_that_was_cut_short_is_made_again(
+    compiled: CompiledModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert compiled.path is not None
+    kept = tmp_path / "cache" / "compiled" / compiled.path.parent.name
+    shutil.copytree(compiled.path.parent, kept)
+    monkeypatch.setenv("BRICKSIGHT_CACHE_DIR", str(tmp_path / "cache"))
+
+    def no_images(_: InputSpec) -> np.ndarray:
+        raise AssertionError("it is compiled again")
+
+    assert compile_module(compiled.module, images=no_images).path == kept / "features.tflite"
+    os.truncate(kept / "features.tflite", 1000)
+    with pytest.raises(AssertionError, match="compiled again"):
+        compile_module(compiled.module, images=no_images)

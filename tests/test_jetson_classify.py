@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bricksight._text import printable
 from bricksight.config import InputSpec
 from bricksight.images import load_input, to_input
 from jetson_folder import jetson_folder as jetson_folder
-from jetson_folder import load_program
+from jetson_folder import load_program, replace_model
 from photos import COLOURS, draw
 
 pytestmark = pytest.mark.tf
@@ -85,7 +86,10 @@ def _turned(image: Image.Image, path: Path) -> None:
     image.save(path, quality=95, exif=exif)
 
 
-@pytest.mark.parametrize("kind", ["large.jpg", "turned.jpg", "grey.jpg", "clear.png", "16.png"])
+KINDS = ["large.jpg", "turned.jpg", "grey.jpg", "clear.png", "16.png", "12.png", "12.tif", "16.tif"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind: str) -> None:
     ramp = np.add.outer(np.arange(900), np.arange(1300)) // 10
     image = Image.fromarray(np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=2).astype(np.uint8))
@@ -95,8 +99,9 @@ def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind
     elif kind == "clear.png":
         image.putalpha(Image.fromarray((ramp % 256).astype(np.uint8)))
         image.save(path)
-    elif kind == "16.png":
-        Image.fromarray((ramp * 256).astype(np.uint16)).save(path)
+    elif kind.startswith("1"):
+        factor = 256 if kind.startswith("16") else 16
+        Image.fromarray((ramp * factor).astype(np.uint16)).save(path)
     else:
         (image.convert("L") if kind == "grey.jpg" else image).save(path, quality=95)
     spec = InputSpec(height=96, width=96)
@@ -106,6 +111,21 @@ def test_read_photo__is_the_training_s(program: ModuleType, tmp_path: Path, kind
     assert difference.max() < 3.01
 
 
+@pytest.mark.parametrize("name", ["photo.heic", "deep.tif"])
+def test_read_photo__what_the_board_does_not_read(
+    program: ModuleType, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "new" / name
+    path.parent.mkdir()
+    if name == "deep.tif":
+        Image.fromarray(np.ones((20, 20), np.float32)).save(path)
+    else:
+        path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(program.BoardError, match=r"save it (as JPEG|with 8 bits)"):
+        program.read_photo(path, settings_of(InputSpec(height=96, width=96)))
+    assert program.photos_in([path.parent]) == [path]
+
+
 def test_selftest__passes_and_fails_for_another_model(
     folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +133,8 @@ def test_selftest__passes_and_fails_for_another_model(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) > 1
     assert all(line["passed"] and line["difference"] < 1e-3 for line in lines)
-    shutil.copy(folder / "model.jetson_inference.onnx", folder / "model.onnx")
+    other = (folder / "model.jetson_inference.onnx").read_bytes()
+    replace_model(folder, other)
     assert program.main(["--selftest", *ORT]) == 1
     said = capsys.readouterr()
     assert "WRONG" in said.out
@@ -132,6 +153,32 @@ def test_photos__a_broken_one_is_set_aside(
     said = capsys.readouterr()
     assert [json.loads(line)["label"] for line in said.out.splitlines()] == sorted(COLOURS)
     assert "set aside" in said.err and "broken.jpg" in said.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names can only be given on Linux")
+def test_photos__every_name_is_answered_and_shown(
+    program: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["a\udce9.jpg", "b\nclassify.py: all is right.jpg", "c\x1b\x9b\u202e.jpg", "d積.jpg"]
+    paths = [str(tmp_path / name) for name in names]
+    for path in paths:
+        draw("red", 1).save(path, quality=95)
+    assert program.main([*paths, *JSON]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["photo"] for one in answers] == paths
+    assert {one["label"] for one in answers} == {"red"}
+    assert program.main([*paths, *ORT]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        printable(path).partition(": ")[0] for path in paths
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["積🧱", "\x07\x85\u2028", "\udce9\ud800", "👩\u200d🔧"], ids=ascii
+)
+def test_printable__is_that_of_the_other_commands(program: ModuleType, name: str) -> None:
+    assert program.printable(name) == printable(name)
 
 
 def test_threshold__less_probable_answers_are_unknown(
@@ -341,9 +388,61 @@ def test_folder__files_of_two_models_are_refused(
         (folder / "golden" / "golden.json").write_text(json.dumps({"photos": photos}))
         assert program.main(["--selftest", *ORT]) == 1
         assert "is missing or damaged (ValueError" in capsys.readouterr().err
-    (folder / "model.onnx").write_bytes(b"half")
+    replace_model(folder, b"half")
     assert program.main(["--selftest", *ORT]) == 1
     assert "ONNX Runtime does not take" in capsys.readouterr().err
+
+
+def test_folder__a_changed_model_is_refused(
+    folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(folder / "model.jetson_inference.onnx", folder / "model.onnx")
+    assert program.main([str(folder / "golden" / "photo_1.jpg"), *ORT]) == 1
+    assert "model.onnx is not the file that was written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("height", 32.5, "height is 32.5; expected a whole number from 8 to 4096"),
+        ("width", "32", "width is '32'"),
+        ("resize", "evil", "resize is 'evil'"),
+        ("letterbox_grey", 300, "letterbox_grey is 300"),
+        ("range", [0, float("nan")], "range is nan"),
+        ("unknown_threshold", float("nan"), "unknown_threshold is nan"),
+        ("unknown_threshold", "0.5", "unknown_threshold is '0.5'"),
+    ],
+)
+def test_folder__a_wrong_setting_is_told(
+    folder: Path,
+    program: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    value: object,
+    message: str,
+) -> None:
+    path = folder / "preprocess.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    assert program.main([str(folder / "golden" / "photo_1.jpg"), *ORT]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_folder__golden_photos_elsewhere_are_not_read(
+    folder: Path, program: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"file": "../../secret.jpg", "probabilities": [0.5, 0.3, 0.2]}
+    (folder / "golden" / "golden.json").write_text(json.dumps({"photos": [said]}))
+    assert program.main(["--selftest", *ORT]) == 1
+    assert "golden.json names photos outside of its folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", [[float("nan")] * 3, [2.0, -1.0, 0.0], [0.1, 0.1, 0.1]])
+def test_answer__what_are_no_probabilities_is_an_error(
+    folder: Path, program: ModuleType, row: list[float]
+) -> None:
+    options = argparse.Namespace(top=1, threshold=None)
+    with pytest.raises(program.BoardError, match="expected 3 probabilities with a sum of 1"):
+        program.answer(np.float32(row), program.Settings(folder), options)
 
 
 def test_benchmark__tells_preparation_and_network_apart(

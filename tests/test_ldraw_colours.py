@@ -122,3 +122,12 @@ def test_library__colours_come_from_its_configuration(tmp_path: Path) -> None:
     assert library.colour(0x2000000).rgb == (0, 0, 0)
     with pytest.raises(LDrawError, match="The colour 71 is not defined in the library"):
         library.colour(71)
+
+
+@pytest.mark.parametrize("tag", ["CODE", "VALUE", "ALPHA"])
+def test_parse_colours__messages_are_cut(tag: str) -> None:
+    tags = {"CODE": "4", "VALUE": "#B40000", "EDGE": "#333333"} | {tag: "9" * 100_000}
+    line = "0 !COLOUR Red " + " ".join(f"{name} {value}" for name, value in tags.items())
+    with pytest.raises(LDrawError) as caught:
+        parse_colours(line, "LDConfig.ldr")
+    assert len(str(caught.value)) < 500

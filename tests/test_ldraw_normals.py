@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bricksight.errors import LDrawError
+from bricksight.synth.ldraw import weld as weld_module
 from bricksight.synth.ldraw.geometry import flatten
 from bricksight.synth.ldraw.normals import build_mesh
 from bricksight.synth.ldraw.parser import parse
@@ -174,3 +176,13 @@ def test_points_on_segments__finds_those_inside_and_how_far_along() -> None:
     assert segment.tolist() == [0]
     assert point.tolist() == [2]
     assert along == pytest.approx([0.75])
+
+
+def test_points_on_segments__refuses_more_pairs_than_there_is_time_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(weld_module, "_MAX_PAIRS", 50)
+    points = np.array([[0.0, 0, 0], [10, 0, 0]] * 10)
+    segments = np.arange(20).reshape(10, 2)
+    with pytest.raises(LDrawError, match="10 open edges that overlap in more places"):
+        points_on_segments(points, segments, np.arange(20))

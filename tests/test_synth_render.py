@@ -19,7 +19,7 @@ from bricksight.synth import Scene, SceneConfig, photo_rng, sample_scene
 from bricksight.synth.colours import Colour
 from bricksight.synth.models import find_models
 from bricksight.synth.raytrace import Quality, Shot, render_scene
-from bricksight.synth.records import RECORDS, read_records
+from bricksight.synth.records import RECORDS, add_records, begin_records, read_records
 from bricksight.synth.render import SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
 from ldraw_files import part, write_library
@@ -175,6 +175,21 @@ def test_render_folder__goes_on_where_it_stopped(tmp_path: Path, config: SynthCo
         assert np.linalg.det(one["rotation"]) == pytest.approx(1, abs=1e-4)
     assert list(render_folder(out, config, processes=1)) == [4]
     assert "mitsuba" not in sys.modules  # it would abort what has loaded TensorFlow
+
+
+def test_records__names_with_every_line_separator_are_read_back(tmp_path: Path) -> None:
+    names = [f"a{separator}b.jpg" for separator in "\n\r\v\f\x1c\x85\u2028\u2029\udce9"]
+    begin_records(tmp_path, [{"file": name, "floor": name} for name in names[:5]])
+    add_records(tmp_path / RECORDS, [{"file": name, "floor": name} for name in names[5:]])
+    assert {name: one["floor"] for name, one in read_records(tmp_path).items()} == {
+        name: name for name in names
+    }
+
+
+def test_records__lines_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    line = '{"file": "1.jpg", "floor": "a\u2028b\u0085c"}\n'
+    (tmp_path / RECORDS).write_text(line + '{"file": "2', encoding="utf-8")
+    assert read_records(tmp_path)["1.jpg"]["floor"] == "a\u2028b\u0085c"
 
 
 @pytest.mark.usefixtures("renderer")

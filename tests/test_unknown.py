@@ -1,5 +1,6 @@
 """What is of none of the classes: the threshold, photos of such things, and the empty belt."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -60,14 +61,33 @@ def write_belts(folder: Path, *, num: int = 30) -> Path:
 # The threshold.
 
 
-def photos_dealt(*, training: int, validation: int) -> Dataset:
+def photos_dealt(*, training: int, validation: int, outliers: int = 0) -> Dataset:
     """Returns a data set without files."""
     buckets = ["training"] * training + ["validation"] * validation
     records = tuple(
         Record(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", bucket)
         for row, bucket in enumerate(buckets)
     )
-    return Dataset(Path("photos"), ("a", "b"), records, (), SplitConfig())
+    split = SplitConfig()
+    return Dataset(Path("photos"), ("a", "b"), records, (), split, outliers=records[:outliers])
+
+
+def test_threshold__too_few_photos_choose_is_rough_where_outliers_are_to_be_refused() -> None:
+    answers = of_two_classes(np.linspace(0.6, 0.9, 9))
+    trained = TrainedHead(
+        head=Head(kernel=np.zeros((4, 2), np.float32), bias=np.zeros(2, np.float32)),
+        held_out=answers,
+        history=History(),
+        choices={},
+    )
+    data = photos_dealt(training=20, validation=9, outliers=5)
+    threshold, (problem,) = choose_threshold(trained, data, 5.0)
+    assert threshold == pytest.approx(0.6)
+    assert problem.kind == "rough_threshold"
+    assert "Expect 10 % of known photos to be refused" in problem.message
+    nothing = photos_dealt(training=20, validation=0, outliers=5)
+    held_out = dataclasses.replace(trained, held_out=answers[:0])
+    assert choose_threshold(held_out, nothing, 5.0)[0] is None
 
 
 @pytest.mark.parametrize(("rate", "num_photos"), [(5, 60), (5, 113), (10, 33), (30, 10)])

@@ -6,6 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from bricksight.errors import ConfigError
+
+_MOST_PER_CORE = 4
+_ALWAYS_ALLOWED = 64
+"""As many threads do no harm anywhere, so that a command line suits small machines too."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -32,3 +38,22 @@ def num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def max_threads() -> int:
+    """Returns how many threads may be asked for; more only wait for each other."""
+    return max(_ALWAYS_ALLOWED, _MOST_PER_CORE * num_cores())
+
+
+def require_threads(threads: int | None, *, name: str = "--threads") -> None:
+    """Refuses a number of threads that the machine cannot run; ``None`` is the default.
+
+    Raises:
+        ConfigError: it is less than 1, or over ``max_threads``.
+    """
+    if threads is not None and not 1 <= threads <= max_threads():
+        cores = num_cores()
+        raise ConfigError(
+            f"{name} is {threads}; it must be from 1 to {max_threads()}. This machine has "
+            f"{cores} {'core' if cores == 1 else 'cores'}; leave it out to use all of them."
+        )

@@ -13,7 +13,6 @@ JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
 """
 
 import datetime
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -23,10 +22,14 @@ from typing import Any
 import numpy as np
 
 from bricksight import _labels
-from bricksight._csv import read_rows
 from bricksight._files import replacing, sha256_of, writing
 from bricksight._places import is_empty, new_folder, waiting_for
 from bricksight._text import json_text
+from bricksight._untrusted.fields import mapping
+from bricksight._untrusted.folders import recorded_with, require_recorded
+from bricksight._untrusted.json_files import read_json
+from bricksight._untrusted.photos_csv import Photo, read_photos
+from bricksight._untrusted.schemas import MANIFEST as MANIFEST_SCHEMA
 from bricksight._version import __version__
 from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError
@@ -189,23 +192,6 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A line of photos.csv.
-
-    Attributes:
-        path: Below the folder of photos, with ``/`` between its parts.
-        label: Its class.
-        bucket: "training", "validation" or "testing".
-        sha256: Of its bytes.
-    """
-
-    path: str
-    label: str
-    bucket: str
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Bundle:
     """A model folder that has been read.
 
@@ -225,24 +211,21 @@ class Bundle:
     def file(self, name: str) -> Path:
         """Returns the path of one of its files after comparing it with its checksum.
 
+        What belongs to a model file is compared too: OpenVINO's weights, the other files of a
+        folder that as a whole is one model.
+
         Raises:
-            BundleError: it is not there, or not the one that was written.
+            BundleError: one is not there, or not the one that was written.
         """
-        path = self.path / name
-        if name not in self.manifest.files:
-            there = ", ".join(sorted({file.partition("/")[0] for file in self.manifest.files}))
+        files = self.manifest.files
+        if name not in files:
+            there = ", ".join(sorted({file.partition("/")[0] for file in files}))
             raise BundleError(f"The bundle {self.path} holds no {name}. It holds {there}.")
-        if not path.is_file():
-            raise BundleError(
-                f"The bundle {self.path} lacks {name}, which it was written with. "
-                "Copy the bundle again, or train it again."
-            )
-        if sha256_of(path) != self.manifest.files[name]:
-            raise BundleError(
-                f"{path} is not the file that was written: its SHA-256 differs from the one in "
-                f"{MANIFEST}. Copy the bundle again, or train it again."
-            )
-        return path
+        try:
+            require_recorded(self.path, recorded_with(name, files), record=MANIFEST)
+        except (OSError, ValueError) as error:
+            raise BundleError(f"{error} Copy the bundle again, or train it again.") from error
+        return self.path / name
 
     def trained_on(self) -> frozenset[str]:
         """Returns the SHA-256 of the photos that took part in the training.
@@ -263,12 +246,13 @@ class Bundle:
         """
         if PHOTOS not in self.manifest.files:
             return ()
-        with self.file(PHOTOS).open(encoding="utf-8", newline="") as file:
-            return tuple(_photo(row) for row in read_rows(file))
-
-
-def _photo(row: Mapping[str, str]) -> Photo:
-    return Photo(row["path"], row["label"], row["bucket"], row["sha256"])
+        path = self.file(PHOTOS)
+        try:
+            return read_photos(path)
+        except (OSError, ValueError) as error:
+            raise BundleError(
+                f"{path} is damaged: {error}. Copy the bundle again, or train it again."
+            ) from error
 
 
 def bundle_around(path: Path) -> Path | None:
@@ -292,23 +276,25 @@ def open_bundle(path: AnyPath) -> Bundle:
         raise BundleError(
             f"{folder} {what}. A bundle is the folder that `bricksight retrain` prints last."
         )
+    return Bundle(folder, _manifest_from(_manifest_content(manifest_path)))
+
+
+def _manifest_content(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(manifest_path.read_text(encoding="utf-8"))
-        version = content["format_version"]
-        if version > FORMAT_VERSION:
+        content = read_json(path)
+        version = mapping(content, "The content").get("format_version")
+        if type(version) is int and version > FORMAT_VERSION:
             raise BundleError(
-                f"The bundle {folder} has format {version}; this bricksight "
+                f"The bundle {path.parent} has format {version}; this bricksight "
                 f"({__version__}) reads formats up to {FORMAT_VERSION}. "
                 "Install a newer bricksight."
             )
-        return Bundle(folder, _manifest_from(content))
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, BundleError):
-            raise
+        found: dict[str, Any] = MANIFEST_SCHEMA(content, "")
+    except (OSError, ValueError) as error:
         raise BundleError(
-            f"{manifest_path} is damaged ({type(error).__name__}: {error}). "
-            "Copy the bundle again, or train it again."
+            f"{path} is damaged: {error}. Copy the bundle again, or train it again."
         ) from error
+    return found
 
 
 def as_bundle(bundle: Bundle | AnyPath) -> Bundle:
@@ -328,7 +314,6 @@ def read_labels(path: AnyPath) -> tuple[str, ...]:
 def _manifest_from(content: dict[str, Any]) -> Manifest:
     """Returns the manifest; keys that a later version of the same format has added are ignored."""
     known = _known(content, Manifest)
-    known["labels"] = tuple(content["labels"])
     known["input"] = InputSpec(**_known(content["input"], InputSpec))
     return Manifest(**known)
 
@@ -390,11 +375,11 @@ def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[st
     added = {file.resolve().relative_to(root).as_posix(): sha256_of(file) for file in files}
     with waiting_for(manifest_path):
         # Read anew: others may have been added since the bundle was opened.
-        content = json.loads(manifest_path.read_text(encoding="utf-8"))
+        content = _manifest_content(manifest_path)
         content["exports"] = content.get("exports", {}) | {name: entry}
         kept = {
             file: digest
-            for file, digest in content["files"].items()
+            for file, digest in content.get("files", {}).items()
             if not file.startswith(f"{name}/")
         }
         content["files"] = dict(sorted((kept | added).items()))

@@ -46,6 +46,10 @@ class BundleError(BricksightError):
     """A model folder is missing, damaged, or newer than this version reads."""
 
 
+class UntrustedModelError(BundleError, ModuleError):
+    """A model file may do more than compute, so it is only used when the user trusts it."""
+
+
 class ExportError(BricksightError):
     """A file was written but does not give the answers that it should; it has been removed."""
 

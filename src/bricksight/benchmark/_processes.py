@@ -27,7 +27,9 @@ class Worker:
         started_s: Seconds from the start of the process to its first answer.
     """
 
-    def __init__(self, model: ModelFile, *, threads: int, photos: Sequence[Path]) -> None:
+    def __init__(
+        self, model: ModelFile, *, threads: int, photos: Sequence[Path], trust: bool = False
+    ) -> None:
         """Starts the process.
 
         Raises:
@@ -50,6 +52,7 @@ class Worker:
                 runtime=model.runtime,
                 threads=threads,
                 photos=[str(photo) for photo in photos],
+                trust=trust,
             )
         except BaseException:
             self.close()

@@ -84,7 +84,7 @@ def benchmark(
     with ExitStack() as stack:
         workers = []
         for candidate in candidates:
-            worker = Worker(candidate.model, threads=candidate.threads, photos=timed)
+            worker = _worker(candidate, timed)
             stack.callback(worker.close)
             workers.append(worker)
         _time(candidates, workers, settings, tell)
@@ -150,12 +150,21 @@ def _start_cold(
 
 
 def _cold_start(candidate: _Candidate, timed: Sequence[Path]) -> dict[str, Any]:
-    worker = Worker(candidate.model, threads=candidate.threads, photos=timed[:1])
+    worker = _worker(candidate, timed[:1])
     try:
         found = {**worker.opened, "cold_start_s": worker.started_s, **worker.ask("memory")}
     finally:
         worker.close()
     return found
+
+
+def _worker(candidate: _Candidate, photos: Sequence[Path]) -> Worker:
+    return Worker(
+        candidate.model,
+        threads=candidate.threads,
+        photos=photos,
+        trust=candidate.settings.trust,
+    )
 
 
 def _labels(model: ModelFile) -> tuple[str, ...] | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bricksight._threads import num_cores
+from bricksight._threads import num_cores, require_threads
 from bricksight.errors import ConfigError
 from bricksight.predict.runtimes import runtime_class
 
@@ -22,6 +22,7 @@ class Settings:
         rounds: How many times each file gets its turn.
         calls: Single photos a turn; also the least number of photos a batch size gets a turn.
         cold_starts: How many fresh processes each file is started in.
+        trust: Run models even if they may reach for files, the network or programs.
     """
 
     runtimes: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Settings:
     rounds: int = 5
     calls: int = 20
     cold_starts: int = 3
+    trust: bool = False
 
     def __post_init__(self) -> None:
         for name in self.runtimes:
@@ -41,6 +43,8 @@ class Settings:
                     f"--{name} is {','.join(map(str, values))}; it must be one or more different "
                     "whole numbers from 1, such as 1,2."
                 )
+        for threads in self.threads:
+            require_threads(threads)
         for name in ("rounds", "calls", "cold_starts"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} is {getattr(self, name)}; it must be at least 1.")

@@ -48,9 +48,16 @@ def main() -> None:
 class _Session:
     """A loaded model and photos to time it on."""
 
-    def __init__(self, source: str, runtime: str, threads: int, photos: list[str]) -> None:
+    def __init__(
+        self,
+        source: str,
+        runtime: str,
+        threads: int,
+        photos: list[str],
+        trust: bool,  # noqa: FBT001  (by name, from JSON)
+    ) -> None:
         start = time.perf_counter()
-        self._predictor = Predictor(Path(source), runtime=runtime, threads=threads)
+        self._predictor = Predictor(Path(source), runtime=runtime, threads=threads, trust=trust)
         loaded = time.perf_counter()
         self._photos = [images.decode(Path(photo)) for photo in photos] or [_generated()]
         decoded = time.perf_counter()

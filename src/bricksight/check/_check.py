@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
+from bricksight.check._advice import photo_advice
 from bricksight.check._bursts import bursts
 from bricksight.check._photos import Facts, examine
 from bricksight.check._report import CheckReport, ClassCounts, Spread
@@ -50,7 +51,11 @@ def check(
     dataset = scan(image_dir, split=split, progress=_stage("Reading files", progress))
     facts, reasons = _examined(dataset.records, _stage("Looking at photos", progress))
     dataset = dataset.without(reasons)
-    report = _report(dataset, [facts[record.relative_path] for record in dataset.records])
+    report = _report(
+        dataset,
+        [facts[record.relative_path] for record in dataset.records],
+        _stage("Looking for near-duplicates", progress),
+    )
     if strict and report.faults:
         raise DataError(
             f"{counted(len(report.faults), 'fault')} in {report.image_dir}:"
@@ -98,13 +103,17 @@ def _examined(
     return facts, reasons
 
 
-def _report(dataset: Dataset, facts: Sequence[Facts]) -> CheckReport:
+def _report(
+    dataset: Dataset, facts: Sequence[Facts], progress: Callable[[int, int], None]
+) -> CheckReport:
     """Returns the report; ``facts`` are those of the data set's records, in the same order."""
-    twins = find_twins(dataset.records, [fact.fingerprint for fact in facts])
+    fingerprints = [fact.fingerprint for fact in facts]
+    twins = find_twins(dataset.records, fingerprints, progress=progress)
     suggestion = suggest_group_by(dataset.records) if dataset.split.group_by is None else None
     problems = [
         *dataset.problems,
         *_wrong_extensions(dataset.records, facts),
+        *photo_advice(dataset.records, facts),
         *_twin_problems(twins),
         *suggested_groups(dataset.records, dataset.split),
         *bursts(dataset.records, dataset.split),

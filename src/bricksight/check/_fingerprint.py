@@ -3,12 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
-from bricksight import images
-from bricksight.config import InputSpec
+from bricksight.images.preprocessing import resize
 
 _SIZE = 32
-_SPEC = InputSpec(height=_SIZE, width=_SIZE)
 _THUMBNAIL_SIZE = 16
 _NUM_FREQUENCIES = 8
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG
@@ -26,9 +25,9 @@ class Fingerprint(NamedTuple):
     thumbnail: np.ndarray
 
 
-def fingerprint(pixels: np.ndarray) -> Fingerprint:
-    """Returns the fingerprint of a picture: uint8, (height, width, 3), RGB."""
-    small = images.to_pixels(pixels, _SPEC)
+def fingerprint(image: Image.Image) -> Fingerprint:
+    """Returns the fingerprint of a picture, RGB."""
+    small = np.asarray(resize(image, (_SIZE, _SIZE)))
     factor = _SIZE // _THUMBNAIL_SIZE
     blocks = small.reshape(_THUMBNAIL_SIZE, factor, _THUMBNAIL_SIZE, factor, 3)
     thumbnail = blocks.mean(axis=(1, 3)).round().astype(np.uint8)

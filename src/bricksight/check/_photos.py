@@ -5,7 +5,9 @@ from pathlib import Path
 
 from bricksight import images
 from bricksight.check._fingerprint import Fingerprint, fingerprint
+from bricksight.check._quality import QUALITY_SIZE, Quality, quality
 from bricksight.errors import ImageError
+from bricksight.images.decoding import read
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,21 +18,31 @@ class Facts:
         format: "JPEG", "PNG", ...: what the content is, whatever the name says.
         width: in pixels, as a viewer shows the photo.
         height: likewise.
+        bits: 8; of a file that does not say how many of its 16 bits a channel count, 12 or 16.
         fingerprint: What it looks like.
+        quality: How sharp and how bright it is.
     """
 
     format: str
     width: int
     height: int
+    bits: int
     fingerprint: Fingerprint
+    quality: Quality
 
 
 def examine(path: Path) -> Facts | str:
-    """Returns the facts of a photo, decoded to its last pixel, or the reason why it cannot be."""
-    try:
-        probe = images.probe(path)
-        pixels = images.decode(path)
-    except ImageError as error:
-        return str(error)
-    height, width = pixels.shape[:2]
-    return Facts(probe.format, width, height, fingerprint(pixels))
+    """Returns the facts of a photo, decoded to its last byte, or the reason why it cannot be."""
+    with images.holding_pixels():
+        try:
+            found = read(path, min_size=2 * QUALITY_SIZE)
+        except ImageError as error:
+            return str(error)
+        return Facts(
+            found.format,
+            found.width,
+            found.height,
+            found.bits,
+            fingerprint(found.image),
+            quality(found.image),
+        )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from bricksight import images
 from bricksight._files import replacing
 from bricksight._lettering import draw_text, shortened, text_width
 from bricksight._locks import short_name
@@ -18,6 +17,7 @@ from bricksight.check._report import CheckReport
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
 from bricksight.errors import ConfigError, ImageError
+from bricksight.images.decoding import decode_image
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)
@@ -208,7 +208,7 @@ def _tile(path: Path, name: str, thumb: int) -> Image.Image:
     tile.paste(_MOUNT, (0, 0, thumb, thumb))
     draw = ImageDraw.Draw(tile)
     try:
-        photo = Image.fromarray(images.decode(path, min_size=thumb))
+        photo = decode_image(path, min_size=thumb)
     except ImageError as error:
         _draw_line(draw, thumb / 2, str(error), _RED, room=thumb - 2 * _GAP)
     else:

@@ -1,31 +1,22 @@
 """Photos that look nearly the same, found among tens of thousands without comparing all pairs."""
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bricksight.check._fingerprint import Fingerprint
+from bricksight.check._neighbours import Looks, Neighbours
 from bricksight.dataset import Record
 
-MAX_DISTANCE = 4
-"""Hashes of twins differ in at most this many of their 64 bits."""
+_MAX_PAIRS = 1 << 24
+"""So many pairs are compared one by one at most: all pairs of 4,096 photos."""
 
-MAX_DIFFERENCE = 3.0
-"""Thumbnails of twins differ by at most this, on the scale from 0 to 255.
-
-Measured on 51 photos: saving again at JPEG quality 40 or at half the size makes at most 1.3, five
-percent more light 1.8 in the median.
-"""
-
-_HASH_BITS = 64
 _MAX_PAIRS_AT_ONCE = 1 << 21
-_POPCOUNT = (
-    np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8))
-    .reshape(-1, 16)
-    .sum(axis=1, dtype=np.uint8)
-)
+_ROWS_AT_ONCE = 1 << 12
+
+Progress = Callable[[int, int], None]
+"""Called with how many photos are done and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +49,112 @@ class Twins:
     across_split: tuple[Twin, ...]
 
 
-def find_twins(records: Sequence[Record], fingerprints: Sequence[Fingerprint]) -> Twins:
+def find_twins(
+    records: Sequence[Record],
+    fingerprints: Sequence[Fingerprint],
+    *,
+    progress: Progress | None = None,
+) -> Twins:
     """Returns the photos that look nearly the same as another.
 
     Hashes propose and thumbnails decide: on plain backgrounds hashes alone find far too many.
 
+    Each photo is compared with its nearest neighbours in a k-d tree. The few that have too many of
+    them are compared with all photos. Only where that is a matter of more than ``_MAX_PAIRS`` pairs
+    (tens of thousands that all look alike) is a photo's twin one of the most alike instead of the
+    most alike; there, too, the time grows with n log n.
+
     Args:
         records: the photos.
         fingerprints: of each photo, in the same order.
+        progress: called as photos are done.
     """
-    if not records:
+    if len(records) < 2:
         return Twins((), (), ())
-    hashes = np.array([each.hash for each in fingerprints], dtype=np.uint64)
-    thumbnails = np.stack([each.thumbnail.ravel() for each in fingerprints])
-    contents = _codes([record.sha256 for record in records])
-    labels = _codes([record.label for record in records])
-    trains = np.array([record.bucket == "training" for record in records])
-    in_class, across_labels, across_split = (_Nearest(records) for _ in range(3))
-    for one, others, similar in _similar_hashes(hashes):
-        difference = _difference(thumbnails[one], thumbnails[others])
-        near = similar & (difference <= MAX_DIFFERENCE)
-        near &= contents[one, np.newaxis] != contents[others]
-        difference[~near] = np.inf
-        same = labels[one, np.newaxis] == labels[others]
-        in_class.add(one, others, np.where(same, difference, np.inf))
-        across_labels.add(one, others, np.where(same, np.inf, difference))
-        leaks = trains[others] & ~trains[one, np.newaxis]
-        across_split.add(one, others, np.where(leaks, difference, np.inf))
-    return Twins(in_class.twins(), across_labels.twins(), across_split.twins())
+    looks = Looks(fingerprints)
+    pairs = _Pairs(records, looks)
+    rows = np.arange(len(records))
+    report = progress or (lambda done, total: None)
+    crowded = rows
+    if len(rows) ** 2 > _MAX_PAIRS:
+        crowded = pairs.compare_neighbours(rows, rows, report)
+    if len(crowded) * len(rows) <= _MAX_PAIRS:
+        pairs.compare_all(crowded, report)
+    else:
+        pairs.compare_crowded(crowded)
+    report(len(rows), len(rows))
+    return Twins(
+        *(found.twins() for found in (pairs.in_class, pairs.across_labels, pairs.across_split))
+    )
+
+
+class _Pairs:
+    """Compares pairs of photos, and keeps each photo's nearest twin of three kinds."""
+
+    def __init__(self, records: Sequence[Record], looks: Looks) -> None:
+        self._looks = looks
+        self._contents = _codes([record.sha256 for record in records])
+        self._labels = _codes([record.label for record in records])
+        self._trains = np.array([record.bucket == "training" for record in records])
+        self.in_class, self.across_labels, self.across_split = (_Nearest(records) for _ in range(3))
+
+    def compare_all(self, rows: np.ndarray, report: Progress) -> None:
+        """Compares photos with every photo."""
+        others = np.arange(len(self._labels))
+        at_once = max(1, _MAX_PAIRS_AT_ONCE // len(others))
+        for start in range(0, len(rows), at_once):
+            one = rows[start : start + at_once]
+            difference = self._looks.differences_of_all(one)
+            self._add(one, np.broadcast_to(others, difference.shape), difference)
+            report(start, len(rows))
+
+    def compare_neighbours(
+        self, rows: np.ndarray, targets: np.ndarray, report: Progress = lambda done, total: None
+    ) -> np.ndarray:
+        """Compares photos with their neighbours among the targets.
+
+        Returns the rows of those photos that may have more than were compared.
+        """
+        neighbours = Neighbours(self._looks, self._one_of_each_content(targets))
+        crowded = []
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            one = rows[start : start + _ROWS_AT_ONCE]
+            others, is_crowded = neighbours.of(one)
+            self._add(one, others, self._looks.differences(one, others))
+            crowded.append(one[is_crowded])
+            report(start, len(rows))
+        return np.concatenate(crowded)
+
+    def compare_crowded(self, rows: np.ndarray) -> None:
+        """Looks for twins of a kind that were not among a photo's neighbours of every kind."""
+        everything = np.arange(len(self._labels))
+        jobs = [(self.in_class, self._labels == label) for label in np.unique(self._labels)]
+        of_class = [(found, members, members) for found, members in jobs]
+        # Two labels differ in a bit of their numbers.
+        bits = [self._labels >> bit & 1 for bit in range(int(self._labels.max()).bit_length())]
+        of_labels = [
+            (self.across_labels, bit == value, bit != value) for bit in bits for value in (0, 1)
+        ]
+        of_split = [(self.across_split, ~self._trains, self._trains)]
+        for found, is_one, is_other in [*of_class, *of_labels, *of_split]:
+            one = rows[is_one[rows] & ~found.has_twin[rows]]
+            if len(one) and is_other.any():
+                self.compare_neighbours(one, everything[is_other])
+
+    def _one_of_each_content(self, photos: np.ndarray) -> np.ndarray:
+        """Leaves out exact copies that are alike in all that counts here."""
+        keys = np.stack([self._contents, self._labels, self._trains])[:, photos]
+        return photos[np.sort(np.unique(keys, axis=1, return_index=True)[1])]
+
+    def _add(self, one: np.ndarray, others: np.ndarray, difference: np.ndarray) -> None:
+        """Takes photos, (num_one,), photos, and the difference of each pair, (num_one, any)."""
+        row = one[:, np.newaxis]
+        difference = np.where(self._contents[row] != self._contents[others], difference, np.inf)
+        same = self._labels[row] == self._labels[others]
+        leaks = self._trains[others] & ~self._trains[row]
+        self.in_class.add(one, others, np.where(same, difference, np.inf))
+        self.across_labels.add(one, others, np.where(same, np.inf, difference))
+        self.across_split.add(one, others, np.where(leaks, difference, np.inf))
 
 
 class _Nearest:
@@ -96,18 +165,23 @@ class _Nearest:
         self._other = np.full(len(records), -1)
         self._difference = np.full(len(records), np.inf)
 
+    @property
+    def has_twin(self) -> np.ndarray:
+        """Of each photo, whether it has one: bool, (num_photos,)."""
+        return np.asarray(self._other >= 0)
+
     def add(self, one: np.ndarray, others: np.ndarray, difference: np.ndarray) -> None:
         """Takes photos, photos, and the difference of each pair, infinite where it is no pair.
 
         Args:
             one: indices, (num_one,).
-            others: indices, (num_others,).
-            difference: float, (num_one, num_others).
+            others: indices, (num_one, num_others).
+            difference: float, likewise.
         """
-        column = difference.argmin(axis=1)
-        nearest = difference[np.arange(len(one)), column]
+        row, column = np.arange(len(one)), difference.argmin(axis=1)
+        nearest = difference[row, column]
         better = nearest < self._difference[one]
-        self._other[one[better]] = others[column[better]]
+        self._other[one[better]] = others[row, column][better]
         self._difference[one[better]] = nearest[better]
 
     def twins(self) -> tuple[Twin, ...]:
@@ -120,64 +194,6 @@ class _Nearest:
             if other >= 0
         ]
         return tuple(sorted(twins, key=lambda twin: (twin.difference, twin.path)))
-
-
-def _similar_hashes(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yields photos, photos, and which of these pairs differ in at most ``MAX_DISTANCE`` bits.
-
-    Of ``MAX_DISTANCE + 1`` bands of bits at least one is equal in such a pair, so only photos that
-    agree in a band are compared: M. Norouzi, A. Punjani, D. Fleet, "Fast Search in Hamming Space
-    with Multi-Index Hashing" (CVPR 2012). Every pair comes once each way.
-
-    Args:
-        hashes: uint64, (num_photos,).
-    """
-    bands = _bands()
-    for number, band in enumerate(bands):
-        order = np.argsort(hashes & band, kind="stable")
-        starts = np.flatnonzero(np.diff((hashes & band)[order])) + 1
-        for members in np.split(order, starts):
-            num_rows = max(1, _MAX_PAIRS_AT_ONCE // len(members))
-            for start in range(0, len(members) if len(members) > 1 else 0, num_rows):
-                rows = members[start : start + num_rows]
-                changed = hashes[rows, np.newaxis] ^ hashes[members]
-                similar = _bit_count(changed) <= MAX_DISTANCE
-                for earlier in bands[:number]:
-                    similar &= (changed & earlier) != 0
-                if similar.any():
-                    yield rows, members, similar
-
-
-def _bands() -> list[np.uint64]:
-    """Returns masks that share the bits of a hash out among ``MAX_DISTANCE + 1`` bands."""
-    edges = [_HASH_BITS * number // (MAX_DISTANCE + 1) for number in range(MAX_DISTANCE + 2)]
-    return [np.uint64((1 << high) - (1 << low)) for low, high in itertools.pairwise(edges)]
-
-
-def _bit_count(words: np.ndarray) -> np.ndarray:
-    """Returns how many bits are set in each uint64; ``np.bitwise_count`` needs NumPy 2."""
-    quarters = words.view(np.uint16).reshape(*words.shape, 4)
-    return np.asarray(_POPCOUNT[quarters].sum(axis=-1))
-
-
-def _difference(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the standard deviation of ``one - others`` for all pairs: (num_one, num_others).
-
-    So a photo that is a little lighter all over differs by nothing.
-
-    Args:
-        one: thumbnails, uint8, (num_one, num_values).
-        others: thumbnails, uint8, (num_others, num_values).
-    """
-    one, others = _without_mean(one), _without_mean(others)
-    squares = np.square(one).sum(axis=1)[:, np.newaxis] + np.square(others).sum(axis=1)
-    squares -= 2 * (one @ others.T)
-    return np.asarray(np.sqrt(np.maximum(squares, 0) / one.shape[1]))
-
-
-def _without_mean(thumbnails: np.ndarray) -> np.ndarray:
-    values = thumbnails.astype(np.float32)
-    return np.asarray(values - values.mean(axis=1, keepdims=True))
 
 
 def _codes(names: Sequence[str]) -> np.ndarray:

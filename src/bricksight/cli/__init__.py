@@ -16,7 +16,6 @@ from bricksight._text import message_lines
 from bricksight._version import __version__
 from bricksight.cli._help import default_shown, formatter
 from bricksight.cli._output import note, prepare_streams
-from bricksight.cli._paths import STDIN, take_values
 from bricksight.cli._process import (
     ending_cleanly,
     exit_code_of,
@@ -24,6 +23,7 @@ from bricksight.cli._process import (
     silence_stdout,
     stdout_fails,
 )
+from bricksight.cli._values import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError
 
 COMMANDS = {

@@ -1,4 +1,4 @@
-"""Paths on the command line, and the photos that they name: files, folders, patterns, lists."""
+"""The photos that a command line names: files, folders, patterns, and lists of these."""
 
 import codecs
 import fnmatch
@@ -11,15 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-import cyclopts
-
 from bricksight._text import some
 from bricksight._walk import Found, Walker, photos_below
-from bricksight.config import EMPTY_IS_NONE, require_text, user_path
+from bricksight.cli._values import STDIN
 from bricksight.errors import ConfigError, DataError
-
-STDIN = "\0stdin"
-"""What stands for "-" while the words are parsed: no file can be called so."""
 
 Complain = Callable[[object, object], None]
 """Called with what is named and why it cannot be answered; the others are answered all the same."""
@@ -32,39 +27,6 @@ _BOMS = {
 }
 _LONGEST_BOM = 3
 _ADDRESS = re.compile(r"[a-z]{3,}:/", re.IGNORECASE)  # a Path has one slash there
-
-
-def take_values(
-    app: cyclopts.App, commands: Sequence[str], arguments: cyclopts.ArgumentCollection
-) -> None:
-    """Refuses empty values, and puts the home folder in the place of ``~`` in paths.
-
-    An empty text would become the path ".", the working folder.
-    """
-    for argument in arguments:
-        name = argument.name
-        given = [token for token in argument.tokens if token.implicit_value is cyclopts.UNSET]
-        if name.lstrip("-") in EMPTY_IS_NONE and any(not token.value for token in given):
-            argument.tokens.clear()
-            continue
-        for index, token in enumerate(argument.tokens):
-            if token not in given:
-                continue
-            if token.value == STDIN:
-                _require_list(token.keyword)
-                continue
-            if argument.hint in (Path, Path | None):
-                path = user_path(token.value, token.keyword or name)
-                argument.tokens[index] = token.evolve(value=str(path))
-            else:
-                require_text(token.value, token.keyword or name)
-
-
-def _require_list(keyword: str | None) -> None:
-    if keyword is not None:
-        raise ConfigError(
-            f"{keyword} is -, which stands for a list of photos on standard input. Name a file."
-        )
 
 
 def named_photos(paths: Sequence[Path], complain: Complain) -> Iterator[list[Path]]:

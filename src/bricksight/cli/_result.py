@@ -69,5 +69,5 @@ def _unknown(findings: Findings) -> str:
     """Returns how many photos are answered "unknown"."""
     text = f"Unknown: {findings.known_refused.statement} of known classes"
     if findings.outliers_refused is not None:
-        text += f", {findings.outliers_refused.statement} of no class that were held out"
+        text += f", {findings.outliers_refused.statement} of none of the classes"
     return f"{text}."

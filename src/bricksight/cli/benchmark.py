@@ -33,6 +33,7 @@ class Comparing:
         out: Also write benchmark.md, benchmark.json and, with data, benchmark.png to this folder.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
+        trust: Run models even if they may reach for files, the network or programs.
     """
 
     data: Path | None = None
@@ -44,6 +45,7 @@ class Comparing:
     out: Path | None = None
     json: bool = False
     quiet: bool = False
+    trust: bool = False
 
     def settings(self) -> "Settings":
         """Returns what the library is asked for."""
@@ -55,6 +57,7 @@ class Comparing:
             runtimes=tuple(self.runtime.split(",")) if self.runtime else (),
             batch=_numbers("batch", self.batch),
             rounds=self.rounds,
+            trust=self.trust,
         )
 
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError
@@ -30,6 +31,7 @@ class Seeing:
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; by default litert for a folder, and what a file is for.
         threads: Cores to use; all of them by default.
+        trust: Run a model even if it may reach for files, the network or programs.
     """
 
     source: str = "0"
@@ -40,14 +42,16 @@ class Seeing:
     max_frames: int | None = None
     runtime: str | None = None
     threads: int | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.region <= 1:
             raise ConfigError(f"--region is {self.region}; it must be over 0 and at most 1.")
-        for name in ("smooth", "top_k", "max_frames", "threads"):
+        for name in ("smooth", "top_k", "max_frames"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"--{name} is {value}; it must be at least 1.")
+        require_threads(self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,9 @@ def camera(
     _tell_new_class(keeping)
     with ExitStack() as opened:
         screen = None if keeping.headless else opened.enter_context(Window(f"bricksight {bundle}"))
-        predictor = Predictor(bundle, runtime=seeing.runtime, threads=seeing.threads)
+        predictor = Predictor(
+            bundle, runtime=seeing.runtime, threads=seeing.threads, trust=seeing.trust
+        )
         video = opened.enter_context(open_video(source))
         recorder = None
         if keeping.record is not None:

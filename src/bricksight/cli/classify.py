@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from bricksight._text import counted, percent, some
+from bricksight._threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
-from bricksight.cli._paths import STDIN, named_photos
+from bricksight.cli._paths import named_photos
+from bricksight.cli._values import STDIN
 from bricksight.config import SplitConfig
 from bricksight.errors import ConfigError, ImageError
 
@@ -30,6 +32,7 @@ class Answering:
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; by default litert for a model folder, and what a single file is for.
         threads: Cores to use; all of them by default.
+        trust: Run a model even if it may reach for files, the network or programs.
     """
 
     top_k: int = 5
@@ -37,12 +40,12 @@ class Answering:
     csv: bool = False
     runtime: str | None = None
     threads: int | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ConfigError(f"--top_k is {self.top_k}; it must be at least 1.")
-        if self.threads is not None and self.threads < 1:
-            raise ConfigError(f"--threads is {self.threads}; it must be at least 1.")
+        require_threads(self.threads)
         if self.json and self.csv:
             raise ConfigError("--json and --csv are both given; choose one.")
 
@@ -96,7 +99,7 @@ class OldGraph:
     input_mean: float | None = None
     input_std: float | None = None
 
-    def open(self) -> "Predictor | None":
+    def open(self, *, trust: bool) -> "Predictor | None":
         """Returns the model, ``None`` if no files are named."""
         from bricksight.predict import Predictor
 
@@ -112,6 +115,7 @@ class OldGraph:
             input_size=self.input_size,
             input_mean=self.input_mean,
             input_std=self.input_std,
+            trust=trust,
         )
 
 
@@ -136,24 +140,31 @@ def classify(
     """
     from bricksight.predict import Predictor
 
-    predictor, photos = old.open(), paths
+    predictor, photos = old.open(trust=answering.trust), paths
     if predictor is None:
         if not paths:
             raise ConfigError("A model folder and photos are needed: classify BUNDLE PHOTO...")
         if str(paths[0]) == STDIN:
             raise ConfigError("- is a list of photos; a model is needed before it.")
-        predictor = Predictor(paths[0], runtime=answering.runtime, threads=answering.threads)
+        predictor = Predictor(
+            paths[0],
+            runtime=answering.runtime,
+            threads=answering.threads,
+            trust=answering.trust,
+        )
         photos = paths[1:]
     if not photos:
         raise ConfigError("No photos are named: classify BUNDLE PHOTO...")
     complaints = _Complaints()
     batches = named_photos(photos, complaints.add)
-    writer = _writer(answering, with_objects=objects.group_by is not None)
     if objects.group_by is None:
+        writer = _writer(answering, with_objects=False)
         for batch in batches:
             _classify(predictor, batch, answering.top_k, writer, complaints)
             sys.stdout.flush()  # whoever names photos one by one waits for each answer
-    elif grouped := _objects([photo for batch in batches for photo in batch], objects):
+    else:
+        grouped = _objects([photo for batch in batches for photo in batch], objects)
+        writer = _writer(answering, with_objects=True)
         _classify_objects(
             predictor, grouped, answering.top_k, objects.min_votes, writer, complaints
         )

@@ -121,7 +121,7 @@ def _text(result: "CrossvalResult") -> list[str]:
     )
     for refused, of in (
         (result.known_refused, "photos of known classes"),
-        (result.outliers_refused, "photos of no class that were held out"),
+        (result.outliers_refused, "held-out photos of none of the classes"),
     ):
         shares = [one.share for one in refused if one.share is not None]
         if shares:

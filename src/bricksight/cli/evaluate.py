@@ -31,6 +31,7 @@ class Measuring:
         report: Also write the report to this HTML file.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
+        trust: Run a model even if it may reach for files, the network or programs.
     """
 
     bucket: Literal["all", "training", "validation", "testing"] = "all"
@@ -38,6 +39,7 @@ class Measuring:
     report: Path | None = None
     json: bool = False
     quiet: bool = False
+    trust: bool = False
 
 
 _MEASURING = panel("Measuring")
@@ -88,11 +90,10 @@ def evaluate(
     from bricksight.dataset import scan, suggested_groups, summaries, unreadable_files
     from bricksight.evaluation import trained_on, warnings_of
     from bricksight.predict import Predictor
-    from bricksight.report import ReportContent, write_report
 
     if measuring.report is not None:
         try_file(measuring.report)
-    predictor = Predictor(model, runtime=measuring.runtime)
+    predictor = Predictor(model, runtime=measuring.runtime, trust=measuring.trust)
     folder = model if (model / MANIFEST).is_file() else bundle_around(model)
     opened = None if folder is None else open_bundle(folder)
     if opened is None and measuring.bucket != "all":
@@ -119,6 +120,8 @@ def evaluate(
         *warnings_of(found),
     ]
     if measuring.report is not None:
+        from bricksight.report import ReportContent, write_report
+
         content = ReportContent(
             title=f"{model.resolve().name} on {image_dir.resolve().name}",
             evaluation=found,

@@ -31,6 +31,7 @@ class Writing:
             bundle was trained on.
         json: Print one JSON object instead of a table.
         quiet: Show no progress.
+        trust: Write a model even if it may reach for files, the network or programs.
     """
 
     format: str
@@ -38,6 +39,7 @@ class Writing:
     image_dir: Path | None = None
     json: bool = False
     quiet: bool = False
+    trust: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,7 @@ def export(
     else:
         names = list(dict.fromkeys(name.strip() for name in writing.format.split(",")))
         _require_possible(names, choices)
-    exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir)
+    exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir, trust=writing.trust)
     reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
     places = dict.fromkeys(names, writing.out)
     if writing.out is not None and len(names) > 1:

@@ -42,7 +42,7 @@ def list_(*, json: bool = False) -> None:
 
 
 @app.command
-def describe(reference: str, /, *, json: bool = False) -> None:
+def describe(reference: str, /, *, json: bool = False, trust: bool = False) -> None:
     """Show what a pretrained network is made of, counted on the network itself.
 
     The table is that of the MobileNetV2 paper: a line is a run of equal blocks, t is the expansion,
@@ -54,10 +54,12 @@ def describe(reference: str, /, *, json: bool = False) -> None:
         Such as keras:MobileNetV2 or https://tfhub.dev/...; it is downloaded if need be.
     json
         Print one JSON object instead of a table.
+    trust
+        Load a network even if it may reach for files, the network or programs.
     """
     from bricksight import modules
 
-    description = modules.describe(modules.resolve(reference))
+    description = modules.describe(modules.resolve(reference, trust=trust))
     if json:
         say_json(asdict(description), indent=2)
     else:

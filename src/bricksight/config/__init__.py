@@ -31,6 +31,7 @@ __all__ = [
     "BUCKETS",
     "EMPTY_IS_NONE",
     "GRAPH_NAMES",
+    "MOST_PATTERN_CHARACTERS",
     "PHOTO_EXTENSIONS",
     "PHOTO_FORMATS",
     "RENDERS_FILE",
@@ -79,6 +80,9 @@ HeadKind = Literal["softmax", "lda"]
 Mirror = Literal["auto", "never", "always"]
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
+MOST_PATTERN_CHARACTERS = 1_000
+"""How long a regular expression may be; they are read from bundles too."""
+
 GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_ops")
 """How the names of the frozen graph's nodes begin, the output's excepted."""
 
@@ -119,9 +123,14 @@ class SplitConfig:
             )
         if self.group_by is not None:
             require_text(self.group_by, "--group_by")
+            if len(self.group_by) > MOST_PATTERN_CHARACTERS:
+                raise ConfigError(
+                    f"--group_by has {len(self.group_by):,} characters; it may have at most "
+                    f"{MOST_PATTERN_CHARACTERS:,}."
+                )
             try:
                 re.compile(self.group_by)
-            except re.error as error:
+            except (re.error, RecursionError, OverflowError) as error:
                 raise ConfigError(
                     f"--group_by {self.group_by!r} is not a regular expression ({error})."
                 ) from error
@@ -243,6 +252,7 @@ class SourceConfig:
         replace_background: Percent of the random views of such photos that show another background.
         backgrounds: Folder of photos to put behind the parts; without it, plain colours and
             gradients.
+        trust: Load a pretrained network even if it may reach for files, the network or programs.
     """
 
     image_dir: Path
@@ -258,6 +268,7 @@ class SourceConfig:
     empty_scene: Path | None = None
     replace_background: float = 50
     backgrounds: Path | None = None
+    trust: bool = False
 
     def __post_init__(self) -> None:
         take_types(self)

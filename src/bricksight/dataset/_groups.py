@@ -1,10 +1,13 @@
 """Which photos must stay on one side of a split."""
 
 import re
+import time
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from bricksight._optional import require
+from bricksight._text import counted
 from bricksight.dataset._records import Record
 from bricksight.errors import DataError
 
@@ -20,6 +23,10 @@ _TENS = (
     r"^(.+)\d[^\d/]+\d+[^\d/]*$",  # photo121-0.png
 )
 _MIN_SHARE_OF_PAIRS = 0.2
+# Of the processor's time. An expression may take exponential time; real ones take microseconds.
+_SECONDS, _SECONDS_A_PATH = 3.0, 1e-3
+_LITERAL_BRACE = re.compile(r"(\\.)|\{(?!\d+,?\d*\}|,\d*\})", re.DOTALL)
+
 _MIN_PHOTOS_PER_GROUP = 1.5
 _MIN_GROUPS_PER_CLASS = 3
 _DATE_AT_END = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d$")
@@ -39,14 +46,13 @@ def group_keys(paths: Sequence[str], *, group_by: str | None) -> tuple[list[str]
             if it captures nothing, have the same key.
 
     Raises:
-        DataError: ``group_by`` finds nothing in any path.
+        DataError: ``group_by`` finds nothing in any path, or takes too long.
     """
     composed = [unicodedata.normalize("NFC", path) for path in paths]
     own = [path.partition(_NO_HASH)[0] for path in composed]
     if group_by is None:
         return own, []
-    pattern = re.compile(group_by)
-    found = [_found(pattern, path) for path in composed]
+    found = list(_searched(group_by, composed))
     unmatched = [path for path, key in zip(paths, found, strict=True) if not key]
     if paths and len(unmatched) == len(paths):
         raise DataError(
@@ -132,7 +138,7 @@ def _prefixes(pattern: str, records: Sequence[Record]) -> Mapping[str, set[str]]
 
 def _key(pattern: str, path: str) -> str:
     """Returns the part of the name that stands for the object; a date alone stands for none."""
-    key = _found(re.compile(pattern), path) or path
+    key = _part_of(re.search(pattern, path)) or path
     return path if _DATE_AT_END.search(key) else key
 
 
@@ -146,8 +152,38 @@ def _seniority(key: str) -> tuple[int, str]:
     return len(key), key
 
 
-def _found(pattern: re.Pattern[str], path: str) -> str:
-    match = pattern.search(path)
+def _searched(group_by: str, paths: Sequence[str]) -> Iterator[str]:
+    """Yields what the user's expression finds in each path, within bounded time.
+
+    The package regex understands what ``re`` does, and unlike it ends when time is up. Its fuzzy
+    matching is written in braces, which are literal in ``re`` and are so here.
+    """
+    regex = require("regex", extra=None, feature="--group_by")
+    try:
+        pattern = regex.compile(_LITERAL_BRACE.sub(lambda found: found[1] or r"\{", group_by))
+    except (regex.error, RecursionError, OverflowError) as error:
+        raise DataError(
+            f"--group_by {group_by!r} is not a regular expression ({error})."
+        ) from error
+    seconds = _SECONDS + _SECONDS_A_PATH * len(paths)
+    end = time.process_time() + seconds
+    for path in paths:
+        try:
+            left = end - time.process_time()
+            if left <= 0:
+                raise TimeoutError
+            match = pattern.search(path, timeout=left)
+        except (TimeoutError, MemoryError) as error:
+            raise DataError(
+                f"--group_by {group_by!r} takes too long: {counted(len(paths), 'path')} cannot be "
+                f"searched in {seconds:.0f} seconds; it is stuck at {path!r}. A repetition in a "
+                "repetition, such as (a+)+, may take forever; write it without."
+            ) from error
+        yield _part_of(match)
+
+
+def _part_of(match: "re.Match[str] | None") -> str:
+    """Returns the first capture group of a match, or all of it."""
     if match is None:
         return ""
-    return (match[1] if pattern.groups else None) or match[0]
+    return (match[1] if match.re.groups else None) or match[0]

@@ -195,4 +195,4 @@ def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str
     if others:
         measured = shlex.quote(str(image_dir / others[0]))
         lines.append(f"  bricksight evaluate MODEL {measured}")
-    return "\n".join([*lines, _ANYWAY])
+    return "\n".join([*lines, f"  {_ANYWAY}"])

@@ -18,6 +18,12 @@ _ADVICE = frozenset(
         "near_duplicate",
         "near_duplicate_split",
         "near_duplicate_labels",
+        "blurred_photo",
+        "black_photo",
+        "white_photo",
+        "blank_photo",
+        "tiny_photo",
+        "bit_depth",
         "rendered_test",
         "small_test",
     }

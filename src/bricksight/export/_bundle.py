@@ -12,6 +12,7 @@ import numpy as np
 from bricksight._files import sha256_of, writing
 from bricksight._places import is_empty, try_file, try_folder
 from bricksight._threads import in_threads, num_cores
+from bricksight._untrusted.folders import is_inside
 from bricksight._walk import photos_below
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
 from bricksight.config import AnyPath, given_or_default, input_path, user_path
@@ -70,6 +71,8 @@ class Exporter:
     Args:
         bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
+        trust: Write a network even if it may reach for files, the network or programs; see
+            docs/security.md.
     """
 
     def __init__(
@@ -77,8 +80,10 @@ class Exporter:
         bundle: Bundle | AnyPath,
         *,
         photos_dir: AnyPath | None = None,
+        trust: bool = False,
     ) -> None:
         self._bundle = bundle = as_bundle(bundle)
+        self._trust = trust
         named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
         self._is_named_here = photos_dir is not None
         self._photos_dir = Path(named) if named else None
@@ -99,12 +104,12 @@ class Exporter:
 
         def describe(exported: ExportedFile, part: Path) -> None:
             figures.update(_figures(exported))
-            write_sidecar(part, self._sidecar(exported, figures))
+            write_sidecar(part, self._sidecar(exported, part, figures))
 
         def record(exported: ExportedFile) -> None:
             if _is_below(path, self._bundle.path):
                 entry = {"format": format_name, "file": path.name, **figures}
-                add_export(self._bundle, path, exported.files, entry)
+                add_export(self._bundle, path, (*exported.files, sidecar_path(path)), entry)
 
         return export(
             self._classifier,
@@ -159,7 +164,7 @@ class Exporter:
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
         if is_described(path):
-            return read_sidecar(path).files if is_folder and path.is_dir() else ()
+            return tuple(read_sidecar(path).files) if is_folder and path.is_dir() else ()
         if path.is_dir() and not is_empty(path):
             raise ConfigError(
                 f"--out {path} is a folder that is not empty, and not one that bricksight export "
@@ -185,10 +190,14 @@ class Exporter:
             layout=chosen.layout or "nchw",
             io=chosen.io or default_io,
             unknown_threshold=self._bundle.manifest.unknown_threshold,
+            trust=self._trust,
         )
 
-    def _sidecar(self, exported: ExportedFile, agreement: Mapping[str, Any]) -> Sidecar:
+    def _sidecar(self, exported: ExportedFile, part: Path, agreement: Mapping[str, Any]) -> Sidecar:
+        """Returns the description of a model that still lies at ``part``."""
         manifest = self._bundle.manifest
+        folder = part if part.is_dir() else part.parent
+        written = (part.parent / file.relative_to(exported.path.parent) for file in exported.files)
         return Sidecar(
             labels=manifest.labels,
             input=manifest.input,
@@ -197,11 +206,7 @@ class Exporter:
             precision=exported.precision,
             layers=layers_of(self._classifier, exported.format),
             agreement=agreement,
-            files=tuple(
-                file.relative_to(exported.path).as_posix()
-                for file in exported.files
-                if exported.path in file.parents
-            ),
+            files={file.relative_to(folder).as_posix(): sha256_of(file) for file in written},
             origin={
                 "bundle": self._bundle.path.resolve().name,
                 "created": manifest.created,
@@ -211,7 +216,7 @@ class Exporter:
 
     @functools.cached_property
     def _classifier(self) -> Classifier:
-        return load_classifier(self._bundle)
+        return load_classifier(self._bundle, trust=self._trust)
 
     @functools.cached_property
     def _photos(self) -> dict[str, list[Path]]:
@@ -220,7 +225,7 @@ class Exporter:
         found: dict[str, list[Path]] = {bucket: [] for bucket in _BUCKETS}
         if folder is not None and folder.is_dir():
             for one in self._bundle.photos():
-                if (path := folder / one.path).is_file():
+                if self._is_its_photo(path := folder / one.path, one.sha256):
                     found[one.bucket].append(path)
             if not any(found.values()) and (self._is_named_here or not self._bundle.photos()):
                 found["testing"], _ = photos_below(folder)
@@ -239,6 +244,16 @@ class Exporter:
                 f"{where}. Name a folder of photos with --image_dir, one sub-folder a class."
             )
         return found
+
+    def _is_its_photo(self, path: Path, sha256: str) -> bool:
+        """Returns whether a photo that the bundle names is there to be read.
+
+        Where a link leads out of the folder, it has to be the very photo of the training.
+        """
+        folder = self._photos_dir
+        if folder is None or not path.is_file():
+            return False
+        return is_inside(path, folder) or sha256_of(path) == sha256
 
     @functools.cached_property
     def _proof(self) -> Proof:
@@ -303,6 +318,7 @@ def export_bundle(
     out: AnyPath | None = None,
     photos_dir: AnyPath | None = None,
     choices: Choices | None = None,
+    trust: bool = False,
 ) -> ExportedFile:
     """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
 
@@ -315,14 +331,17 @@ def export_bundle(
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.
         choices: precision and the like.
+        trust: write a network even if it may reach for files, the network or programs.
 
     Raises:
+        UntrustedModelError: it may, and ``trust`` is not given.
         ConfigError: there is no such format, or it is not to be had as chosen.
         ExportError: there are no photos, or the file gives other answers; nothing is left of it.
         OutputError: the file cannot be written, or another run writes it.
         MissingPackageError: what writes or runs the format is not installed.
     """
-    return Exporter(bundle, photos_dir=photos_dir).export(format_name, out=out, choices=choices)
+    exporter = Exporter(bundle, photos_dir=photos_dir, trust=trust)
+    return exporter.export(format_name, out=out, choices=choices)
 
 
 def _figures(exported: ExportedFile) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bricksight._files import under_its_own_name, writing
 from bricksight._optional import require_installed
@@ -41,6 +42,7 @@ class Format:
         options: What else may be chosen: name → values, the default first.
         companions: Suffixes of the files that are written beside the one.
         proved: The file in the folder, where it is a folder, that is run.
+        also: ``module:function`` that checks what the runtime does not use of the file.
         packages: What has to be installed beyond plain dependencies → the extra that installs it.
     """
 
@@ -51,6 +53,7 @@ class Format:
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     companions: tuple[str, ...] = ()
     proved: str = ""
+    also: str | None = None
     packages: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -62,6 +65,7 @@ FORMATS = {
         writer="bricksight.export.saved_model:write",
         runtime="saved_model",
         file_name="saved_model",
+        also="bricksight.export._signatures:require_signatures",
         options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
@@ -189,9 +193,7 @@ def export(
             if suffix
             else f"{path} is to be a folder of the format {format_name}, not a {path.suffix} file."
         )
-    module, _, function = described.writer.partition(":")
-    write: Callable[[Classifier, Path, Request], None]
-    write = getattr(importlib.import_module(module), function)
+    write: Callable[[Classifier, Path, Request], None] = _imported(described.writer)
     with claimed(path) as folder, under_its_own_name(path, folder):
         new, old = folder / "new", folder / "old"
         with writing(path):
@@ -219,6 +221,8 @@ def _proved(
         runtime=described.runtime,
         proof=request.proof,
         options=layers_of(classifier, name),
+        trust=request.trust,
+        also=None if described.also is None else _imported(described.also),
     )
     _require_agreement(name, request.precision, found.agreement)
     files = _files(part, described)
@@ -232,6 +236,12 @@ def _proved(
         accuracy=found.accuracy,
         inference_ms=found.inference_ms,
     )
+
+
+def _imported(name: str) -> Any:
+    """Returns ``module:function``."""
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def require_choice(format_name: str, chosen: Mapping[str, str]) -> None:

@@ -2,9 +2,10 @@
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,14 +82,36 @@ class Measured:
     inference_ms: float
 
 
-def measured(path: Path, *, runtime: str, proof: Proof, options: dict[str, str]) -> Measured:
+def measured(
+    path: Path,
+    *,
+    runtime: str,
+    proof: Proof,
+    options: dict[str, str],
+    trust: bool = False,
+    also: Callable[[Any, Proof], None] | None = None,
+) -> Measured:
     """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
+
+    Args:
+        path: the file, or the folder.
+        runtime: what runs it.
+        proof: photos and answers.
+        options: of the runtime.
+        trust: let a model pass that does more than compute.
+        also: what else is checked of the opened file; it raises ``ExportError``.
 
     Raises:
         ExportError: a photo of the proof cannot be read any more.
     """
-    opened = runtime_class(runtime)(path, **options)
-    predictor = Predictor.from_runtime(opened, proof.labels, proof.spec)
+    kind = runtime_class(runtime)
+    trusted = {"trust": trust} if kind.may_reach_out else {}
+    opened = kind(path, **options, **trusted)
+    if also is not None:
+        also(opened, proof)
+    predictor = Predictor.from_runtime(
+        opened, proof.labels, proof.spec, source=f"{path.name} in {runtime}"
+    )
     rows = []
     for photo, row in zip(proof.photos, predictor.probabilities_of(proof.photos), strict=True):
         if isinstance(row, ImageError):

@@ -26,6 +26,7 @@ class Request:
         layout: Order of the input's dimensions, where the format has a choice.
         io: Type of input and output of an int8 file; "bytes" are photos as files.
         unknown_threshold: See ``bricksight.bundle.Manifest``; for what answers by itself.
+        trust: Run the written file whatever its operations, as the network that it is made of.
     """
 
     proof: Proof
@@ -35,3 +36,4 @@ class Request:
     layout: Layout = "nchw"
     io: InputOutput = "float32"
     unknown_threshold: float | None = None
+    trust: bool = False

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 
 from bricksight._optional import require_tensorflow
+from bricksight._untrusted.graphs import require_pure_graph
 from bricksight.bundle import Bundle, Head, as_bundle
 from bricksight.config import AnyPath, require_tensor_name
+from bricksight.errors import BundleError
 from bricksight.modules import FrozenModule
 from bricksight.modules.frozen import without_defaults
 
@@ -42,18 +44,33 @@ class Classifier:
         return wrapped.prune(tensors(f"{self.input_layer}:0"), tensors(f"{self.output_layer}:0"))
 
 
-def load_classifier(bundle: Bundle | AnyPath) -> Classifier:
+def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classifier:
     """Returns the network of a bundle, which needs nothing of what it was trained with.
 
+    Args:
+        bundle: what ``retrain`` wrote.
+        trust: let operations pass that reach for files, the network or programs.
+
     Raises:
-        BundleError: its frozen graph is missing, or not the one that was written.
+        BundleError: its frozen graph is missing, not the one that was written, or has not the nodes
+            that it should.
+        UntrustedModelError: it has such operations, and ``trust`` is not given.
     """
     bundle = as_bundle(bundle)
-    return Classifier(
-        graph_def_bytes=bundle.file("output_graph.pb").read_bytes(),
-        input_layer=INPUT_LAYER,
-        output_layer=bundle.manifest.output_layer,
-    )
+    path = bundle.file("output_graph.pb")
+    content, output_layer = path.read_bytes(), bundle.manifest.output_layer
+    try:
+        graph_def = require_tensorflow().compat.v1.GraphDef.FromString(content)
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":
+            raise
+        raise BundleError(f"{path} is not a frozen TensorFlow graph: {error}") from error
+    if not trust:
+        require_pure_graph(graph_def, path)
+    missing = {INPUT_LAYER, output_layer} - {node.name for node in graph_def.node}
+    if missing:
+        raise BundleError(f"{path} has no node {' and no node '.join(sorted(missing))}.")
+    return Classifier(graph_def_bytes=content, input_layer=INPUT_LAYER, output_layer=output_layer)
 
 
 def build_classifier(

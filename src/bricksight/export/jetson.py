@@ -8,6 +8,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
+from bricksight._files import sha256_of
 from bricksight._optional import require_tensorflow
 from bricksight._text import json_text
 from bricksight.config import InputSpec
@@ -49,7 +50,9 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
     text = "".join(f"{label}\n" for label in labels)
     (path / "labels.txt").write_text(text, encoding="utf-8", newline="\n")
     threshold: float | None = getattr(request, "unknown_threshold", None)
-    _write_json(path / "preprocess.json", _preparation(spec, threshold))
+    described = _preparation(spec, threshold)
+    described["model_sha256"] = sha256_of(path / "model.onnx")
+    _write_json(path / "preprocess.json", described)
     _write_golden(path / "golden", classifier, request)
     _copy_programs(
         path,

@@ -7,6 +7,7 @@ from bricksight._native_log import without_native_notices
 from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight.config import InputSpec
+from bricksight.export._photo_decoding import decoded
 from bricksight.export._request import Request
 from bricksight.export._saved_model_names import name_functions_by_order
 from bricksight.export.classifier import Classifier
@@ -14,8 +15,6 @@ from bricksight.images.preprocessing import LETTERBOX_GREY, decoding_size
 
 BYTES, ARRAY, DEFAULT = "serving_bytes", "serving_array", "serving_default"
 """Signatures: photos as files, retrain.py's (arrays), and whichever clients get unasked."""
-
-_JPEG_REDUCTIONS = (8, 4, 2)
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
@@ -53,7 +52,7 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 def _input(content: Any, spec: InputSpec) -> Any:
     """Returns a photo as ``images.load_input`` would, as nearly as TensorFlow's operations can."""
     tf = require_tensorflow()
-    pixels = _decoded(content, decoding_size(spec))
+    pixels = decoded(content, decoding_size(spec))
     height, width = _fitted_size(pixels, spec)
     # One way after the other, in whole numbers, as Pillow does it: at once, one value in eight
     # differed, enough to move a probability by 0.04.
@@ -62,22 +61,6 @@ def _input(content: Any, spec: InputSpec) -> Any:
     # What is padded is 0, and is to be grey.
     padded = tf.image.resize_with_crop_or_pad(pixels - LETTERBOX_GREY, spec.height, spec.width)
     return (padded + LETTERBOX_GREY) / 255
-
-
-def _decoded(content: Any, min_size: int) -> Any:
-    """Returns the pixels of a JPEG, PNG, BMP or GIF file; a large JPEG reduced as by ``decode``."""
-    tf = require_tensorflow()
-
-    def at(ratio: int) -> Any:
-        # Other formats too. Its default way of decoding JPEG is faster, and off by up to 8 of 255.
-        return tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
-
-    def reduced() -> Any:
-        times = tf.reduce_min(tf.image.extract_jpeg_shape(content)[:2]) // min_size
-        cases = [(times >= ratio, lambda ratio=ratio: at(ratio)) for ratio in _JPEG_REDUCTIONS]
-        return tf.case(cases, default=lambda: at(1))
-
-    return tf.cond(tf.io.is_jpeg(content), reduced, lambda: at(1))
 
 
 def _fitted_size(pixels: Any, spec: InputSpec) -> tuple[Any, Any]:

@@ -115,22 +115,32 @@ class _Described:
     num_features: int
     reason: str
     largest_difference: float
+    num_bytes: int
 
     @classmethod
     def of(cls, compiled: CompiledModule) -> "_Described":
-        return cls(compiled.num_features, compiled.reason, compiled.largest_difference)
+        return cls(
+            compiled.num_features,
+            compiled.reason,
+            compiled.largest_difference,
+            num_bytes=compiled.path.stat().st_size if compiled.path else 0,
+        )
 
 
 def _read(module: Module, folder: Path) -> CompiledModule | None:
     path = folder / "features.tflite"
     try:
         described = _Described(**json.loads((folder / "compiled.json").read_text("utf-8")))
+        if not described.reason and path.stat().st_size != described.num_bytes:
+            return None  # cut short
     except (OSError, ValueError, TypeError):
         return None
-    if not described.reason and not path.exists():
-        return None
     return CompiledModule(
-        module=module, path=None if described.reason else path, **asdict(described)
+        module=module,
+        path=None if described.reason else path,
+        num_features=described.num_features,
+        reason=described.reason,
+        largest_difference=described.largest_difference,
     )
 
 

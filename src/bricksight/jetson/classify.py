@@ -42,7 +42,11 @@ except ImportError as error:
     )
 
 HERE = Path(__file__).resolve().parent
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PHOTO_EXTENSIONS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    # Named as set aside, not passed over, where OpenCV does not read them.
+    *(".heic", ".heif", ".hif", ".avif", ".gif"),
+)
 # Of file managers, network storage and operating systems: thumbnails and deleted photos.
 SYSTEM_FOLDERS = {
     *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp"),
@@ -81,13 +85,20 @@ class Settings:
         self.folder = folder
         self.model = folder / "model.onnx"
         with self._whole():
-            said = json.loads((folder / "preprocess.json").read_text(encoding="utf-8"))
-            self.height, self.width = int(said["height"]), int(said["width"])
+            said = read_json(folder / "preprocess.json")
+            self.height = whole_number(said, "height", 8, 4096)
+            self.width = whole_number(said, "width", 8, 4096)
+            if said["resize"] not in ("stretch", "letterbox"):
+                raise ValueError("resize is {!r}".format(said["resize"]))
             self.letterbox = said["resize"] == "letterbox"
-            self.grey = int(said["letterbox_grey"])
-            self.low, self.high = [float(value) for value in said["range"]]
-            self.input, self.output = said["input"], said["output"]
-            self.unknown_threshold: Optional[float] = said["unknown_threshold"]
+            self.grey = whole_number(said, "letterbox_grey", 0, 255)
+            self.low, self.high = [number(value, "range", -1e3, 1e3) for value in said["range"]]
+            self.input, self.output = str(said["input"]), str(said["output"])
+            threshold = said["unknown_threshold"]
+            self.unknown_threshold: Optional[float] = (
+                None if threshold is None else number(threshold, "unknown_threshold", 0, 1)
+            )
+            self.model_sha256: Optional[str] = said.get("model_sha256")
             self.labels = read_labels(folder / "labels.txt")
 
     @contextlib.contextmanager
@@ -95,7 +106,7 @@ class Settings:
         """Makes one message of all that can be wrong with the folder's files."""
         try:
             yield
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BoardError(
                 f"{self.folder} is not a folder of `bricksight export --format jetson`, or a file "
                 f"of it is missing or damaged ({type(error).__name__}: {error}). Copy all of it "
@@ -103,19 +114,26 @@ class Settings:
             ) from error
 
     def model_bytes(self) -> bytes:
-        """Returns model.onnx."""
+        """Returns model.onnx, the one that the folder was written with."""
         with self._whole():
-            return self.model.read_bytes()
+            content = self.model.read_bytes()
+            found = hashlib.sha256(content).hexdigest()
+            if self.model_sha256 not in (None, found):
+                raise ValueError(f"{self.model} is not the file that was written")
+            return content
 
     def golden(self) -> List[Tuple[Path, Any]]:
         """Returns photos, and the probabilities that the PC gave for them."""
         folder = self.folder / "golden"
         with self._whole():
-            said = json.loads((folder / "golden.json").read_text(encoding="utf-8"))["photos"]
+            said = read_json(folder / "golden.json")["photos"]
             rows = [np.float32(one["probabilities"]).reshape(len(self.labels)) for one in said]
             if not rows:
                 raise ValueError("golden.json names no photo")
-            return [(folder / one["file"], row) for one, row in zip(said, rows)]
+            names = [str(one["file"]) for one in said]
+            if any(Path(name).name != name for name in names):
+                raise ValueError(f"golden.json names photos outside of its folder: {names}")
+            return [(folder / name, row) for name, row in zip(names, rows)]
 
     def require_tensors(self, found: Any) -> None:
         """Compares the model's tensors, name to (is input, shape), with what the files say.
@@ -140,7 +158,34 @@ def read_labels(path: Path) -> List[str]:
     labels = text.rstrip("\n").split("\n")
     if not all(label.strip() and "\0" not in label for label in labels):
         raise ValueError("a line of labels.txt is empty or no text")
+    if len(set(labels)) < len(labels):
+        raise ValueError("labels.txt names a class twice")
     return labels
+
+
+def read_json(path: Path) -> Dict[str, Any]:
+    """Returns the object that a file of the folder holds; large ones are none of ours."""
+    if path.stat().st_size > 16 * MIB:
+        raise ValueError(f"{path} is larger than 16 MiB")
+    said = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(said, dict):
+        raise ValueError(f"{path} holds no object of JSON")
+    return said
+
+
+def whole_number(said: Dict[str, Any], name: str, low: int, high: int) -> int:
+    """Returns a setting that is a whole number from ``low`` to ``high``."""
+    value = said[name]
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}; expected a whole number from {low} to {high}")
+    return value
+
+
+def number(value: Any, name: str, low: float, high: float) -> float:
+    """Returns a number from ``low`` to ``high``, which NaN is not."""
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}; expected a number from {low} to {high}")
+    return float(value)
 
 
 # ----------------------------------------------------------------------------------------------
@@ -162,6 +207,8 @@ def read_photo(path: Path, settings: Settings) -> Any:
             flags = _jpeg_flags(min(size) // (2 * max(settings.height, settings.width)))
         elif path.suffix.lower() in (".png", ".webp"):
             flags = cv2.IMREAD_UNCHANGED
+        elif path.suffix.lower() in (".tif", ".tiff"):
+            flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         if printable(name_of(path)) == name_of(path):
             picture = cv2.imread(name_of(path), flags)
         else:  # OpenCV takes no name that is not UTF-8
@@ -171,7 +218,12 @@ def read_photo(path: Path, settings: Settings) -> Any:
     except cv2.error as error:
         raise BoardError(f"{path} cannot be read by OpenCV: {error}") from error
     if picture is None:
-        raise BoardError(f"{path} is damaged, or no picture that this OpenCV reads")
+        raise BoardError(
+            f"{path} is damaged, or no picture that this OpenCV reads, such as HEIC; save it as "
+            "JPEG or PNG"
+        )
+    if picture.dtype not in (np.uint8, np.uint16):
+        raise BoardError(f"{path} has pixels of the type {picture.dtype}; save it with 8 bits")
     return np.ascontiguousarray(_on_white(picture)[..., ::-1])
 
 
@@ -206,10 +258,15 @@ def _jpeg_flags(times: int) -> int:
 
 
 def _on_white(picture: Any) -> Any:
-    if picture.dtype == np.uint16:
-        picture = (picture >> 8).astype(np.uint8)
     if picture.ndim == 2:
         picture = picture[..., None]
+    if picture.dtype == np.uint16:
+        # As in the training: what has no value over 4,095 is of a camera with 12 bits.
+        is_12_bit = picture[..., :3].max() < 4096
+        alpha = picture[..., 3:]
+        alpha = alpha >> (4 if is_12_bit and alpha.size and alpha.max() < 4096 else 8)
+        colour = picture[..., :3] >> (4 if is_12_bit else 8)
+        picture = np.concatenate([colour, alpha], axis=2).astype(np.uint8)
     if picture.shape[2] == 4:
         alpha = picture[..., 3:].astype(np.uint32)
         return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
@@ -850,7 +907,12 @@ def central_box(picture: Any, settings: Settings, share: float) -> Box:
 
 
 def answer(probabilities: Any, settings: Settings, options: argparse.Namespace) -> Dict[str, Any]:
-    """Returns what is printed of one photo or frame; keys as of `bricksight classify --json`."""
+    """Returns what is printed of one photo or frame; keys as of `bricksight classify --json`.
+
+    Raises:
+        BoardError: the model gave what are no probabilities.
+    """
+    _require_probabilities(probabilities, settings)
     order = np.argsort(-probabilities, kind="mergesort")[: options.top]
     threshold = settings.unknown_threshold if options.threshold is None else options.threshold
     best = [
@@ -863,6 +925,16 @@ def answer(probabilities: Any, settings: Settings, options: argparse.Namespace) 
         "is_unknown": is_unknown,
         "predictions": best,
     }
+
+
+def _require_probabilities(found: Any, settings: Settings) -> None:
+    # Written so that NaN fails.
+    is_right = found.min() >= -0.01 and found.max() <= 1.01 and abs(float(found.sum()) - 1) <= 0.01
+    if found.shape != (len(settings.labels),) or not is_right:
+        raise BoardError(
+            f"The model gives {found[:4]} for a photo; expected {len(settings.labels)} "
+            "probabilities with a sum of 1. Copy the folder again, and run --selftest."
+        )
 
 
 def as_text(said: Dict[str, Any]) -> str:

@@ -67,7 +67,7 @@ SOURCES = {
 """The files that look references up, loaded on first use."""
 
 
-def resolve(reference: str, *, progress: Progress | None = None) -> Module:
+def resolve(reference: str, *, progress: Progress | None = None, trust: bool = False) -> Module:
     """Returns the module that ``reference`` names, from disk or downloaded.
 
     TensorFlow is not loaded: size, width and fingerprint are read from the files.
@@ -75,12 +75,15 @@ def resolve(reference: str, *, progress: Progress | None = None) -> Module:
     Args:
         reference: such as "keras:MobileNetV2" or a handle of TensorFlow Hub.
         progress: told the bytes received and expected while something is downloaded.
+        trust: let the network be loaded even if it may reach for files, the network or programs;
+            else loading it raises an ``UntrustedModelError``.
 
     Raises:
         ModuleError: nothing is called so, it cannot be had, or it is not what it should be.
     """
     parsed, depths = _parse(reference)
-    module: Module = _source(parsed).resolve(parsed, progress=progress)
+    asked = replace(parsed, trust=trust)
+    module: Module = _source(asked).resolve(asked, progress=progress)
     return module if depths is None else with_depths(module, depths)
 
 

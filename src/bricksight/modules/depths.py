@@ -15,6 +15,7 @@ from typing import Any
 from bricksight._files import cache_dir, in_cache, replacing
 from bricksight._optional import require_tensorflow
 from bricksight.errors import ModuleError
+from bricksight.modules._keras_files import free_name
 from bricksight.modules._module import Module
 from bricksight.modules.saved_model import feature_function
 
@@ -97,13 +98,15 @@ def _build(module: Module, depths: int) -> Any:
     widest = _widest_by_resolution(network)
     if len(widest) < depths:
         raise ModuleError(f"{module.reference}: the network has only {len(widest)} resolutions.")
+    poolings = {"mean": layers.GlobalAveragePooling2D, "maximum": layers.GlobalMaxPooling2D}
     # The coarsest resolution is that of the features that are there already.
     earlier = [
-        pooling()(one)
-        for one in widest[1:depths]
-        for pooling in (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
+        pooling(name=free_name(network, f"{name}_of_depth_{depth}"))(one)
+        for depth, one in enumerate(widest[1:depths], start=2)
+        for name, pooling in poolings.items()
     ]
-    features = layers.Concatenate()([network.output, *earlier])
+    name = free_name(network, "features_of_depths")
+    features = layers.Concatenate(name=name)([network.output, *earlier])
     return require_tensorflow().keras.Model(network.input, features)
 
 

@@ -32,12 +32,14 @@ class Reference:
         source: Key of ``SOURCES``.
         name: What the source looks up: a handle, a name or a path, without the options.
         options: What follows ``@``.
+        trust: Load the network even if it may reach for files, the network or programs.
     """
 
     text: str
     source: str
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
+    trust: bool = False
 
     def only(self, *names: str) -> None:
         """Refuses options other than ``names``.

@@ -1,10 +1,8 @@
 """Folders that TensorFlow wrote (SavedModel, TF1 Hub module) and ``.keras`` files."""
 
 import functools
-import json
 import logging
 import os
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -14,9 +12,11 @@ from typing import Any
 from bricksight._native_path import native_path
 from bricksight._optional import require_tensorflow
 from bricksight._text import shortened
+from bricksight._untrusted.graphs import require_pure_saved_model
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._graph_network import GraphNetwork
+from bricksight.modules._keras_files import keras_input_size, load_keras_file
 from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
 from bricksight.modules._signature import MetaGraph, Signature, TensorSpec, read_meta_graphs
 from bricksight.modules.reference import Reference, is_module_path
@@ -136,13 +136,18 @@ def from_folder(
         input_spec=InputSpec(height=entry.height, width=entry.width),
         num_features=num_features,
         licence=licence,
-        fingerprint=fingerprint_of(_files(folder), READER_VERSION, astuple(entry)),
-        location=folder,
-        loader=functools.partial(_load_folder, reference.text, folder, entry),
-        graph_builder=functools.partial(
-            _load_trainable, reference.text, folder, entry, tunable_instead
+        fingerprint=fingerprint_of(
+            _files(folder), READER_VERSION, astuple(entry), *_trusted(reference)
         ),
+        location=folder,
+        loader=functools.partial(_load_folder, reference, folder, entry),
+        graph_builder=functools.partial(_load_trainable, reference, folder, entry, tunable_instead),
     )
+
+
+def _trusted(reference: Reference) -> tuple[str, ...]:
+    """Returns what keeps what was made of a trusted network from runs that do not trust it."""
+    return ("trusted",) if reference.trust else ()
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -248,14 +253,17 @@ def _may_be_features(spec: TensorSpec) -> bool:
     return spec.is_float and (spec.shape is None or len(spec.shape) in (2, 4))
 
 
-def _load_folder(text: str, folder: Path, entry: _Entry) -> FeatureFunction:
-    with _loaded(text, folder, entry) as loaded:
+def _load_folder(reference: Reference, folder: Path, entry: _Entry) -> FeatureFunction:
+    with _loaded(reference, folder, entry) as loaded:
         call = _callable(loaded, entry)
-        return feature_function(call, text=text, height=entry.height, width=entry.width)
+        return feature_function(call, text=reference.text, height=entry.height, width=entry.width)
 
 
-def _load_trainable(text: str, folder: Path, entry: _Entry, instead: str | None) -> GraphNetwork:
-    with _loaded(text, folder, entry) as loaded:
+def _load_trainable(
+    reference: Reference, folder: Path, entry: _Entry, instead: str | None
+) -> GraphNetwork:
+    text = reference.text
+    with _loaded(reference, folder, entry) as loaded:
         if hasattr(
             loaded, "prune"
         ):  # what TensorFlow gives for graphs of version 1, and only those
@@ -275,16 +283,18 @@ def _load_trainable(text: str, folder: Path, entry: _Entry, instead: str | None)
 
 
 @contextmanager
-def _loaded(text: str, folder: Path, entry: _Entry) -> Iterator[Any]:
+def _loaded(reference: Reference, folder: Path, entry: _Entry) -> Iterator[Any]:
     """Loads the SavedModel; what TensorFlow cannot do with it in the block is a ``ModuleError``."""
     tf = require_tensorflow()
     try:
         with native_path(folder) as readable:
+            if not reference.trust:
+                require_pure_saved_model(readable)
             loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
         yield loaded
     except (*_DAMAGE, tf.errors.OpError) as error:
         raise ModuleError(
-            f"{text}: TensorFlow {tf.__version__} cannot load {folder}: "
+            f"{reference.text}: TensorFlow {tf.__version__} cannot load {folder}: "
             f"{shortened(str(error), limit=1000)}. If it is cut short: remove a downloaded folder, "
             "and it is downloaded again; copy another one again from where it came."
         ) from error
@@ -347,8 +357,8 @@ def _features_of(output: Any, *, text: str, name: str = "") -> Any:
 
 
 def _keras_file(reference: Reference, path: Path) -> Module:
-    height, width = _input_size(reference, _keras_input_size(path), None)
-    build = functools.partial(_load_keras_file, reference.text, path)
+    height, width = _input_size(reference, keras_input_size(path), None)
+    build = functools.partial(load_keras_file, reference, path)
     return Module(
         reference=reference.text,
         source=reference.source,
@@ -356,34 +366,13 @@ def _keras_file(reference: Reference, path: Path) -> Module:
         input_spec=InputSpec(height=height, width=width),
         num_features=None,
         licence=None,
-        fingerprint=fingerprint_of([("model.keras", path)], READER_VERSION, height, width),
+        fingerprint=fingerprint_of(
+            [("model.keras", path)], READER_VERSION, height, width, *_trusted(reference)
+        ),
         location=path,
         loader=functools.partial(_keras_function, build, reference.text, height, width),
         network_builder=build,
     )
-
-
-def _keras_input_size(path: Path) -> tuple[int | None, int | None]:
-    """Returns height and width, as far as the first layer of the model's description tells."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))["config"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModuleError(
-            f"{path} is no Keras file ({error}); expected Keras 3's .keras."
-        ) from error
-    layers = config.get("layers", [{}])
-    shape = layers[0].get("config", {}).get("batch_shape") or [None] * 4
-    return (shape[1], shape[2]) if len(shape) == 4 else (None, None)
-
-
-def _load_keras_file(text: str, path: Path) -> Any:
-    tf = require_tensorflow()
-    try:
-        with native_path(path) as readable:
-            return tf.keras.models.load_model(readable, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModuleError(f"{text}: Keras cannot load {path}: {error}") from error
 
 
 def _keras_function(build: Any, text: str, height: int, width: int) -> FeatureFunction:

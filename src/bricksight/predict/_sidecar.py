@@ -1,15 +1,17 @@
 """What a lone model file is: a JSON file beside it, ``model.onnx.json`` beside ``model.onnx``."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from bricksight._files import replacing
 from bricksight._text import json_text
+from bricksight._untrusted.folders import MODEL_FOLDERS, require_recorded
+from bricksight._untrusted.json_files import read_json
+from bricksight._untrusted.schemas import SIDECAR
 from bricksight._version import __version__
-from bricksight.bundle import bundle_around, open_bundle
+from bricksight.bundle import Bundle, bundle_around, open_bundle
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError
 
@@ -27,7 +29,8 @@ class Sidecar:
         layers: The nodes of a frozen graph: ``input_layer``, ``output_layer``; else empty.
         agreement: How near the file's answers are to those of the bundle.
         origin: The bundle that it was made from.
-        files: What was written into a folder, by paths below it; empty for a file.
+        files: Name → SHA-256 of what was written: below the folder if the model is one, else beside
+            the model file. Empty where earlier versions did not tell.
     """
 
     labels: tuple[str, ...]
@@ -38,7 +41,7 @@ class Sidecar:
     layers: Mapping[str, str] = field(default_factory=dict)
     agreement: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
-    files: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def sidecar_path(path: Path) -> Path:
@@ -77,14 +80,7 @@ def read_sidecar(path: Path) -> Sidecar:
     if beside.is_file():
         return _read(beside)
     if (folder := bundle_around(path)) is not None:
-        manifest = open_bundle(folder).manifest
-        layers = {"output_layer": manifest.output_layer} if path.suffix == ".pb" else {}
-        return Sidecar(
-            labels=manifest.labels,
-            input=manifest.input,
-            unknown_threshold=manifest.unknown_threshold,
-            layers=layers,
-        )
+        return of_bundle(open_bundle(folder), path.name)
     raise BundleError(
         f"Nothing tells the labels of {path}: there is no {beside.name} beside it, which "
         "bricksight export writes, and it lies in no bundle. Copy the two together, or export it "
@@ -92,23 +88,65 @@ def read_sidecar(path: Path) -> Sidecar:
     )
 
 
+def of_bundle(bundle: Bundle, name: str) -> Sidecar:
+    """Returns what a bundle says of its file ``name``."""
+    manifest = bundle.manifest
+    return Sidecar(
+        labels=manifest.labels,
+        input=manifest.input,
+        unknown_threshold=manifest.unknown_threshold,
+        layers={"output_layer": manifest.output_layer} if name.endswith(".pb") else {},
+    )
+
+
+def require_as_written(path: Path, described: Sidecar) -> None:
+    """Compares all files of the model ``path`` with the checksums that were written with them.
+
+    They are in the file beside it, or else in the manifest of its bundle.
+
+    Raises:
+        BundleError: one of them is missing, or is not the one that was written.
+    """
+    try:
+        if any(described.files.values()):
+            folder = path if path.is_dir() else path.parent
+            files = described.files if path.is_dir() else _renamed(described.files, path)
+            require_recorded(folder, files, record=sidecar_path(path).name)
+        elif (around := bundle_around(path)) is not None:
+            _require_in_bundle(path, open_bundle(around))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{error} Copy the model again, or export it again.") from error
+
+
+def _renamed(files: Mapping[str, str], path: Path) -> dict[str, str]:
+    """Returns the checksums by the names of today: a model file may have been renamed."""
+    found = {path.with_suffix(Path(name).suffix).name: digest for name, digest in files.items()}
+    if path.name not in found:
+        raise ValueError(f"{sidecar_path(path)} describes {', '.join(files)}, not {path.name}.")
+    return found
+
+
+def _require_in_bundle(path: Path, bundle: Bundle) -> None:
+    file = path
+    if path.is_dir():
+        file = next(path / name for name in MODEL_FOLDERS if (path / name).is_file())
+    name = file.absolute().relative_to(bundle.path.absolute()).as_posix()
+    if name in bundle.manifest.files:  # else it was put there by other hands
+        bundle.file(name)
+
+
 def _read(path: Path) -> Sidecar:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        spec = content["input"]
-        return Sidecar(
-            labels=tuple(content["labels"]),
-            input=InputSpec(height=spec["height"], width=spec["width"], resize=spec["resize"]),
-            unknown_threshold=content["unknown_threshold"],
-            format=content["format"],
-            precision=content["precision"],
-            layers=content["layers"],
-            agreement=content["agreement"],
-            origin=content["origin"],
-            files=tuple(content.get("files", ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = SIDECAR(read_json(path), "")
+    except (OSError, ValueError) as error:
         raise BundleError(
-            f"{path} does not describe a model file ({type(error).__name__}: {error}). Export the "
-            "file again."
+            f"{path} does not describe a model file: {error}. Export the file again."
         ) from error
+    known = {one.name: content[one.name] for one in fields(Sidecar) if one.name in content}
+    spec = {one.name: content["input"][one.name] for one in fields(InputSpec)}
+    layers = {
+        name: content["layers"][name]
+        for name in ("input_layer", "output_layer")
+        if name in content["layers"]
+    }
+    return Sidecar(**known | {"input": InputSpec(**spec), "layers": layers})

@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,16 @@ import numpy as np
 
 from bricksight import images
 from bricksight._fusion import count_votes, fuse
+from bricksight._library_errors import library_errors_as
 from bricksight._text import counted
-from bricksight._threads import num_cores
+from bricksight._threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
 from bricksight.predict._arguments import require_count, require_several, spec_of_graph
-from bricksight.predict._sidecar import read_sidecar
+from bricksight.predict._outputs import require_probabilities
+from bricksight.predict._sidecar import of_bundle, read_sidecar, require_as_written
 from bricksight.predict.runtimes import (
     Runtime,
     is_model_folder,
@@ -27,7 +28,6 @@ from bricksight.predict.runtimes import (
     runtime_class,
     runtime_of,
 )
-from bricksight.predict.runtimes._errors import running
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
@@ -87,6 +87,7 @@ class Predictor:
         *,
         runtime: str | None = None,
         threads: int | None = None,
+        trust: bool = False,
     ) -> None:
         """Opens ``model``.
 
@@ -94,36 +95,44 @@ class Predictor:
             model: what ``retrain`` wrote, or a file that ``export`` wrote.
             runtime: one of ``RUNTIMES``; by default "litert" for a bundle, and what a file is for.
             threads: how many cores one photo may use; all of them by default.
+            trust: run a TensorFlow or Keras model even if it may reach for files, the network or
+                programs; see docs/security.md.
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
-            ConfigError: there is no such runtime, or an argument is of another type.
+            UntrustedModelError: it does more than compute, and ``trust`` is not given.
+            ConfigError: there is no such runtime, an argument is of another type, or ``threads`` is
+                more than the machine can run.
             MissingPackageError: the runtime is not installed.
         """
         path = input_path(model, "The model")
         if threads is not None:
             require_count("threads", threads)
+        require_threads(threads, name="threads")
         if path.is_dir() and not is_model_folder(path):
-            kind = runtime_class("litert" if runtime is None else runtime)
-            bundle = open_bundle(path)
-            file = _file_of(bundle, kind)
-            described = read_sidecar(file)
+            name = "litert" if runtime is None else runtime
+            kind, bundle = runtime_class(name), open_bundle(path)
+            file, described = _file_of(bundle, kind), of_bundle(bundle, kind.file_name)
         else:
             described = read_sidecar(path)
-            kind, file = runtime_class(runtime_of(path) if runtime is None else runtime), path
+            name = runtime_of(path) if runtime is None else runtime
+            kind, file = runtime_class(name), path
             if runtime is not None:
                 require_runs(runtime, path)
-        options = described.layers if kind is FrozenGraph else {}
+            require_as_written(path, described)
+        options: dict[str, Any] = dict(described.layers) if kind is FrozenGraph else {}
+        if kind.may_reach_out:
+            options["trust"] = trust
         self._set_up(
             kind(file, threads=threads, **options),
             labels=described.labels,
             spec=described.input,
             unknown_threshold=described.unknown_threshold,
-            path=file,
+            source=f"{file} in {name}",
         )
 
     @classmethod
-    def from_graph(
+    def from_graph(  # noqa: PLR0913  (what retrain.py's label_image.py takes)
         cls,
         graph: AnyPath,
         labels: AnyPath,
@@ -133,6 +142,7 @@ class Predictor:
         input_size: int | None = None,
         input_mean: float | None = None,
         input_std: float | None = None,
+        trust: bool = False,
     ) -> "Predictor":
         """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
 
@@ -147,9 +157,11 @@ class Predictor:
             input_mean: subtracted from the pixels of 0 to 255; 128 for retrain.py's InceptionV3 and
                 MobileNetV1.
             input_std: what they are divided by then; 128 for these two.
+            trust: let operations pass that reach for files, the network or programs.
 
         Raises:
             BundleError: the files cannot be read, or do not belong together.
+            UntrustedModelError: the graph does more than compute, and ``trust`` is not given.
             ConfigError: an argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
@@ -161,6 +173,7 @@ class Predictor:
             output_layer=output_layer,
             input_mean=input_mean,
             input_std=input_std,
+            trust=trust,
         )
         predictor = cls.__new__(cls)
         predictor._set_up(
@@ -168,15 +181,24 @@ class Predictor:
             labels=known,
             spec=spec_of_graph(path, runtime.input_size, input_size),
             unknown_threshold=None,
-            path=path,
+            source=f"{path} in tensorflow",
         )
         return predictor
 
     @classmethod
-    def from_runtime(cls, runtime: Runtime, labels: Sequence[str], spec: InputSpec) -> "Predictor":
-        """Returns a predictor over an open runtime; it never answers "unknown"."""
+    def from_runtime(
+        cls, runtime: Runtime, labels: Sequence[str], spec: InputSpec, *, source: str = "The model"
+    ) -> "Predictor":
+        """Returns a predictor over an open runtime; it never answers "unknown".
+
+        Args:
+            runtime: what has loaded the model.
+            labels: in the order of the outputs.
+            spec: how photos are prepared.
+            source: what messages call the model.
+        """
         predictor = cls.__new__(cls)
-        predictor._set_up(runtime, labels=labels, spec=spec, unknown_threshold=None)
+        predictor._set_up(runtime, labels=labels, spec=spec, unknown_threshold=None, source=source)
         return predictor
 
     def _set_up(
@@ -186,10 +208,15 @@ class Predictor:
         labels: Sequence[str],
         spec: InputSpec,
         unknown_threshold: float | None,
-        path: Path | None = None,
+        source: str,
     ) -> None:
-        self._runtime = runtime
-        self._path = path
+        size = (spec.height, spec.width)
+        if runtime.input_size is not None and runtime.input_size != size:
+            raise BundleError(
+                f"{source} takes images of {_by(runtime.input_size)} pixels, but its description "
+                f"says {_by(size)}: they do not belong together. Copy or export the model again."
+            )
+        self._runtime, self._source = runtime, source
         self.labels = tuple(labels)
         self.input_spec = spec
         self.unknown_threshold = unknown_threshold
@@ -205,18 +232,20 @@ class Predictor:
             inputs: float32 (num_images, height, width, 3), RGB, in [0, 1].
 
         Raises:
-            BundleError: the model cannot be run, or its outputs are not as many as the labels.
+            BundleError: the model cannot be run, or what it gives are no probabilities of the
+                labels.
         """
         if not len(inputs):  # not every runtime takes none
             return np.empty((0, len(self.labels)), np.float32)
-        with nullcontext() if self._path is None else running(self._path):
+        with library_errors_as(BundleError, self._source, "cannot classify photos"):
             outputs = self._runtime.run(inputs)
-        if outputs.ndim != 2 or outputs.shape[1] != len(self.labels):
-            raise BundleError(
-                f"The model's output is {outputs.shape}, but there are {len(self.labels)} labels: "
-                "the labels file belongs to another model."
-            )
-        return outputs
+        return require_probabilities(
+            outputs,
+            num_rows=len(inputs),
+            num_labels=len(self.labels),
+            source=self._source,
+            step=getattr(self._runtime, "output_step", 0.0),
+        )
 
     def predict(self, photo: Photo, *, top_k: int = 5) -> Answer:
         """Returns the ``top_k`` most probable classes of one photo.
@@ -370,6 +399,14 @@ class Predictor:
                 for row in rows
             ),
         )
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _file_of(bundle: Bundle, kind: Any) -> Path:

@@ -79,7 +79,8 @@ def choose_threshold(
     The validation photos choose it; where these are too few, also the answers of the
     cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
     are refused than may be: better than to refuse too many by a threshold that hangs on one photo
-    (docs/unknown.md).
+    (docs/unknown.md). Where even these are too few there is none, unless photos of none of the
+    classes are given: who gives them wants them refused.
 
     Args:
         trained: the layer, with its answers to photos that it was not fitted to.
@@ -92,7 +93,11 @@ def choose_threshold(
         answers = np.concatenate([answers, trained.out_of_fold])
         groups += _groups(data, "training")
     threshold = unknown_threshold(answers, false_alarm_rate=rate, groups=groups)
-    return threshold, _no_threshold(groups, fewest, rate) if threshold is None else []
+    if threshold is not None:
+        return threshold, []
+    if data.outliers and len(answers):
+        return float(answers.max(axis=1).min()), _rough_threshold(groups, fewest, rate)
+    return None, _no_threshold(groups, fewest, rate)
 
 
 def _groups(data: Dataset, bucket: str) -> list[str]:
@@ -101,14 +106,28 @@ def _groups(data: Dataset, bucket: str) -> list[str]:
 
 def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
     """Returns why no answer is given as "unknown"."""
-    number = len(set(groups))
-    noun = "photo" if number == len(groups) else "group"
     message = (
-        f'No answer is given as "unknown": {counted(number, "held-out " + noun)} cannot tell which '
-        f"threshold refuses no more than {rate:g} % of known photos; {fewest} or more can. Add "
-        "photos, or raise --validation_percentage or --false_alarm_rate."
+        f'No answer is given as "unknown": {_held_out(groups)} cannot tell which threshold refuses '
+        f"no more than {rate:g} % of known photos; {fewest} or more can. Add photos, or raise "
+        "--validation_percentage or --false_alarm_rate."
     )
     return [Problem("no_threshold", message)]
+
+
+def _rough_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
+    """Returns what to expect of a threshold that too few photos have chosen."""
+    message = (
+        f'The threshold for "unknown" is rough: it is the lowest probability of '
+        f"{_held_out(groups)}. Expect {100 / (len(set(groups)) + 1):.0f} % of known photos to be "
+        f"refused, where --false_alarm_rate asks for {rate:g} %; with {fewest} or more it is kept. "
+        "Add photos, or raise --validation_percentage."
+    )
+    return [Problem("rough_threshold", message)]
+
+
+def _held_out(groups: Sequence[str]) -> str:
+    number = len(set(groups))
+    return counted(number, "held-out photo" if number == len(groups) else "held-out group")
 
 
 def rendered_test(data: Dataset) -> list[Problem]:

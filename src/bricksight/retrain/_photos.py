@@ -210,7 +210,7 @@ def _open_network(
 ) -> tuple[Module, tuple[int, ...], tuple[CompiledModule, CompiledModule]]:
     """Returns the network with its own features, what each depth adds, and all of it compiled."""
     with watch.stage("Finding the network"):
-        own = resolve(source.tfhub_module)
+        own = resolve(source.tfhub_module, trust=source.trust)
         own = replace(own, input_spec=replace(own.input_spec, resize=source.resize))
         widths = _widths(own) if all_depths else ()
         module = with_depths(own, len(widths)) if len(widths) > 1 else own

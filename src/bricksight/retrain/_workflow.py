@@ -234,7 +234,7 @@ class _Run:
         config, findings, watch = self._configs[0], self.found, self._watch
         with watch.stage("Exporting"), writing(folder):
             head = findings.trained.head
-            exports = _export(folder, self._photos, head, config.final_tensor_name)
+            exports = _export(folder, self._photos, head, config)
         with writing(folder):
             if config.summaries_dir is None:
                 self._write_summaries(folder / SUMMARIES)
@@ -316,10 +316,10 @@ def compares_trainings(head: HeadConfig, fine_tune: FineTuneConfig) -> bool:
     return not head.is_retrain_way and fine_tune.keeps_better
 
 
-def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) -> list[ExportedFile]:
+def _export(folder: Path, photos: Photos, head: Head, config: RetrainConfig) -> list[ExportedFile]:
     """Writes every format of the bundle and the head itself."""
     classifier = build_classifier(
-        frozen_graph(photos.compiled.module), head, final_tensor_name=final_tensor_name
+        frozen_graph(photos.compiled.module), head, final_tensor_name=config.final_tensor_name
     )
     rows = np.linspace(0, len(photos.data.records) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
     rows = np.unique(rows)
@@ -331,7 +331,7 @@ def _export(folder: Path, photos: Photos, head: Head, final_tensor_name: str) ->
     )
     head.save(folder / bundles.HEAD)
     return [
-        export(classifier, format_name, folder / name, Request(proof=proof))
+        export(classifier, format_name, folder / name, Request(proof=proof, trust=config.trust))
         for format_name, name in BUNDLE_FILES.items()
     ]
 

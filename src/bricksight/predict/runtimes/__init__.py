@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bricksight._untrusted.folders import MODEL_FOLDERS
 from bricksight.errors import BundleError, ConfigError
 
 RUNTIMES = {
@@ -19,8 +20,9 @@ RUNTIMES = {
 }
 """Runtime name → the class that runs it, imported on first use.
 
-A class names in ``file_name`` the file of a bundle that it executes, and in ``format_name`` the
-format that ``bricksight export`` writes for it.
+A class names in ``file_name`` the file of a bundle that it executes, in ``format_name`` the format
+that ``bricksight export`` writes for it, and in ``may_reach_out`` whether its models can hold
+operations on files and the like; then it takes ``trust``.
 """
 
 _OF_SUFFIX = {
@@ -31,7 +33,7 @@ _OF_SUFFIX = {
     ".xml": "openvino",
 }
 
-FOLDERS = {"saved_model.pb": "saved_model", "model.json": "tfjs"}
+FOLDERS = MODEL_FOLDERS
 """File by which a folder is known as a model → name of the runtime."""
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from bricksight._native_log import without_native_notices
 from bricksight._optional import require
 from bricksight._threads import num_cores
-from bricksight.predict.runtimes._errors import loading
+from bricksight.errors import BundleError
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class LiteRT:
@@ -19,6 +20,7 @@ class LiteRT:
 
     file_name = "model.tflite"
     format_name = "tflite"
+    may_reach_out = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Loads ``path``.
@@ -36,13 +38,14 @@ class LiteRT:
                 self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
-        self._input = only(path, "input", inputs, _name_of)
-        self._output = only(path, "output", outputs, _name_of)
+        self._input = _quantisable(path, "input", only(path, "input", inputs, _name_of))
+        self._output = _quantisable(path, "output", only(path, "output", outputs, _name_of))
         scale, _ = self._input["quantization"]
         shape = [None if size < 0 else int(size) for size in self._input["shape_signature"]]
         found = image_input(path, shape, np.float32 if scale else self._input["dtype"])
         self._images = replace(found, batch=found.batch or 1)
         self.input_size = found.size
+        self.output_step = float(self._output["quantization"][0])
         self._lock = threading.Lock()
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -62,6 +65,17 @@ class LiteRT:
 
 def _name_of(details: dict[str, Any]) -> str:
     return str(details["name"])
+
+
+def _quantisable(path: Path, what: str, details: dict[str, Any]) -> dict[str, Any]:
+    """Refuses a scale by which whole numbers cannot be read."""
+    scale = details["quantization"][0]
+    if not 0 <= scale < np.inf or (scale and details["dtype"] not in (np.uint8, np.int8)):
+        raise BundleError(
+            f"{path} has the {what} type {np.dtype(details['dtype']).name} with the scale {scale}; "
+            "expected float32, or uint8 or int8 with a scale."
+        )
+    return details
 
 
 def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:

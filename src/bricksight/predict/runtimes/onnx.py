@@ -7,8 +7,9 @@ import numpy as np
 
 from bricksight._optional import require
 from bricksight._threads import num_cores
-from bricksight.predict.runtimes._errors import loading
+from bricksight._untrusted.onnx_files import require_own_weights
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 _DTYPES = {"float": "float32", "double": "float64"}
 """Names of types in ONNX that differ from those of NumPy."""
@@ -19,6 +20,7 @@ class OnnxRuntime:
 
     file_name = "exports/model.onnx"
     format_name = "onnx"
+    may_reach_out = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Loads ``path``.
@@ -31,6 +33,7 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or num_cores()
         with loading(path, "a model that ONNX Runtime can run") as readable:
+            require_own_weights(path)
             self._session = ort.InferenceSession(
                 str(readable), options, providers=["CPUExecutionProvider"]
             )

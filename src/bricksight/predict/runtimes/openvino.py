@@ -8,9 +8,10 @@ import numpy as np
 
 from bricksight._optional import require
 from bricksight._threads import num_cores
+from bricksight._untrusted.onnx_files import require_own_weights
 from bricksight.errors import BundleError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class OpenVINO:
@@ -18,6 +19,7 @@ class OpenVINO:
 
     file_name = "exports/model.xml"
     format_name = "openvino"
+    may_reach_out = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         """Loads ``path``.
@@ -37,6 +39,8 @@ class OpenVINO:
             "INFERENCE_PRECISION_HINT": "f32",
         }
         with loading(path, "a model that OpenVINO can run") as readable:
+            if path.suffix == ".onnx":
+                require_own_weights(path)
             compiled = openvino.Core().compile_model(str(readable), "CPU", options)
             entrance = only(path, "input", compiled.inputs, _name_of)
             only(path, "output", compiled.outputs, _name_of)

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from bricksight._optional import require_tensorflow
+from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_model
+from bricksight._untrusted.keras_files import require_standard_layers
 from bricksight.errors import BundleError, ConfigError
-from bricksight.predict.runtimes._errors import loading
 from bricksight.predict.runtimes._images import ImageInput, image_input, only
+from bricksight.predict.runtimes._loading import loading
 
 
 class Graph:
     """A graph without variables, run through ``tf.compat.v1``."""
+
+    may_reach_out = True
 
     def _open(
         self, path: Path, graph_def: Any, *, images: str, answers: str, threads: int | None
@@ -70,6 +74,7 @@ class FrozenGraph(Graph):
         output_layer: str = "final_result",
         input_mean: float | None = None,
         input_std: float | None = None,
+        trust: bool = False,
     ) -> None:
         """Loads ``path``.
 
@@ -81,9 +86,11 @@ class FrozenGraph(Graph):
             input_mean: subtracted from the pixels, which are 0 to 255; by default 0.
             input_std: what they are divided by then; by default 255. Without these two a uint8
                 input takes 0 to 255.
+            trust: let operations pass that reach for files, the network or programs.
 
         Raises:
             BundleError: it is not a graph, has no such nodes, or takes something else than images.
+            UntrustedModelError: it has such operations, and ``trust`` is not given.
             ConfigError: ``input_mean`` and ``input_std`` make no sense, or not for this graph.
             MissingPackageError: TensorFlow is not installed.
         """
@@ -92,6 +99,8 @@ class FrozenGraph(Graph):
         is_scaled = input_mean is not None or input_std is not None
         with loading(path, "a frozen TensorFlow graph"):
             graph_def.ParseFromString(path.read_bytes())
+            if not trust:
+                require_pure_graph(graph_def, path)
             _require_nodes(path, graph_def, images, answers)
             if not is_scaled:
                 _require_known_range(path, graph_def, images)
@@ -181,22 +190,26 @@ def _tensor_name(layer: str) -> str:
 class _Function(ABC):
     """A function of TensorFlow, which shares its threads between all models of a process."""
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    may_reach_out = True
+
+    def __init__(self, path: Path, *, threads: int | None = None, trust: bool = False) -> None:
         """Loads ``path``.
 
         Args:
             path: the file; of a SavedModel the folder, or a file in it.
             threads: not used, as all models of a process share TensorFlow's.
+            trust: let pass what reaches for files, the network or programs.
 
         Raises:
             BundleError: it is not such a model.
+            UntrustedModelError: it may do more than compute, and ``trust`` is not given.
             MissingPackageError: TensorFlow is not installed.
         """
-        self._function, self._images = self._load(path)
+        self._function, self._images = self._load(path, trust=trust)
         self.input_size = self._images.size
 
     @abstractmethod
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
+    def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         """Returns what goes from images to probabilities, and what images it takes."""
 
     def run(self, images: np.ndarray) -> np.ndarray:
@@ -210,15 +223,17 @@ class SavedModel(_Function):
     file_name = "saved_model/saved_model.pb"
     format_name = "saved_model"
 
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
+    def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
         folder = path if path.is_dir() else path.parent
         with loading(folder, "a SavedModel with the signature serving_default") as readable:
+            if not trust:
+                require_pure_saved_model(readable)
             # Kept: the signature does not hold the model that owns its variables.
             self._model = tf.saved_model.load(str(readable))
-            signatures = self._model.signatures
-            array = "serving_array" if "serving_array" in signatures else "serving_default"
-            function = signatures[array]
+            self.signatures = self._model.signatures
+            array = "serving_array" if "serving_array" in self.signatures else "serving_default"
+            function = self.signatures[array]
             _, inputs = function.structured_input_signature
             name, spec = only(folder, "input", list(inputs.items()), _first)
             output, _ = only(folder, "output", list(function.structured_outputs.items()), _first)
@@ -235,11 +250,14 @@ class Keras(_Function):
 
     file_name = "exports/model.keras"
     format_name = "keras"
+    _what = "a model that Keras can load"
 
-    def _load(self, path: Path) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
+    def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
+        if not trust:
+            require_standard_layers(path)
         with loading(path, "a model that Keras can load") as readable:
-            model = tf.keras.models.load_model(readable, compile=False)
+            model = tf.keras.models.load_model(readable, compile=False, safe_mode=not trust)
             entrance = only(path, "input", model.inputs, attrgetter("name"))
             only(path, "output", model.outputs, attrgetter("name"))
             images = image_input(path, entrance.shape, entrance.dtype)

@@ -1,15 +1,21 @@
 """TensorFlow.js graph models, run in TensorFlow: the very weights and operations of the files."""
 
-import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bricksight._optional import require, require_tensorflow
-from bricksight.predict.runtimes._errors import loading
+from bricksight._untrusted.fields import UnexpectedValueError, choice, text, whole
+from bricksight._untrusted.folders import is_inside
+from bricksight._untrusted.graphs import require_pure_graph
+from bricksight._untrusted.json_files import read_json
+from bricksight.predict.runtimes._loading import loading
 from bricksight.predict.runtimes.tensorflow import Graph
 
+_TYPES = ("float32", "int32", "uint8", "bool")
 _DEPTHWISE = "FusedDepthwiseConv2dNative"
 
 
@@ -19,16 +25,18 @@ class TensorFlowJs(Graph):
     file_name = "exports/tfjs/model.json"
     format_name = "tfjs"
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, threads: int | None = None, trust: bool = False) -> None:
         """Loads the folder ``path``, or the folder in which the file ``path`` lies.
 
         Args:
             path: the graph model.
             threads: how many threads one operation may use.
+            trust: let operations pass that reach for files, the network or programs.
 
         Raises:
             BundleError: it is not a graph model with one input and one output, or its weights are
                 not all there.
+            UntrustedModelError: it has such operations, and ``trust`` is not given.
             MissingPackageError: TensorFlow is not installed.
         """
         require_tensorflow()
@@ -37,32 +45,54 @@ class TensorFlowJs(Graph):
             folder,
             "a TensorFlow.js graph model of one input and one output that TensorFlow can run",
         ):
-            model = json.loads((folder / "model.json").read_bytes())
+            model = read_json(folder / "model.json")
             (images,) = model["signature"]["inputs"].values()
             (answers,) = model["signature"]["outputs"].values()
+            weights = dict(_weights(folder, model["weightsManifest"]))
+            graph_def = _graph_def(model["modelTopology"], weights)
+            if not trust:
+                require_pure_graph(graph_def, folder)
             self._open(
-                folder,
-                _graph_def(model["modelTopology"], _weights(folder, model["weightsManifest"])),
-                images=images["name"],
-                answers=answers["name"],
-                threads=threads,
+                folder, graph_def, images=images["name"], answers=answers["name"], threads=threads
             )
 
 
-def _weights(folder: Path, groups: list[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """Returns name → array of what lies one after the other in the files of each group."""
-    found: dict[str, np.ndarray] = {}
+def _weights(folder: Path, groups: list[dict[str, Any]]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields name and array of what lies one after the other in the files of each group."""
     for group in groups:
-        content = b"".join((folder / name).read_bytes() for name in group["paths"])
+        expected = [_described(one) for one in group["weights"]]
+        num_bytes = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype in expected)
+        files = [_shard(folder, name) for name in group["paths"]]
+        found = sum(file.stat().st_size for file in files)
+        if found != num_bytes:  # before anything is read
+            raise ValueError(f"{group['paths']} hold {found:,} bytes of weights, not {num_bytes:,}")
+        content = b"".join(file.read_bytes() for file in files)
         start = 0
-        for one in group["weights"]:
-            count = int(np.prod(one["shape"]))
-            array = np.frombuffer(content, np.dtype(one["dtype"]), count, start)
-            found[one["name"]] = array.reshape(one["shape"])
+        for name, shape, dtype in expected:
+            array = np.frombuffer(content, dtype, math.prod(shape), start)
+            yield name, array.reshape(shape)
             start += array.nbytes
-        if start != len(content):
-            raise ValueError(f"{group['paths']} hold {len(content)} bytes of weights, not {start}")
-    return found
+
+
+def _described(one: dict[str, Any]) -> tuple[str, list[int], np.dtype[Any]]:
+    name = text()(one["name"], "the name of weights")
+    if not isinstance(one["shape"], list) or "quantization" in one:
+        raise UnexpectedValueError(
+            f"weights {name!r}", one, "of a list of sizes, and not quantised"
+        )
+    shape = [whole(0, 2**31)(size, f"the shape of {name!r}") for size in one["shape"]]
+    return name, shape, np.dtype(choice(*_TYPES)(one["dtype"], f"the type of {name!r}"))
+
+
+def _shard(folder: Path, name: Any) -> Path:
+    """Returns the file of weights; one elsewhere, a device or a pipe is refused."""
+    path = folder / str(text()(name, "a file of weights"))
+    is_plain = name not in (".", "..") and not set("/\\:") & set(name)
+    if not is_plain or not path.is_file() or not is_inside(path, folder):
+        raise UnexpectedValueError(
+            "a file of weights", name, "the plain name of a file in the folder"
+        )
+    return path
 
 
 def _graph_def(topology: dict[str, Any], weights: dict[str, np.ndarray]) -> Any:

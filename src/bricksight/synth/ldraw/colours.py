@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bricksight._text import shortened
 from bricksight.errors import LDrawError
 
 _FINISHES = ("CHROME", "PEARLESCENT", "RUBBER", "MATTE_METALLIC", "METAL")
@@ -102,7 +103,8 @@ def direct_colour(code: int) -> LDrawColour | None:
 
 def _error(name: str, line: int, found: str) -> LDrawError:
     return LDrawError(
-        f"{name}, line {line}: {found}. Expected is '0 !COLOUR name CODE x VALUE #RRGGBB "
+        f"{name}, line {line}: {shortened(found)}. "
+        "Expected is '0 !COLOUR name CODE x VALUE #RRGGBB "
         "EDGE #RRGGBB [ALPHA a] [LUMINANCE l] [finish]'. Correct the line, or fetch the file again."
     )
 

@@ -19,7 +19,7 @@ from bricksight.synth.ldraw.polygons import split_quads
 OWN_COLOUR = 16
 """The colour code that stands for the colour of whatever refers to the file."""
 
-MAX_SHAPES = 1_000_000
+MAX_SHAPES = 500_000
 """Triangles, lines and references of a file, and of a part with all that it refers to; the largest
 of 644 official ones has 29,000 triangles."""
 FURTHEST = 1e8

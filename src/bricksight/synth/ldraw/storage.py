@@ -13,7 +13,7 @@ from bricksight._text import shortened
 from bricksight.errors import LDrawError
 
 MAX_FILE_BYTES = 64 << 20
-"""A file of this size has about a million lines, as many as a part may."""
+"""A file of this size has about a million lines; a part may draw half as many shapes."""
 
 _FOLDERS = ("parts", "p", "models", "unofficial")
 _SUFFIXES = (".dat", ".ldr", ".mpd")

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bricksight.errors import LDrawError
+
 TOLERANCE = 0.01
 """LDU within which points are one.
 
@@ -14,6 +16,7 @@ holds.
 
 _CELL_BITS = 21
 _PAIRS_AT_ONCE = 2_000_000
+_MAX_PAIRS = 500_000_000  # a minute; of 91 official parts, the most had 86,000
 
 
 def weld(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +58,9 @@ def points_on_segments(
     Returns:
         For each find: the segment, int64, (num_finds,); the point, int64, (num_finds,); how far
         along the segment, from 0 to 1, float64, (num_finds,).
+
+    Raises:
+        LDrawError: there are far too many pairs to look at.
     """
     finds = [
         _on_segments(points, segments, number, point)
@@ -79,6 +85,11 @@ def _near(
     starts = np.searchsorted(sorted_values, ends[:, 0] - TOLERANCE)
     counts = np.searchsorted(sorted_values, ends[:, 1] + TOLERANCE) - starts
     totals = np.cumsum(counts)
+    if totals[-1] > _MAX_PAIRS:
+        raise LDrawError(
+            f"The part has {len(segments):,} open edges that overlap in more places than can be "
+            "looked at. Take a simpler one."
+        )
     first = 0
     while first < len(segments):
         before = totals[first] - counts[first]

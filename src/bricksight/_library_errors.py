@@ -1,13 +1,11 @@
-"""What the libraries raise on model files, as errors of ours: the one boundary of all runtimes."""
+"""What libraries raise on model files, as errors of ours."""
 
 import contextlib
 import struct
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 
-from bricksight._native_path import native_path
-from bricksight.errors import BricksightError, BundleError
+from bricksight.errors import BricksightError
 
 # What Python, NumPy and the readers that the libraries use raise on damaged or unexpected content.
 _OF_PYTHON = (
@@ -36,33 +34,17 @@ _LONGEST_REASON = 300
 
 
 @contextlib.contextmanager
-def loading(path: Path, what: str) -> Iterator[Path]:
-    """Yields the path as native code takes it; what a library raises is a ``BundleError``.
+def library_errors_as(kind: type[BricksightError], source: object, problem: str) -> Iterator[None]:
+    """Turns what a library raises on a model file in the block into an error of ours.
 
     Args:
-        path: the model file.
-        what: what it should be, such as "a model that LiteRT can run".
+        kind: of the error.
+        source: the file that the block reads or runs, or what messages call it.
+        problem: what is then to be said of it, such as "is not a model that LiteRT can run".
 
     Raises:
-        BundleError: a library cannot load the file.
+        BricksightError: one of ``kind``; errors of ours pass as they are.
     """
-    with _as_bundle_error(path, f"is not {what}"), native_path(path) as readable:
-        yield readable
-
-
-@contextlib.contextmanager
-def running(path: Path) -> Iterator[None]:
-    """Turns what a library raises while it runs a model into a ``BundleError``.
-
-    Raises:
-        BundleError: the model cannot be run on the images that it was given.
-    """
-    with _as_bundle_error(path, "cannot classify photos"):
-        yield
-
-
-@contextlib.contextmanager
-def _as_bundle_error(path: Path, problem: str) -> Iterator[None]:
     try:
         yield
     except BricksightError:
@@ -72,8 +54,8 @@ def _as_bundle_error(path: Path, problem: str) -> Iterator[None]:
         if not isinstance(error, _OF_PYTHON) and library not in _LIBRARIES:
             raise
         if isinstance(error, OSError) and error.strerror:
-            raise BundleError(f"{path} cannot be read: {error.strerror}.") from error
-        raise BundleError(f"{path} {problem}: {_reason(error)}") from error
+            raise kind(f"{source} cannot be read: {error.strerror}.") from error
+        raise kind(f"{source} {problem}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,70 @@
+"""JSON of bounded size and depth, whose text can be written again."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+MOST_BYTES = 32 << 20
+MOST_LEVELS = 50
+
+
+def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
+    """Returns the content of a JSON file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no JSON, or JSON that no bricksight writes: larger than ``most_bytes``,
+            nested deeper than ``MOST_LEVELS``, with the same key twice, or text that is none.
+    """
+    if not path.is_file():  # a pipe would be waited for without end
+        raise ValueError("it is no regular file")
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes >> 20} MiB")
+    return parse_json(content)
+
+
+def parse_json(content: bytes) -> Any:
+    """Returns what the bytes of a JSON file say; see ``read_json``.
+
+    Raises:
+        ValueError: it is no JSON, or JSON that no bricksight writes.
+    """
+    try:
+        found = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    _require_plain(found, MOST_LEVELS)
+    return found
+
+
+def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"it has the key {twice!r} twice")
+    return found
+
+
+def _require_plain(value: Any, levels: int) -> None:
+    if isinstance(value, str):
+        _require_text(value)
+    elif isinstance(value, dict | list):
+        if not levels:
+            raise ValueError(f"it is nested deeper than {MOST_LEVELS} levels")
+        if isinstance(value, dict):
+            for name in value:
+                _require_text(name)
+        for one in value.values() if isinstance(value, dict) else value:
+            _require_plain(one, levels - 1)
+
+
+def _require_text(value: str) -> None:
+    """Refuses half of a surrogate pair, which no encoding can write."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{value!a} is no text ({error.reason})") from error

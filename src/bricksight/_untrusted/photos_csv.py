@@ -1,0 +1,54 @@
+"""photos.csv of a bundle: which photos the training used for what."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bricksight._csv import read_rows
+from bricksight._untrusted.folders import stays_inside
+from bricksight.config import BUCKETS
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A line of photos.csv.
+
+    Attributes:
+        path: Below the folder of photos, with ``/`` between its parts.
+        label: Its class.
+        bucket: "training", "validation" or "testing".
+        sha256: Of its bytes.
+    """
+
+    path: str
+    label: str
+    bucket: str
+    sha256: str
+
+
+def read_photos(path: Path) -> tuple[Photo, ...]:
+    """Returns the lines of a photos.csv.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such file, or names a photo outside the folder of photos.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return tuple(_photo(row) for row in read_rows(file))
+    except csv.Error as error:
+        raise ValueError(error) from error
+
+
+def _photo(row: Mapping[str, str | None]) -> Photo:
+    values = {one.name: row.get(one.name) for one in fields(Photo)}
+    missing = [name for name, value in values.items() if value is None]
+    if missing:
+        raise ValueError(f"a line has no {missing[0]}")
+    photo = Photo(**{name: value or "" for name, value in values.items()})
+    if photo.bucket not in BUCKETS:
+        raise ValueError(f"the bucket of {photo.path!r} is {photo.bucket!r}; {BUCKETS} are known")
+    if not stays_inside(photo.path):
+        raise ValueError(f"the path {photo.path!r} leads out of the folder of photos")
+    return photo

@@ -1,0 +1,88 @@
+"""What to do about photos that are blurred, black, white, tiny, or of odd bit depths."""
+
+from collections.abc import Sequence
+
+from bricksight._text import counted, some
+from bricksight.check._photos import Facts
+from bricksight.check._quality import find_blurred, find_tiny, is_black, is_blank, is_white
+from bricksight.dataset import Problem, Record
+
+_TWELVE_BITS, _SIXTEEN_BITS = 12, 16
+_QUARTER_OF_WHITE = 64
+
+_BLURRED = (
+    "{number} much more blurred than most: {names}. Look at {them}, and take {them} anew or remove "
+    "{them} where the camera was out of focus or moved."
+)
+_BLACK = (
+    "{number} nearly black: {names}. Nothing is to be learned from {them}; take {them} anew with "
+    "more light or remove {them}."
+)
+_WHITE = (
+    "{number} nearly white: {names}. Nothing is to be learned from {them}; take {them} anew with "
+    "less light or remove {them}."
+)
+_BLANK = (
+    "{number} of one colour all over: {names}. Nothing is to be learned from {them}; remove {them}."
+)
+_TINY = (
+    "{number} tiny, with a shorter side of {smallest} pixels or more: {names}. Networks take about "
+    "224 pixels; use the originals instead of thumbnails, or remove {them}."
+)
+
+
+def photo_advice(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
+    """Returns one problem a kind of bad photo; ``facts`` are in the order of the records."""
+    found = [fact.quality for fact in facts]
+    sides = [min(fact.width, fact.height) for fact in facts]
+    smallest = min(sides, default=0)
+    kinds = (
+        ("blurred_photo", _BLURRED, find_blurred(found)),
+        ("black_photo", _BLACK, _where([is_black(one) for one in found])),
+        ("white_photo", _WHITE, _where([is_white(one) for one in found])),
+        ("blank_photo", _BLANK, _where([is_blank(one) for one in found])),
+        ("tiny_photo", _TINY.replace("{smallest}", f"{smallest:,}"), find_tiny(sides)),
+    )
+    problems = []
+    for kind, text, rows in kinds:
+        paths = [records[row].relative_path for row in rows]
+        if paths:
+            message = text.format(
+                number=counted(len(paths), "photo is", "photos are"),
+                names=some(paths),
+                them="it" if len(paths) == 1 else "them",
+            )
+            problems.append(Problem(kind, message, tuple(paths)))
+    return problems + _bit_depths(records, facts)
+
+
+def _where(flags: Sequence[bool]) -> list[int]:
+    return [row for row, flag in enumerate(flags) if flag]
+
+
+def _bit_depths(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
+    """Returns whether the photos of 16 bits a channel look like those of another number of bits."""
+    paths: dict[int, list[str]] = {_TWELVE_BITS: [], _SIXTEEN_BITS: []}
+    brightest = 0.0
+    for record, fact in zip(records, facts, strict=True):
+        if fact.bits in paths:
+            paths[fact.bits].append(record.relative_path)
+            brightest = max(brightest, fact.quality.brightest)
+    of_12, of_16 = paths[_TWELVE_BITS], paths[_SIXTEEN_BITS]
+    if of_12 and of_16:
+        message = (
+            f"{counted(len(of_12), 'photo')} of {len(of_12) + len(of_16):,} with 16 bits a channel "
+            f"{'holds' if len(of_12) == 1 else 'hold'} no value over 4,095: {some(of_12)}. They "
+            "are taken for 12 bits and shown 16 times as bright as the others. If one camera took "
+            "all of them, save them with 8 bits."
+        )
+        return [Problem("bit_depth", message, tuple(of_12))]
+    deep = of_12 or of_16
+    if deep and brightest < _QUARTER_OF_WHITE:
+        message = (
+            f"{counted(len(deep), 'photo')} with 16 bits a channel use less than a quarter of "
+            f"{_TWELVE_BITS if of_12 else _SIXTEEN_BITS} bits, so they are shown dark: "
+            f"{some(deep)}. If the camera has fewer bits, save them with 8 bits, its white as 255."
+        )
+        return [Problem("bit_depth", message, tuple(deep))]
+    return []

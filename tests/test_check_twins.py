@@ -1,0 +1,123 @@
+"""Near-duplicates are those of the definition, found without comparing all pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bricksight.check import Twins, _twins
+from bricksight.check._fingerprint import Fingerprint
+from bricksight.check._neighbours import MAX_DIFFERENCE, MAX_DISTANCE
+from bricksight.check._twins import find_twins
+from bricksight.dataset import Record
+
+Found = dict[str, float]
+
+
+def some_photos(
+    num: int, *, scenes: int, noise: float, unstable_bits: int, copies: int = 0, seed: int = 0
+) -> tuple[list[Record], list[Fingerprint]]:
+    """Photos of a few scenes: the noise of their thumbnails, and bits that are now 0, now 1."""
+    rng = np.random.default_rng([seed, num, scenes])
+    scene = rng.integers(0, scenes, num)
+    base = rng.integers(0, 256, (scenes, 16, 16, 3))
+    thumbnails = np.clip(base[scene] + rng.normal(0, noise, (num, 16, 16, 3)), 0, 255)
+    thumbnails = thumbnails.round().astype(np.uint8)
+    hashes = [int(word) for word in rng.integers(0, 1 << 63, scenes)[scene]]
+    hashes = [word ^ int(rng.integers(0, 1 << unstable_bits)) for word in hashes]
+    contents = [f"content {row}" for row in range(num)]
+    for row, other in rng.integers(0, num, (copies, 2)).tolist():
+        thumbnails[row], hashes[row] = thumbnails[other], hashes[other]
+        contents[row] = contents[other]
+    labels = rng.integers(0, 3, num).tolist()
+    buckets = rng.choice(["training", "validation", "testing"], num, p=[0.6, 0.2, 0.2])
+    records = [
+        Record(Path(f"{row}"), f"{label}/{row}", f"{label}", f"{row}", contents[row], str(bucket))
+        for row, (label, bucket) in enumerate(zip(labels, buckets, strict=True))
+    ]
+    return records, [Fingerprint(*both) for both in zip(hashes, thumbnails, strict=True)]
+
+
+def by_definition(
+    records: list[Record], fingerprints: list[Fingerprint], limit: float
+) -> tuple[Found, Found, Found]:
+    """Photo → difference from its nearest twin: in its class, of another label, across the split"""
+    in_class: Found = {}
+    across_labels: Found = {}
+    across_split: Found = {}
+    values = np.stack([each.thumbnail.ravel() for each in fingerprints]).astype(float)
+    for row, one in enumerate(records):
+        differences = (values - values[row]).std(axis=1)
+        for column in np.flatnonzero(differences <= limit).tolist():
+            other = records[column]
+            changed = fingerprints[row].hash ^ fingerprints[column].hash
+            if changed.bit_count() > MAX_DISTANCE or one.sha256 == other.sha256:
+                continue
+            kinds = [in_class if one.label == other.label else across_labels]
+            if one.bucket != "training" == other.bucket:
+                kinds.append(across_split)
+            for found in kinds:
+                nearest = min(found.get(one.relative_path, np.inf), differences[column])
+                found[one.relative_path] = nearest
+    return in_class, across_labels, across_split
+
+
+def found_of(twins: Twins) -> tuple[Found, Found, Found]:
+    in_class, across_labels, across_split = (
+        {twin.path: twin.difference for twin in kind}
+        for kind in (twins.in_class, twins.across_labels, twins.across_split)
+    )
+    return in_class, across_labels, across_split
+
+
+KINDS = {
+    "nothing-alike": {"scenes": 250, "noise": 1, "unstable_bits": 0},
+    "some-alike": {"scenes": 40, "noise": 1.5, "unstable_bits": 5, "copies": 30},
+    "at-the-limits": {"scenes": 30, "noise": 2.12, "unstable_bits": 9},
+    "all-alike": {"scenes": 1, "noise": 1, "unstable_bits": 3, "copies": 100},
+    "identical-thumbnails": {"scenes": 1, "noise": 0, "unstable_bits": 0},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most_pairs", [1 << 24, 1 << 14, 0], ids=["all", "crowded", "neighbours"])
+def test_find_twins__are_those_of_the_definition(
+    kind: str, most_pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_twins, "_MAX_PAIRS", most_pairs)
+    records, fingerprints = some_photos(200, **KINDS[kind])  # type: ignore[arg-type]
+    found_kinds = found_of(find_twins(records, fingerprints))
+    certain = by_definition(records, fingerprints, MAX_DIFFERENCE - 1e-3)
+    possible = by_definition(records, fingerprints, MAX_DIFFERENCE + 1e-3)
+    is_exact = most_pairs > 1 << 14 or kind != "all-alike"
+    for found, least, most in zip(found_kinds, certain, possible, strict=True):
+        assert set(least) <= set(found) <= set(most)
+        for path, difference in found.items():
+            assert difference >= most[path] - 0.06
+            assert difference <= (most[path] + 0.06 if is_exact else MAX_DIFFERENCE)
+
+
+def test_find_twins__of_many_that_are_all_alike_is_not_quadratic() -> None:
+    records, fingerprints = some_photos(12_000, scenes=1, noise=0.3, unstable_bits=3)
+    calls: list[tuple[int, int]] = []
+    compared: list[int] = []
+    add = _twins._Pairs._add
+
+    def counting(pairs: object, one: np.ndarray, others: np.ndarray, found: np.ndarray) -> None:
+        compared.append(found.size)
+        add(pairs, one, others, found)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_twins._Pairs, "_add", counting)
+        twins = find_twins(records, fingerprints, progress=lambda *call: calls.append(call))
+    assert sum(compared) < 100 * len(records)
+    assert len(twins.in_class) == len(twins.across_labels) == len(records)
+    assert len(twins.across_split) == sum(one.bucket != "training" for one in records)
+    assert calls[-1] == (12_000, 12_000)
+    assert len(calls) > 2
+
+
+@pytest.mark.parametrize("num", [0, 1])
+def test_find_twins__of_too_few(num: int) -> None:
+    records, fingerprints = some_photos(5, scenes=1, noise=0, unstable_bits=0)
+    assert find_twins(records[:num], fingerprints[:num]) == Twins((), (), ())
