@@ -1,6 +1,7 @@
 """Places that are written: claimed and tried before any work, whole or absent afterwards."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bricksight._files import cache_dir, in_cache, remove_left_behind_in_cache, replacing, writing
-from bricksight._locks import LOCK, claimed_folder, temporary_folder
+from bricksight._locks import LOCK, TakenError, claimed_folder, temporary_folder
 from bricksight._places import moved, new_folder, try_file, try_folder, waiting_for
 from bricksight.errors import OutputError
 from small_disk import no_file_larger_than
@@ -204,6 +205,24 @@ def test_claimed_folder__what_a_dead_process_has_left_in_it_is_gone(tmp_path: Pa
         assert names(folder) == [LOCK]
 
 
+@posix_only
+def test_claimed_folder__is_not_taken_twice_on_a_disk_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    with claimed_folder(tmp_path, "file") as folder:
+        (folder / "half").touch()
+        with pytest.raises(TakenError), claimed_folder(tmp_path, "file"):
+            pass
+        with temporary_folder(tmp_path, "other") as other:  # clears what is left behind, and waits
+            assert other.is_dir()
+        assert (folder / "half").exists()
+    assert names(tmp_path) == []
+
+
 # Trying.
 
 
@@ -213,7 +232,7 @@ def test_try__leaves_nothing_and_refuses_what_cannot_be(tmp_path: Path, tried: o
     tried(tmp_path / "a" / "b" / "c")
     assert names(tmp_path) == []
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"file/c cannot be made: .*file is a file, not a folder"):
+    with pytest.raises(OutputError, match=r"file/c cannot be made: .*file is not a folder"):
         tried(tmp_path / "file" / "c")
     with pytest.raises(OutputError, match=r"cannot be written \(File name too long\)"):
         tried(tmp_path / ("x" * 300) / "c")
@@ -302,7 +321,11 @@ def test_in_cache__a_full_cache_is_done_without(
             part.write_text("content")
         return root
 
-    root = in_cache(write, "compiled")
+    def write_two(root: Path) -> Path:
+        in_cache(write, "compiled")  # so that the cache is given up amid the block
+        return write(root)
+
+    root = in_cache(write_two, "compiled")
     assert not root.is_relative_to(own_cache_dir)
     assert (root / "one" / "file").read_text() == "content"
     assert len(caplog.messages) == 1

@@ -111,6 +111,7 @@ def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
         named: what an error is to name.
     """
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    nearest_folder(folder, named=named or folder)
     with writing(named or folder):
         folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -120,6 +121,18 @@ def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 one.rmdir()
         raise
+
+
+def nearest_folder(folder: Path, *, named: Path) -> Path:
+    """Returns the folder, or the one above it that is there.
+
+    Raises:
+        OutputError: that is no folder.
+    """
+    above = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
+    if not above.is_dir():
+        raise OutputError(f"{named} cannot be made: {above} is not a folder. Name another place.")
+    return above
 
 
 @contextlib.contextmanager
@@ -178,12 +191,15 @@ def in_cache(write: Callable[[Path], Result], *parts: str) -> Result:
     Raises:
         OutputError: the temporary folder is full too.
     """
+    folder = cache_dir(*parts)
     try:
-        return write(cache_dir(*parts))
+        return write(folder)
     except OutputError as error:
-        if not _cache(cache_root()).give_up(error):
+        give_up_cache(error)  # unless what is called by ``write`` has done so already
+        again = cache_dir(*parts)
+        if again == folder:
             raise
-    return write(cache_dir(*parts))
+    return write(again)
 
 
 @functools.cache
@@ -208,10 +224,10 @@ class _Cache:
             self._is_tried = True
         return folder
 
-    def give_up(self, error: Exception) -> bool:
-        """Takes a temporary folder instead; tells whether it had not done so before."""
+    def give_up(self, error: Exception) -> None:
+        """Takes a temporary folder instead, if it has not done so before."""
         if self._is_given_up:
-            return False
+            return
         reason = getattr(error, "reason", "") or getattr(error, "strerror", "") or error
         _LOGGER.warning(
             "The cache folder %s cannot be written (%s). This run goes on without it. Free space "
@@ -222,7 +238,6 @@ class _Cache:
         self._is_given_up, self._is_tried = True, False
         self.root = Path(tempfile.mkdtemp(prefix="bricksight-cache-"))
         atexit.register(shutil.rmtree, self.root, ignore_errors=True)
-        return True
 
 
 def remove_left_behind_in_cache() -> int:

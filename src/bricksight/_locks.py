@@ -47,7 +47,7 @@ else:
 
 
 class TakenError(Exception):
-    """Another process, or thread, holds the folder."""
+    """Another process, or thread, holds the folder, which is the argument."""
 
 
 @contextlib.contextmanager
@@ -76,12 +76,12 @@ def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
     remove_left_behind(parent)
     folder = parent / (_hidden(name).rstrip(".") + _CLAIMED)
     for _ in range(_ATTEMPTS):
-        folder.mkdir(exist_ok=True)
+        is_new = _is_made(folder)
         with contextlib.suppress(FileNotFoundError):  # who had it removes it just now
-            descriptor = _hold(folder)
+            descriptor = _hold(folder, is_sure=not is_new)
             break
     else:
-        raise TakenError
+        raise TakenError(folder)
     with _until_the_end(folder, descriptor):
         _empty(folder)
         yield folder
@@ -138,6 +138,15 @@ def _hidden(name: str) -> str:
     return f".{short_name(name)}."
 
 
+def _is_made(folder: Path) -> bool:
+    """Makes a folder; tells whether it was not there."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
 def _empty(folder: Path) -> None:
     """Removes what a dead process has left in a folder that is held now."""
     for path in folder.iterdir():
@@ -152,7 +161,7 @@ def _hold(folder: Path, *, is_sure: bool = False) -> int:
 
     Args:
         folder: a temporary folder.
-        is_sure: whether a disk without locks, as some network disks are, is an error.
+        is_sure: whether it counts as taken on a disk without locks, as some network disks are.
 
     Raises:
         TakenError: another holds it.
@@ -162,7 +171,7 @@ def _hold(folder: Path, *, is_sure: bool = False) -> int:
     descriptor = os.open(folder / LOCK, flags, 0o600)
     try:
         if not _is_locked(descriptor, is_sure=is_sure):
-            raise TakenError
+            raise TakenError(folder)
         there = (folder / LOCK).stat()
         if not os.path.samestat(os.fstat(descriptor), there):
             raise FileNotFoundError(folder)
@@ -176,9 +185,7 @@ def _is_locked(descriptor: int, *, is_sure: bool) -> bool:
     try:
         return try_lock(descriptor)
     except OSError:
-        if is_sure:
-            raise
-        return True
+        return not is_sure
 
 
 @contextlib.contextmanager

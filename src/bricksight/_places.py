@@ -7,7 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bricksight._disk import write_probe
-from bricksight._files import folder_made, require_replaceable, under_its_own_name, writing
+from bricksight._files import (
+    folder_made,
+    nearest_folder,
+    require_replaceable,
+    under_its_own_name,
+    writing,
+)
 from bricksight._locks import TakenError, claimed_folder, is_temporary, temporary_folder
 from bricksight.errors import OutputError
 
@@ -92,10 +98,10 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
         with writing(path):
             try:
                 holder = held.enter_context(claimed_folder(parent, path.absolute().name))
-            except TakenError:
+            except TakenError as taken:
                 raise TakenPlaceError(
-                    f"{path} is being written by another run. Wait for its end, or name another "
-                    "place."
+                    f"{path} is being written by another run, in {taken}. Wait for its end, or "
+                    "name another place."
                 ) from None
             part = holder / (path.absolute().name or "folder")
             part.mkdir()
@@ -182,9 +188,7 @@ def try_folder(path: Path) -> None:
 def _try(path: Path, *, named: Path | None = None) -> None:
     """Writes a file of the same name, so many folders deep, and removes all of it."""
     whole = path.absolute()
-    above = next(parent for parent in whole.parents if os.path.lexists(parent))
-    if not above.is_dir():
-        raise OutputError(f"{named or path} cannot be made: {above} is a file, not a folder.")
+    above = nearest_folder(whole.parent, named=named or path)
     with temporary_folder(above, "bricksight") as holder:
         folder = holder / whole.parent.relative_to(above)
         folder.mkdir(parents=True, exist_ok=True)

@@ -82,7 +82,7 @@ def synth(
         photos: How the photos are made.
     """
     from bricksight._files import replacing
-    from bricksight._places import try_file, try_folder
+    from bricksight._places import claimed, try_file, try_folder
     from bricksight.cli._console import ConsoleReporter
     from bricksight.synth.render import SynthConfig, render_folder
     from bricksight.synth.sheet import contact_sheet
@@ -103,7 +103,8 @@ def synth(
         scenes=_scenes(photos),
     )
     total = len(labels) * config.num_scenes * len(config.views)
-    with reporter.stage(f"Rendering {counted(len(labels), 'part')}", total) as advance:
+    title = f"Rendering {counted(len(labels), 'part')}"
+    with claimed(out), reporter.stage(title, total) as advance:
         for count in render_folder(out, config, processes=photos.processes):
             advance(count)
     sheet = contact_sheet(out, labels)
