@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
+from bricksight.predict._answers import Answer, GroupAnswer, Prediction
 from bricksight.predict._arguments import require_count, require_several, spec_of_graph
 from bricksight.predict._outputs import require_probabilities
 from bricksight.predict._sidecar import of_bundle, read_sidecar, require_as_written
@@ -31,47 +31,6 @@ from bricksight.predict.runtimes import (
 from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class and how probable it is, from 0 to 1."""
-
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model says of one photo.
-
-    Attributes:
-        predictions: The most probable classes, the first the most probable one.
-        is_unknown: Whether even the first is too improbable to be named.
-    """
-
-    predictions: tuple[Prediction, ...]
-    is_unknown: bool
-
-    @property
-    def label(self) -> str | None:
-        """The most probable class, ``None`` if unknown."""
-        return None if self.is_unknown else self.predictions[0].label
-
-
-@dataclass(frozen=True)
-class GroupAnswer(Answer):
-    """What the model says of one object, by several photos of it.
-
-    Attributes:
-        predictions: The most probable classes by all photos together.
-        is_unknown: Whether the first is too improbable, or has too few votes, to be named.
-        votes: How many of the photos have the first as their own most probable class.
-        views: One a photo, in order: its own answer, or why it could not be read.
-    """
-
-    votes: int
-    views: tuple[Answer | ImageError, ...]
 
 
 class Predictor:
@@ -403,10 +362,6 @@ class Predictor:
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _file_of(bundle: Bundle, kind: Any) -> Path:
