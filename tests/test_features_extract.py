@@ -152,7 +152,7 @@ def test_extract__an_interruption_keeps_what_was_computed(
 
 
 def test_views__plain_alone_and_random_without_plain() -> None:
-    assert PLAIN.keys == ["plain"]
+    assert PLAIN.keys == ["plain-2"]
     assert len(RANDOM.keys) == 4
     without = Views(num_random=3, include_plain=False, augment=RANDOM.augment, seed=5)
     assert without.keys == RANDOM.keys[1:]

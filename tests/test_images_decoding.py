@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -395,7 +396,6 @@ def test_decode__avif() -> None:
 
 @pytest.mark.parametrize("name", ["photo.heic", "photo.jpg"])
 def test_decode__heic(name: str, tmp_path: Path) -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = np.ascontiguousarray(STORED_FROM_UPRIGHT[6](quarters(64, 96)))
@@ -409,7 +409,6 @@ def test_decode__heic(name: str, tmp_path: Path) -> None:
 
 
 def test_decode__heic_from_several_threads() -> None:
-    pillow_heif = pytest.importorskip("pillow_heif")
     sources = []
     for shift in range(6):
         file = io.BytesIO()
@@ -426,7 +425,7 @@ def test_decode__heic_package_is_loaded_for_such_files_only() -> None:
     code = (
         "import sys, io\nfrom PIL import Image\nfrom bricksight.images import decode\n"
         "file = io.BytesIO(); Image.new('RGB', (8, 8)).save(file, 'PNG'); decode(file.getvalue())\n"
-        "sys.exit('pillow_heif' in sys.modules)"
+        "sys.exit('pi_heif' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

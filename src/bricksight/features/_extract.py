@@ -22,6 +22,10 @@ from bricksight.images import Cutouts
 AUGMENTATION_VERSION = 1
 """Part of a view's key: raised when the same settings and seed give another picture."""
 
+DECODING_VERSION = 2
+"""Part of every view's key: raised when the same file gives other pixels."""
+
+_PLAIN_KEY = f"plain-{DECODING_VERSION}"
 _QUEUED_PER_WORKER = 4
 
 Progress = Callable[[int], None]
@@ -59,10 +63,11 @@ class Views:
     def _keys(self, cutout: str) -> list[str]:
         amounts = [(name, _shortest(value)) for name, value in asdict(self.augment).items()]
         behind = (cutout,) if cutout else ()
-        settings = repr((AUGMENTATION_VERSION, sorted(amounts), self.seed, *behind))
+        versions = (AUGMENTATION_VERSION, DECODING_VERSION)
+        settings = repr((versions, sorted(amounts), self.seed, *behind))
         digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
         random = [f"{digest}-{number}" for number in range(self.num_random)]
-        return ["plain", *random] if self.include_plain else random
+        return [_PLAIN_KEY, *random] if self.include_plain else random
 
     def read(self, record: Record, spec: InputSpec) -> np.ndarray:
         """Returns the decoded photo that ``render`` takes.
@@ -75,7 +80,7 @@ class Views:
 
     def render(self, photo: np.ndarray, key: str, *, sha256: str, spec: InputSpec) -> np.ndarray:
         """Returns view ``key`` of a decoded photo, float32 (height, width, 3) in [0, 1]."""
-        if key == "plain":
+        if key == _PLAIN_KEY:
             return images.to_input(photo[..., :3], spec)
         number = int(key.rpartition("-")[2])
         rng = np.random.default_rng([self.seed, number, int(sha256[:15], 16)])

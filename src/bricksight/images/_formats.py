@@ -64,11 +64,11 @@ def _open_avif(file: BinaryIO) -> ImageFile:
 
 def _open_heif(file: BinaryIO) -> ImageFile:
     try:
-        package: Any = importlib.import_module("pillow_heif")
+        package: Any = importlib.import_module("pi_heif")
     except ImportError as error:
         raise ImageError(
-            "unsupported: HEIC and HEIF are read by the package pillow-heif, which cannot be "
-            f"imported ({error}); install it: pip install pillow-heif"
+            "unsupported: HEIC and HEIF are read by the package pi-heif, which cannot be "
+            f"imported ({error}); install it: pip install pi-heif"
         ) from error
     picture: ImageFile = package.HeifImageFile(file)
     return picture
