@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bricksight._text import can_encode
+
 MOST_BYTES = 32 << 20
 MOST_LEVELS = 50
 
@@ -18,7 +20,7 @@ def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
         ValueError: it is no JSON, or JSON that no bricksight writes: larger than ``most_bytes``,
             nested deeper than ``MOST_LEVELS``, with the same key twice, or text that is none.
     """
-    if not path.is_file():  # a pipe would be waited for without end
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
         raise ValueError("it is no regular file")
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
@@ -64,7 +66,5 @@ def _require_plain(value: Any, levels: int) -> None:
 
 def _require_text(value: str) -> None:
     """Refuses half of a surrogate pair, which no encoding can write."""
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{value!a} is no text ({error.reason})") from error
+    if not can_encode(value, "utf-8"):
+        raise ValueError(f"{value!a} is no text: it holds half of a surrogate pair")
