@@ -70,9 +70,9 @@ def test_scan__passes_over_what_is_hidden_or_not_the_users(tmp_path: Path) -> No
 
 
 def test_scan__reports_every_file_it_does_not_use(tmp_path: Path) -> None:
-    write(tmp_path, "a/1.jpg", "b/1.jpg", "a/notes.txt", "b/2.HEIC", "README", "loose.png")
+    write(tmp_path, "a/1.jpg", "b/1.jpg", "a/notes.txt", "b/2.CR3", "README", "loose.png")
     dataset = scan(tmp_path)
-    assert paths_of(dataset, "other_file") == [("README", "a/notes.txt", "b/2.HEIC")]
+    assert paths_of(dataset, "other_file") == [("README", "a/notes.txt", "b/2.CR3")]
     assert paths_of(dataset, "loose_photo") == [("loose.png",)]
     message = next(problem.message for problem in dataset.problems if problem.kind == "other_file")
     assert "1 .txt" in message
