@@ -76,7 +76,7 @@ def test_scan__reports_every_file_it_does_not_use(tmp_path: Path) -> None:
     assert paths_of(dataset, "loose_photo") == [("loose.png",)]
     message = next(problem.message for problem in dataset.problems if problem.kind == "other_file")
     assert "1 .txt" in message
-    assert "1 .heic" in message
+    assert "1 .cr3" in message
 
 
 def test_scan__empty_class_is_left_out_and_reported(tmp_path: Path) -> None:
