@@ -63,8 +63,8 @@ def _require_plain(value: Any, levels: int) -> None:
 
 
 def _require_text(value: str) -> None:
-    """Refuses half of a surrogate pair, which no encoding can write."""
+    """Refuses half of a surrogate pair; bytes of a path that are no text pass (os.fsdecode)."""
     try:
-        value.encode()
+        value.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise ValueError(f"{value!a} is no text ({error.reason})") from error
