@@ -355,7 +355,8 @@ def _figures(exported: ExportedFile) -> dict[str, Any]:
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    return folder.resolve() in path.resolve().parents
+    place, around = (Path(os.path.realpath(one)) for one in (path, folder))
+    return around in place.parents
 
 
 def _file_name(format_name: str, chosen: Choices) -> str:
