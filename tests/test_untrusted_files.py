@@ -368,7 +368,10 @@ def test_predictor__an_error_of_a_runtime_names_the_model() -> None:
     predictor = Predictor.from_runtime(
         _Answering(), LABELS, InputSpec(height=16, width=16), source="m.tflite in litert"
     )
-    with pytest.raises(BundleError, match=r"^m\.tflite in litert cannot classify photos: RuntimeError: the driver said"):
+    with pytest.raises(
+        BundleError,
+        match=r"^m\.tflite in litert cannot classify photos: RuntimeError: the driver said",
+    ):
         predictor.warm_up()
 
 
