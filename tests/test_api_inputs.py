@@ -10,9 +10,12 @@ import pytest
 from bricksight import benchmark, camera, dataset, export, features, images, modules
 from bricksight.bundle import open_bundle, read_labels
 from bricksight.check import check, contact_sheet
-from bricksight.config import RetrainConfig
-from bricksight.errors import BricksightError
+from bricksight.cli import main
+from bricksight.config import FineTuneConfig, RetrainConfig
+from bricksight.errors import BricksightError, BundleError
 from bricksight.predict import Predictor
+from bricksight.retrain import crossval, retrain
+from photos import write_photo_folder
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "Predictor": Predictor,
@@ -71,3 +74,17 @@ def test_public_functions__what_is_no_path_is_refused(function: str, value: str)
 def test_public_functions__errors_of_odd_paths_are_ours(function: str, path: str) -> None:
     with contextlib.suppress(BricksightError):  # some take an absent file for an empty one
         FUNCTIONS[function](path)
+
+
+def test_retrain_and_crossval__a_teacher_is_opened_before_any_work(tmp_path: Path) -> None:
+    photos = write_photo_folder(tmp_path / "photos")
+    config = RetrainConfig(image_dir=photos, out=tmp_path / "out", tfhub_module="keras:Absent")
+    tuning = FineTuneConfig(recipe="balanced", teacher=tmp_path / "absent")
+    for function in (retrain, crossval):
+        with pytest.raises(BundleError, match="absent does not exist"):
+            function(config, fine_tune=tuning)
+
+
+def test_check_command__a_link_to_itself_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "loop"]) in (1, 2)
+    assert "loop" in capsys.readouterr().err

@@ -37,7 +37,7 @@ from bricksight.camera import (
 from bricksight.cli import main
 from bricksight.config import InputSpec
 from bricksight.dataset import scan
-from bricksight.errors import CameraError, ConfigError
+from bricksight.errors import CameraError, ConfigError, OutputError
 from bricksight.predict import Answer, Prediction, Predictor
 from bricksight.retrain import RetrainResult
 from photos import COLOURS, draw
@@ -442,8 +442,15 @@ def test_parse_source__a_file_is_a_file_whatever_its_name(
 
 def test_keeper__a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match=r"file .*folder"):
+        Keeper(tmp_path / "file")
+
+
+def test_keeper__a_folder_that_is_lost_later_is_named(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "kept")
+    (tmp_path / "kept").write_text("no folder")
     with pytest.raises(CameraError, match=r"cannot be written .* Name another --save_dir"):
-        Keeper(tmp_path / "file").press("s", seen("red"))
+        keeper.press("s", seen("red"))
 
 
 @pytest.mark.tf

@@ -779,7 +779,7 @@ def test_interrupted__resuming_is_promised_only_where_something_is_kept(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    for stage, promised in (("Training", ()), ("Exporting", ("The same command with --resume",))):
+    for stage, promised in (("Training", ""), ("Exporting", "The same command with --resume")):
         with pytest.raises(KeyboardInterrupt) as caught:
             again(
                 tiny_run,

@@ -81,6 +81,7 @@ def put(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("labels", 1, value=" "), r"labels\[1\] is ' '"),
         (put("labels", 1, value="x" * 5000), r"labels\[1\] is"),
         (put("labels", 1, value="\ud800"), r"'\\ud800' is no text"),
+        (put("labels", 1, value="caf\udce9"), r"labels\[1\] is .* one line of text"),
         (put("settings", value={"x": ["\udc00"]}), "is no text"),
         (put("settings", value=5), "settings is 5"),
         (put("settings", value={"retrain": {"image_dir": 5}}), "settings.retrain.image_dir is 5"),
@@ -375,7 +376,10 @@ def test_predictor__an_error_of_a_runtime_names_the_model() -> None:
     predictor = Predictor.from_runtime(
         _Answering(), LABELS, InputSpec(height=16, width=16), source="m.tflite in litert"
     )
-    with pytest.raises(BundleError, match=r"^m\.tflite in litert cannot be run: the driver said"):
+    with pytest.raises(
+        BundleError,
+        match=r"^m\.tflite in litert cannot classify photos: RuntimeError: the driver said",
+    ):
         predictor.warm_up()
 
 

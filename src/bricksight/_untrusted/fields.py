@@ -105,7 +105,8 @@ def labels(value: Any, key: str) -> tuple[str, ...]:
     for index, label in enumerate(value):
         one = f"{key}[{index}]"
         text()(label, one)
-        if len(label.splitlines()) != 1 or not label.strip():
+        is_text = label.encode(errors="replace").decode() == label
+        if len(label.splitlines()) != 1 or not label.strip() or not is_text:
             raise UnexpectedValueError(one, label, "one line of text")
         if first.setdefault(label, index) != index:
             raise UnexpectedValueError(one, label, f"another name than {key}[{first[label]}]")

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bricksight._text import can_encode
-
 MOST_BYTES = 32 << 20
 MOST_LEVELS = 50
 
@@ -65,6 +63,8 @@ def _require_plain(value: Any, levels: int) -> None:
 
 
 def _require_text(value: str) -> None:
-    """Refuses half of a surrogate pair, which no encoding can write."""
-    if not can_encode(value, "utf-8"):
-        raise ValueError(f"{value!a} is no text: it holds half of a surrogate pair")
+    """Refuses half of a surrogate pair; bytes of a path that are no text pass (os.fsdecode)."""
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{value!a} is no text ({error.reason})") from error

@@ -79,7 +79,7 @@ def check(
 
 def _default_sheets(image_dir: Path) -> Path:
     """Returns a folder in the working folder; beside the photos if that is in the midst of them."""
-    photos = image_dir.resolve()
+    photos = Path(os.path.realpath(image_dir))  # resolve() raises on a link to itself
     folder = Path(f"{photos.name}-check")
     if not Path.cwd().is_relative_to(photos):
         return folder

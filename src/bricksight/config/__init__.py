@@ -183,7 +183,9 @@ class HeadConfig:
         require_range(self, "views", 0, 1000)
         require_range(self, "seed", 0, 2**63 - 1)
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
-            raise ConfigError(f"--learning_rate is {self.learning_rate}; it must be above 0.")
+            raise ConfigError(
+                f"--learning_rate is {self.learning_rate}; it must be above 0 and finite."
+            )
 
     @property
     def is_retrain_way(self) -> bool:

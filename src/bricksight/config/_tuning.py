@@ -79,7 +79,9 @@ class FineTuneConfig:
         require_range(self, "cutmix", 0, 100)
         require_range(self, "teacher_share", 0, 1)
         if not 0 < self.fine_tune_rate < float("inf"):
-            raise ConfigError(f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0.")
+            raise ConfigError(
+                f"--fine_tune_rate is {self.fine_tune_rate}; it must be above 0 and finite."
+            )
         if not self.trains_network:
             self._require_unused()
         if self.teacher is None and self.teacher_share != FineTuneConfig.teacher_share:

@@ -39,12 +39,23 @@ def name_functions_by_order(folder: Path) -> None:
         del library.function[:]
         library.function.extend(ordered)
         _rename_objects(graph.object_graph_def, names)
-    content = model.SerializeToString(deterministic=True)
-    file.write_bytes(content)
+    file.write_bytes(model.SerializeToString(deterministic=True))
     fingerprinting_utils.write_fingerprint(str(folder))
-    fingerprint = fingerprint_pb2.FingerprintDef.FromString((folder / _FINGERPRINT).read_bytes())
-    fingerprint.uuid = str(int(hashlib.sha256(content).hexdigest()[:32], 16))  # is random otherwise
-    (folder / _FINGERPRINT).write_bytes(fingerprint.SerializeToString(deterministic=True))
+    path = folder / _FINGERPRINT
+    fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
+    # TensorFlow draws the one at random, and hashes maps in any order for the other.
+    fingerprint.uuid = str(_number_of(model, num_bytes=16))
+    fingerprint.saved_object_graph_hash = _number_of(
+        *(graph.object_graph_def for graph in model.meta_graphs), num_bytes=8
+    )
+    path.write_bytes(fingerprint.SerializeToString(deterministic=True))
+
+
+def _number_of(*messages: Any, num_bytes: int) -> int:
+    digest = hashlib.sha256()
+    for message in messages:
+        digest.update(message.SerializeToString(deterministic=True))
+    return int.from_bytes(digest.digest()[:num_bytes], "big")
 
 
 def _numbered(names: list[str]) -> dict[str, str]:

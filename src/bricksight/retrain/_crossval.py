@@ -38,6 +38,7 @@ from bricksight.retrain._suspects import (
     require_cleanlab,
     show_suspects,
 )
+from bricksight.retrain._teacher import require_teacher
 from bricksight.retrain._workflow import (
     Configs,
     chooses_depths,
@@ -150,8 +151,10 @@ def crossval(
     tuning = fine_tune.resolved
     watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
+    data = find_photos(config, split, watch)
+    require_teacher(tuning.teacher, data.labels)
     candidates = open_candidates(
-        find_photos(config, split, watch),
+        data,
         config,
         cache_path=cache_path_of(config),
         watch=watch,

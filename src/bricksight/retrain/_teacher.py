@@ -11,6 +11,12 @@ from bricksight.errors import ConfigError
 from bricksight.predict import Predictor
 
 
+def require_teacher(model: Path | None, labels: Sequence[str]) -> None:
+    """Refuses a teacher that cannot be used before any work, as ``Teacher`` does; see there."""
+    if model is not None:
+        Teacher(model, labels)
+
+
 class Teacher:
     """Answers the views that a network is trained on; see Hinton et al., arXiv 1503.02531."""
 

@@ -48,6 +48,7 @@ from bricksight.retrain._outputs import (
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._progress import Reporter, SilentReporter, Stopwatch
 from bricksight.retrain._summaries import Snapshots, write_summaries
+from bricksight.retrain._teacher import require_teacher
 from bricksight.retrain._train import train
 from bricksight.retrain._training import AfterStep, Training
 from bricksight.training import Checkpoint, Observer, TrainedHead
@@ -198,6 +199,7 @@ class _Run:
         """Reads the photos, trains and judges."""
         config, split, _, head, fine_tune = self._configs
         data = find_photos(config, split, self._watch)
+        require_teacher(fine_tune.teacher, data.labels)
         # TensorFlow takes seconds to load; it does so beside the work that does not need it yet.
         # The run waits for it even where it fails: an interpreter that ends amid the loading
         # crashes.
