@@ -13,7 +13,7 @@ import pytest
 from bricksight.bundle import Bundle, add_export, open_bundle
 from bricksight.cli import main
 from bricksight.errors import BundleError, ConfigError, ExportError, OutputError
-from bricksight.export import FORMATS, Choices, export_bundle
+from bricksight.export import FORMATS, Choices, Exporter, export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.retrain import RetrainResult
@@ -242,7 +242,7 @@ def test_export_bundle__files_of_others_are_not_even_moved(bundle: Bundle, tmp_p
     del content["files"]["saved_model.pb"]  # so that it is another's
     sidecar.write_text(json.dumps(content))
     (out / "saved_model.pb").write_text("mine too")
-    with pytest.raises(OutputError, match=r"saved_model\.pb is in the way"):
+    with pytest.raises(OutputError, match=r"saved_model\.pb was not written by bricksight export"):
         export_bundle(bundle, "saved_model", out=out)
     assert (out / "saved_model.pb").read_text() == "mine too"
     assert json.loads(sidecar.read_text()) == content
@@ -291,8 +291,8 @@ def _added(bundle: Bundle, name: str) -> tuple[Path, list[Path], dict[str, str]]
     [
         ("saved_model", ".", r"--out .* cannot be replaced. Name a folder in it"),
         ("onnx", "/", r"--out / cannot be replaced. Name a file in it"),
-        ("jetson", "a_file", r"a_file is a file, and a folder is to be written"),
-        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder, and a file is to be written"),
+        ("jetson", "a_file", r"a_file is a file; the format needs a folder"),
+        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder; the format needs a file"),
     ],
 )
 def test_export_bundle__places_that_cannot_be_written_are_refused_at_once(

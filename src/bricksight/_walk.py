@@ -1,4 +1,4 @@
-"""The one walk through folders of photos: what is a photo, and what is passed over.
+"""The one walk through folders of photos: what counts as a photo, and what is skipped.
 
 Training, checking, classifying and everything else that takes a folder of photos goes through it.
 No file is opened here.
@@ -204,7 +204,7 @@ class Walker:
     def _entered(self, entry: "os.DirEntry[str]", path: str, around: Folder) -> list[Folder]:
         """Returns the folder, or nothing if it is a link that leads back up."""
         if not _is_link(entry):
-            return [Folder(path, os.path.join(around.real, entry.name), False)]  # noqa: PTH118
+            return [Folder(path, os.path.join(around.real, entry.name), False)]  # noqa: PTH118  (hot)
         real = os.path.realpath(entry.path)
         if Path(around.real).is_relative_to(real):
             self.found.loops.append(path)
