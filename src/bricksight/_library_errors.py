@@ -5,6 +5,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 
+from bricksight._text import shortened
 from bricksight.errors import BricksightError
 
 # What Python, NumPy and the readers that the libraries use raise on damaged or unexpected content.
@@ -60,7 +61,6 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
 
 def _reason(error: Exception) -> str:
     """Returns what went wrong in one line; libraries add traces and whole graphs to it."""
-    text = " ".join(str(error).split())
-    shown = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+    shown = shortened(" ".join(str(error).split()), limit=_LONGEST_REASON)
     name = type(error).__name__
     return f"{name}: {shown}" if shown else name

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bricksight._files import writing
-from bricksight._text import printable
+from bricksight._text import can_encode, printable
 from bricksight.config import PHOTO_EXTENSIONS, RENDERS_FILE
 
 OWN_MARKER = ".bricksight"
@@ -255,11 +255,7 @@ def is_of_system(name: str) -> bool:
 
 def is_text(name: str) -> bool:
     """Returns whether a name can be written as UTF-8."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return can_encode(name, "utf-8")
 
 
 def _own_folder(names: set[str]) -> str:

@@ -19,10 +19,7 @@ FEW_PHOTOS = 20
 def listing_problems(listing: Listing) -> list[Problem]:
     """Returns what the walk through the folder met besides photos in class folders."""
     found = listing.found
-    problems = [
-        Problem("unreadable", f"{path!r} cannot be read: {reason}.", (path,))
-        for path, reason in found.unreadable.items()
-    ]
+    problems = unreadable_files(found.unreadable)
     problems += _loose_photos(listing)
     problems += _other_files(found.other_files)
     problems += [
@@ -95,7 +92,7 @@ def _alike(labels: Sequence[str]) -> list[Problem]:
 
 
 def unreadable_files(reasons: Mapping[str, str]) -> list[Problem]:
-    """Returns one problem a file that cannot be used, from relative path → reason."""
+    """Returns one problem a file or folder that cannot be read, from relative path → reason."""
     return [
         Problem("unreadable", f"{path!r} cannot be read: {reason}.", (path,))
         for path, reason in sorted(reasons.items())

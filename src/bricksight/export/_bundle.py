@@ -107,7 +107,7 @@ class Exporter:
             write_sidecar(part, self._sidecar(exported, part, figures))
 
         def record(exported: ExportedFile) -> None:
-            if _is_below(path, self._bundle.path):
+            if is_inside(path, self._bundle.path):
                 entry = {"format": format_name, "file": path.name, **figures}
                 add_export(self._bundle, path, (*exported.files, sidecar_path(path)), entry)
 
@@ -158,7 +158,7 @@ class Exporter:
             raise ConfigError(
                 f"--out {path} is {kinds[0]}, and {kinds[1]} is to be written. Name another."
             )
-        if _is_below(path, self._bundle.path) and not _is_below(path, self._bundle.path / EXPORTS):
+        if is_inside(path, self._bundle.path) and not is_inside(path, self._bundle.path / EXPORTS):
             raise ConfigError(
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
@@ -368,11 +368,6 @@ def _figures(exported: ExportedFile) -> dict[str, Any]:
         **asdict(exported.agreement),
         "accuracy": exported.accuracy and asdict(exported.accuracy),
     }
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    place, around = (Path(os.path.realpath(one)) for one in (path, folder))
-    return around in place.parents
 
 
 def _file_name(format_name: str, chosen: Choices) -> str:

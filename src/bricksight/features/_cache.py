@@ -49,8 +49,7 @@ _ROWS_PER_COMMIT = 256
 _LOCK_TIMEOUT_SECONDS = 60
 _LOCK_PAUSE_SECONDS = 0.02
 
-
-_FILE = "features.sqlite"
+CACHE_FILE = "features.sqlite"
 
 
 def default_cache_path() -> Path:
@@ -59,12 +58,12 @@ def default_cache_path() -> Path:
     Raises:
         CacheError: not even that can be written.
     """
-    return cache_dir() / _FILE
+    return cache_dir() / CACHE_FILE
 
 
 def kept_cache_path() -> Path:
     """Returns the file in which features are kept between runs, whether it is there or not."""
-    return cache_root() / _FILE
+    return cache_root() / CACHE_FILE
 
 
 @dataclass(frozen=True, kw_only=True)

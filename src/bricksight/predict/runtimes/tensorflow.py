@@ -250,13 +250,12 @@ class Keras(_Function):
 
     file_name = "exports/model.keras"
     format_name = "keras"
-    _what = "a model that Keras can load"
 
     def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
-        if not trust:
-            require_standard_layers(path)
         with loading(path, "a model that Keras can load") as readable:
+            if not trust:
+                require_standard_layers(path)
             model = tf.keras.models.load_model(readable, compile=False, safe_mode=not trust)
             entrance = only(path, "input", model.inputs, attrgetter("name"))
             only(path, "output", model.outputs, attrgetter("name"))
