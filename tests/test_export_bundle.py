@@ -239,9 +239,11 @@ def test_export_bundle__files_of_others_are_not_even_moved(bundle: Bundle, tmp_p
     assert (out / "notes.txt").stat() == before
     sidecar = out.with_name("site.json")
     content = json.loads(sidecar.read_text())
-    del content["files"]["saved_model.pb"]  # so that it is another's
-    sidecar.write_text(json.dumps(content))
     (out / "saved_model.pb").write_text("mine too")
+    with pytest.raises(ConfigError, match=r"saved_model\.pb has been changed since"):
+        export_bundle(bundle, "saved_model", out=out)
+    del content["files"]["saved_model.pb"]  # so that it never was ours
+    sidecar.write_text(json.dumps(content))
     with pytest.raises(OutputError, match=r"saved_model\.pb was not written by bricksight export"):
         export_bundle(bundle, "saved_model", out=out)
     assert (out / "saved_model.pb").read_text() == "mine too"

@@ -164,7 +164,7 @@ class Exporter:
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
         if is_described(path):
-            return tuple(read_sidecar(path).files) if is_folder and path.is_dir() else ()
+            return _unchanged(path) if is_folder and path.is_dir() else ()
         if path.is_dir() and not is_empty(path):
             raise ConfigError(
                 f"--out {path} is a folder that is not empty, and not one that bricksight export "
@@ -342,6 +342,22 @@ def export_bundle(
     """
     exporter = Exporter(bundle, photos_dir=photos_dir, trust=trust)
     return exporter.export(format_name, out=out, choices=choices)
+
+
+def _unchanged(folder: Path) -> tuple[str, ...]:
+    """Returns what an earlier export has written into a folder.
+
+    Raises:
+        ConfigError: some of it is not as it was written: it may be the user's own work by now.
+    """
+    files = read_sidecar(folder).files
+    for name, digest in files.items():
+        if digest and (folder / name).is_file() and sha256_of(folder / name) != digest:
+            raise ConfigError(
+                f"{folder / name} has been changed since bricksight export wrote it, and would be "
+                "replaced. Move it, or name another --out."
+            )
+    return tuple(files)
 
 
 def _figures(exported: ExportedFile) -> dict[str, Any]:
