@@ -225,7 +225,7 @@ def test_export_bundle__a_file_that_export_has_not_written_is_never_replaced(
         ("openvino", "weights.xml", "weights.bin"),
         ("frozen_graph", "other.pb", "other.pb.json"),
     ):
-        with pytest.raises(ConfigError, match=rf"{told} is there already"):
+        with pytest.raises(ConfigError, match=rf"{told} exists already"):
             export_bundle(bundle, format_name, out=tmp_path / name)
     assert {(tmp_path / one).read_text() for one in ("model.pb", "weights.bin")} == {"mine"}
 

@@ -266,7 +266,7 @@ def _require_classes(image_dir: Path, listing: Listing, *, least: int) -> None:
 
 def _nothing_in(listing: Listing) -> str:
     passed_over = listing.hidden_folders or listing.found.own or listing.found.bad_names
-    return "has no class folders besides what is passed over" if passed_over else "is empty"
+    return "has no class folders; what it has is skipped" if passed_over else "is empty"
 
 
 def _one_class(image_dir: Path, listing: Listing, label: str, num_photos: int) -> str:

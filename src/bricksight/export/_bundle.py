@@ -174,7 +174,7 @@ class Exporter:
         for one in (*(() if is_folder else (path,)), *companions, sidecar_path(path)):
             if os.path.lexists(one):
                 raise ConfigError(
-                    f"{one} is there already, and bricksight export has not written it. Name "
+                    f"{one} exists already and was not written by bricksight export. Name "
                     "another --out, or remove it first."
                 )
         return ()
