@@ -225,7 +225,7 @@ def test_export_bundle__a_file_that_export_has_not_written_is_never_replaced(
         ("openvino", "weights.xml", "weights.bin"),
         ("frozen_graph", "other.pb", "other.pb.json"),
     ):
-        with pytest.raises(ConfigError, match=rf"{told} is there already"):
+        with pytest.raises(ConfigError, match=rf"{told} exists already"):
             export_bundle(bundle, format_name, out=tmp_path / name)
     assert {(tmp_path / one).read_text() for one in ("model.pb", "weights.bin")} == {"mine"}
 
@@ -244,7 +244,7 @@ def test_export_bundle__files_of_others_are_not_even_moved(bundle: Bundle, tmp_p
         export_bundle(bundle, "saved_model", out=out)
     del content["files"]["saved_model.pb"]  # so that it never was ours
     sidecar.write_text(json.dumps(content))
-    with pytest.raises(OutputError, match=r"saved_model\.pb is in the way"):
+    with pytest.raises(OutputError, match=r"saved_model\.pb was not written by bricksight export"):
         export_bundle(bundle, "saved_model", out=out)
     assert (out / "saved_model.pb").read_text() == "mine too"
     assert json.loads(sidecar.read_text()) == content
@@ -294,8 +294,8 @@ def _added(bundle: Bundle, name: str) -> tuple[Path, list[Path], dict[str, str]]
     [
         ("saved_model", ".", r"--out .* cannot be replaced. Name a folder in it"),
         ("onnx", "/", r"--out / cannot be replaced. Name a file in it"),
-        ("jetson", "a_file", r"a_file is a file, and a folder is to be written"),
-        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder, and a file is to be written"),
+        ("jetson", "a_file", r"a_file is a file; the format needs a folder"),
+        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder; the format needs a file"),
     ],
 )
 def test_export_bundle__places_that_cannot_be_written_are_refused_at_once(

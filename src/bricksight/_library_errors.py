@@ -1,4 +1,4 @@
-"""What libraries raise on model files, as errors of ours."""
+"""Turn what libraries raise on model files into our errors."""
 
 import contextlib
 import struct
@@ -41,7 +41,7 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
     Args:
         kind: of the error.
         source: the file that the block reads or runs, or what messages call it.
-        problem: what is then to be said of it, such as "is not a model that LiteRT can run".
+        problem: what follows the source in the message, such as "is not a model of LiteRT".
 
     Raises:
         BricksightError: one of ``kind``; errors of ours pass as they are.

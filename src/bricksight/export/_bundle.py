@@ -71,7 +71,7 @@ class Exporter:
     Args:
         bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
-        trust: Write a network even if it may reach for files, the network or programs; see
+        trust: Write a network even if it may access files, the network or other programs; see
             docs/security.md.
     """
 
@@ -154,9 +154,9 @@ class Exporter:
             kind = "folder" if is_folder else "file"
             raise ConfigError(f"--out {path} cannot be replaced. Name a {kind} in it.")
         if path.exists() and path.is_dir() != is_folder:
-            kinds = ("a file", "a folder") if is_folder else ("a folder", "a file")
+            found, expected = ("file", "folder") if is_folder else ("folder", "file")
             raise ConfigError(
-                f"--out {path} is {kinds[0]}, and {kinds[1]} is to be written. Name another."
+                f"--out {path} is a {found}; the format needs a {expected}. Name another."
             )
         if is_inside(path, self._bundle.path) and not is_inside(path, self._bundle.path / EXPORTS):
             raise ConfigError(
@@ -174,7 +174,7 @@ class Exporter:
         for one in (*(() if is_folder else (path,)), *companions, sidecar_path(path)):
             if os.path.lexists(one):
                 raise ConfigError(
-                    f"{one} is there already, and bricksight export has not written it. Name "
+                    f"{one} exists already and was not written by bricksight export. Name "
                     "another --out, or remove it first."
                 )
         return ()
@@ -331,7 +331,7 @@ def export_bundle(
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.
         choices: precision and the like.
-        trust: write a network even if it may reach for files, the network or programs.
+        trust: write a network even if it may access files, the network or other programs.
 
     Raises:
         UntrustedModelError: it may, and ``trust`` is not given.

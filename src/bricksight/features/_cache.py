@@ -235,23 +235,21 @@ class FeatureCache:
 
 
 def do_without(path: Path, error: Exception) -> None:
-    """Says, once a process, that a run goes on without its feature cache."""
-    if not next(_not_yet_said(path), False):
-        return
-    if path.parent == cache_dir():
+    """Says, once a process and file, that a run continues without its feature cache."""
+    if path.parent in (cache_root(), cache_dir()):
         give_up_cache(error)
-        return
+    else:
+        _warn(path, str(error))
+
+
+@functools.lru_cache(maxsize=64)  # the same warning once
+def _warn(path: Path, reason: str) -> None:
     _LOGGER.warning(
-        "The feature cache %s cannot be written (%s). This run goes on without it; free space, or "
-        "set BRICKSIGHT_CACHE_DIR to another disk.",
+        "The feature cache %s cannot be written (%s). This run goes on without it. Free space "
+        "there, or name another folder.",
         path,
-        error,
+        reason,
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _not_yet_said(_: Path) -> Iterator[bool]:
-    return iter([True])
 
 
 _ENTRIES = """

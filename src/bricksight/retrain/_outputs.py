@@ -113,8 +113,8 @@ def kept_elsewhere(write: Callable[[Path], None], out: Path, error: OutputError)
                 write(part)
             return OutputError(f"{error} The trained model is complete in {place}; move it.")
     return OutputError(
-        f"{error} The model could not be kept in {cache_root()} either. Free space there; the same "
-        "command with --resume then takes less time, as far as the cache could be written."
+        f"{error} The model could not be kept in {cache_root()} either. Free space there, and run "
+        "the same command with --resume; what the cache holds is not computed again."
     )
 
 
