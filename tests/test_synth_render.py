@@ -326,7 +326,7 @@ def test_command__renders_the_classes_of_a_photo_folder(tmp_path: Path, capsys: 
         (("--parts", "3001", "--for", "."), "Name the parts either by --parts or by --for"),
         (("--for", "nowhere"), "--for nowhere is not a folder"),
         (("--parts", "3001", "--scenes", "nowhere.json"), "--scenes nowhere.json cannot be read"),
-        (("--parts", "3001", "--scenes", "/dev/zero"), "it is no regular file of at most"),
+        (("--parts", "3001", "--scenes", "/dev/zero"), "it is no regular file"),
         (("--parts", "3001/../../evil"), "'3001/../../evil' cannot be a class"),
         (("--parts", "3001,3001_a,3001_A"), "would share a folder"),
         (("--parts", "3001", "--seed", "-1"), "--seed is -1; it must be a whole number from 0"),
