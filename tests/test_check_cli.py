@@ -115,9 +115,9 @@ def test_check__many_of_a_kind_are_cut_short(
         (photo_folder / "red" / f"bad_{number:02d}.jpg").write_text(str(number))
     run(str(photo_folder), "--no_contact_sheets")
     printed = capsys.readouterr().out
-    assert "bad_07.jpg" in printed
-    assert "bad_08.jpg" not in printed
-    assert "... and 4 more unreadable: see --json." in printed
+    assert "12 files cannot be read: 'red/bad_00.jpg'" in printed
+    assert "bad_03.jpg" not in printed
+    assert "See --json for all." in printed
 
 
 def test_check__brackets_in_names_are_shown(

@@ -1,4 +1,4 @@
-"""Folders that are no classes: sides of a split, sessions."""
+"""Folders that are no classes: splits, sessions."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def test_scan__a_split_is_recognised_whatever_lies_beside_it(tmp_path: Path) -> 
     flat(nested(tmp_path, "train", "val"), "meta", "logos")
     write(tmp_path / "README.md")
     write(tmp_path / "overview.jpg")
-    with pytest.raises(DataError, match=r"train/ and val/, sides of a split"):
+    with pytest.raises(DataError, match=r"train/ and val/, splits of a data set"):
         scan(tmp_path)
 
 
@@ -78,7 +78,7 @@ def test_scan__a_side_without_class_folders_is_one_too(tmp_path: Path) -> None:
 
 def test_scan__one_side_with_a_folder_beside_it(tmp_path: Path) -> None:
     flat(nested(tmp_path, "train"), "meta")
-    with pytest.raises(DataError, match=r"train/, a side of a split"):
+    with pytest.raises(DataError, match=r"train/, a split of a data set"):
         scan(tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_scan__other_subfolders_in_each_class_are_its_own(tmp_path: Path) -> Non
 def test_scan_extra__sides_of_a_split_are_no_classes(tmp_path: Path) -> None:
     known = scan(flat(tmp_path / "photos", "cat", "dog")).records
     extra = nested(tmp_path / "extra", "train", "test")
-    with pytest.raises(DataError, match="sides of a split"):
+    with pytest.raises(DataError, match="splits of a data set"):
         scan_extra(extra, known=known)
     records, _ = scan_extra(extra, known=known, layout="classes")
     assert {record.label for record in records} == {"train", "test"}

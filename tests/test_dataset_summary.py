@@ -51,4 +51,4 @@ def test_summaries__every_kind_says_how_many_and_the_first_names(kind: str) -> N
 
 def test_summaries__of_problems_without_files() -> None:
     (line,) = summaries([Problem("some_kind", "Odd.")] * 5, where="--json")
-    assert line == "Odd. The same is so of 4 more. See --json for all."
+    assert line == "Odd. The same applies to 4 more. See --json for all."

@@ -13,7 +13,7 @@ import pytest
 from bricksight.bundle import Bundle, add_export, open_bundle
 from bricksight.cli import main
 from bricksight.errors import BundleError, ConfigError, ExportError, OutputError
-from bricksight.export import FORMATS, Choices, export_bundle
+from bricksight.export import FORMATS, Choices, Exporter, export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.retrain import RetrainResult
@@ -225,7 +225,7 @@ def test_export_bundle__a_file_that_export_has_not_written_is_never_replaced(
         ("openvino", "weights.xml", "weights.bin"),
         ("frozen_graph", "other.pb", "other.pb.json"),
     ):
-        with pytest.raises(ConfigError, match=rf"{told} is there already"):
+        with pytest.raises(ConfigError, match=rf"{told} exists already"):
             export_bundle(bundle, format_name, out=tmp_path / name)
     assert {(tmp_path / one).read_text() for one in ("model.pb", "weights.bin")} == {"mine"}
 
@@ -244,7 +244,7 @@ def test_export_bundle__files_of_others_are_not_even_moved(bundle: Bundle, tmp_p
         export_bundle(bundle, "saved_model", out=out)
     del content["files"]["saved_model.pb"]  # so that it never was ours
     sidecar.write_text(json.dumps(content))
-    with pytest.raises(OutputError, match=r"saved_model\.pb is in the way"):
+    with pytest.raises(OutputError, match=r"saved_model\.pb was not written by bricksight export"):
         export_bundle(bundle, "saved_model", out=out)
     assert (out / "saved_model.pb").read_text() == "mine too"
     assert json.loads(sidecar.read_text()) == content
@@ -253,12 +253,14 @@ def test_export_bundle__files_of_others_are_not_even_moved(bundle: Bundle, tmp_p
 
 
 def test_export_bundle__where_it_cannot_be_recorded_all_is_as_before(bundle: Bundle) -> None:
-    path = export_bundle(bundle, "frozen_graph").path
-    path.write_bytes(b"the one before")
+    exporter = Exporter(bundle)
+    path = exporter.export("frozen_graph").path
+    before = path.stat()
     (bundle.path / "manifest.json").rename(bundle.path / "away.json")
-    with pytest.raises((OutputError, BundleError, FileNotFoundError)):
-        export_bundle(bundle, "frozen_graph")
-    assert path.read_bytes() == b"the one before"
+    with pytest.raises(BundleError, match=r"manifest\.json is damaged"):
+        exporter.export("frozen_graph")
+    after = path.stat()  # moved aside and back, so its time of change differs
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert sorted(one.name for one in path.parent.iterdir()) == ["model.pb", "model.pb.json"]
 
 
@@ -292,8 +294,8 @@ def _added(bundle: Bundle, name: str) -> tuple[Path, list[Path], dict[str, str]]
     [
         ("saved_model", ".", r"--out .* cannot be replaced. Name a folder in it"),
         ("onnx", "/", r"--out / cannot be replaced. Name a file in it"),
-        ("jetson", "a_file", r"a_file is a file, and a folder is to be written"),
-        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder, and a file is to be written"),
+        ("jetson", "a_file", r"a_file is a file; the format needs a folder"),
+        ("onnx", "a_folder.onnx", r"a_folder.onnx is a folder; the format needs a file"),
     ],
 )
 def test_export_bundle__places_that_cannot_be_written_are_refused_at_once(

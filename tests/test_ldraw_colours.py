@@ -92,9 +92,7 @@ def test_parse_colours__edge_may_be_the_code_of_a_later_colour() -> None:
     ],
 )
 def test_parse_colours__names_file_and_line_of_a_malformed_colour(line: str, found: str) -> None:
-    with pytest.raises(
-        LDrawError, match=rf"^dir/LDConfig\.ldr, line 3: {found}.*Expected is '0 !C"
-    ):
+    with pytest.raises(LDrawError, match=rf"^dir/LDConfig\.ldr, line 3: {found}.*Expected '0 !C"):
         parse_colours(f"0 LDraw.org Configuration File\n\n{line}\n", "dir/LDConfig.ldr")
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bricksight.errors import CacheError, LDrawError
+from bricksight.errors import LDrawError
 from bricksight.synth.ldraw import LDrawPart, Library, find_library
 from bricksight.synth.ldraw import library as library_module
 from ldraw_files import CERTIFIED, IDENTITY, cube, part, signed_volume, write_library
+from small_disk import no_file_larger_than
 
 BOX = f"1 16 {IDENTITY} box.dat"
 FILES = {
@@ -337,14 +338,28 @@ def test_cache__damaged_entry_is_made_anew(
     assert entry.read_bytes() == whole
 
 
-def test_cache__folder_that_cannot_be_written_is_named(
-    library: Library, own_cache_dir: Path
+def test_cache__one_that_cannot_be_written_is_done_without(
+    library: Library, own_cache_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_cache_dir.mkdir(exist_ok=True)
     (own_cache_dir / "ldraw").write_text("a file")
+    assert len(library.part("1").mesh.triangles) == 12
+    assert [message.split(" cannot")[0] for message in caplog.messages] == [
+        f"The cache folder {own_cache_dir}"
+    ]
 
-    with pytest.raises(CacheError, match="BRICKSIGHT_CACHE_DIR"):
-        library.part("1")
+
+def test_cache__a_full_disk_is_done_without(
+    library: Library, own_cache_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (own_cache_dir / "ldraw").mkdir(parents=True)
+    library.part("1")
+    for path in (own_cache_dir / "ldraw").iterdir():
+        path.unlink()
+    with no_file_larger_than(100):
+        assert len(library.part("1").mesh.triangles) == 12
+    assert len(caplog.messages) == 1
+    assert "File too large" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])

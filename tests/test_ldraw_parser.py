@@ -60,21 +60,21 @@ def test_parse__category_is_the_first_word_of_the_title_without_its_mark() -> No
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("6 16 0 0 0", "line 2: it starts with '6'; expected is a line type from 0 to 5"),
+        ("6 16 0 0 0", "line 2: it starts with '6'; expected a line type from 0 to 5"),
         ("brick", "line 2: it starts with 'brick'"),
         (
             "1 16 0 0 0 1 0 0 0 1 0 0 0 1",
-            "line 2: a line of type 1 with 14 words; expected is '1 c",
+            "line 2: a line of type 1 with 14 words; expected '1 c",
         ),
         ("3 16 0 0 0 1 0 0 0 1", "a line of type 3 with 8 numbers after the colour; .* 9 numbers"),
         ("4 16 " + "0 " * 13, "a line of type 4 with 13 numbers after the colour; .* 12 numbers"),
-        ("2 24 0 0 0 1 0 1,5", "'1,5' where a coordinate belongs; expected is a number of LDU"),
+        ("2 24 0 0 0 1 0 1,5", "'1,5' where a coordinate belongs; expected a number of LDU"),
         ("2 24 0 0 0 1 0 nan", "'nan' where a coordinate belongs"),
         ("2 24 0 0 0 1 0 -inf", "'-inf' where a coordinate belongs"),
         ("2 24 1e300 0 0 1 0 -1e300", "'1e300' where a coordinate belongs"),
         (
             "2 red 0 0 0 1 0 0",
-            "the colour 'red'; expected is a colour code such as 4, or 0x2RRGGBB",
+            "the colour 'red'; expected a colour code such as 4, or 0x2RRGGBB",
         ),
         ("2 -1 0 0 0 1 0 0", "the colour '-1'"),
         ("2 0xFFFFFFFF 0 0 0 1 0 0", "the colour '0xFFFFFFFF'"),

@@ -11,7 +11,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw, ImageFont
 
 from bricksight import _lettering
-from bricksight._lettering import draw_text, drawable, shortened, text_width
+from bricksight._lettering import draw_text, drawable, elided, text_width
 from bricksight._plotting import new_figure
 
 BRICK = "\u7a4d"
@@ -108,12 +108,12 @@ def test_draw_text__stays_in_its_room_and_at_its_anchor() -> None:
         assert columns.max() <= right
 
 
-def test_shortened__keeps_what_look_alikes_differ_by() -> None:
+def test_elided__keeps_what_look_alikes_differ_by() -> None:
     names = ["3001_brick_2x4", "3002_brick_2x3", "3003_brick_2x2"]
-    lines = [shortened(name, lambda line: len(line) <= 9) for name in names]
+    lines = [elided(name, lambda line: len(line) <= 9) for name in names]
     assert lines == ["3001…_2x4", "3002…_2x3", "3003…_2x2"]
-    assert shortened("red", lambda line: len(line) <= 3) == "red"
-    assert shortened("red", lambda line: not line) == ""
+    assert elided("red", lambda line: len(line) <= 3) == "red"
+    assert elided("red", lambda line: not line) == ""
 
 
 @pytest.mark.parametrize("name", ["$5 to $10", r"a$\frac$b", "$x^$"])

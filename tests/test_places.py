@@ -243,9 +243,9 @@ def test_try__leaves_nothing_and_refuses_what_cannot_be(tmp_path: Path, tried: o
 
 def test_try__a_file_is_no_folder_and_a_folder_no_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is a file; a folder is to be written there"):
+    with pytest.raises(OutputError, match="is a file; expected a folder to write into"):
         try_folder(tmp_path / "file")
-    with pytest.raises(OutputError, match="is a folder; a file is to be written there"):
+    with pytest.raises(OutputError, match="is a folder; expected the path of a file"):
         try_file(tmp_path)
 
 

@@ -140,6 +140,7 @@ def test_metrics_json__keys_and_figures(tiny_run: RetrainResult) -> None:
     assert set(content) == {
         "test",
         "validation",
+        "warnings",
         "unknown_threshold",
         "known_refused",
         "outliers_refused",

@@ -307,6 +307,14 @@ def test_sidecar__a_wrong_value_is_told(
         read_sidecar(lone)
 
 
+def test_sidecar__a_resize_that_is_not_named_is_the_default(lone: Path) -> None:
+    path = sidecar_path(lone)
+    content = json.loads(path.read_text())
+    del content["input"]["resize"]
+    path.write_text(json.dumps(content))
+    assert read_sidecar(lone).input.resize == "stretch"
+
+
 def test_sidecar__names_of_layers_alone_are_taken(lone: Path) -> None:
     path = sidecar_path(lone)
     content = json.loads(path.read_text())

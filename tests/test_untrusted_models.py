@@ -386,8 +386,11 @@ def test_keras__weights_that_are_not_in_the_file_are_refused(tmp_path: Path, kin
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", "{}")
         archive.writestr("model.weights.h5", weights.getvalue())
-    with pytest.raises(ValueError, match=r"would become|in another file|are a link"):
+    found = r"would become|in another file|are a link"
+    with pytest.raises(ValueError, match=found):
         require_standard_layers(path)
+    with pytest.raises(BundleError, match=found):
+        Keras(path)
 
 
 @pytest.fixture

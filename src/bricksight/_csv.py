@@ -1,4 +1,4 @@
-"""CSV tables that spreadsheets open without running a cell, and that are read back exactly."""
+"""CSV tables: no cell runs as a formula in a spreadsheet, and reading restores every cell."""
 
 import csv
 import re
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 _FORMULA = "[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-# A cell that begins so is run as a formula. In front of one stands an apostrophe, which
-# spreadsheets take for "text", and in front of what looks like that already stands one more.
+# Spreadsheets run a cell that begins with one of these as a formula. The writer puts an apostrophe
+# in front, which marks text there, and one more if the cell already begins like a guarded one.
 _TO_GUARD = re.compile(f"'*{_FORMULA}")
 _GUARDED = re.compile(f"'+{_FORMULA}")
 
@@ -20,8 +20,8 @@ class CsvWriter:
     """
 
     def __init__(self, file: TextIO) -> None:
-        # Before Python 3.13 only characters of the terminator are reason to quote a cell, and both
-        # ends of a line are.
+        # Before Python 3.13 csv quotes a cell for line ends only if they are in the terminator, so
+        # both are; ``_Lines`` writes the plain one.
         self._writer = csv.writer(_Lines(file), lineterminator="\r\n")
 
     def write(self, *cells: object) -> None:

@@ -1,4 +1,4 @@
-"""Why the system, or a library that asked it, did not write."""
+"""Find out why a file could not be written, from an error of the system or of a library."""
 
 import errno
 import os
@@ -12,10 +12,11 @@ _PROBE_BYTES = 1 << 16
 
 
 def reason_of(error: BaseException, place: Path) -> tuple[int, str] | None:
-    """Returns errno and words where a disk is the cause of ``error``, ``None`` where it is not.
+    """Returns errno and message if the disk is the cause of ``error``, else ``None``.
 
-    Libraries put the system's words into errors of their own (TensorFlow, HDF5), raise theirs after
-    the system's (zipfile), or only say that a stream failed (OpenVINO): then the place is tried.
+    Libraries copy the system's message into their own errors (TensorFlow, HDF5), raise theirs while
+    handling the system's (zipfile), or only say that a stream failed (OpenVINO). In the last case
+    a probe is written to the place.
 
     Args:
         error: what a library has raised while it wrote.
@@ -35,7 +36,7 @@ def reason_of(error: BaseException, place: Path) -> tuple[int, str] | None:
 
 
 def reason_in(text: str) -> tuple[int, str] | None:
-    """Returns errno and words of the disk's that a message holds, ``None`` if it holds none."""
+    """Returns errno and message of the disk error that a text quotes, else ``None``."""
     for number in _OF_A_DISK:
         if os.strerror(number) in text:
             return number, os.strerror(number)
@@ -54,7 +55,7 @@ def advice_on(number: int) -> str:
 
 
 def write_probe(path: Path) -> None:
-    """Writes a new file of some size, and removes it; permission bits alone may be wrong.
+    """Writes and removes a new file of 64 KiB; permission bits alone can be wrong.
 
     Raises:
         OSError: the system does not write there.

@@ -30,14 +30,14 @@ Result = TypeVar("Result")
 
 @contextlib.contextmanager
 def writing(place: Path | str) -> Iterator[None]:
-    """Names the place and the reason where the system refuses to write.
+    """Turns a failed write in the block into an ``OutputError`` with place and reason.
 
     Args:
         place: what the block writes, as the user named it.
 
     Raises:
-        OutputError: the block cannot write: no permission, a full disk, a name too long. It is
-            raised too where a library puts the system's refusal into an error of its own.
+        OutputError: the block cannot write: no permission, a full disk, a name too long. Errors of
+            libraries that have such a cause are recognised too.
     """
     try:
         yield
@@ -76,11 +76,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def require_replaceable(path: Path) -> None:
-    """Refuses what a new file could not, or must not, take the place of.
+    """Refuses a path that a new file cannot, or must not, replace.
 
     Raises:
         OutputError: it is a device, a pipe, or another user's.
-        OSError: it must not be changed.
+        OSError: it is immutable.
     """
     try:
         there = path.lstat()
@@ -98,17 +98,17 @@ def require_replaceable(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
     except OSError as error:
-        if error.errno == errno.EPERM:  # it must not be changed (chattr +i), whoever asks
+        if error.errno == errno.EPERM:  # immutable (chattr +i), for every user
             raise
 
 
 @contextlib.contextmanager
 def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
-    """Makes a folder and those above it; removes them if the block fails and they are empty.
+    """Creates a folder and its parents; if the block fails, removes those that are empty.
 
     Args:
         folder: may be there already.
-        named: what an error is to name.
+        named: the path that errors mention; ``folder`` by default.
     """
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     nearest_folder(folder, named=named or folder)
@@ -124,7 +124,7 @@ def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
 
 
 def nearest_folder(folder: Path, *, named: Path) -> Path:
-    """Returns the folder, or the one above it that is there.
+    """Returns the folder, or its nearest existing parent.
 
     Raises:
         OutputError: that is no folder.
@@ -137,7 +137,7 @@ def nearest_folder(folder: Path, *, named: Path) -> Path:
 
 @contextlib.contextmanager
 def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
-    """Names ``path`` in an error about a temporary place."""
+    """Makes errors about the temporary folder ``holder`` mention ``path`` instead."""
     try:
         yield
     except OutputError as error:
@@ -147,7 +147,7 @@ def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
 
 
 def cache_root() -> Path:
-    """Returns the place of the cache, whether it is there or not.
+    """Returns the path of the cache folder, which may not exist yet.
 
     ``BRICKSIGHT_CACHE_DIR`` names another place than the user's own cache folder.
     """
@@ -158,7 +158,7 @@ def cache_root() -> Path:
 
 
 def cache_dir(*parts: str) -> Path:
-    """Returns the folder for cached files, made if need be.
+    """Returns the folder for cached files; creates it if necessary.
 
     Where the cache cannot be written, because the disk is full or the folder is read-only, it is a
     temporary folder of this process, and a warning says so once.
@@ -181,12 +181,12 @@ def cache_dir(*parts: str) -> Path:
 
 
 def give_up_cache(error: Exception) -> None:
-    """Has this process go on without the cache, which could not be written, and says so once."""
+    """Makes this process continue without the cache, after a failed write, and warns once."""
     _cache(cache_root()).give_up(error)
 
 
 def in_cache(write: Callable[[Path], Result], *parts: str) -> Result:
-    """Returns ``write(cache_dir(*parts))``, tried again without the cache if that is full.
+    """Returns ``write(cache_dir(*parts))``; retries in a temporary folder if the cache fails.
 
     Raises:
         OutputError: the temporary folder is full too.
@@ -195,7 +195,7 @@ def in_cache(write: Callable[[Path], Result], *parts: str) -> Result:
     try:
         return write(folder)
     except OutputError as error:
-        give_up_cache(error)  # unless what is called by ``write`` has done so already
+        give_up_cache(error)  # does nothing if ``write`` has done so already
         again = cache_dir(*parts)
         if again == folder:
             raise
@@ -208,14 +208,14 @@ def _cache(root: Path) -> "_Cache":
 
 
 class _Cache:
-    """The cache folder, or a temporary one in its stead."""
+    """The cache folder, or a temporary folder that replaces it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._is_tried = self._is_given_up = False
 
     def folder(self, *parts: str) -> Path:
-        """Returns a folder of it, made if need be."""
+        """Returns a sub-folder; creates it if necessary."""
         folder = self.root.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         if not self._is_tried:
@@ -225,7 +225,7 @@ class _Cache:
         return folder
 
     def give_up(self, error: Exception) -> None:
-        """Takes a temporary folder instead, if it has not done so before."""
+        """Switches to a temporary folder and warns; does nothing the second time."""
         if self._is_given_up:
             return
         reason = getattr(error, "reason", "") or getattr(error, "strerror", "") or error
@@ -241,7 +241,7 @@ class _Cache:
 
 
 def remove_left_behind_in_cache() -> int:
-    """Returns how many temporary folders of killed runs have been removed from the cache."""
+    """Removes temporary folders of killed runs from the cache; returns how many."""
     held = [Path(name) / one for name, ones, _ in os.walk(cache_root()) for one in ones]
     return sum(remove_if_left_behind(folder) for folder in held)
 

@@ -54,7 +54,7 @@ def draw_text(
 
 @functools.lru_cache(4096)
 def _fitting(text: str, size: int, room: float | None) -> str:
-    return text if room is None else shortened(text, lambda line: text_width(line, size) <= room)
+    return text if room is None else elided(text, lambda line: text_width(line, size) <= room)
 
 
 def text_width(text: str, size: float) -> float:
@@ -62,7 +62,7 @@ def text_width(text: str, size: float) -> float:
     return sum(_font(file, round(size)).getlength(piece) for piece, file in _pieces(text))
 
 
-def shortened(text: str, fits: Callable[[str], bool]) -> str:
+def elided(text: str, fits: Callable[[str], bool]) -> str:
     """Returns the text, or as much of its beginning and end as fits; look-alikes differ there.
 
     Args:

@@ -1,10 +1,11 @@
-"""What libraries raise on model files, as errors of ours."""
+"""Turn what libraries raise on model files into our errors."""
 
 import contextlib
 import struct
 import zipfile
 from collections.abc import Iterator
 
+from bricksight._text import shortened
 from bricksight.errors import BricksightError
 
 # What Python, NumPy and the readers that the libraries use raise on damaged or unexpected content.
@@ -40,7 +41,7 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
     Args:
         kind: of the error.
         source: the file that the block reads or runs, or what messages call it.
-        problem: what is then to be said of it, such as "is not a model that LiteRT can run".
+        problem: what follows the source in the message, such as "is not a model of LiteRT".
 
     Raises:
         BricksightError: one of ``kind``; errors of ours pass as they are.
@@ -60,7 +61,6 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
 
 def _reason(error: Exception) -> str:
     """Returns what went wrong in one line; libraries add traces and whole graphs to it."""
-    text = " ".join(str(error).split())
-    shown = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+    shown = shortened(" ".join(str(error).split()), limit=_LONGEST_REASON)
     name = type(error).__name__
     return f"{name}: {shown}" if shown else name

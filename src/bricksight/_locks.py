@@ -1,4 +1,4 @@
-"""Folders that belong to a process while it lives, and those of dead processes removed."""
+"""Temporary folders that a process locks while it lives; those of dead processes are removed."""
 
 import contextlib
 import functools
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK = ".bricksight-lock"
-"""In every temporary folder of ours: its lock is held while the process lives."""
+"""File in each of our temporary folders, locked while its process lives."""
 
 _CLAIMED = ".claimed"
 _RANDOM_LENGTH = len("xxxxxxxx")  # what mkdtemp adds
@@ -26,7 +26,7 @@ if sys.platform == "win32":
     _BEYOND_THE_TEXT = 1 << 30  # Windows lets nobody read what is locked
 
     def try_lock(descriptor: int) -> bool:
-        """Takes the lock of an open file; tells whether nobody else has it."""
+        """Tries to lock an open file; returns whether it succeeded."""
         os.lseek(descriptor, _BEYOND_THE_TEXT, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -38,7 +38,7 @@ else:
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Takes the lock of an open file; tells whether nobody else has it."""
+        """Tries to lock an open file; returns whether it succeeded."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -47,7 +47,7 @@ else:
 
 
 class TakenError(Exception):
-    """Another process, or thread, holds the folder, which is the argument."""
+    """Another process or thread holds the folder; the argument is its path."""
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ def _remove_left_behind(parent: Path) -> None:
 
 
 def remove_if_left_behind(folder: Path) -> bool:
-    """Removes a temporary folder of ours if nobody holds it; tells whether it has."""
+    """Removes a temporary folder of ours if nobody holds it; returns whether it did."""
     if not is_temporary(folder):
         return False
     try:
@@ -126,7 +126,7 @@ def _may_be_ours(entry: "os.DirEntry[str]") -> bool:
 
 
 def short_name(name: str) -> str:
-    """Returns a name that something can be added to: its beginning and a digest if it is long."""
+    """Returns a name short enough to append to: if it is long, its beginning and a digest."""
     content = os.fsencode(name)
     if len(content) <= _MAX_NAME_BYTES:
         return name
@@ -139,7 +139,7 @@ def _hidden(name: str) -> str:
 
 
 def _is_made(folder: Path) -> bool:
-    """Makes a folder; tells whether it was not there."""
+    """Creates a folder; returns ``False`` if it exists already."""
     try:
         folder.mkdir()
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Paths for native code, which takes fewer of them than Python does."""
+"""Paths that native code can open, for files whose own path only Python can open."""
 
 import contextlib
 import re

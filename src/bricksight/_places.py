@@ -1,4 +1,4 @@
-"""Places that are taken and tried before any work, and filled at its end."""
+"""Output places: claimed and tested before any work, filled at its end."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from bricksight.errors import OutputError
 _LONGEST_WAIT_SECONDS = 60
 _PAUSE_SECONDS = 0.05
 _INNER_NAME = "x" * 120
-"""As long as the longest path within a folder that we write."""
+"""As long as the longest file name that we write into a folder."""
 _OF_A_NEW_DISK = "lost+found"
 
 
@@ -32,8 +32,8 @@ class TakenPlaceError(OutputError):
 def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
     """Yields an empty temporary folder that becomes ``path`` when the block ends well.
 
-    The place is taken and tried when the block begins: no other process can take it until the block
-    has ended. A folder that is there already must be empty; it may be a mounted disk.
+    The place is claimed and tested when the block begins; no other process can claim it until the
+    block ends. An existing folder must be empty; it may be a mounted disk.
 
     Args:
         path: the folder.
@@ -60,7 +60,7 @@ def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[Path]:
-    """Keeps other processes from writing ``path`` while the block runs, and tries the place.
+    """Keeps other processes from writing ``path`` while the block runs, and tests the place.
 
     Yields:
         An empty temporary folder on the same disk.
@@ -100,8 +100,8 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
                 holder = held.enter_context(claimed_folder(parent, path.absolute().name))
             except TakenError as taken:
                 raise TakenPlaceError(
-                    f"{path} is being written by another run, in {taken}. Wait for its end, or "
-                    "name another place."
+                    f"{path} is being written by another run, in {taken}. Wait until it "
+                    "ends, or name another place."
                 ) from None
             part = holder / (path.absolute().name or "folder")
             part.mkdir()
@@ -110,10 +110,10 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
 
 
 def require_free(path: Path) -> None:
-    """Refuses a place where no new folder can be.
+    """Refuses a path where a new folder cannot be created.
 
     Raises:
-        OutputError: there is something already, other than an empty folder.
+        OutputError: something other than an empty folder exists there.
     """
     if path.is_symlink() and not path.exists():
         raise OutputError(
@@ -122,7 +122,7 @@ def require_free(path: Path) -> None:
     if not path.exists():
         return
     if not path.is_dir():
-        raise OutputError(f"{path} is a file; a folder is to be written there. Name another.")
+        raise OutputError(f"{path} is a file; expected a folder to write into. Name another.")
     if not is_empty(path):
         raise OutputError(f"{path} exists already. Name another folder, or remove it first.")
 
@@ -134,11 +134,11 @@ def is_empty(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def moved(moves: Sequence[tuple[Path | None, Path]], *, aside: Path) -> Iterator[None]:
-    """Moves files and folders to their places; all of them back if the block, or a move, fails.
+    """Moves files and folders; moves all of them back if the block, or one move, fails.
 
     Args:
-        moves: from where, ``None`` for what only goes, and to where.
-        aside: an existing folder on the same disk for what has been at these places.
+        moves: (source, destination) pairs; a source of ``None`` only removes the destination.
+        aside: an existing folder on the same disk, which gets what the moves replace.
     """
     done: list[tuple[Path, Path]] = []
     with contextlib.ExitStack() as made:
@@ -161,32 +161,32 @@ def moved(moves: Sequence[tuple[Path | None, Path]], *, aside: Path) -> Iterator
 
 
 def try_file(path: Path) -> None:
-    """Tries, before any work, whether a file ``path`` can be written.
+    """Checks, before any work, that the file ``path`` can be written.
 
     Raises:
         OutputError: it cannot.
     """
     with writing(path):
         if path.is_dir():
-            raise OutputError(f"{path} is a folder; a file is to be written there. Name another.")
+            raise OutputError(f"{path} is a folder; expected the path of a file. Name another.")
         require_replaceable(path)
         _try(path)
 
 
 def try_folder(path: Path) -> None:
-    """Tries, before any work, whether files can be written into the folder ``path``.
+    """Checks, before any work, that files can be written into the folder ``path``.
 
     Raises:
         OutputError: they cannot.
     """
     with writing(path):
         if path.exists() and not path.is_dir():
-            raise OutputError(f"{path} is a file; a folder is to be written there. Name another.")
+            raise OutputError(f"{path} is a file; expected a folder to write into. Name another.")
         _try(path / _INNER_NAME, named=path)
 
 
 def _try(path: Path, *, named: Path | None = None) -> None:
-    """Writes a file of the same name, so many folders deep, and removes all of it."""
+    """Writes and removes a file of the same name and depth in the nearest existing folder."""
     whole = path.absolute()
     above = nearest_folder(whole.parent, named=named or path)
     with temporary_folder(above, "bricksight") as holder:

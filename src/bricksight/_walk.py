@@ -1,4 +1,4 @@
-"""The one walk through folders of photos: what is a photo, and what is passed over.
+"""The one walk through folders of photos: what counts as a photo, and what is skipped.
 
 Training, checking, classifying and everything else that takes a folder of photos goes through it.
 No file is opened here.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from bricksight._files import writing
-from bricksight._text import printable
+from bricksight._text import can_encode, printable
 from bricksight.config import PHOTO_EXTENSIONS, RENDERS_FILE
 
 OWN_MARKER = ".bricksight"
@@ -115,10 +115,10 @@ class Folder(NamedTuple):
 class Walker:
     """Goes through the folders below a root.
 
-    Hidden files and what systems leave behind are passed over without a word, folders of ours with
-    one. Links to folders are followed, unless they lead back up or to a folder that has been seen:
-    a real folder is listed once a walk, however many links lead there. There is no recursion, so
-    folders may be nested as deep as the system allows.
+    Hidden files and system files are skipped silently; our own folders are skipped and noted in
+    ``found``. Links to folders are followed unless they lead to a parent or to a folder that was
+    listed before, so each real folder is listed once, however many links lead there. Folders may be
+    nested as deep as the system allows, as there is no recursion.
     """
 
     def __init__(self, root: Path, *, text_only: bool = False) -> None:
@@ -179,7 +179,7 @@ class Walker:
         return photos, folders
 
     def _entries(self, folder: Folder) -> list[tuple["os.DirEntry[str]", str]]:
-        """Returns what a folder holds with its path, by name, without what is passed over."""
+        """Returns the entries of a folder that are not skipped, by name, each with its path."""
         try:
             # As text: pathlib takes apart the whole path, which may have a thousand folders.
             with os.scandir(os.path.join(self.root, folder.path)) as listed:  # noqa: PTH118
@@ -204,7 +204,7 @@ class Walker:
     def _entered(self, entry: "os.DirEntry[str]", path: str, around: Folder) -> list[Folder]:
         """Returns the folder, or nothing if it is a link that leads back up."""
         if not _is_link(entry):
-            return [Folder(path, os.path.join(around.real, entry.name), False)]  # noqa: PTH118
+            return [Folder(path, os.path.join(around.real, entry.name), False)]  # noqa: PTH118  (hot)
         real = os.path.realpath(entry.path)
         if Path(around.real).is_relative_to(real):
             self.found.loops.append(path)
@@ -244,7 +244,7 @@ def is_photo_name(name: str) -> bool:
 
 
 def is_passed_over(name: str) -> bool:
-    """Returns whether a file or folder of this name is hidden, or left behind by a system."""
+    """Returns whether a file or folder of this name is skipped: hidden, or of a system."""
     return name.startswith(".") or is_of_system(name)
 
 
@@ -255,11 +255,7 @@ def is_of_system(name: str) -> bool:
 
 def is_text(name: str) -> bool:
     """Returns whether a name can be written as UTF-8."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return can_encode(name, "utf-8")
 
 
 def _own_folder(names: set[str]) -> str:

@@ -1,5 +1,6 @@
 """Names that stay inside their folder, and files that are those that were written."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -28,7 +29,9 @@ def stays_inside(name: str) -> bool:
 
 def is_inside(path: Path, folder: Path) -> bool:
     """Returns whether ``path`` lies below ``folder`` when all links have been followed."""
-    return folder.resolve() in path.resolve().parents
+    # Not Path.resolve, which raises where a link leads to itself.
+    real_path, real_folder = (Path(os.path.realpath(one)) for one in (path, folder))
+    return real_folder in real_path.parents
 
 
 def recorded_with(name: str, files: Mapping[str, str]) -> dict[str, str]:

@@ -1,9 +1,8 @@
-"""TensorFlow graphs that only compute, told from those that reach for files, hosts or programs.
+"""Check that a TensorFlow graph only computes: no files, no network, no other programs.
 
-An operation passes by its definition in TensorFlow, so that nothing has to be listed when there are
-new ones: it keeps no state, takes and gives numbers alone, and has no text among its attributes by
-which it could name something outside the graph. What a classifier needs beyond that is in
-``_ALLOWED``, each of which works in memory.
+An operation is accepted by its definition in TensorFlow, so new operations need no list: it is
+stateless, its inputs and outputs are numbers, and no attribute is text that could name something
+outside the graph. ``_ALLOWED`` lists what a classifier needs beyond that; it all works in memory.
 """
 
 import functools
@@ -79,7 +78,7 @@ def require_pure_graph(graph_def: Any, path: Path) -> None:
 def require_pure_saved_model(folder: Path) -> None:
     """Refuses a SavedModel with an operation that reaches beyond its graphs.
 
-    Its own way of reading and writing its variables is let pass, where nothing else leads to it.
+    Operations that read and write its own variables are accepted where nothing else calls them.
 
     Raises:
         OSError: TensorFlow cannot read ``saved_model.pb``.
@@ -99,9 +98,9 @@ def _refuse(names: Iterable[str], path: Path) -> None:
     found = sorted(set(names))
     if found:
         raise UntrustedModelError(
-            f"{path} does more than compute: it has the operations {some(found)}, which may reach "
-            "for files, the network or programs on this machine. It was not run. If you trust its "
-            "author as you would trust a program's, add --trust (in Python trust=True)."
+            f"{path} does more than compute: it has the operations {some(found)}, which may "
+            "access files, the network or other programs on this machine. It was not run. If you "
+            "trust its author as you would trust a program's, add --trust (in Python trust=True)."
         )
 
 

@@ -18,7 +18,7 @@ def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
         ValueError: it is no JSON, or JSON that no bricksight writes: larger than ``most_bytes``,
             nested deeper than ``MOST_LEVELS``, with the same key twice, or text that is none.
     """
-    if not path.is_file():  # a pipe would be waited for without end
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
         raise ValueError("it is no regular file")
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)

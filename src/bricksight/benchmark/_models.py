@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bricksight._untrusted.folders import MODEL_FOLDERS
 from bricksight.bundle import EXPORTS, MANIFEST, bundle_around, open_bundle
 from bricksight.config import AnyPath, input_paths
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes import (
-    FOLDERS,
     RUNTIMES,
     is_model_folder,
     runtime_class,
@@ -96,7 +96,7 @@ def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
     manifest = open_bundle(path).manifest
     names = {runtime_class(runtime).file_name for runtime in RUNTIMES}
     own = [path / name for name in sorted(names & set(manifest.files))]
-    own = [file.parent if file.name in FOLDERS else file for file in own]
+    own = [file.parent if file.name in MODEL_FOLDERS else file for file in own]
     folder = path / EXPORTS
     exported = [
         file

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bricksight._lettering import drawable, shortened, text_width
+from bricksight._lettering import drawable, elided, text_width
 from bricksight._plotting import COLOURS, new_figure
 from bricksight._text import counted
 from bricksight.benchmark._result import Measurement
@@ -62,7 +62,7 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
 def _named(one: Measurement) -> str:
     # The runtime first: matplotlib leaves out what begins with an underscore.
     text = drawable(f"{one.runtime}: {one.name}")
-    return shortened(text, lambda line: text_width(line, _LETTER_POINTS) <= _LEGEND_POINTS)
+    return elided(text, lambda line: text_width(line, _LETTER_POINTS) <= _LEGEND_POINTS)
 
 
 def _distances(one: Measurement) -> list[list[float]] | None:

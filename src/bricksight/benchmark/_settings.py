@@ -22,7 +22,7 @@ class Settings:
         rounds: How many times each file gets its turn.
         calls: Single photos a turn; also the least number of photos a batch size gets a turn.
         cold_starts: How many fresh processes each file is started in.
-        trust: Run models even if they may reach for files, the network or programs.
+        trust: Run models even if they may access files, the network or other programs.
     """
 
     runtimes: tuple[str, ...] = ()

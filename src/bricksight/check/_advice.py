@@ -11,20 +11,18 @@ _TWELVE_BITS, _SIXTEEN_BITS = 12, 16
 _QUARTER_OF_WHITE = 64
 
 _BLURRED = (
-    "{number} much more blurred than most: {names}. Look at {them}, and take {them} anew or remove "
-    "{them} where the camera was out of focus or moved."
+    "{number} much more blurred than most: {names}. Retake or remove {them} if the camera was out "
+    "of focus or moved."
 )
 _BLACK = (
-    "{number} nearly black: {names}. Nothing is to be learned from {them}; take {them} anew with "
-    "more light or remove {them}."
+    "{number} nearly black: {names}. A network learns nothing from {them}. Retake {them} with more "
+    "light, or remove {them}."
 )
 _WHITE = (
-    "{number} nearly white: {names}. Nothing is to be learned from {them}; take {them} anew with "
-    "less light or remove {them}."
+    "{number} nearly white: {names}. A network learns nothing from {them}. Retake {them} with less "
+    "light, or remove {them}."
 )
-_BLANK = (
-    "{number} of one colour all over: {names}. Nothing is to be learned from {them}; remove {them}."
-)
+_BLANK = "{number} of one colour: {names}. A network learns nothing from {them}. Remove {them}."
 _TINY = (
     "{number} tiny, with a shorter side of {smallest} pixels or more: {names}. Networks take about "
     "224 pixels; use the originals instead of thumbnails, or remove {them}."

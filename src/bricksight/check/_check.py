@@ -30,6 +30,10 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many photos are done, and how many there are."""
 
 
+_OTHER_FORMATS = {".heif": "AVIF"}
+"""Extensions of a second format; AVIF is stored in HEIF containers."""
+
+
 def check(
     image_dir: str | os.PathLike[str],
     *,
@@ -153,8 +157,8 @@ def _spread(numbers: Sequence[int]) -> Spread:
 def _wrong_extensions(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
     problems = []
     for record, fact in zip(records, facts, strict=True):
-        ending = PurePosixPath(record.relative_path).suffix
-        if PHOTO_FORMATS[ending.lower()] != fact.format:
+        ending = PurePosixPath(record.relative_path).suffix.lower()
+        if fact.format not in (PHOTO_FORMATS[ending], _OTHER_FORMATS.get(ending)):
             message = (
                 f"{record.relative_path!r} is a {fact.format} file whatever its name says; it is "
                 "used as it is, but other programs may refuse it."

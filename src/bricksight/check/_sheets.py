@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from bricksight._files import replacing
-from bricksight._lettering import draw_text, shortened, text_width
+from bricksight._lettering import draw_text, text_width
 from bricksight._locks import short_name
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
@@ -37,7 +37,6 @@ _PAIR_THUMB = 160
 _MAX_PAIRS = 60
 _TWIN_SHEET = "same photo, two labels.jpg"
 _QUALITY = 88
-_MAX_NAME_BYTES = 200
 
 
 def contact_sheet(
@@ -147,16 +146,14 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
 
 
 def _file_name(name: str, taken: set[str]) -> str:
-    """Returns a name that every file system takes and no other sheet has, and adds it to them.
+    """Returns the file name of a sheet, which no other sheet has, and adds it to ``taken``.
 
-    Some file systems take no more than 255 bytes, the temporary name's among them, and some do not
-    tell capital letters.
+    Some file systems do not distinguish upper and lower case.
     """
-    short = shortened(name, lambda one: len(one.encode()) <= _MAX_NAME_BYTES)
-    if short != name or f"{short}.jpg".casefold() in taken:
-        short += f" {hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    taken.add(f"{short}.jpg".casefold())
-    return f"{short}.jpg"
+    if f"{name}.jpg".casefold() in taken:
+        name += f" {hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    taken.add(f"{name}.jpg".casefold())
+    return f"{name}.jpg"
 
 
 def _columns(num_photos: int) -> int:

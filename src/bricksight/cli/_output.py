@@ -20,11 +20,12 @@ _STDERR = 2
 def prepare_streams() -> None:
     """Makes the standard streams take and give every name, escaped where a character is lacking.
 
-    A stream that was closed when the program was started stays silent, and its number is not given
-    to a file.
+    A stream that was closed when the program started becomes the null device, so that no file that
+    is opened later gets its number.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
+            # Open as long as the process runs, as the stream itself would be.
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         _reconfigure(stream, errors="backslashreplace")

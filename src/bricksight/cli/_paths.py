@@ -144,6 +144,7 @@ def _path_of_line(line: str) -> Path:
     """
     bare = line.strip()
     inside = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] in "\"'" else bare
+    # Not Path.expanduser, which raises where there is no such user.
     spellings = [line, line.rstrip("\r"), bare, inside, os.path.expanduser(inside)]  # noqa: PTH111
     there = (one for one in spellings if one and os.path.lexists(one))
     return Path(next(there, line.rstrip("\r")))

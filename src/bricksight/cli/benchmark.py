@@ -33,7 +33,7 @@ class Comparing:
         out: Also write benchmark.md, benchmark.json and, with data, benchmark.png to this folder.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
-        trust: Run models even if they may reach for files, the network or programs.
+        trust: Run models even if they may access files, the network or other programs.
     """
 
     data: Path | None = None

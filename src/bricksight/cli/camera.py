@@ -31,7 +31,7 @@ class Seeing:
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; by default litert for a folder, and what a file is for.
         threads: Cores to use; all of them by default.
-        trust: Run a model even if it may reach for files, the network or programs.
+        trust: Run a model even if it may access files, the network or other programs.
     """
 
     source: str = "0"

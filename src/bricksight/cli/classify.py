@@ -32,7 +32,7 @@ class Answering:
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; by default litert for a model folder, and what a single file is for.
         threads: Cores to use; all of them by default.
-        trust: Run a model even if it may reach for files, the network or programs.
+        trust: Run a model even if it may access files, the network or other programs.
     """
 
     top_k: int = 5

@@ -14,7 +14,7 @@ from bricksight.errors import ConfigError, DataError, ImageError
 
 if TYPE_CHECKING:
     from bricksight.bundle import Bundle
-    from bricksight.dataset import Dataset, Record
+    from bricksight.dataset import Dataset, Problem, Record
     from bricksight.evaluation import Evaluation
     from bricksight.predict import Predictor
     from bricksight.retrain import Reporter
@@ -31,7 +31,7 @@ class Measuring:
         report: Also write the report to this HTML file.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
-        trust: Run a model even if it may reach for files, the network or programs.
+        trust: Run a model even if it may access files, the network or other programs.
     """
 
     bucket: Literal["all", "training", "validation", "testing"] = "all"
@@ -54,7 +54,7 @@ class SplitAsNamed(TypedDict, total=False):
         validation_percentage: Share of the photos that chose the best step, in percent.
         group_by: Regular expression for photos that belong together.
         limit_per_class: Use at most this many photos of each class.
-        layout: "classes" takes every folder for a class; by default as in the training.
+        layout: "classes" treats every folder as a class; by default as in the training.
     """
 
     testing_percentage: int
@@ -84,71 +84,130 @@ def evaluate(
         split: How the photos are dealt, and which belong together.
     """
     from bricksight._places import try_file
-    from bricksight.bundle import MANIFEST, bundle_around, open_bundle
-    from bricksight.cli._console import ConsoleReporter, stdout_console
-    from bricksight.cli._result import print_marked
-    from bricksight.dataset import scan, suggested_groups, summaries, unreadable_files
-    from bricksight.evaluation import trained_on, warnings_of
+    from bricksight.dataset import scan
     from bricksight.predict import Predictor
 
     if measuring.report is not None:
         try_file(measuring.report)
     predictor = Predictor(model, runtime=measuring.runtime, trust=measuring.trust)
-    folder = model if (model / MANIFEST).is_file() else bundle_around(model)
-    opened = None if folder is None else open_bundle(folder)
-    if opened is None and measuring.bucket != "all":
-        raise ConfigError(
-            f"--bucket {measuring.bucket} needs the bundle that {model} was exported from, which "
-            "knows how the photos were dealt. Name that, or a file within it."
-        )
-    data = scan(image_dir, split=split_of(opened, measuring.bucket, split or {}), trains=False)
+    bundle = _bundle_of(model, measuring.bucket)
+    data = scan(image_dir, split=split_of(bundle, measuring.bucket, split or {}), trains=False)
     _require_known(data, predictor)
-    records = photos_of(data, measuring.bucket)
-    reporter = ConsoleReporter(quiet=measuring.quiet or measuring.json)
-    found, bad = _measure(predictor, records, reporter)
-    problems = (*data.problems, *unreadable_files(bad))
-    if not found.num_images:
-        raise DataError(
-            f"None of the photos in {image_dir} can be read:\n  "
-            + "\n  ".join(summaries(unreadable_files(bad), where="bricksight check --json"))
-        )
-    seen = frozenset() if opened is None else opened.trained_on()
-    num_seen = sum(one.sha256 in seen for one in records if one.relative_path not in bad)
-    warnings = [
-        *trained_on(num_seen, found.num_images),
-        *(suggested_groups(data.records, data.split) if measuring.bucket != "all" else ()),
-        *warnings_of(found),
-    ]
+    outcome = _outcome(predictor, data, bundle, measuring)
     if measuring.report is not None:
-        from bricksight.report import ReportContent, write_report
-
-        content = ReportContent(
-            title=f"{model.resolve().name} on {image_dir.resolve().name}",
-            evaluation=found,
-            warnings=warnings,
-            image_dir=data.image_dir,
-            problems=problems,
-            unknown_threshold=predictor.unknown_threshold,
-        )
-        write_report(measuring.report, content)
+        title = f"{model.resolve().name} on {image_dir.resolve().name}"
+        _write_report(measuring.report, title, data, outcome, predictor.unknown_threshold)
     if measuring.json:
-        told = {
-            "warnings": [asdict(one) for one in warnings],
-            "problems": [asdict(one) for one in problems],
-            "set_aside": bad,
-            "num_trained_on": num_seen,
-        }
-        say_json(found.to_json() | told)
-        return 0
-    console = stdout_console()
-    print_marked(console, summaries(problems, where="--json"))
-    console.print(found.statement, soft_wrap=True)
-    print_marked(console, [warning.message for warning in warnings])
+        say_json(outcome.to_json())
+    else:
+        _show(outcome)
     return 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """The figures, and what a reader must know of them."""
+
+    evaluation: "Evaluation"
+    problems: "Sequence[Problem]"
+    warnings: "Sequence[Problem]"
+    set_aside: dict[str, str]
+    num_trained_on: int
+
+    def to_json(self) -> dict[str, object]:
+        """Returns everything with stable keys; see docs/bundle.md."""
+        return self.evaluation.to_json() | {
+            "warnings": [asdict(one) for one in self.warnings],
+            "problems": [asdict(one) for one in self.problems],
+            "set_aside": self.set_aside,
+            "num_trained_on": self.num_trained_on,
+        }
+
+
+def _bundle_of(model: Path, bucket: str) -> "Bundle | None":
+    """Returns the bundle that a model is, or lies in.
+
+    Raises:
+        ConfigError: there is none, and ``bucket`` needs one.
+    """
+    from bricksight.bundle import MANIFEST, bundle_around, open_bundle
+
+    folder = model if (model / MANIFEST).is_file() else bundle_around(model)
+    if folder is not None:
+        return open_bundle(folder)
+    if bucket != "all":
+        raise ConfigError(
+            f"--bucket {bucket} needs the bundle that {model} was exported from, which "
+            "knows how the photos were dealt. Name that, or a file within it."
+        )
+    return None
+
+
+def _outcome(
+    predictor: "Predictor", data: "Dataset", bundle: "Bundle | None", measuring: Measuring
+) -> _Outcome:
+    """Returns the figures on the photos of a bucket.
+
+    Raises:
+        DataError: there are none, or none can be read.
+    """
+    from bricksight.cli._console import ConsoleReporter
+    from bricksight.dataset import suggested_groups, summaries, unreadable_files
+    from bricksight.evaluation import trained_on, warnings_of
+
+    records = photos_of(data, measuring.bucket)
+    reporter = ConsoleReporter(quiet=measuring.quiet or measuring.json)
+    found, bad = _measure(predictor, records, reporter)
+    unreadable = unreadable_files(bad)
+    if not found.num_images:
+        raise DataError(
+            f"None of the photos in {data.image_dir} can be read:\n  "
+            + "\n  ".join(summaries(unreadable, where="bricksight check --json"))
+        )
+    seen = frozenset() if bundle is None else bundle.trained_on()
+    num_seen = sum(one.sha256 in seen for one in records if one.relative_path not in bad)
+    return _Outcome(
+        evaluation=found,
+        problems=(*data.problems, *unreadable),
+        warnings=(
+            *trained_on(num_seen, found.num_images),
+            *(suggested_groups(data.records, data.split) if measuring.bucket != "all" else ()),
+            *warnings_of(found),
+        ),
+        set_aside=bad,
+        num_trained_on=num_seen,
+    )
+
+
+def _write_report(
+    path: Path, title: str, data: "Dataset", outcome: _Outcome, unknown_threshold: float | None
+) -> None:
+    from bricksight.report import ReportContent, write_report
+
+    content = ReportContent(
+        title=title,
+        evaluation=outcome.evaluation,
+        warnings=outcome.warnings,
+        image_dir=data.image_dir,
+        problems=outcome.problems,
+        unknown_threshold=unknown_threshold,
+    )
+    write_report(path, content)
+
+
+def _show(outcome: _Outcome) -> None:
+    from bricksight.cli._console import stdout_console
+    from bricksight.cli._result import print_marked
+    from bricksight.dataset import summaries
+
+    console = stdout_console()
+    print_marked(console, summaries(outcome.problems, where="--json"))
+    console.print(outcome.evaluation.statement, soft_wrap=True)
+    print_marked(console, [warning.message for warning in outcome.warnings])
+
+
 def photos_of(data: "Dataset", bucket: str) -> "Sequence[Record]":
-    """Returns all photos, or those of one side of the split.
+    """Returns all photos, or those of one split.
 
     Raises:
         DataError: there is none.
@@ -156,8 +215,8 @@ def photos_of(data: "Dataset", bucket: str) -> "Sequence[Record]":
     records = data.records if bucket == "all" else data.bucket(bucket)
     if not records:
         raise DataError(
-            f"{data.image_dir} has no photos on the side {bucket!r} of the split. Name other "
-            "photos, or leave out --bucket."
+            f"{data.image_dir} has no photos in the split {bucket!r}. Name other photos, or leave "
+            "out --bucket."
         )
     return records
 

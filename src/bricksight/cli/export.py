@@ -31,7 +31,7 @@ class Writing:
             bundle was trained on.
         json: Print one JSON object instead of a table.
         quiet: Show no progress.
-        trust: Write a model even if it may reach for files, the network or programs.
+        trust: Write a model even if it may access files, the network or other programs.
     """
 
     format: str

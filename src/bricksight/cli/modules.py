@@ -55,7 +55,7 @@ def describe(reference: str, /, *, json: bool = False, trust: bool = False) -> N
     json
         Print one JSON object instead of a table.
     trust
-        Load a network even if it may reach for files, the network or programs.
+        Load a network even if it may access files, the network or other programs.
     """
     from bricksight import modules
 

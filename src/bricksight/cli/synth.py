@@ -1,6 +1,5 @@
 """``bricksight synth``: training photos of parts, rendered."""
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,13 +162,12 @@ def _scenes(photos: Photos) -> "SceneConfig":
 
 
 def _json_object(path: Path) -> dict[str, Any]:
+    from bricksight._untrusted.fields import mapping
+    from bricksight._untrusted.json_files import read_json
+
     try:
-        if path.exists() and not (path.is_file() and path.stat().st_size <= _MAX_SCENES_BYTES):
-            raise ValueError(f"it is no regular file of at most {_MAX_SCENES_BYTES:,} bytes")
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-        if not isinstance(content, dict):
-            raise ValueError(f"it holds a {type(content).__name__}")
-    except (OSError, ValueError, RecursionError) as error:
+        content = mapping(read_json(path, most_bytes=_MAX_SCENES_BYTES), "the content")
+    except (OSError, ValueError) as error:
         raise ConfigError(
             f"--scenes {path} cannot be read as a JSON object ({error}). Write one "
             'such as {"fill": [0.5, 0.8]}.'

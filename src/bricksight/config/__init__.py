@@ -100,8 +100,8 @@ class SplitConfig:
             same first capture group (or the same match, if it captures nothing) stay on one side of
             the split: several photos of one object, frames of one video.
         limit_per_class: Use at most this many photos of each class, for a quick trial.
-        layout: "auto" stops where the folders look like the sides of a split, such as train and
-            test, or like sessions; "classes" takes every folder for a class.
+        layout: "auto" stops if the folders look like splits, such as train and test, or like
+            sessions; "classes" treats every folder as a class.
     """
 
     testing_percentage: int = 10
@@ -204,7 +204,7 @@ class CrossvalConfig:
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
         learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
             to see what more of them would bring.
-        layout: "classes" takes every folder for a class; see `bricksight retrain`.
+        layout: "classes" treats every folder as a class; see `bricksight retrain`.
         suspects: Name the photos whose labels are probably wrong, and show them on a sheet in this
             JPEG file.
     """
@@ -254,7 +254,7 @@ class SourceConfig:
         replace_background: Percent of the random views of such photos that show another background.
         backgrounds: Folder of photos to put behind the parts; without it, plain colours and
             gradients.
-        trust: Load a pretrained network even if it may reach for files, the network or programs.
+        trust: Load a pretrained network even if it may access files, the network or other programs.
     """
 
     image_dir: Path

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bricksight._text import shortened
 from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def input_path(value: AnyPath, name: str) -> Path:
         path.stat()
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
-            shown = str(path) if len(str(path)) <= _LONGEST_SHOWN else f"{str(path)[:40]}..."
+            shown = shortened(str(path), limit=_LONGEST_SHOWN)
             raise ConfigError(
                 f"{name} is {shown!r}, which cannot be read ({error.strerror})."
             ) from error

@@ -104,7 +104,7 @@ def label_fault(label: str, image_dir: Path) -> str:
     if not is_text(label) or not _is_line(label):
         return "must be one line of text, as the labels file has one line a class"
     if is_passed_over(label) or label == f"{image_dir.resolve().name}{_CHECK_SUFFIX}":
-        return "would be passed over: folders of this name are hidden, or of a system"
+        return "would be skipped: folders of this name are hidden, or system folders"
     if len(label.encode()) > _MAX_NAME_BYTES:
         return f"is longer than the {_MAX_NAME_BYTES} bytes that a folder's name may have"
     same = [name for name in class_folders(image_dir) if _label(name) == _label(label)]

@@ -1,4 +1,4 @@
-"""Whether the folders of a data set are its classes, or the sides of a split, or sessions."""
+"""Are the folders of a data set its classes, or splits (train, test), or sessions?"""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ _SIDES = {
     "validation": {"val", "valid", "validation", "dev", "valset", "devset", "validationset"},
     "testing": {"test", "testing", "tst", "eval", "evaluation", "holdout", "testset"},
 }
-"""Side of a split → words that name it."""
+"""Split → words that name it."""
 
 _FILLERS = {"image", "images", "img", "imgs", "photo", "photos", "pictures", "data", "set"}
 
@@ -50,13 +50,13 @@ class _Top:
 
 
 def require_class_folders(image_dir: Path, paths: Sequence[str]) -> None:
-    """Refuses folders that are the sides of a split, or sessions, with the classes inside them.
+    """Refuses folders that are splits or sessions, with the class folders inside them.
 
-    Names decide first: folders are the sides of a split if two are named after different ones, such
-    as train and test, and hold class folders. Without such names the structure does: all folders
-    have the same sub-folders and no photos of their own, as where the same classes were
-    photographed several times. Sub-folders that are called after cameras or sides, or are fewer
-    than the folders, rather tell apart the photos of a class; see ``same_subfolders``.
+    Names decide first: folders are splits if two are named after different ones, such as train and
+    test, and hold class folders. Without such names the structure decides: all folders have the
+    same sub-folders and no photos of their own, as if the same classes were photographed several
+    times. Sub-folders that are named after cameras or views, or that are fewer than the folders,
+    probably divide the photos of a class; see ``same_subfolders``.
 
     Args:
         image_dir: what was listed.
@@ -92,7 +92,7 @@ def same_subfolders(paths: Iterable[str]) -> list[Problem]:
 
 
 def _side_of(name: str) -> str:
-    """Returns the side of a split that a folder is named after, "" if none.
+    """Returns the split that a folder is named after, "" if none.
 
     Numbers and words such as "images" may go with it, as in ``train_images`` and ``val2017``.
     """
@@ -179,15 +179,14 @@ def _sessions_message(image_dir: Path, tops: Mapping[str, _Top]) -> str:
 
 def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str, str]) -> str:
     found = f"{image_dir} holds {_named(list(sides))}"
-    found += ", sides of a split" if len(sides) > 1 else ", a side of a split"
+    found += ", splits of a data set" if len(sides) > 1 else ", a split of a data set"
     nested = [name for name in sides if tops[name].is_nested]
     if not nested:
         return f"{found}, with no class folders inside. Expected one folder a class. {_ANYWAY}"
     inside = some(sorted(tops[nested[0]].inside), limit=3)
     training = next((name for name in nested if sides[name] == "training"), nested[0])
     lines = [
-        f"{found}, with the classes inside, such as {inside}. Train on one side and measure on "
-        "another:",
+        f"{found}, with the classes inside, such as {inside}. Train on one and measure on another:",
         f"  bricksight retrain --image_dir {shlex.quote(str(image_dir / training))}",
     ]
     others = [name for name in nested if name != training]

@@ -19,10 +19,7 @@ FEW_PHOTOS = 20
 def listing_problems(listing: Listing) -> list[Problem]:
     """Returns what the walk through the folder met besides photos in class folders."""
     found = listing.found
-    problems = [
-        Problem("unreadable", f"{path!r} cannot be read: {reason}.", (path,))
-        for path, reason in found.unreadable.items()
-    ]
+    problems = unreadable_files(found.unreadable)
     problems += _loose_photos(listing)
     problems += _other_files(found.other_files)
     problems += [
@@ -30,13 +27,13 @@ def listing_problems(listing: Listing) -> list[Problem]:
         for name in found.bad_names
     ]
     problems += [
-        Problem("own_folder", f"The folder {path!r} is passed over: it holds {what}.", (path,))
+        Problem("own_folder", f"The folder {path!r} is skipped: it holds {what}.", (path,))
         for path, what in found.own.items()
     ]
     problems += _of_all(
         "special_file",
         found.special_files,
-        "{number} of another kind, a pipe, socket or device, not used: {paths}.",
+        "{number} not used, as a pipe, socket or device: {paths}.",
         "file",
     )
     problems += _of_all(
@@ -49,15 +46,15 @@ def listing_problems(listing: Listing) -> list[Problem]:
     problems += _of_all(
         "repeated_link",
         found.repeats,
-        "{number} to a folder that is there already, whose photos count once: {paths}.",
+        "{number} to a folder that was found already; its photos count once: {paths}.",
         "link leads",
         "links lead",
     )
     problems += _of_all(
         "hidden_folder",
         listing.hidden_folders,
-        "{number} with photos, passed over for the dot at the beginning of the name: {paths}. "
-        "Rename what is meant as a class.",
+        "{number} with photos, skipped because the name begins with a dot: {paths}. Rename those "
+        "that are classes.",
         "hidden folder",
     )
     problems += _alike(listing.classes)
@@ -95,7 +92,7 @@ def _alike(labels: Sequence[str]) -> list[Problem]:
 
 
 def unreadable_files(reasons: Mapping[str, str]) -> list[Problem]:
-    """Returns one problem a file that cannot be used, from relative path → reason."""
+    """Returns one problem a file or folder that cannot be read, from relative path → reason."""
     return [
         Problem("unreadable", f"{path!r} cannot be read: {reason}.", (path,))
         for path, reason in sorted(reasons.items())

@@ -52,7 +52,7 @@ def scan(
 
     Raises:
         DataError: there is no such folder, it has photos of fewer classes than it takes, names of
-            folders that cannot be labels, or folders that look like the sides of a split.
+            folders that cannot be labels, or folders that look like splits.
     """
     image_dir = input_path(image_dir, "image_dir")
     listing = list_folder(image_dir)
@@ -79,12 +79,12 @@ def scan_extra(
     Args:
         folder: has one sub-folder of photos a class.
         known: the photos of the data set.
-        layout: "classes" takes every folder for a class; see ``SplitConfig``.
+        layout: "classes" treats every folder as a class; see ``SplitConfig``.
 
     Raises:
         DataError: there is no such folder, no photo in it, names that cannot be labels, or that
-            spell a class of the data set in another way, or folders that look like the sides of a
-            split.
+            spell a class of the data set in another way, or folders that look like
+            splits.
     """
     folder = input_path(folder, "extra_train_dir")
     listing = list_folder(folder)
@@ -266,7 +266,7 @@ def _require_classes(image_dir: Path, listing: Listing, *, least: int) -> None:
 
 def _nothing_in(listing: Listing) -> str:
     passed_over = listing.hidden_folders or listing.found.own or listing.found.bad_names
-    return "has no class folders besides what is passed over" if passed_over else "is empty"
+    return "has no class folders; what it has is skipped" if passed_over else "is empty"
 
 
 def _one_class(image_dir: Path, listing: Listing, label: str, num_photos: int) -> str:

@@ -17,7 +17,7 @@ _MANY = {
     "missing_bucket": "classes have no photo on some side of the split: their groups are shared "
     "with classes that cannot spare them",
     "bad_name": "names are not UTF-8 text; rename them to use them",
-    "own_folder": "folders are passed over: they hold what bricksight has written",
+    "own_folder": "folders are skipped: they hold what bricksight has written",
     "link_loop": "links lead back up and are not followed",
     "wrong_extension": "photos are files of another type than their names say; they are used, but "
     "other programs may refuse them",
@@ -55,7 +55,7 @@ def summary_of(problems: Sequence[Problem], *, where: str | None = None) -> str:
         named = f": {some(names, limit=_NAMES)}" if names else ""
         line = f"{len(problems):,} {_MANY[first.kind]}{named}."
     else:
-        line = f"{first.message} The same is so of {len(problems) - 1:,} more"
+        line = f"{first.message} The same applies to {len(problems) - 1:,} more"
         line += f": {some(names[1:], limit=_NAMES)}." if names[1:] else "."
     if first.kind == "unreadable":
         line += f" The first: {first.message}"

@@ -71,7 +71,7 @@ class Exporter:
     Args:
         bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
-        trust: Write a network even if it may reach for files, the network or programs; see
+        trust: Write a network even if it may access files, the network or other programs; see
             docs/security.md.
     """
 
@@ -107,7 +107,7 @@ class Exporter:
             write_sidecar(part, self._sidecar(exported, part, figures))
 
         def record(exported: ExportedFile) -> None:
-            if _is_below(path, self._bundle.path):
+            if is_inside(path, self._bundle.path):
                 entry = {"format": format_name, "file": path.name, **figures}
                 add_export(self._bundle, path, (*exported.files, sidecar_path(path)), entry)
 
@@ -154,11 +154,11 @@ class Exporter:
             kind = "folder" if is_folder else "file"
             raise ConfigError(f"--out {path} cannot be replaced. Name a {kind} in it.")
         if path.exists() and path.is_dir() != is_folder:
-            kinds = ("a file", "a folder") if is_folder else ("a folder", "a file")
+            found, expected = ("file", "folder") if is_folder else ("folder", "file")
             raise ConfigError(
-                f"--out {path} is {kinds[0]}, and {kinds[1]} is to be written. Name another."
+                f"--out {path} is a {found}; the format needs a {expected}. Name another."
             )
-        if _is_below(path, self._bundle.path) and not _is_below(path, self._bundle.path / EXPORTS):
+        if is_inside(path, self._bundle.path) and not is_inside(path, self._bundle.path / EXPORTS):
             raise ConfigError(
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
@@ -174,7 +174,7 @@ class Exporter:
         for one in (*(() if is_folder else (path,)), *companions, sidecar_path(path)):
             if os.path.lexists(one):
                 raise ConfigError(
-                    f"{one} is there already, and bricksight export has not written it. Name "
+                    f"{one} exists already and was not written by bricksight export. Name "
                     "another --out, or remove it first."
                 )
         return ()
@@ -331,7 +331,7 @@ def export_bundle(
         out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
         photos_dir: photos, one sub-folder a class; by default those of the training.
         choices: precision and the like.
-        trust: write a network even if it may reach for files, the network or programs.
+        trust: write a network even if it may access files, the network or other programs.
 
     Raises:
         UntrustedModelError: it may, and ``trust`` is not given.
@@ -368,11 +368,6 @@ def _figures(exported: ExportedFile) -> dict[str, Any]:
         **asdict(exported.agreement),
         "accuracy": exported.accuracy and asdict(exported.accuracy),
     }
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    place, around = (Path(os.path.realpath(one)) for one in (path, folder))
-    return around in place.parents
 
 
 def _file_name(format_name: str, chosen: Choices) -> str:

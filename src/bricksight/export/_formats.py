@@ -314,8 +314,8 @@ def _moves(
     for name in files:
         if name not in written_before and os.path.lexists(path / name):
             raise OutputError(
-                f"{path / name} is in the way: bricksight export has not written it, and writes a "
-                "file of this name now. Move it, or name another --out."
+                f"{path / name} was not written by bricksight export, which would replace it now. "
+                "Move it, or name another --out."
             )
     gone = [(None, path / name) for name in written_before if name not in files]
     return [*gone, *((file, path / name) for name, file in files.items()), *moves]

@@ -49,7 +49,7 @@ def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classif
 
     Args:
         bundle: what ``retrain`` wrote.
-        trust: let operations pass that reach for files, the network or programs.
+        trust: allow operations that access files, the network or other programs.
 
     Raises:
         BundleError: its frozen graph is missing, not the one that was written, or has not the nodes

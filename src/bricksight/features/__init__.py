@@ -1,6 +1,7 @@
 """Photos → features: the frozen network compiled for LiteRT, run on all cores, once a photo."""
 
 from bricksight.features._cache import (
+    CACHE_FILE,
     CacheEntry,
     FeatureCache,
     default_cache_path,
@@ -12,6 +13,7 @@ from bricksight.features._compile import CompiledModule, compile_module
 from bricksight.features._extract import PLAIN, FeatureSet, Views, extract
 
 __all__ = [
+    "CACHE_FILE",
     "PLAIN",
     "CacheEntry",
     "CompiledModule",

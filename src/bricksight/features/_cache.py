@@ -49,8 +49,7 @@ _ROWS_PER_COMMIT = 256
 _LOCK_TIMEOUT_SECONDS = 60
 _LOCK_PAUSE_SECONDS = 0.02
 
-
-_FILE = "features.sqlite"
+CACHE_FILE = "features.sqlite"
 
 
 def default_cache_path() -> Path:
@@ -59,12 +58,12 @@ def default_cache_path() -> Path:
     Raises:
         CacheError: not even that can be written.
     """
-    return cache_dir() / _FILE
+    return cache_dir() / CACHE_FILE
 
 
 def kept_cache_path() -> Path:
     """Returns the file in which features are kept between runs, whether it is there or not."""
-    return cache_root() / _FILE
+    return cache_root() / CACHE_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,23 +235,21 @@ class FeatureCache:
 
 
 def do_without(path: Path, error: Exception) -> None:
-    """Says, once a process, that a run goes on without its feature cache."""
-    if not next(_not_yet_said(path), False):
-        return
-    if path.parent == cache_dir():
+    """Says, once a process and file, that a run continues without its feature cache."""
+    if path.parent in (cache_root(), cache_dir()):
         give_up_cache(error)
-        return
+    else:
+        _warn(path, str(error))
+
+
+@functools.lru_cache(maxsize=64)  # the same warning once
+def _warn(path: Path, reason: str) -> None:
     _LOGGER.warning(
-        "The feature cache %s cannot be written (%s). This run goes on without it; free space, or "
-        "set BRICKSIGHT_CACHE_DIR to another disk.",
+        "The feature cache %s cannot be written (%s). This run goes on without it. Free space "
+        "there, or name another folder.",
         path,
-        error,
+        reason,
     )
-
-
-@functools.lru_cache(maxsize=64)
-def _not_yet_said(_: Path) -> Iterator[bool]:
-    return iter([True])
 
 
 _ENTRIES = """

@@ -75,7 +75,7 @@ def resolve(reference: str, *, progress: Progress | None = None, trust: bool = F
     Args:
         reference: such as "keras:MobileNetV2" or a handle of TensorFlow Hub.
         progress: told the bytes received and expected while something is downloaded.
-        trust: let the network be loaded even if it may reach for files, the network or programs;
+        trust: let the network be loaded even if it may access files, the network or other programs;
             else loading it raises an ``UntrustedModelError``.
 
     Raises:

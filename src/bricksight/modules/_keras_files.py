@@ -32,9 +32,9 @@ def load_keras_file(reference: Reference, path: Path) -> Any:
     """
     keras = require_tensorflow().keras
     problem = "is not a model of one input and one output that Keras can load"
-    if not reference.trust:
-        require_standard_layers(path)
     with library_errors_as(ModuleError, path, problem), native_path(path) as readable:
+        if not reference.trust:
+            require_standard_layers(path)
         model = keras.models.load_model(readable, compile=False, safe_mode=not reference.trust)
         (images,), (output,) = model.inputs, model.outputs
     if len(output.shape) == 4:  # a feature map

@@ -30,7 +30,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"expected is a regular file of at most {_MAX_BYTES:,} bytes")
+            raise ValueError(f"expected a regular file of at most {_MAX_BYTES:,} bytes")
         return _read(path.read_bytes())
     except (OSError, ValueError, MemoryError) as error:
         raise ModuleError(

@@ -32,7 +32,7 @@ class Reference:
         source: Key of ``SOURCES``.
         name: What the source looks up: a handle, a name or a path, without the options.
         options: What follows ``@``.
-        trust: Load the network even if it may reach for files, the network or programs.
+        trust: Load the network even if it may access files, the network or other programs.
     """
 
     text: str

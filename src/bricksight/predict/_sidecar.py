@@ -143,7 +143,8 @@ def _read(path: Path) -> Sidecar:
             f"{path} does not describe a model file: {error}. Export the file again."
         ) from error
     known = {one.name: content[one.name] for one in fields(Sidecar) if one.name in content}
-    spec = {one.name: content["input"][one.name] for one in fields(InputSpec)}
+    given = content["input"]
+    spec = {one.name: given[one.name] for one in fields(InputSpec) if one.name in given}
     layers = {
         name: content["layers"][name]
         for name in ("input_layer", "output_layer")

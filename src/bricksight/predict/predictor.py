@@ -54,8 +54,8 @@ class Predictor:
             model: what ``retrain`` wrote, or a file that ``export`` wrote.
             runtime: one of ``RUNTIMES``; by default "litert" for a bundle, and what a file is for.
             threads: how many cores one photo may use; all of them by default.
-            trust: run a TensorFlow or Keras model even if it may reach for files, the network or
-                programs; see docs/security.md.
+            trust: run a TensorFlow or Keras model even if it may access files, the network or
+                other programs; see docs/security.md.
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
@@ -116,7 +116,7 @@ class Predictor:
             input_mean: subtracted from the pixels of 0 to 255; 128 for retrain.py's InceptionV3 and
                 MobileNetV1.
             input_std: what they are divided by then; 128 for these two.
-            trust: let operations pass that reach for files, the network or programs.
+            trust: allow operations that access files, the network or other programs.
 
         Raises:
             BundleError: the files cannot be read, or do not belong together.

@@ -15,8 +15,9 @@ from bricksight.bundle import Bundle, Head
 from bricksight.config import RetrainConfig
 from bricksight.errors import BundleError, ConfigError, OutputError
 from bricksight.export import build_classifier
-from bricksight.features import default_cache_path
+from bricksight.features import CACHE_FILE, default_cache_path
 from bricksight.modules import Module, frozen_graph
+from bricksight.retrain._training import checkpoint_file
 
 BUNDLE_FILES = {
     "frozen_graph": "output_graph.pb",
@@ -42,7 +43,7 @@ def try_outputs(config: RetrainConfig) -> None:
     if config.intermediate_store_frequency:
         folders["intermediate_output_graphs_dir"] = config.intermediate_output_graphs_dir
     files = {name: getattr(config, name) for name in ("output_graph", "output_labels")}
-    files["checkpoint_path"] = config.checkpoint_path and kept_as(config.checkpoint_path)
+    files["checkpoint_path"] = config.checkpoint_path and checkpoint_file(config.checkpoint_path)
     _require_apart({"out": config.out, "saved_model_dir": saved_model, **files})
     if saved_model is not None:
         with writing(saved_model):
@@ -66,11 +67,6 @@ def _require_apart(places: dict[str, Path | None]) -> None:
         other = seen.setdefault(place.absolute(), name)
         if other != name:
             raise ConfigError(f"--{other} and --{name} are both {place}. Name another for one.")
-
-
-def kept_as(checkpoint_path: Path) -> Path:
-    """Returns the file of a checkpoint."""
-    return checkpoint_path.with_name(f"{checkpoint_path.name}.npz")
 
 
 @contextlib.contextmanager
@@ -117,8 +113,8 @@ def kept_elsewhere(write: Callable[[Path], None], out: Path, error: OutputError)
                 write(part)
             return OutputError(f"{error} The trained model is complete in {place}; move it.")
     return OutputError(
-        f"{error} The model could not be kept in {cache_root()} either. Free space there; the same "
-        "command with --resume then takes less time, as far as the cache could be written."
+        f"{error} The model could not be kept in {cache_root()} either. Free space there, and run "
+        "the same command with --resume; what the cache holds is not computed again."
     )
 
 
@@ -227,4 +223,4 @@ def cache_path_of(config: RetrainConfig) -> Path:
         return default_cache_path()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    return folder / "features.sqlite"
+    return folder / CACHE_FILE

@@ -10,7 +10,7 @@ import numpy as np
 from bricksight import images
 from bricksight._text import counted
 from bricksight.config import InputSpec, SourceConfig
-from bricksight.dataset import Dataset, Record, suggest_group_by, unreadable_files
+from bricksight.dataset import Dataset, Record, suggested_groups, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
 from bricksight.images import Cutouts
@@ -277,13 +277,9 @@ def _widths(module: Module) -> tuple[int, ...]:
 
 
 def _suggest_groups(data: Dataset) -> None:
-    suggestion = None if data.split.group_by else suggest_group_by(data.records)
-    if suggestion:
-        _LOGGER.warning(
-            "File names look like several photos of one object, which may be on both sides of the "
-            "split and make the test too good. Keep them together: --group_by '%s'",
-            suggestion,
-        )
+    """Says before the training what stands beside the accuracy after it."""
+    for problem in suggested_groups(data.records, data.split):
+        _LOGGER.warning("%s", problem.message)
 
 
 def _without_bad_outliers(data: Dataset, found: FeatureSet, source: SourceConfig) -> Dataset:

@@ -46,9 +46,14 @@ class Training:
     def checkpoint(self, key: str) -> Checkpoint:
         """Returns where the training of this key is kept."""
         path = self.checkpoint_path or cache_dir("checkpoints") / key[:16]
-        kept = Checkpoint(path.with_name(f"{path.name}.npz"), key, resume=self.resume)
+        kept = Checkpoint(checkpoint_file(path), key, resume=self.resume)
         self.checkpoints.append(kept)
         return kept
+
+
+def checkpoint_file(path: Path) -> Path:
+    """Returns the file in which the training of ``checkpoint_path`` is kept."""
+    return path.with_name(f"{path.name}.npz")
 
 
 def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:

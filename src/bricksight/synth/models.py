@@ -197,7 +197,7 @@ def _require_solid(mesh: Mesh, what: str) -> None:
     if longest < _SMALLEST or furthest > _LARGEST:
         raise LDrawError(
             f"{shortened(what)} is {longest:g} LDU long, up to {furthest:g} from its origin; "
-            f"expected is {_SMALLEST:g} to {_LARGEST:,.0f}. Take another part."
+            f"expected {_SMALLEST:g} to {_LARGEST:,.0f}. Take another part."
         )
     middle = mesh.vertices - mesh.vertices.mean(axis=0)
     axes = np.linalg.eigh(middle.T @ middle)[1]

@@ -171,8 +171,8 @@ def render_folder(out: Path, config: SynthConfig, *, processes: int | None = Non
                 yield len(lines)
         except BrokenProcessPool as error:
             raise OutputError(
-                "A process that renders was ended from outside, perhaps for want of memory. Run "
-                "the command again with fewer --processes; it goes on where it stopped."
+                "A rendering process was killed, perhaps because memory ran out. Run the command "
+                "again with fewer --processes; it continues where it stopped."
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)

@@ -33,9 +33,6 @@ _OF_SUFFIX = {
     ".xml": "openvino",
 }
 
-FOLDERS = MODEL_FOLDERS
-"""File by which a folder is known as a model → name of the runtime."""
-
 
 class Runtime(Protocol):
     """A loaded model file. ``run`` may be called from several threads."""
@@ -65,7 +62,7 @@ def runtime_class(name: str) -> Any:
 
 def is_model_folder(path: Path) -> bool:
     """Returns whether ``path`` is a folder that as a whole is one model."""
-    return any((path / name).is_file() for name in FOLDERS)
+    return any((path / name).is_file() for name in MODEL_FOLDERS)
 
 
 def require_runs(name: str, path: Path) -> None:
@@ -86,12 +83,12 @@ def runtime_of(path: Path) -> str:
     Raises:
         BundleError: it is for none.
     """
-    for name, runtime in FOLDERS.items():
+    for name, runtime in MODEL_FOLDERS.items():
         if (path / name).is_file():
             return runtime
     if path.suffix not in _OF_SUFFIX:
         raise BundleError(
             f"{path} is no model file that bricksight runs; it runs bundles, folders with "
-            f"{' or '.join(FOLDERS)}, and files that end in {', '.join(_OF_SUFFIX)}."
+            f"{' or '.join(MODEL_FOLDERS)}, and files that end in {', '.join(_OF_SUFFIX)}."
         )
     return _OF_SUFFIX[path.suffix]

@@ -86,7 +86,7 @@ class FrozenGraph(Graph):
             input_mean: subtracted from the pixels, which are 0 to 255; by default 0.
             input_std: what they are divided by then; by default 255. Without these two a uint8
                 input takes 0 to 255.
-            trust: let operations pass that reach for files, the network or programs.
+            trust: allow operations that access files, the network or other programs.
 
         Raises:
             BundleError: it is not a graph, has no such nodes, or takes something else than images.
@@ -198,7 +198,7 @@ class _Function(ABC):
         Args:
             path: the file; of a SavedModel the folder, or a file in it.
             threads: not used, as all models of a process share TensorFlow's.
-            trust: let pass what reaches for files, the network or programs.
+            trust: allow what accesses files, the network or other programs.
 
         Raises:
             BundleError: it is not such a model.
@@ -250,13 +250,12 @@ class Keras(_Function):
 
     file_name = "exports/model.keras"
     format_name = "keras"
-    _what = "a model that Keras can load"
 
     def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
         tf = require_tensorflow()
-        if not trust:
-            require_standard_layers(path)
         with loading(path, "a model that Keras can load") as readable:
+            if not trust:
+                require_standard_layers(path)
             model = tf.keras.models.load_model(readable, compile=False, safe_mode=not trust)
             entrance = only(path, "input", model.inputs, attrgetter("name"))
             only(path, "output", model.outputs, attrgetter("name"))

@@ -31,7 +31,7 @@ class TensorFlowJs(Graph):
         Args:
             path: the graph model.
             threads: how many threads one operation may use.
-            trust: let operations pass that reach for files, the network or programs.
+            trust: allow operations that access files, the network or other programs.
 
         Raises:
             BundleError: it is not a graph model with one input and one output, or its weights are

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._files import cache_dir, replacing
-from bricksight.errors import CacheError
+from bricksight._files import cache_dir, give_up_cache, replacing
+from bricksight.errors import CacheError, OutputError
 from bricksight.synth.ldraw.part import LDrawPart
 from bricksight.synth.mesh import Mesh
 
@@ -101,11 +101,7 @@ def read_entry(path: Path) -> Entry | None:
 
 
 def write_entry(path: Path, entry: Entry) -> None:
-    """Writes an entry; a reader sees the whole of it or none.
-
-    Raises:
-        CacheError: it cannot be written.
-    """
+    """Writes an entry, whole or not at all; the process goes on without a cache that is full."""
     part = entry.part
     about = {name: getattr(part, name) for name in (*_WORDS, *_LISTS)}
     about |= {"names": entry.names, "digest": entry.digest}
@@ -118,11 +114,8 @@ def write_entry(path: Path, entry: Entry) -> None:
                 colour_codes=part.colour_codes,
                 **arrays,
             )
-    except OSError as error:
-        raise CacheError(
-            f"{path} cannot be written ({error.strerror or error}). Make room, or set "
-            "BRICKSIGHT_CACHE_DIR to another folder."
-        ) from error
+    except OutputError as error:
+        give_up_cache(error)
 
 
 def _checked(array: np.ndarray, dtype: type) -> np.ndarray:

@@ -104,7 +104,7 @@ def direct_colour(code: int) -> LDrawColour | None:
 def _error(name: str, line: int, found: str) -> LDrawError:
     return LDrawError(
         f"{name}, line {line}: {shortened(found)}. "
-        "Expected is '0 !COLOUR name CODE x VALUE #RRGGBB "
+        "Expected '0 !COLOUR name CODE x VALUE #RRGGBB "
         "EDGE #RRGGBB [ALPHA a] [LUMINANCE l] [finish]'. Correct the line, or fetch the file again."
     )
 

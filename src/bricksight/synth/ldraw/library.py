@@ -191,7 +191,7 @@ class Library:
         if colour is None:
             raise LDrawError(
                 f"The colour {code} is not defined in the library {self.root}. "
-                "Expected is a code of LDConfig.ldr, or 0x2RRGGBB."
+                "Expected a code of LDConfig.ldr, or 0x2RRGGBB."
             )
         return colour
 

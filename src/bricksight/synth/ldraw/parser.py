@@ -294,7 +294,7 @@ class _Parser:
 
     def _error(self, found: str, expected: str) -> LDrawError:
         return LDrawError(
-            f"{self.name}, line {self.line}: {shortened(found)}; expected is {expected}. "
+            f"{self.name}, line {self.line}: {shortened(found)}; expected {expected}. "
             "Correct the line, or fetch the file again."
         )
 

@@ -75,7 +75,7 @@ def open_storage(root: Path) -> Storage:
             return Storage(candidate, files)
     what = "holds no file parts/….dat" if root.exists() else "does not exist"
     raise LDrawError(
-        f"{root} {what}; expected is a library of LDraw parts, a folder with 'parts' and 'p' or "
+        f"{root} {what}; expected a library of LDraw parts, a folder with 'parts' and 'p' or "
         "complete.zip. Get it from https://library.ldraw.org/library/updates/complete.zip."
     )
 
@@ -144,7 +144,7 @@ def _read_packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: str) -> 
     _check_size(path, info.file_size)
     if info.compress_type not in _PACKED:
         raise LDrawError(
-            f"{shortened(path)} is packed by method {info.compress_type} of zip; expected is "
+            f"{shortened(path)} is packed by method {info.compress_type} of zip; expected "
             "deflate, as in complete.zip. Pack the archive again."
         )
     try:
