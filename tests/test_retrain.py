@@ -147,7 +147,6 @@ def test_metrics_json__keys_and_figures(tiny_run: RetrainResult) -> None:
         "history",
         "seconds",
         "versions",
-        "warnings",
     }
     counts = tiny_run.bundle.manifest.data["num_photos"].values()
     for side, bucket in (("test", "testing"), ("validation", "validation")):
