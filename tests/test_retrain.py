@@ -66,6 +66,7 @@ def again(run: RetrainResult, out: Path, **changes: Any) -> RetrainResult:
     settings = {
         "image_dir": run.findings.data.image_dir,
         "tfhub_module": run.findings.compiled.module.reference,
+        "false_alarm_rate": run.findings.settings["retrain"]["false_alarm_rate"],
         "out": out,
         **changes,
     }
