@@ -14,6 +14,7 @@ from bricksight.modules import _archive
 from bricksight.modules._archive import download_and_unpack, unpack
 from bricksight.modules._download import DownloadError
 from file_server import Answer, FileServer, serving
+from small_disk import no_file_larger_than
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
@@ -262,3 +263,14 @@ def test_download_and_unpack__folder_that_cannot_be_written(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DownloadError, match=r"cannot be written"):
         download_and_unpack(f"{server.url}/m", tmp_path / "file" / "m", missing_in=missing_in)
+
+
+def test_download_and_unpack__a_full_disk_is_told_once(server: FileServer, tmp_path: Path) -> None:
+    packed, one = io.BytesIO(), member("saved_model.pb")
+    one.size = 100_000
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        tar.addfile(one, io.BytesIO(bytes(one.size)))
+    server.answers["/m"] = [Answer(packed.getvalue())]
+    with no_file_larger_than(50_000), pytest.raises(DownloadError) as caught:
+        download_and_unpack(f"{server.url}/m", tmp_path / "m", missing_in=missing_in)
+    assert str(caught.value) == f"{tmp_path / 'm'} cannot be written (File too large)"

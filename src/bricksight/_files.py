@@ -52,7 +52,7 @@ def writing(place: Path | str) -> Iterator[None]:
 
 def _refused(place: Path | str, number: int, reason: str) -> OutputError:
     refused = OutputError(f"{place} cannot be written ({reason}). {advice_on(number)}")
-    refused.place, refused.number, refused.reason = str(place), number, reason
+    refused.place, refused.number, refused.strerror = str(place), number, reason
     return refused
 
 
@@ -142,7 +142,7 @@ def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
         yield
     except OutputError as error:
         if error.place and Path(error.place).is_relative_to(holder):
-            raise _refused(path, error.number, error.reason) from error
+            raise _refused(path, error.number, error.strerror or "") from error
         raise
 
 
@@ -228,7 +228,7 @@ class _Cache:
         """Switches to a temporary folder and warns; does nothing the second time."""
         if self._is_given_up:
             return
-        reason = getattr(error, "reason", "") or getattr(error, "strerror", "") or error
+        reason = getattr(error, "strerror", "") or error
         _LOGGER.warning(
             "The cache folder %s cannot be written (%s). This run goes on without it. Free space "
             "there, or set BRICKSIGHT_CACHE_DIR to another folder.",

@@ -32,13 +32,12 @@ class OutputError(BricksightError, OSError):
     """A file or folder cannot be written: no permission, a full disk, a place that is taken.
 
     Attributes:
-        place: What was to be written; empty where the message says more than ``reason``.
-        reason: The system's words.
+        place: What was to be written; empty if the message says more than ``strerror``.
+        strerror: The system's message.
         number: The system's errno.
     """
 
     place: str = ""
-    reason: str = ""
     number: int = 0
 
 

@@ -25,7 +25,7 @@ class Comparing:
 
     Attributes:
         data: Also measure accuracy on these photos, one sub-folder a class.
-        bucket: "all" of these photos, or one side of the split.
+        bucket: "all" of these photos, or those of one split.
         runtime: Only files that these run, such as litert,onnxruntime.
         threads: Cores a file may use, such as 1,2 to measure both; all of them by default.
         batch: Photos at a time when throughput is measured.
@@ -118,7 +118,7 @@ def benchmark(
 def _photos(
     models: Sequence[Path], comparing: Comparing, split: SplitAsNamed
 ) -> "Sequence[Record]":
-    """Returns the photos for accuracy; several bundles are measured on the first one's side."""
+    """Returns the photos for accuracy; several bundles are measured on the split of the first."""
     from bricksight.benchmark import find_models
     from bricksight.bundle import open_bundle
     from bricksight.dataset import scan

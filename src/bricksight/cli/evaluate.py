@@ -25,7 +25,7 @@ class Measuring:
     """What is measured, and how it is told.
 
     Attributes:
-        bucket: "all" photos, or one side of the split.
+        bucket: "all" photos, or those of one split.
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; litert by default.
         report: Also write the report to this HTML file.
@@ -75,7 +75,7 @@ def evaluate(
     """Measures a model on a folder of photos, one sub-folder a class; one class will do.
 
     Photos that the model was trained on give figures that are too good. Name another folder, or
-    the side of the split that was kept for the test: --bucket testing.
+    the split that was kept for testing: --bucket testing.
 
     Args:
         model: The model folder, or a file that export wrote.
