@@ -66,6 +66,7 @@ def again(run: RetrainResult, out: Path, **changes: Any) -> RetrainResult:
     settings = {
         "image_dir": run.findings.data.image_dir,
         "tfhub_module": run.findings.compiled.module.reference,
+        "false_alarm_rate": run.findings.settings["retrain"]["false_alarm_rate"],
         "out": out,
         **changes,
     }
@@ -484,7 +485,7 @@ def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_views"] == {}
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
-    assert "rendered_test" in [problem.kind for problem in run.findings.data.problems]
+    assert "rendered_test" in [warning.kind for warning in run.findings.warnings]
 
 
 def test_recipe__ignores_colours_where_told(tiny_run: RetrainResult, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ class LiteRT:
             outputs = self._interpreter.get_output_details()
         self._input = _quantisable(path, "input", only(path, "input", inputs, _name_of))
         self._output = _quantisable(path, "output", only(path, "output", outputs, _name_of))
+        _require_rows(path, self._output)
         scale, _ = self._input["quantization"]
         shape = [None if size < 0 else int(size) for size in self._input["shape_signature"]]
         found = image_input(path, shape, np.float32 if scale else self._input["dtype"])
@@ -76,6 +77,17 @@ def _quantisable(path: Path, what: str, details: dict[str, Any]) -> dict[str, An
             "expected float32, or uint8 or int8 with a scale."
         )
     return details
+
+
+def _require_rows(path: Path, output: dict[str, Any]) -> None:
+    """Refuses what cannot be a row of probabilities for each image."""
+    is_number = output["dtype"] is np.float32 or output["quantization"][0]
+    if len(output["shape"]) != 2 or not is_number:
+        raise BundleError(
+            f"{path} gives {np.dtype(output['dtype']).name} of the shape "
+            f"{output['shape'].tolist()}; expected (num_images, num_classes) of float32, or of "
+            "uint8 or int8 with a scale."
+        )
 
 
 def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
