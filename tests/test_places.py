@@ -108,9 +108,11 @@ def test_new_folder__another_process_is_refused_at_once_and_may_have_it_afterwar
 @posix_only
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_new_folder__a_signal_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    code = "from bricksight.cli._process import ending_cleanly\n"
+    # Whoever runs the tests may ignore signals, as nohup does; a child inherits that.
+    code = f"import signal; signal.signal({number}, signal.SIG_DFL)\n"
+    code += "from bricksight.cli._process import ending_cleanly\n"
     code += "ending = ending_cleanly(); ending.__enter__()\n"
-    code += "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     with another_process(code + IN_A_NEW_FOLDER, tmp_path) as process:
         assert names(tmp_path)
         process.send_signal(number)
