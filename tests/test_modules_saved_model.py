@@ -201,7 +201,7 @@ def test_keras_file__network_and_features(tmp_path: Path) -> None:
 def test_keras_file__that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "tiny.keras"
     path.write_bytes(b"not a zip file")
-    with pytest.raises(ModuleError, match=r"is no Keras file"):
+    with pytest.raises(ModuleError, match=r"is no \.keras file of Keras 3: "):
         resolve(str(path))
 
 

@@ -55,7 +55,7 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
         if not isinstance(error, _OF_PYTHON) and library not in _LIBRARIES:
             raise
         if isinstance(error, OSError) and error.strerror:
-            raise kind(f"{source} cannot be read: {error.strerror}.") from error
+            raise kind(f"{error.filename or source} cannot be read: {error.strerror}.") from error
         raise kind(f"{source} {problem}: {_reason(error)}") from error
 
 
