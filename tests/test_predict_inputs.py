@@ -232,6 +232,7 @@ def test_predict__top_k_is_a_number_from_one_on(predictor: Predictor, top_k: Any
         ("a\0b", {}),
         ("model", {"threads": 0}),
         ("model", {"threads": "2"}),
+        ("model", {"trust": "no"}),
         ("model", {"runtime": "litter"}),
         ("model", {"runtime": ["litert"]}),
         ("nothing", {}),
