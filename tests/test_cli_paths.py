@@ -194,6 +194,14 @@ def test_named_photos__a_folder_that_cannot_be_listed_is_told(working_folder: Pa
     assert "locked: cannot be read" in complaints[0]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_named_photos__a_pipe_among_photos_is_told(working_folder: Path) -> None:
+    os.mkfifo(working_folder / "red" / "pipe.jpg")
+    named, complaints = photos("red")
+    assert named == ["red/1.jpg"]
+    assert complaints == [f"{Path('red/pipe.jpg')}: not a file: it is a pipe, a socket or a device"]
+
+
 # Lists on standard input.
 
 NAMES = ["a.jpg", "b c.jpg", " lead.jpg", "d\u2028e.jpg", "f\x0cg.jpg", "h\x85i.jpg", "ä.jpg"]

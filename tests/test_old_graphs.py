@@ -1,5 +1,6 @@
 """Frozen graphs of retrain.py's and others: what they take decides what they are given."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,10 @@ def test_from_graph__the_size_that_the_graph_leaves_open(folder: Path) -> None:
         ("float32", {"input_std": 0}, "--input_std is 0"),
         ("float32", {"input_mean": float("nan")}, "--input_mean is nan"),
         ("float32", {"input_mean": "128"}, "--input_mean is '128'"),
+        ("float32", {"input_mean": 1e300}, "values that float32 cannot hold"),
+        ("float16", {"input_std": 1e-3}, "values that float16 cannot hold"),
+        ("float32", {"threads": 0}, "threads is 0"),
+        ("float32", {"trust": "no"}, "trust is 'no'"),
         ("open", {"input_size": 4}, "--input_size is 4"),
         ("open", {"input_size": "big"}, "--input_size is 'big'"),
         ("labels", {}, "cannot be read: No such file"),
@@ -185,6 +190,30 @@ def test_from_graph__what_does_not_fit_is_explained(
 ) -> None:
     with pytest.raises(BricksightError, match=reason):
         given(folder, name, **options)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("which", ["graph", "labels"])
+def test_from_graph__a_pipe_is_not_waited_for(folder: Path, tmp_path: Path, which: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    files = {"graph": folder / "float32.pb", "labels": folder / "labels.txt"}
+    with pytest.raises(BundleError, match="no regular file"):
+        Predictor.from_graph(**files | {which: tmp_path / "pipe"})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model", "--input_size", "64"], "--input_size is for a frozen graph"),
+        (["model", "--input_mean", "0"], "--input_mean is for a frozen graph"),
+        (["--graph", "g.pb", "--labels", "l.txt", "--runtime", "keras"], "--runtime is 'keras'"),
+    ],
+)
+def test_classify__options_that_nothing_would_heed_are_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["classify", *words, "photo.jpg"]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"", b"no graph", b"\x0a\x10 no graph at all", None])

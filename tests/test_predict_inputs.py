@@ -240,3 +240,8 @@ def test_predict__top_k_is_a_number_from_one_on(predictor: Predictor, top_k: Any
 def test_predictor__odd_arguments_are_named(model: Any, options: dict[str, Any]) -> None:
     with pytest.raises(BricksightError):
         Predictor(model, **options)
+
+
+def test_predictor__trust_is_true_or_false_and_no_word() -> None:
+    with pytest.raises(ConfigError, match="trust is 'no'; it must be True or False"):
+        Predictor("model", trust="no")  # type: ignore[arg-type]

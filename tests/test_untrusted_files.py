@@ -246,6 +246,21 @@ def test_sidecar__says_what_was_written(lone: Path) -> None:
     require_as_written(lone, described)
 
 
+def test_sidecar__a_photo_where_the_model_belongs_is_no_model(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"pixels")
+    with pytest.raises(BundleError, match="is no model file that bricksight runs"):
+        read_sidecar(photo)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_sidecar__a_pipe_where_the_model_belongs_is_told(lone: Path) -> None:
+    lone.unlink()
+    os.mkfifo(lone)
+    with pytest.raises(BundleError, match="is a pipe, a socket or a device"):
+        read_sidecar(lone)
+
+
 @pytest.mark.parametrize("name", ["model.xml", "model.bin"])
 def test_sidecar__changed_weights_are_refused(lone: Path, name: str) -> None:
     (lone.parent / name).write_bytes(b"others")

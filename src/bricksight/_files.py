@@ -246,6 +246,23 @@ def remove_left_behind_in_cache() -> int:
     return sum(remove_if_left_behind(folder) for folder in held)
 
 
+def read_whole(path: Path, *, most_bytes: int) -> bytes:
+    """Returns the bytes of a regular file; a pipe is waited for and a device read without end.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is a pipe, a device or the like, or larger than ``most_bytes``.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder tells that it is one
+        raise ValueError("it is no regular file")
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"it is larger than {most_bytes >> 20} MiB")
+    return content
+
+
 def sha256_of(path: Path) -> str:
     """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     digest = hashlib.sha256()

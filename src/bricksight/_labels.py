@@ -3,8 +3,10 @@
 import codecs
 from pathlib import Path
 
+from bricksight._files import read_whole
 from bricksight.errors import BundleError
 
+_MOST_BYTES = 32 << 20
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -18,7 +20,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
         BundleError: it cannot be read, holds no label, or a line of it is no label.
     """
     try:
-        content = path.read_bytes()
+        content = read_whole(path, most_bytes=_MOST_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
     except OSError as error:
         raise BundleError(
@@ -28,6 +30,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise BundleError(
             f"The labels file {path} is not text in UTF-8 ({error}). Save it as UTF-8."
         ) from error
+    except ValueError as error:
+        raise BundleError(f"The labels file {path} cannot be read ({error}).") from error
     labels = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
     if labels == [""]:
         raise BundleError(f"The labels file {path} is empty; it must have one label a line.")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bricksight._files import read_whole
+
 MOST_BYTES = 32 << 20
 MOST_LEVELS = 50
 
@@ -18,13 +20,7 @@ def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
         ValueError: it is no JSON, or JSON that no bricksight writes: larger than ``most_bytes``,
             nested deeper than ``MOST_LEVELS``, with the same key twice, or text that is none.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for without end
-        raise ValueError("it is no regular file")
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"it is larger than {most_bytes >> 20} MiB")
-    return parse_json(content)
+    return parse_json(read_whole(path, most_bytes=most_bytes))
 
 
 def parse_json(content: bytes) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from bricksight._text import some
-from bricksight._walk import Found, Walker, photos_below
+from bricksight._walk import Found, Walker, is_photo_name, photos_below
 from bricksight.cli._values import STDIN
 from bricksight.errors import ConfigError, DataError
 
@@ -89,6 +89,8 @@ def _photos_in(folder: Path, complain: Complain) -> list[Path]:
 def _tell_unreadable(folder: Path, found: Found, complain: Complain) -> None:
     for path, reason in found.unreadable.items():
         complain(folder / path, f"cannot be read: {reason}")
+    for path in filter(is_photo_name, found.special_files):
+        complain(folder / path, "not a file: it is a pipe, a socket or a device")
 
 
 def _matching(pattern: Path, complain: Complain) -> list[Path]:

@@ -3,7 +3,7 @@
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
@@ -99,14 +99,20 @@ class OldGraph:
     input_mean: float | None = None
     input_std: float | None = None
 
-    def open(self, *, trust: bool) -> "Predictor | None":
+    def open(self, answering: Answering) -> "Predictor | None":
         """Returns the model, ``None`` if no files are named."""
         from bricksight.predict import Predictor
 
         if self.graph is None and self.labels is None:
+            self._require_unused()
             return None
         if self.graph is None or self.labels is None:
             raise ConfigError("--graph and --labels belong together; one of them is missing.")
+        if answering.runtime not in (None, "tensorflow"):
+            raise ConfigError(
+                f"--runtime is {answering.runtime!r}, but --graph is run by tensorflow. Leave it "
+                "out."
+            )
         return Predictor.from_graph(
             self.graph,
             self.labels,
@@ -115,8 +121,18 @@ class OldGraph:
             input_size=self.input_size,
             input_mean=self.input_mean,
             input_std=self.input_std,
-            trust=trust,
+            threads=answering.threads,
+            trust=answering.trust,
         )
+
+    def _require_unused(self) -> None:
+        """Refuses options of old graphs where none is named: nothing would heed them."""
+        given = [one.name for one in fields(self) if getattr(self, one.name) != one.default]
+        if given:
+            raise ConfigError(
+                f"--{given[0]} is for a frozen graph of retrain.py, named by --graph and --labels. "
+                "A model folder says itself how photos are prepared; leave it out."
+            )
 
 
 def classify(
@@ -140,7 +156,7 @@ def classify(
     """
     from bricksight.predict import Predictor
 
-    predictor, photos = old.open(trust=answering.trust), paths
+    predictor, photos = old.open(answering), paths
     if predictor is None:
         if not paths:
             raise ConfigError("A model folder and photos are needed: classify BUNDLE PHOTO...")

@@ -14,6 +14,7 @@ from bricksight._version import __version__
 from bricksight.bundle import Bundle, bundle_around, open_bundle
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError
+from bricksight.predict.runtimes import runtime_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +77,14 @@ def read_sidecar(path: Path) -> Sidecar:
             f"{path} does not exist. Name a bundle, the folder that `bricksight retrain` prints "
             "last, or a file that `bricksight export` wrote."
         )
+    if not path.is_file() and not path.is_dir():
+        raise BundleError(f"{path} is a pipe, a socket or a device; expected a model file.")
     beside = sidecar_path(path)
     if beside.is_file():
         return _read(beside)
     if (folder := bundle_around(path)) is not None:
         return of_bundle(open_bundle(folder), path.name)
+    runtime_of(path)  # what is no model, such as a photo named first, needs no labels
     raise BundleError(
         f"Nothing tells the labels of {path}: there is no {beside.name} beside it, which "
         "bricksight export writes, and it lies in no bundle. Copy the two together, or export it "

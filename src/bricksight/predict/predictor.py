@@ -65,9 +65,7 @@ class Predictor:
             MissingPackageError: the runtime is not installed.
         """
         path = input_path(model, "The model")
-        if threads is not None:
-            require_count("threads", threads)
-        require_threads(threads, name="threads")
+        _require_settings(threads=threads, trust=trust)
         if path.is_dir() and not is_model_folder(path):
             name = "litert" if runtime is None else runtime
             kind, bundle = runtime_class(name), open_bundle(path)
@@ -101,6 +99,7 @@ class Predictor:
         input_size: int | None = None,
         input_mean: float | None = None,
         input_std: float | None = None,
+        threads: int | None = None,
         trust: bool = False,
     ) -> "Predictor":
         """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
@@ -116,6 +115,7 @@ class Predictor:
             input_mean: subtracted from the pixels of 0 to 255; 128 for retrain.py's InceptionV3 and
                 MobileNetV1.
             input_std: what they are divided by then; 128 for these two.
+            threads: how many cores one photo may use; all of them by default.
             trust: allow operations that access files, the network or other programs.
 
         Raises:
@@ -124,10 +124,12 @@ class Predictor:
             ConfigError: an argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
+        _require_settings(threads=threads, trust=trust)
         path = input_path(graph, "The graph")
         known = read_labels(labels)
         runtime = FrozenGraph(
             path,
+            threads=threads,
             input_layer=input_layer,
             output_layer=output_layer,
             input_mean=input_mean,
@@ -373,3 +375,11 @@ def _file_of(bundle: Bundle, kind: Any) -> Path:
             f"Write it: {command}"
         )
     return bundle.file(kind.file_name)
+
+
+def _require_settings(*, threads: int | None, trust: bool) -> None:
+    if threads is not None:
+        require_count("threads", threads)
+    require_threads(threads, name="threads")
+    if not isinstance(trust, bool):  # "no" would be taken for yes
+        raise ConfigError(f"trust is {trust!r}; it must be True or False.")

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._files import read_whole
 from bricksight._optional import require_tensorflow
 from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_model
 from bricksight._untrusted.keras_files import require_standard_layers
 from bricksight.errors import BundleError, ConfigError
 from bricksight.predict.runtimes._images import ImageInput, image_input, only
 from bricksight.predict.runtimes._loading import loading
+
+_MOST_BYTES = 2 << 30
+"""Of a serialized protocol buffer."""
 
 
 class Graph:
@@ -98,7 +102,7 @@ class FrozenGraph(Graph):
         images, answers = _tensor_name(input_layer), _tensor_name(output_layer)
         is_scaled = input_mean is not None or input_std is not None
         with loading(path, "a frozen TensorFlow graph"):
-            graph_def.ParseFromString(path.read_bytes())
+            graph_def.ParseFromString(read_whole(path, most_bytes=_MOST_BYTES))
             if not trust:
                 require_pure_graph(graph_def, path)
             _require_nodes(path, graph_def, images, answers)
@@ -178,7 +182,13 @@ def _scaled(path: Path, images: ImageInput, mean: float | None, std: float | Non
                 f"--input_{name} is {value!r}; it must be a finite number"
                 f"{' other than 0' if name == 'std' else ''}."
             )
-    return replace(images, scale=255 / std, offset=-mean / std)
+    scale, offset = 255 / std, -mean / std
+    if max(abs(scale), abs(offset), abs(scale + offset)) > float(np.finfo(images.dtype).max):
+        raise ConfigError(
+            f"--input_mean {mean} and --input_std {std} give values that {images.dtype} cannot "
+            "hold: (pixels of 0 to 255 - mean) / std."
+        )
+    return replace(images, scale=scale, offset=offset)
 
 
 def _tensor_name(layer: str) -> str:
