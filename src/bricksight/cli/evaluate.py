@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import numpy as np
 
+from bricksight._text import counted, percent
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
 from bricksight.config import Layout, SplitConfig
@@ -72,7 +73,7 @@ def evaluate(
     measuring: Annotated[Measuring, _MEASURING] = Measuring(),
     split: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
-    """Measures a model on a folder of photos, one sub-folder a class; one class will do.
+    """Measure a model on a folder of photos, one sub-folder a class; one class will do.
 
     Photos that the model was trained on give figures that are too good. Name another folder, or
     the side of the split that was kept for the test: --bucket testing.
@@ -144,7 +145,21 @@ def evaluate(
     print_marked(console, summaries(problems, where="--json"))
     console.print(found.statement, soft_wrap=True)
     print_marked(console, [warning.message for warning in warnings])
+    if predictor.unknown_threshold is not None:
+        console.print(_answered(found, predictor.unknown_threshold), soft_wrap=True)
     return 0
+
+
+def _answered(found: "Evaluation", threshold: float) -> str:
+    """Returns how many photos get an answer, and how good these are."""
+    answered = found.answered(threshold)
+    text = (
+        f'Answers below {percent(threshold)} are given as "unknown": {answered.count:,} of '
+        f"{counted(found.num_images, 'photo')} get an answer"
+    )
+    if answered.accuracy is not None:
+        text += f", and {percent(answered.accuracy)} of these are right"
+    return f"{text}."
 
 
 def photos_of(data: "Dataset", bucket: str) -> "Sequence[Record]":
