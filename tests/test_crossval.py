@@ -127,7 +127,7 @@ def test_crossval__measures_each_photo_once_a_seed(
     assert main([*argv.split(), "--quiet"]) == 0
     shown = capsys.readouterr().out
     assert "24 photos of 3 classes, 2 seeds" in shown
-    assert f"Right: {100 * np.mean(result.accuracies):.1f} % (" in shown
+    assert f"Accuracy: {100 * np.mean(result.accuracies):.1f} % (" in shown
 
 
 @pytest.mark.tf

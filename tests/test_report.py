@@ -213,7 +213,7 @@ def test_report__only_the_surest_mistakes_are_shown(tmp_path: Path):
 def test_report__without_mistakes(tmp_path: Path):
     evaluation = perfect_evaluation(["a", "b"], num_images=200)
     page = page_of(ReportContent(title="T", evaluation=evaluation, image_dir=tmp_path), tmp_path)
-    assert "Every test photo was answered rightly." in page.text
+    assert "Every test photo was classified correctly." in page.text
     assert "Most confused pairs" not in page.text
     assert "The test is small" not in page.text
 

@@ -380,7 +380,9 @@ def test_retrain__says_on_the_terminal_how_many_are_refused(
     print_result(result)
     told = capsys.readouterr().out
     assert re.search(
-        r"Unknown: \d of \d+ photos \(.* %\) of known classes, \d+ of \d+ photos", told
+        r'Answered "unknown": \d of \d+ photos \(.* %\) of known classes, where '
+        r"--false_alarm_rate asks for at most 5 %; \d+ of \d+ photos",
+        told,
     )
     assert result.findings.outliers_refused is not None
     assert result_json(result)["outliers_refused"] == result.findings.outliers_refused.share > 0.8

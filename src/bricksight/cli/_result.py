@@ -1,5 +1,6 @@
 """What ``retrain`` and ``demo`` say at the end, and how commands show problems and warnings."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -54,7 +55,9 @@ def print_result(result: RetrainResult) -> None:
     console.print(f"Test: {findings.test.statement}", soft_wrap=True)
     print_marked(console, [warning.message for warning in findings.warnings])
     if findings.unknown_threshold is not None:
-        console.print(_unknown(findings))
+        console.print(_unknown(findings), soft_wrap=True)
+    folder = shlex.quote(str(result.bundle.path))
+    console.print(f"Classify photos: bricksight classify {folder} PHOTO...", soft_wrap=True)
     console.print(f"Report: {result.bundle.path / 'report.html'}", soft_wrap=True)
     console.print(str(result.bundle.path), soft_wrap=True)
 
@@ -66,8 +69,12 @@ def print_marked(console: Console, messages: Sequence[str]) -> None:
 
 
 def _unknown(findings: Findings) -> str:
-    """Returns how many photos are answered "unknown"."""
-    text = f"Unknown: {findings.known_refused.statement} of known classes"
+    """Returns how many photos are answered "unknown", and how many were meant to be."""
+    rate = findings.settings["retrain"]["false_alarm_rate"]
+    text = (
+        f'Answered "unknown": {findings.known_refused.statement} of known classes, where '
+        f"--false_alarm_rate asks for at most {rate:g} %"
+    )
     if findings.outliers_refused is not None:
-        text += f", {findings.outliers_refused.statement} of none of the classes"
+        text += f"; {findings.outliers_refused.statement} of none of the classes"
     return f"{text}."

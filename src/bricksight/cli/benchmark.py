@@ -77,7 +77,7 @@ def benchmark(
         SplitAsNamed | None, panel("Split (with --bucket, by default that of the training)")
     ] = None,
 ) -> int:
-    """Compares the files of a model: cold start, latency, throughput, memory, size, accuracy.
+    """Compare the files of a model: cold start, latency, throughput, memory, size, accuracy.
 
     A bundle stands for each of its files that an installed runtime executes. Each file is measured
     in a process of its own, all in turn. Have nothing else running.

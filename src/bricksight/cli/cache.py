@@ -9,7 +9,7 @@ from rich.table import Table
 from bricksight.cli._output import say, say_json
 from bricksight.errors import ConfigError
 
-app = cyclopts.App(name="cache", help="Shows and prunes the features kept between runs.")
+app = cyclopts.App(name="cache", help="Show and prune the features kept between runs.")
 
 _MEGABYTE = 1_000_000
 
@@ -17,7 +17,7 @@ _MEGABYTE = 1_000_000
 @app.default
 @app.command(name="list")
 def list_cache(*, path: Path | None = None, json: bool = False) -> int:
-    """Shows what is kept: a line a network and input.
+    """Show what is kept: a line a network and input.
 
     Args:
         path: The cache file; that of all runs by default.
@@ -50,7 +50,7 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
 def prune(
     *, path: Path | None = None, older_than_days: float | None = None, all: bool = False
 ) -> int:
-    """Deletes features that have not been used for long; they are computed again when needed.
+    """Delete features that have not been used for long; they are computed again when needed.
 
     What killed runs have left in the cache folder goes too.
 

@@ -100,7 +100,7 @@ def camera(
     seeing: Annotated[Seeing, panel("Frames and answers")] = Seeing(),
     keeping: Annotated[Keeping, panel("Window and files")] = Keeping(),
 ) -> int:
-    """Says what a camera or a video shows in its middle, live.
+    """Say what a camera or a video shows in its middle, live.
 
     Keys in the window: q or Escape quits, s saves the framed part as a photo under the label shown,
     1 to 9 under the class of that rank in the list. Train again on what was saved.

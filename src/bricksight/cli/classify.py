@@ -141,7 +141,7 @@ def classify(
     objects: Annotated[Objects, panel("Several photos of one object")] = Objects(),
     old: Annotated[OldGraph, panel("Old graphs")] = OldGraph(),
 ) -> int:
-    """Says what is on photos.
+    """Say what is on photos.
 
     The first path is the model folder, or a file that export wrote, unless --graph names a frozen
     graph of retrain.py's. The others are photos, folders of photos, or patterns such as

@@ -54,7 +54,7 @@ def crossval(
     tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
     augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
 ) -> int:
-    """Measures what retrain would train by cross-validation; no model is written.
+    """Measure what retrain would train by cross-validation; no model is written.
 
     Every photo is answered once a seed by a model that was trained without it and without the other
     photos of its group.
@@ -112,25 +112,25 @@ def _text(result: "CrossvalResult") -> list[str]:
     lines += [f"! {warning.message}" for warning in result.warnings]
     top = [one.top_k_accuracy for one in result.evaluations if one.top_k_accuracy is not None]
     if top:
-        lines.append(f"Among the first {first.top_k}: {spread(top)}")
+        lines.append(f"Top-{first.top_k} accuracy: {spread(top)}")
     if result.group_accuracies:
-        lines.append(f"One answer a group: {spread(result.group_accuracies)}")
+        lines.append(f"Accuracy by group: {spread(result.group_accuracies)}")
     errors = [one.expected_calibration_error for one in result.evaluations]
     lines.append(
         f"Expected calibration error: {spread([one for one in errors if one is not None])}"
     )
     for refused, of in (
-        (result.known_refused, "photos of known classes"),
-        (result.outliers_refused, "held-out photos of none of the classes"),
+        (result.known_refused, "the photos of known classes"),
+        (result.outliers_refused, "the held-out photos of none of the classes"),
     ):
         shares = [one.share for one in refused if one.share is not None]
         if shares:
-            lines.append(f"Unknown, of {of}: {spread(shares)}")
+            lines.append(f'Answered "unknown", of {of}: {spread(shares)}')
     weakest = sorted(
         (one for one in first.classes if one.recall is not None), key=lambda one: one.recall or 0
     )[:5]
     found = ", ".join(f"{one.label} {100 * (one.recall or 0):.0f} %" for one in weakest)
-    lines.append(f"Least often found (first seed): {found}")
+    lines.append(f"Lowest recall (first seed): {found}")
     lines += [
         f"With {point.photos_per_class:.1f} training photos a class: "
         f"{100 * (point.evaluation.accuracy or 0):.1f} %"
@@ -148,7 +148,7 @@ def _text(result: "CrossvalResult") -> list[str]:
 def _accuracy(result: "CrossvalResult") -> str:
     """Returns the accuracy with what is left open by so many photos."""
     first = result.evaluations[0]
-    text = f"Right: {spread(result.accuracies)}"
+    text = f"Accuracy: {spread(result.accuracies)}"
     if first.is_rough:
         text = f"Too few photos for more than a rough figure. {text}"
     if first.accuracy_interval is not None:

@@ -9,7 +9,7 @@ from bricksight.cli._output import say
 
 
 def demo(*, out: Path = Path("demo-bricks")) -> int:
-    """Trains on the sample that the package ships, shows the figures, and classifies a photo.
+    """Train on the sample that the package ships, show the figures, and classify a photo.
 
     Nothing is downloaded: the photos and the pretrained network come with the package.
 
@@ -28,7 +28,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
     with tempfile.TemporaryDirectory() as folder:
         photos = Path(folder) / "sample"
         num_photos = synth.write_sample(photos)
-        say(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as `bricksight sample`")
+        say(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as bricksight sample writes")
         # The network for bricks was trained on renders of these very parts.
         config = RetrainConfig(
             image_dir=photos, out=out, tfhub_module="packaged:efficientnet_lite0"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import numpy as np
 
+from bricksight._text import counted, percent
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
 from bricksight.config import Layout, SplitConfig
@@ -72,7 +73,7 @@ def evaluate(
     measuring: Annotated[Measuring, _MEASURING] = Measuring(),
     split: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
-    """Measures a model on a folder of photos, one sub-folder a class; one class will do.
+    """Measure a model on a folder of photos, one sub-folder a class; one class will do.
 
     Photos that the model was trained on give figures that are too good. Name another folder, or
     the split that was kept for testing: --bucket testing.
@@ -100,7 +101,7 @@ def evaluate(
     if measuring.json:
         say_json(outcome.to_json())
     else:
-        _show(outcome)
+        _show(outcome, predictor.unknown_threshold)
     return 0
 
 
@@ -195,7 +196,7 @@ def _write_report(
     write_report(path, content)
 
 
-def _show(outcome: _Outcome) -> None:
+def _show(outcome: _Outcome, unknown_threshold: float | None) -> None:
     from bricksight.cli._console import stdout_console
     from bricksight.cli._result import print_marked
     from bricksight.dataset import summaries
@@ -204,6 +205,20 @@ def _show(outcome: _Outcome) -> None:
     print_marked(console, summaries(outcome.problems, where="--json"))
     console.print(outcome.evaluation.statement, soft_wrap=True)
     print_marked(console, [warning.message for warning in outcome.warnings])
+    if unknown_threshold is not None:
+        console.print(_answered(outcome.evaluation, unknown_threshold), soft_wrap=True)
+
+
+def _answered(found: "Evaluation", threshold: float) -> str:
+    """Returns how many photos get an answer, and how good these are."""
+    answered = found.answered(threshold)
+    text = (
+        f'Answers below {percent(threshold)} are given as "unknown": {answered.count:,} of '
+        f"{counted(found.num_images, 'photo')} get an answer"
+    )
+    if answered.accuracy is not None:
+        text += f", and {percent(answered.accuracy)} of these are right"
+    return f"{text}."
 
 
 def photos_of(data: "Dataset", bucket: str) -> "Sequence[Record]":

@@ -27,7 +27,7 @@ class Writing:
             installed, and says which.
         out: The file to write, a folder for saved_model, jetson and tfjs; of several formats the
             folder for all of them. By default the folder "exports" of the bundle.
-        image_dir: Photos to prove the files on, one sub-folder a class; by default those that the
+        image_dir: Photos to verify the files on, one sub-folder a class; by default those that the
             bundle was trained on.
         json: Print one JSON object instead of a table.
         quiet: Show no progress.
@@ -68,7 +68,7 @@ def export(
     writing: Annotated[Writing, panel("Files")],
     choosing: Annotated[Choosing, panel("Choices")] = Choosing(),
 ) -> int:
-    """Writes a model in other formats, each proved on photos before it is handed out.
+    """Write a model in other formats, each verified on photos before it is handed out.
 
     Every file is run on up to 200 photos and compared with the bundle's LiteRT file; one that gives
     other answers is not kept. Its labels lie beside it in a JSON file.
@@ -168,7 +168,7 @@ def _print(files: "list[ExportedFile]") -> None:
         "Largest difference",
         "Same first answer",
         "Accuracy",
-        "Reference",
+        "Bundle's accuracy",
     ):
         table.add_column(title, justify="right")
     for file in files:

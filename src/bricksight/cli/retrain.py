@@ -53,7 +53,7 @@ def retrain(
     output: Annotated[Output, _OUTPUT] = Output(),
     files: Annotated[FilesConfig, _FILES] = FilesConfig(),  # noqa: B008
 ) -> int:
-    """Trains a classifier on a folder of photos, one sub-folder a class.
+    """Train a classifier on a folder of photos, one sub-folder a class.
 
     All of retrain.py's options are understood. Without them, the layer is trained by a recipe that
     is chosen for the photos by cross-validation.

@@ -20,7 +20,8 @@ def sample(out: Path, /) -> int:
     folder = shlex.quote(str(out))
     say(
         f"Wrote {num_photos} photos of {len(SAMPLE_LABELS)} parts to {out}.",
-        "They are rendered, so expect real photos to be harder. Train on them:",
+        "They are rendered, so expect real photos to be harder. Train on them, without the network",
+        "for bricks, which was trained on renders of these very parts:",
         f"  bricksight retrain --image_dir {folder} --tfhub_module packaged:efficientnet_lite0",
     )
     return 0

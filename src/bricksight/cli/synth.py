@@ -69,7 +69,7 @@ def synth(
     which: Annotated[Parts, panel("Parts")] = Parts(),
     photos: Annotated[Photos, panel("Photos")] = Photos(),
 ) -> int:
-    """Renders training photos of parts that nobody has photographed yet.
+    """Render training photos of parts that nobody has photographed yet.
 
     OUT becomes a folder like one of photos, one sub-folder a part, with synth.jsonl, which tells
     what is on each. A run that was stopped goes on where it was. Beside it, OUT_preview.jpg shows

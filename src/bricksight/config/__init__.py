@@ -230,9 +230,8 @@ class SourceConfig:
 
     Attributes:
         image_dir: Folder of photos, one sub-folder a class.
-        tfhub_module: The pretrained network; see `bricksight modules`. "auto" is the one of those
-            that come with bricksight that tells training photos apart best, measured by
-            cross-validation.
+        tfhub_module: The pretrained network; see `bricksight modules`. "auto" takes the one of
+            those that come with bricksight that classifies held-out training photos best.
         resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
             proportions and fills the rest with grey.
         turns: Copies of each photo whose answers are averaged: 4 for every quarter turn, 2 for the

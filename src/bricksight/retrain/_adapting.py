@@ -26,7 +26,7 @@ def adapted(photos: Photos) -> Photos:
     rows = np.linspace(0, len(records) - 1, min(len(records), MOST_PHOTOS)).astype(int)
     seen, spec = [records[row] for row in rows], photos.own.input_spec
     photos.watch.say_once(
-        f"{photos.own.reference} has learned from renders: its normalisations are adapted to "
+        f"{photos.own.reference} was trained on renders, so its batch normalisation is adapted to "
         f"{counted(len(seen), 'training photo')}."
     )
     own = adapted_module(

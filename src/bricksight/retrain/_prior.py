@@ -46,7 +46,7 @@ def prior_head(photos: Photos) -> Head | None:
     told = (
         f"{int(is_known.sum())} of {counted(len(is_known), 'class', 'classes')} "
         f"{have} that {photos.own.reference} knows; it answers {100 * right:.0f} % of their "
-        "training photos rightly before any training"
+        "training photos correctly before any training"
     )
     if right < _LEAST_RIGHT:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)
