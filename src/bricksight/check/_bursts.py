@@ -6,12 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from bricksight._text import counted
 from bricksight._threads import in_threads, num_cores
 from bricksight.config import SplitConfig
 from bricksight.dataset import Problem, Record
+from bricksight.images.decoding import read_exif
 
 _SECONDS = 2
 _MIN_SHARE = 0.5
@@ -51,8 +50,7 @@ def taken_at(path: Path) -> float | None:
     Cameras do not agree on time zones; only differences mean something.
     """
     try:
-        with Image.open(path) as image:
-            text = str(image.getexif().get_ifd(_EXIF).get(_TAKEN, ""))
+        text = str(read_exif(path).get_ifd(_EXIF).get(_TAKEN, ""))
         taken = datetime.datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S")
         return taken.replace(tzinfo=datetime.timezone.utc).timestamp()
     except Exception:  # noqa: BLE001  (damaged EXIF data fail in many ways, and no time is no fault)

@@ -46,7 +46,7 @@ def orientation_of(picture: Image.Image) -> int:
     """Returns the EXIF orientation of an opened picture, 1 to 8; 1 (upright) if it names none."""
     tags: Mapping[int, Any] | None = getattr(picture, "tag_v2", None)
     if tags is None:
-        found = _find_in_exif(_exif_of(picture))
+        found = _find_in_exif(exif_of(picture))
     else:
         found = _as_number(tags.get(ORIENTATION_TAG, UPRIGHT))
     return found if found in _TRANSPOSE else UPRIGHT
@@ -80,7 +80,8 @@ def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TRANSPOSE[orientation])
 
 
-def _exif_of(picture: Image.Image) -> bytes:
+def exif_of(picture: Image.Image) -> bytes:
+    """Returns the block of EXIF data of an opened picture, empty if there is none."""
     exif = picture.info.get("exif")
     if isinstance(exif, bytes):
         return exif

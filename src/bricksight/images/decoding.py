@@ -161,6 +161,19 @@ def probe(source: Source) -> ImageProbe:
         return ImageProbe(opened.format.name, width, height, picture.mode)
 
 
+def read_exif(source: Source) -> Image.Exif:
+    """Returns the EXIF data of a JPEG, PNG, WebP or HEIC file, empty if there are none.
+
+    Raises:
+        ImageError: the header cannot be read; see ``probe``. Of damaged EXIF data Pillow raises
+            whatever it meets while it looks for a tag.
+    """
+    exif = Image.Exif()
+    with _opened(source) as opened, _no_warnings(may_warn=True):
+        exif.load(_orientation.exif_of(opened.picture))
+    return exif
+
+
 def _upright_rgb(image: Image.Image) -> Image.Image:
     """Returns a Pillow image as that of a file; the caller's own is left as it is."""
     with _as_image_error(), _no_warnings(may_warn=True):
