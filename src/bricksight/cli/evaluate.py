@@ -132,12 +132,14 @@ def evaluate(
             unknown_threshold=predictor.unknown_threshold,
         )
         write_report(measuring.report, content)
+    threshold = predictor.unknown_threshold
     if measuring.json:
         told = {
             "warnings": [asdict(one) for one in warnings],
             "problems": [asdict(one) for one in problems],
             "set_aside": bad,
             "num_trained_on": num_seen,
+            "answered": None if threshold is None else asdict(found.answered(threshold)),
         }
         say_json(found.to_json() | told)
         return 0
@@ -145,8 +147,8 @@ def evaluate(
     print_marked(console, summaries(problems, where="--json"))
     console.print(found.statement, soft_wrap=True)
     print_marked(console, [warning.message for warning in warnings])
-    if predictor.unknown_threshold is not None:
-        console.print(_answered(found, predictor.unknown_threshold), soft_wrap=True)
+    if threshold is not None:
+        console.print(_answered(found, threshold), soft_wrap=True)
     return 0
 
 
