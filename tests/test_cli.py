@@ -354,15 +354,21 @@ def test_evaluate__all_photos_with_a_report_and_a_bad_one_named(
     (folder / "red" / "text.jpg").write_text("no photo")
     report = tmp_path / "report.html"
     assert main(["evaluate", bundle, str(folder), "--report", str(report)]) == 0
-    bad, seen, statement = capsys.readouterr().out.splitlines()
-    assert bad == '! red/text.jpg: not an image: the file starts with "no photo"'
-    assert re.match(r"! \d+ of the 13 photos took part in the training", seen)
+    bad, statement, seen, small, *answered = capsys.readouterr().out.splitlines()
+    assert (
+        bad == "! 'red/text.jpg' cannot be read: not an image: the file starts with \"no photo\"."
+    )
+    assert re.match(r"! \d+ of 12 photos took part in the training", seen)
     assert "of 12 photos right" in statement
+    assert small.startswith("! The test is small (12 photos)")
     assert statement in report.read_text(encoding="utf-8")
     assert main(["evaluate", bundle, str(folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert list(told["set_aside"]) == ["red/text.jpg"]
     assert 0 < told["num_trained_on"] <= 12
+    number = told["answered"]["count"]
+    assert answered[0].startswith("Answers below ")
+    assert f'"unknown": {number} of 12 photos get an answer' in answered[0]
 
 
 def test_evaluate__other_photos_are_not_taken_for_those_of_the_training(
@@ -372,8 +378,9 @@ def test_evaluate__other_photos_are_not_taken_for_those_of_the_training(
         (tmp_path / "other" / label).mkdir(parents=True)
         draw(label, 99).save(tmp_path / "other" / label / "photo_00.png")
     assert main(["evaluate", bundle, str(tmp_path / "other")]) == 0
-    (statement,) = capsys.readouterr().out.splitlines()
-    assert "of 2 photos right" in statement
+    told = capsys.readouterr().out
+    assert "of 2 photos right" in told
+    assert "took part in the training" not in told
 
 
 def test_evaluate__classes_that_the_bundle_does_not_know(

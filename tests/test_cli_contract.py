@@ -275,12 +275,13 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert stages[-1] == "Writing the report"
     assert re.search(r"^Computing features: 24 in \d+\.\d s", printed.err, flags=re.MULTILINE)
     assert re.search(r"^Training: 9 in \d+\.\d s", printed.err, flags=re.MULTILINE)
-    first, *_, test, small, unknown, _, last = printed.out.splitlines()
+    first, *_, test, small, unknown, ask, report, last = printed.out.splitlines()
     assert re.fullmatch(r"24 photos of 3 classes: .* testing\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: Too few photos for more than a rough figure: ")
     assert small.startswith("! The test is small (")
     assert unknown.startswith('! No answer is given as "unknown": ')
-    assert last == "bundle"
+    assert ask == "Classify photos: bricksight classify bundle PHOTO..."
+    assert (report, last) == ("Report: bundle/report.html", "bundle")
 
 
 @pytest.mark.tf

@@ -225,7 +225,7 @@ def test_report__without_test_photos(content: ReportContent, tmp_path: Path):
         page = page_of(changed, tmp_path)
         assert "There were no photos to test, so nothing was measured." in page.text
         assert "nan" not in page.text
-        shown = "Validation photos take part" in page.text
+        shown = "Validation photos help to choose" in page.text
         assert shown == (validation is content.validation)
         assert "neither test nor validation photos" in page.text or shown
 

@@ -381,7 +381,7 @@ def test_retrain__says_on_the_terminal_how_many_are_refused(
     told = capsys.readouterr().out
     assert re.search(
         r'Answered "unknown": \d of \d+ photos \(.* %\) of known classes, where '
-        r"--false_alarm_rate asks for at most 5 %; \d+ of \d+ photos",
+        r"--false_alarm_rate asks for at most 30 %; \d+ of \d+ photos",
         told,
     )
     assert result.findings.outliers_refused is not None

@@ -16,7 +16,7 @@ from bricksight.errors import ConfigError, DataError, ImageError
 if TYPE_CHECKING:
     from bricksight.bundle import Bundle
     from bricksight.dataset import Dataset, Problem, Record
-    from bricksight.evaluation import Evaluation
+    from bricksight.evaluation import Answered, Evaluation
     from bricksight.predict import Predictor
     from bricksight.retrain import Reporter
 
@@ -97,11 +97,11 @@ def evaluate(
     outcome = _outcome(predictor, data, bundle, measuring)
     if measuring.report is not None:
         title = f"{model.resolve().name} on {image_dir.resolve().name}"
-        _write_report(measuring.report, title, data, outcome, predictor.unknown_threshold)
+        _write_report(measuring.report, title, data, outcome)
     if measuring.json:
         say_json(outcome.to_json())
     else:
-        _show(outcome, predictor.unknown_threshold)
+        _show(outcome)
     return 0
 
 
@@ -114,6 +114,7 @@ class _Outcome:
     warnings: "Sequence[Problem]"
     set_aside: dict[str, str]
     num_trained_on: int
+    unknown_threshold: float | None
 
     def to_json(self) -> dict[str, object]:
         """Returns everything with stable keys; see docs/bundle.md."""
@@ -122,7 +123,14 @@ class _Outcome:
             "problems": [asdict(one) for one in self.problems],
             "set_aside": self.set_aside,
             "num_trained_on": self.num_trained_on,
+            "answered": None if self.answered is None else asdict(self.answered),
         }
+
+    @property
+    def answered(self) -> "Answered | None":
+        """The photos that are not "unknown"; ``None`` where the model has no threshold."""
+        threshold = self.unknown_threshold
+        return None if threshold is None else self.evaluation.answered(threshold)
 
 
 def _bundle_of(model: Path, bucket: str) -> "Bundle | None":
@@ -177,12 +185,11 @@ def _outcome(
         ),
         set_aside=bad,
         num_trained_on=num_seen,
+        unknown_threshold=predictor.unknown_threshold,
     )
 
 
-def _write_report(
-    path: Path, title: str, data: "Dataset", outcome: _Outcome, unknown_threshold: float | None
-) -> None:
+def _write_report(path: Path, title: str, data: "Dataset", outcome: _Outcome) -> None:
     from bricksight.report import ReportContent, write_report
 
     content = ReportContent(
@@ -191,12 +198,12 @@ def _write_report(
         warnings=outcome.warnings,
         image_dir=data.image_dir,
         problems=outcome.problems,
-        unknown_threshold=unknown_threshold,
+        unknown_threshold=outcome.unknown_threshold,
     )
     write_report(path, content)
 
 
-def _show(outcome: _Outcome, unknown_threshold: float | None) -> None:
+def _show(outcome: _Outcome) -> None:
     from bricksight.cli._console import stdout_console
     from bricksight.cli._result import print_marked
     from bricksight.dataset import summaries
@@ -205,16 +212,16 @@ def _show(outcome: _Outcome, unknown_threshold: float | None) -> None:
     print_marked(console, summaries(outcome.problems, where="--json"))
     console.print(outcome.evaluation.statement, soft_wrap=True)
     print_marked(console, [warning.message for warning in outcome.warnings])
-    if unknown_threshold is not None:
-        console.print(_answered(outcome.evaluation, unknown_threshold), soft_wrap=True)
+    if outcome.unknown_threshold is not None and outcome.answered is not None:
+        told = _answered(outcome.answered, outcome.evaluation.num_images, outcome.unknown_threshold)
+        console.print(told, soft_wrap=True)
 
 
-def _answered(found: "Evaluation", threshold: float) -> str:
+def _answered(answered: "Answered", num_images: int, threshold: float) -> str:
     """Returns how many photos get an answer, and how good these are."""
-    answered = found.answered(threshold)
     text = (
         f'Answers below {percent(threshold)} are given as "unknown": {answered.count:,} of '
-        f"{counted(found.num_images, 'photo')} get an answer"
+        f"{counted(num_images, 'photo')} get an answer"
     )
     if answered.accuracy is not None:
         text += f", and {percent(answered.accuracy)} of these are right"
