@@ -237,7 +237,8 @@ def test_classify__paths_from_standard_input(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     named = [str(photos / "red" / "photo_04.jpg"), str(photos / "blue" / "photo_04.jpg")]
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(named) + "\n\n"))
+    paths = io.BytesIO(("\n".join(named) + "\n\n").encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(paths))
     assert main(["classify", bundle, "-", "--json"]) == 0
     assert [one["photo"] for one in answers_of(capsys)] == named
 
@@ -275,8 +276,8 @@ def test_classify__the_two_files_of_retrain(
         ((), 2, "classify BUNDLE PHOTO"),
         (("nowhere", "photo.jpg"), 1, "nowhere does not exist"),
         (("{bundle}",), 2, "No photos are named"),
-        (("{bundle}", "nothing-*.jpg"), 1, r"No file matches 'nothing-\*\.jpg'"),
-        (("{bundle}", "{bundle}/saved_model"), 1, "saved_model holds no photos"),
+        (("{bundle}", "nothing-*.jpg"), 1, r"nothing-\*\.jpg: no photo matches"),
+        (("{bundle}", "{bundle}/saved_model"), 1, "saved_model: the folder holds no photos"),
         (("{bundle}", "a.jpg", "--json", "--csv"), 2, "--json and --csv"),
         (("{bundle}", "a.jpg", "--top_k", "0"), 2, "--top_k is 0"),
         (("{bundle}", "a.jpg", "--runtime", "abacus"), 2, "--runtime is 'abacus'.*litert"),
