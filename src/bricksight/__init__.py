@@ -4,9 +4,9 @@ The names below are loaded when they are first used, so that ``import bricksight
 Training is ``bricksight.retrain.retrain``.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bricksight._lazy import on_use
 from bricksight._version import __version__
 
 if TYPE_CHECKING:
@@ -52,14 +52,4 @@ _ROOM_OF = {
     "open_bundle": "bundle",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = on_use(__name__, _ROOM_OF)

@@ -16,11 +16,12 @@ from bricksight.errors import UntrustedModelError
 
 _NAMES = (
     # Photos and other values out of bytes that are handed over.
-    "DecodeAndCropJpeg DecodeBase64 DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng "
-    "DecodeRaw DecodeWebP ExtractJpegShape ParseExample ParseExampleV2 ParseSingleExample "
+    "DecodeAndCropJpeg DecodeBase64 DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePaddedRaw "
+    "DecodePng DecodeRaw DecodeWebP ExtractJpegShape ParseExample ParseExampleV2 "
+    "ParseSingleExample "
     # Text in memory.
     "AsString ReduceJoin RegexFullMatch ShardedFilename StaticRegexFullMatch StringFormat "
-    "StringJoin StringLength StringToNumber Substr "
+    "StringJoin StringLength StringSplit StringSplitV2 StringToNumber Substr "
     # Numbers, with an attribute of free text that names an axis, a formula or a filter.
     "DataFormatDimMap DataFormatVecPermute Einsum ExtractGlimpse ExtractGlimpseV2 "
     "GatherNd ImageProjectiveTransformV2 ImageProjectiveTransformV3 PreventGradient "

@@ -14,7 +14,7 @@ from bricksight.errors import ExportError, ImageError
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes import runtime_class
 
-_TIMED_RUNS = 20
+_TIMED_RUNS = 9
 
 
 @dataclass(frozen=True, kw_only=True)

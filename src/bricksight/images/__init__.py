@@ -2,14 +2,21 @@
 
 ``decode`` turns any picture file into RGB pixels, ``to_input`` turns pixels into what a network
 takes, ``load_input`` does both, and ``augment`` makes a random view for training.
+
+What only training needs is loaded when it is first used.
 """
 
-from bricksight.images.augmentation import AUGMENTATIONS, augment
-from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
+from typing import TYPE_CHECKING
+
+from bricksight._lazy import on_use
 from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
 from bricksight.images.empty_scene import differing_part
 from bricksight.images.given import Photo, Source, is_array, rgb_pixels
 from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
+
+if TYPE_CHECKING:
+    from bricksight.images.augmentation import AUGMENTATIONS, augment
+    from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
 
 __all__ = [
     "AUGMENTATIONS",
@@ -34,3 +41,14 @@ __all__ = [
     "to_input",
     "to_pixels",
 ]
+
+_ROOM_OF = {
+    "AUGMENTATIONS": "augmentation",
+    "Backgrounds": "cutouts",
+    "Cutouts": "cutouts",
+    "augment": "augmentation",
+    "encode_mask": "cutouts",
+    "find_backgrounds": "cutouts",
+}
+
+__getattr__, __dir__ = on_use(__name__, _ROOM_OF)

@@ -28,7 +28,6 @@ from bricksight.predict.runtimes import (
     runtime_class,
     runtime_of,
 )
-from bricksight.predict.runtimes.tensorflow import FrozenGraph
 
 _QUEUED_PER_CORE = 4
 
@@ -77,7 +76,7 @@ class Predictor:
             if runtime is not None:
                 require_runs(runtime, path)
             require_as_written(path, described)
-        options: dict[str, Any] = dict(described.layers) if kind is FrozenGraph else {}
+        options: dict[str, Any] = dict(described.layers) if name == "tensorflow" else {}
         if kind.may_reach_out:
             options["trust"] = trust
         self._set_up(
@@ -127,7 +126,7 @@ class Predictor:
         _require_settings(threads=threads, trust=trust)
         path = input_path(graph, "The graph")
         known = read_labels(labels)
-        runtime = FrozenGraph(
+        runtime = runtime_class("tensorflow")(
             path,
             threads=threads,
             input_layer=input_layer,

@@ -1,5 +1,6 @@
 """The workflow, in the order in which it is walked."""
 
+import gc
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -332,10 +333,14 @@ def _export(folder: Path, photos: Photos, head: Head, config: RetrainConfig) -> 
         spec=photos.compiled.module.input_spec,
     )
     head.save(folder / bundles.HEAD)
-    return [
-        export(classifier, format_name, folder / name, Request(proof=proof, trust=config.trust))
-        for format_name, name in BUNDLE_FILES.items()
-    ]
+    gc.freeze()  # each export looks for garbage, which need not be sought in what is there now
+    try:
+        return [
+            export(classifier, format_name, folder / name, Request(proof=proof, trust=config.trust))
+            for format_name, name in BUNDLE_FILES.items()
+        ]
+    finally:
+        gc.unfreeze()
 
 
 def _settings(*configs: object) -> Settings:

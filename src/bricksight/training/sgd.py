@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import truncnorm
+from scipy.special import ndtr, ndtri
 
 from bricksight._files import replacing
 from bricksight.bundle import Head
@@ -158,9 +158,10 @@ def _or(value: Any, default: Any) -> Any:
 
 def _initial_state(num_features: int, num_classes: int, seed: int) -> _State:
     rng = np.random.default_rng(seed)
-    kernel = truncnorm.rvs(
-        -2, 2, scale=_INITIAL_STDDEV, size=(num_features, num_classes), random_state=rng
-    )
+    # A normal distribution cut off at two standard deviations, by its inverse; scipy.stats, which
+    # gives the same numbers, takes 0.7 s to load.
+    quantiles = rng.uniform(ndtr(-2), ndtr(2), size=(num_features, num_classes))
+    kernel = _INITIAL_STDDEV * ndtri(quantiles)
     return _State(
         step=0,
         kernel=kernel.astype(np.float32),
