@@ -70,16 +70,19 @@ def test_suggested_groups__are_silent_once_groups_are_given() -> None:
     assert suggested_groups(records, SplitConfig(group_by=r"^(.+)_")) == []
 
 
-def test_nearest__is_by_direction_and_of_none_is_none() -> None:
-    known = np.array([[1, 0], [0, 5], [3, 3], [-1, 0], [0, -1]], np.float32)
-    nearest, cosine = _nearest(np.array([[0, 1], [2, 2]], np.float32), known)
+def test_nearest__of_those_that_are_looked_for() -> None:
+    known = np.array([[1, 0], [0, 2], [3, 3], [-1, 0], [0, -9], [40, 40]], np.float32)
+    tested = np.array([[0, 1], [2, 2]], np.float32)
+    everything = np.concatenate([known, tested])
+    excluded = np.array([False] * 6 + [True] * 2)
+    nearest, cosine = _nearest(tested, [everything[:3], everything[3:]], excluded)
     found = [
-        sorted(zip(alike.round(2).tolist(), rows.tolist(), strict=True))
+        dict(zip(rows.tolist(), alike.astype(float).round(2), strict=True))
         for rows, alike in zip(nearest, cosine, strict=True)
     ]
-    assert [one[-1] for one in found] == [(1.0, 1), (1.0, 2)]
-    assert {row for _, row in found[1]} == {0, 1, 2}
-    assert _nearest(known, known[:0])[0].size == _nearest(known[:0], known)[0].size == 0
+    assert found == [{0: 0.0, 1: 1.0, 3: 0.0}, {0: 0.71, 1: 0.71, 2: 1.0}]
+    assert _nearest(tested, [tested], np.array([True, True]))[0].size == 0
+    assert _nearest(known[:0], [known], np.zeros(6, bool))[0].size == 0
 
 
 def test_copies_problem__is_in_the_singular_of_one() -> None:

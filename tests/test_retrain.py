@@ -17,13 +17,20 @@ from bricksight._optional import require_tensorflow
 from bricksight.bundle import open_bundle
 from bricksight.cli._result import result_json
 from bricksight.config import AugmentConfig, HeadConfig, Mirror, RetrainConfig, SplitConfig
-from bricksight.errors import BricksightError, BundleError, ConfigError, DataError, OutputError
+from bricksight.errors import (
+    BricksightError,
+    BundleError,
+    ConfigError,
+    DataError,
+    ExportError,
+    OutputError,
+)
 from bricksight.evaluation import evaluate, warnings_of
 from bricksight.features import list_entries
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
 from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
-from photos import draw
+from photos import draw, write_photo_folder
 from tensorboard_events import read_events
 from tiny_bundle import SPLIT, STEPS, model_files, train_tiny
 from tiny_modules import write_keras_file
@@ -794,6 +801,23 @@ def test_interrupted__resuming_is_promised_only_where_something_is_kept(
         assert bool(said) == bool(promised)
         assert said.startswith(promised)
         assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+
+
+def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
+    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    photos = tmp_path / "photos"
+    write_photo_folder(photos, per_class=12)
+    with pytest.raises(ExportError, match=r"now cannot be read.*\. The same command with --resume"):
+        again(
+            tiny_run,
+            tmp_path / "bundle",
+            image_dir=photos,
+            head=FEW_STEPS,
+            checkpoint_path=tmp_path / "checkpoint",
+            reporter=At("Exporting", lambda: shutil.rmtree(photos)),
+        )
 
 
 def test_resume__gives_the_model_of_an_uninterrupted_run(

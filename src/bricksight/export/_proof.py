@@ -102,7 +102,7 @@ def measured(
         also: what else is checked of the opened file; it raises ``ExportError``.
 
     Raises:
-        ExportError: a photo of the proof cannot be read any more.
+        ExportError: a photo of the proof can no longer be read.
     """
     kind = runtime_class(runtime)
     trusted = {"trust": trust} if kind.may_reach_out else {}
@@ -115,7 +115,7 @@ def measured(
     rows = []
     for photo, row in zip(proof.photos, predictor.probabilities_of(proof.photos), strict=True):
         if isinstance(row, ImageError):
-            raise ExportError(f"{photo} cannot be read any more: {row}") from row
+            raise ExportError(f"{photo} was trained on, and now {row}.") from row
         rows.append(row)
     found = np.stack(rows)
     answers, expected = found.argmax(axis=1), proof.probabilities.argmax(axis=1)

@@ -14,7 +14,7 @@ _ALIKE = 0.9
 """Least cosine of the features of photos that are looked at; copies saved anew are far above."""
 
 _NEAREST = 3
-"""How many photos are looked at for each tested one: the nearest by features may be another."""
+"""How many photos are looked at for each tested one: the nearest may be another than the copy."""
 
 _ROWS_AT_ONCE = 128  # of 20,000 photos 40 MB
 
@@ -25,13 +25,12 @@ def near_copies(photos: Photos) -> list[tuple[str, str]]:
     Features propose the pairs and ``check`` decides, so that few photos are read once more.
     """
     records = photos.data.records
-    tested = [row for row, one in enumerate(records) if one.bucket == "testing"]
-    trained = [row for row, one in enumerate(records) if one.bucket != "testing"]
-    known = [*(records[row] for row in trained), *photos.data.extra]
-    features = photos.matrix[trained, 0]
-    if photos.data.extra:
-        features = np.concatenate([features, photos.extra])
-    nearest, cosine = _nearest(photos.matrix[tested, 0], features)
+    is_tested = np.array([one.bucket == "testing" for one in records])
+    tested = np.flatnonzero(is_tested)
+    known = [*records, *photos.data.extra]
+    features = [photos.matrix[:, 0], *([photos.extra] if photos.data.extra else [])]
+    excluded = np.append(is_tested, np.zeros(len(photos.data.extra), bool))
+    nearest, cosine = _nearest(photos.matrix[tested, 0], features, excluded)
     pairs = [
         (records[row], replace(known[other], bucket="training"))
         for row, others, alike in zip(tested, nearest, cosine, strict=True)
@@ -71,28 +70,36 @@ def copies_problem(
     return [Problem("near_duplicate_split", message, tuple(one for one, _ in pairs))]
 
 
-def _nearest(tested: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which known photos are most like each tested one, and the cosines of their features.
+def _nearest(
+    tested: np.ndarray, known: Sequence[np.ndarray], excluded: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns which known photos have the nearest features to each tested one, and the cosines.
 
     Args:
-        tested: float32 (num_tested, num_features); overwritten.
-        known: float32 (num_known, num_features); overwritten, which saves a copy of all features.
+        tested: float32 (num_tested, num_features).
+        known: float32 (any, num_features) each, in all num_known photos. No copy is made of them.
+        excluded: bool (num_known,), those that are not looked for.
 
     Returns:
-        Rows of ``known`` in no order, and cosines, both (num_tested, 3) or less wide.
+        Rows of the known photos in no order, and cosines, both (num_tested, 3) or less wide.
     """
-    number = min(_NEAREST, len(known))
-    tested, known = _scaled_to_length_one(tested), _scaled_to_length_one(known)
+    number = min(_NEAREST, int((~excluded).sum()))
     nearest, cosine = [np.empty((0, number), np.int64)], [np.empty((0, number), np.float32)]
+    squares = np.concatenate([_squared_lengths(features) for features in known])
     for start in range(0, len(tested) if number else 0, _ROWS_AT_ONCE):
-        alike = tested[start : start + _ROWS_AT_ONCE] @ known.T
-        rows = np.argpartition(-alike, number - 1, axis=1)[:, :number]
-        nearest.append(rows)
-        cosine.append(np.take_along_axis(alike, rows, axis=1))
+        rows = tested[start : start + _ROWS_AT_ONCE]
+        products = np.hstack([rows @ features.T for features in known])
+        nearness = 2 * products - squares  # the less by how much they differ, squared
+        nearness[:, excluded] = -np.inf
+        found = np.argpartition(nearness, -number, axis=1)[:, -number:]
+        lengths = np.sqrt(_squared_lengths(rows))[:, np.newaxis] * np.sqrt(squares[found])
+        nearest.append(found)
+        cosine.append(np.take_along_axis(products, found, axis=1) / lengths)
     return np.concatenate(nearest), np.concatenate(cosine)
 
 
-def _scaled_to_length_one(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    features /= np.maximum(lengths, np.finfo(np.float32).tiny)
-    return features
+def _squared_lengths(features: np.ndarray) -> np.ndarray:
+    """Returns float32 (any,), more than 0."""
+    squares = np.einsum("ij,ij->i", features, features)
+    positive: np.ndarray = np.maximum(squares, np.finfo(np.float32).tiny)
+    return positive

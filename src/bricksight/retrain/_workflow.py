@@ -22,7 +22,7 @@ from bricksight.config import (
     given_or_default,
 )
 from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
-from bricksight.errors import ConfigError, OutputError
+from bricksight.errors import BricksightError, ConfigError, OutputError
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
 from bricksight.modules import frozen_graph
 from bricksight.retrain._better import train_better
@@ -121,9 +121,10 @@ def retrain(
         if run.findings is None or out is None:
             raise
         raise kept_elsewhere(run.write, out, error) from error
-    except KeyboardInterrupt as stop:
+    except (BricksightError, KeyboardInterrupt) as stop:
         if any(checkpoint.is_kept for checkpoint in run.checkpoints):
-            stop.args = ("The same command with --resume goes on from here.",)
+            told = " ".join(map(str, stop.args))
+            stop.args = (f"{told} The same command with --resume goes on from here.".strip(),)
         raise
     bundle = bundles.open_bundle(out)
     run.discard_checkpoints()
