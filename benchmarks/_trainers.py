@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from _machine import describe_machine
 
-from bricksight._fusion import fuse
+from bricksight._support.fusion import fuse
 from bricksight.config import (
     AugmentConfig,
     FineTuneConfig,

@@ -20,7 +20,7 @@ from _machine import describe_machine
 from PIL import Image
 
 from bricksight import Predictor, images, open_bundle
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Bundle
 from bricksight.dataset import scan
 

@@ -18,8 +18,8 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from bricksight import images
-from bricksight._optional import require_tensorflow
-from bricksight._threads import num_cores
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.threads import num_cores
 from bricksight.dataset import Record, scan
 from bricksight.features import CompiledModule, compile_module, extract
 from bricksight.modules import resolve

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from _machine import describe_machine
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.modules import resolve
 from bricksight.retrain._freezing import WHOLE, freeze

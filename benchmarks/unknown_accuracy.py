@@ -23,7 +23,7 @@ from _machine import describe_machine
 from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
-from bricksight._fusion import fuse
+from bricksight._support.fusion import fuse
 from bricksight.bundle import Head
 from bricksight.config import (
     AugmentConfig,

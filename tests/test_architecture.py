@@ -30,7 +30,7 @@ HEAVY = {
 LIGHT = (
     "errors",
     "config",
-    "_untrusted",
+    "_support",
     "bundle",
     "dataset",
     "images",
@@ -42,7 +42,7 @@ LIGHT = (
     "benchmark",
     "cli",
 )
-LIGHTEST = ("_csv", "_files", "_text", "_version", "_walk", "config", "errors")
+LIGHTEST = ("_support", "_version", "config", "errors")
 ROOMS = sorted(
     module.name for module in pkgutil.iter_modules(bricksight.__path__) if module.name[0] != "_"
 )

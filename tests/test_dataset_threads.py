@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from bricksight._threads import in_threads, max_threads, require_threads
+from bricksight._support.threads import in_threads, max_threads, require_threads
 from bricksight.errors import ConfigError
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bricksight import images
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import GRAPH_NAMES
 from bricksight.errors import ConfigError, ExportError

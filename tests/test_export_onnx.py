@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ExportError, MissingPackageError
 from bricksight.export import Classifier, Proof, Request, load_classifier, tfjs

@@ -16,7 +16,7 @@ from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
 from bricksight import images
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError

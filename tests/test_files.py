@@ -8,8 +8,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from bricksight._files import cache_dir, replacing, sha256_of
-from bricksight._native_path import native_path
+from bricksight._support.filesystem.files import cache_dir, replacing, sha256_of
+from bricksight._support.filesystem.native_path import native_path
 from bricksight.errors import OutputError
 
 
@@ -117,7 +117,7 @@ def test_cache_dir__one_that_cannot_be_written_is_done_without_and_said_once(
 
 def stderr_of(code: str) -> str:
     """What a fresh interpreter writes to its stderr while it runs ``code``."""
-    header = "import os\nfrom bricksight._native_log import without_native_notices\n"
+    header = "import os\nfrom bricksight._support.native_log import without_native_notices\n"
     run = subprocess.run(
         [sys.executable, "-c", header + textwrap.dedent(code)],
         capture_output=True,

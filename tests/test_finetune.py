@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bricksight import images
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError, ModuleError

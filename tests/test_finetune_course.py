@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
 from bricksight.errors import ConfigError
 from bricksight.retrain import RetrainResult, retrain

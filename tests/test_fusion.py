@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bricksight._fusion import count_votes, fuse
+from bricksight._support.fusion import count_votes, fuse
 
 
 def fuse_one(*rows: list[float]) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight._text import printable
+from bricksight._support.text import printable
 from bricksight.config import InputSpec
 from bricksight.images import load_input, to_input
 from jetson_folder import jetson_folder as jetson_folder

@@ -10,9 +10,9 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw, ImageFont
 
-from bricksight import _lettering
-from bricksight._lettering import draw_text, drawable, elided, text_width
-from bricksight._plotting import new_figure
+from bricksight._support import lettering
+from bricksight._support.lettering import draw_text, drawable, elided, text_width
+from bricksight._support.plotting import new_figure
 
 BRICK = "\u7a4d"
 EMPTY = "\u6728"  # a character for which the font has a glyph without outlines, as of emoji
@@ -25,7 +25,7 @@ def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: found)
 
     def forget() -> None:
-        for one in vars(_lettering).values():
+        for one in vars(lettering).values():
             if hasattr(one, "cache_clear"):
                 one.cache_clear()
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import FineTuneConfig, HeadConfig, RetrainConfig
 from bricksight.errors import ModuleError
 from bricksight.features import default_cache_path

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.modules import Description, Module, describe, frozen_graph, list_modules, resolve
 from bricksight.modules._applications import APPLICATIONS
 from bricksight.modules.keras_applications import build_network

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
 from bricksight.modules import keras_applications, resolve

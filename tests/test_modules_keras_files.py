@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules import resolve
 from tiny_modules import noise, write_keras_file

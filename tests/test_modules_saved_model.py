@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules import find, frozen_graph, resolve
 from bricksight.modules._signature import read_meta_graphs

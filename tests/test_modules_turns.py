@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.features import compile_module
 from bricksight.modules import frozen_graph, resolve, with_turns

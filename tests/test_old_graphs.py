@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.cli import main
 from bricksight.errors import BricksightError, BundleError, ConfigError
 from bricksight.predict import Predictor

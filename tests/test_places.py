@@ -14,9 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from bricksight._files import cache_dir, in_cache, remove_left_behind_in_cache, replacing, writing
-from bricksight._locks import LOCK, TakenError, claimed_folder, temporary_folder
-from bricksight._places import moved, new_folder, try_file, try_folder, waiting_for
+from bricksight._support.filesystem.files import (
+    cache_dir,
+    in_cache,
+    remove_left_behind_in_cache,
+    replacing,
+    writing,
+)
+from bricksight._support.filesystem.locks import LOCK, TakenError, claimed_folder, temporary_folder
+from bricksight._support.filesystem.places import (
+    moved,
+    new_folder,
+    try_file,
+    try_folder,
+    waiting_for,
+)
 from bricksight.errors import OutputError
 from small_disk import no_file_larger_than
 
@@ -49,7 +61,7 @@ def another_process(code: str, folder: Path) -> Iterator["subprocess.Popen[str]"
 
 
 IN_A_NEW_FOLDER = """
-from bricksight._places import new_folder
+from bricksight._support.filesystem.places import new_folder
 made = new_folder(here / "model"); (made.__enter__() / "half").write_text("half")
 """
 
@@ -153,7 +165,7 @@ def test_new_folder__a_full_disk_is_told_at_once(tmp_path: Path) -> None:
 
 def test_left_behind__the_next_that_writes_there_removes_it(tmp_path: Path) -> None:
     code = """
-    from bricksight._files import replacing
+    from bricksight._support.filesystem.files import replacing
     for name in ("kept.txt", "other.txt"):
         one = replacing(here / name); globals()[name] = one; one.__enter__().write_text("half")
     """
@@ -164,7 +176,7 @@ def test_left_behind__the_next_that_writes_there_removes_it(tmp_path: Path) -> N
     mine = tmp_path / ".mine.abcdefgh"
     mine.mkdir()
     (mine / "file").touch()
-    run = "from bricksight._places import try_file; try_file(here / 'x')"
+    run = "from bricksight._support.filesystem.places import try_file; try_file(here / 'x')"
     with another_process(run, tmp_path):
         pass
     assert names(tmp_path) == [".mine.abcdefgh", "kept.txt"]

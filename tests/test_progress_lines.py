@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bricksight._text import about
+from bricksight._support.text import about
 from bricksight.cli._console import ConsoleReporter
 from bricksight.cli._progress_lines import SECONDS_BETWEEN, ProgressLines
 from bricksight.retrain import SilentReporter

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import open_bundle
 from bricksight.cli._result import result_json
 from bricksight.config import AugmentConfig, HeadConfig, Mirror, RetrainConfig, SplitConfig

@@ -10,7 +10,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Head, open_bundle
 from bricksight.config import FineTuneConfig, RetrainConfig
 from bricksight.export import (

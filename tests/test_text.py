@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bricksight._csv import CsvWriter, read_rows
-from bricksight._text import encodable, json_text, message_lines, printable
+from bricksight._support.filesystem.csv_files import CsvWriter, read_rows
+from bricksight._support.text import encodable, json_text, message_lines, printable
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 JOINERS = "\u200c\u200d\ufe0f"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._files import sha256_of
-from bricksight._untrusted.folders import stays_inside
-from bricksight._untrusted.json_files import MOST_BYTES, read_json
+from bricksight._support.filesystem.files import sha256_of
+from bricksight._support.untrusted.folders import stays_inside
+from bricksight._support.untrusted.json_files import MOST_BYTES, read_json
 from bricksight.bundle import Bundle, Manifest, new_bundle, open_bundle, write_manifest
 from bricksight.config import MOST_PATTERN_CHARACTERS, InputSpec, SplitConfig
 from bricksight.dataset import group_keys

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight._files import sha256_of
-from bricksight._optional import require_tensorflow
-from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_model
-from bricksight._untrusted.keras_files import require_standard_layers
+from bricksight._support.filesystem.files import sha256_of
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.untrusted.graphs import require_pure_graph, require_pure_saved_model
+from bricksight._support.untrusted.keras_files import require_standard_layers
 from bricksight.bundle import Bundle, open_bundle
 from bricksight.cli import main
 from bricksight.errors import BundleError, ExportError, ModuleError, UntrustedModelError

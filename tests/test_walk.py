@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bricksight._walk import (
+from bricksight._support.filesystem.walk import (
     _SYSTEM_NAMES,
     OWN_MARKER,
     is_passed_over,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.modules import Module
 from bricksight.modules.saved_model import feature_function

@@ -6,7 +6,7 @@ Training is ``bricksight.retrain.retrain``.
 
 from typing import TYPE_CHECKING
 
-from bricksight._lazy import on_use
+from bricksight._support.lazy import on_use
 from bricksight._version import __version__
 
 if TYPE_CHECKING:

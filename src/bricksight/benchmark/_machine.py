@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bricksight._threads import num_cores
+from bricksight._support.threads import num_cores
 
 _PACKAGES = ("bricksight", "ai-edge-litert", "tensorflow", "keras", "onnxruntime", "openvino")
 _PACKAGES_OF_PHOTOS = ("numpy", "pillow")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bricksight._untrusted.folders import MODEL_FOLDERS
+from bricksight._support.untrusted.folders import MODEL_FOLDERS
 from bricksight.bundle import EXPORTS, MANIFEST, bundle_around, open_bundle
 from bricksight.config import AnyPath, input_paths
 from bricksight.errors import BundleError

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bricksight._lettering import drawable, elided, text_width
-from bricksight._plotting import COLOURS, new_figure
-from bricksight._text import counted
+from bricksight._support.lettering import drawable, elided, text_width
+from bricksight._support.plotting import COLOURS, new_figure
+from bricksight._support.text import counted
 from bricksight.benchmark._result import Measurement
 
 _MARKERS = "osD^vP*X"  # they tell the threads

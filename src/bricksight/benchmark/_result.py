@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._text import counted, percent, printable
+from bricksight._support.text import counted, percent, printable
 from bricksight.dataset import Problem, summaries, unreadable_files
 from bricksight.evaluation import Evaluation, trained_on, warnings_of
 

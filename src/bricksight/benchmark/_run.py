@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._text import some
+from bricksight._support.text import some
 from bricksight.benchmark._machine import machine
 from bricksight.benchmark._models import ModelFile, find_models
 from bricksight.benchmark._processes import Worker

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bricksight._threads import num_cores, require_threads
+from bricksight._support.threads import num_cores, require_threads
 from bricksight.errors import ConfigError
 from bricksight.predict.runtimes import runtime_class
 

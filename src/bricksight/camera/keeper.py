@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bricksight._places import try_folder
+from bricksight._support.filesystem.places import try_folder
 from bricksight.camera.observe import Observation, to_rgb
 from bricksight.config import user_path
 from bricksight.dataset import label_fault

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from bricksight._lettering import Colour, draw_text, text_width
-from bricksight._text import percent
+from bricksight._support.lettering import Colour, draw_text, text_width
+from bricksight._support.text import percent
 from bricksight.camera.observe import Observation
 from bricksight.camera.region import Region
 from bricksight.predict import Prediction

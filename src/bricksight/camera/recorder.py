@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import writing
-from bricksight._native_path import native_path
-from bricksight._places import try_file
+from bricksight._support.filesystem.files import writing
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.filesystem.places import try_file
 from bricksight.camera.video import load_cv2
 from bricksight.errors import CameraError, ConfigError, OutputError
 

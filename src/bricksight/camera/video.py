@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bricksight._native_path import native_path
-from bricksight._optional import require
-from bricksight._text import counted
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.optional import require
+from bricksight._support.text import counted
 from bricksight.camera.observe import Frame
 from bricksight.camera.source import (
     Source,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._text import printable
+from bricksight._support.text import printable
 from bricksight.camera.video import load_cv2
 from bricksight.errors import CameraError
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bricksight._text import counted, some
+from bricksight._support.text import counted, some
 from bricksight.check._photos import Facts
 from bricksight.check._quality import find_blurred, find_tiny, is_black, is_blank, is_white
 from bricksight.dataset import Problem, Record

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from bricksight._text import counted
-from bricksight._threads import in_threads, num_cores
+from bricksight._support.text import counted
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.config import SplitConfig
 from bricksight.dataset import Problem, Record
 from bricksight.images.decoding import read_exif

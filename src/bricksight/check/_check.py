@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from bricksight._text import counted
-from bricksight._threads import in_threads, num_cores
+from bricksight._support.text import counted
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.check._advice import photo_advice
 from bricksight.check._bursts import bursts
 from bricksight.check._photos import Facts, examine

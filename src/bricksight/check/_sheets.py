@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from bricksight._files import replacing
-from bricksight._lettering import draw_text, text_width
-from bricksight._locks import short_name
-from bricksight._text import counted
-from bricksight._threads import in_threads, num_cores
-from bricksight._walk import mark_as_own
+from bricksight._support.filesystem.files import replacing
+from bricksight._support.filesystem.locks import short_name
+from bricksight._support.filesystem.walk import mark_as_own
+from bricksight._support.lettering import draw_text, text_width
+from bricksight._support.text import counted
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.check._report import CheckReport
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from bricksight._text import message_lines
+from bricksight._support.text import message_lines
 from bricksight._version import __version__
 from bricksight.cli._help import default_shown, formatter
 from bricksight.cli._output import note, prepare_streams

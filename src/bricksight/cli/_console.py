@@ -22,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from bricksight._text import message_lines, printable
+from bricksight._support.text import message_lines, printable
 from bricksight.cli._output import own_stderr
 from bricksight.cli._progress_lines import ProgressLines
 

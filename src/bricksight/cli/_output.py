@@ -11,8 +11,8 @@ import os
 import sys
 from typing import Any, TextIO
 
-from bricksight._csv import CsvWriter
-from bricksight._text import encodable, json_text, printable
+from bricksight._support.filesystem.csv_files import CsvWriter
+from bricksight._support.text import encodable, json_text, printable
 
 _STDERR = 2
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from bricksight._text import some
-from bricksight._walk import Found, Walker, is_photo_name, photos_below
+from bricksight._support.filesystem.walk import Found, Walker, is_photo_name, photos_below
+from bricksight._support.text import some
 from bricksight.cli._values import STDIN
 from bricksight.errors import ConfigError, DataError
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from bricksight._text import about
+from bricksight._support.text import about
 
 SECONDS_BETWEEN = 20.0
 

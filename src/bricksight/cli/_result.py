@@ -7,7 +7,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say
 from bricksight.dataset import summaries

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from bricksight._text import json_text
+from bricksight._support.text import json_text
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
 from bricksight.cli.evaluate import SplitAsNamed, photos_of, split_of
@@ -88,8 +88,8 @@ def benchmark(
         split: How the photos are dealt, and which belong together.
     """
     from bricksight import benchmark as benchmarking
-    from bricksight._places import try_folder
-    from bricksight._walk import mark_as_own
+    from bricksight._support.filesystem.places import try_folder
+    from bricksight._support.filesystem.walk import mark_as_own
     from bricksight.cli._console import ConsoleReporter, Stages
 
     if not models:
@@ -133,7 +133,7 @@ def _photos(
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:
-    from bricksight._files import replacing
+    from bricksight._support.filesystem.files import replacing
     from bricksight.benchmark import accuracy_plot
 
     text, figures, plot = (out / name for name in NAMES)

@@ -61,7 +61,7 @@ def prune(
     """
     import time
 
-    from bricksight._files import remove_left_behind_in_cache
+    from bricksight._support.filesystem.files import remove_left_behind_in_cache
     from bricksight.features import kept_cache_path, list_entries, prune_entries
 
     if all == (older_than_days is not None):

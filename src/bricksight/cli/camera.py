@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from bricksight._threads import require_threads
+from bricksight._support.threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError

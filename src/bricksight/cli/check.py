@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.cli._console import ConsoleReporter, Stages, stdout_console
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
@@ -55,7 +55,7 @@ def check(
         Print nothing and show no progress.
     """
     from bricksight import check as checking
-    from bricksight._places import try_folder
+    from bricksight._support.filesystem.places import try_folder
 
     sheets = contact_sheets
     if sheets is None and not json:

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from bricksight._text import counted, percent, some
-from bricksight._threads import require_threads
+from bricksight._support.text import counted, percent, some
+from bricksight._support.threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
 from bricksight.cli._paths import named_photos

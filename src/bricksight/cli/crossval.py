@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
 from bricksight.config import (

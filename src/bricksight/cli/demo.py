@@ -17,7 +17,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         out: The model folder to write; an existing one of an earlier demo is replaced.
     """
     from bricksight import synth
-    from bricksight._text import percent
+    from bricksight._support.text import percent
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_result
     from bricksight.config import RetrainConfig
@@ -46,9 +46,9 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
 @contextlib.contextmanager
 def _replaced(out: Path) -> Iterator[None]:
     """Has the model of an earlier demo go once the block has written a new one, and not before."""
-    from bricksight._files import writing
-    from bricksight._locks import temporary_folder
-    from bricksight._places import is_empty, moved
+    from bricksight._support.filesystem.files import writing
+    from bricksight._support.filesystem.locks import temporary_folder
+    from bricksight._support.filesystem.places import is_empty, moved
     from bricksight.bundle import open_bundle
     from bricksight.errors import BundleError
     from bricksight.synth import SAMPLE_LABELS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import numpy as np
 
-from bricksight._text import counted, percent
+from bricksight._support.text import counted, percent
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
 from bricksight.config import Layout, SplitConfig
@@ -84,7 +84,7 @@ def evaluate(
         measuring: What is measured, and how it is told.
         split: How the photos are dealt, and which belong together.
     """
-    from bricksight._places import try_file
+    from bricksight._support.filesystem.places import try_file
     from bricksight.dataset import scan
     from bricksight.predict import Predictor
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError, MissingPackageError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from bricksight._text import counted, some
+from bricksight._support.text import counted, some
 from bricksight.cli._help import panel
 from bricksight.cli._output import say
 from bricksight.errors import ConfigError, DataError
@@ -80,8 +80,8 @@ def synth(
         which: Which parts are rendered.
         photos: How the photos are made.
     """
-    from bricksight._files import replacing
-    from bricksight._places import claimed, try_file, try_folder
+    from bricksight._support.filesystem.files import replacing
+    from bricksight._support.filesystem.places import claimed, try_file, try_folder
     from bricksight.cli._console import ConsoleReporter
     from bricksight.synth.render import SynthConfig, render_folder
     from bricksight.synth.sheet import contact_sheet
@@ -162,8 +162,8 @@ def _scenes(photos: Photos) -> "SceneConfig":
 
 
 def _json_object(path: Path) -> dict[str, Any]:
-    from bricksight._untrusted.fields import mapping
-    from bricksight._untrusted.json_files import read_json
+    from bricksight._support.untrusted.fields import mapping
+    from bricksight._support.untrusted.json_files import read_json
 
     try:
         content = mapping(read_json(path, most_bytes=_MAX_SCENES_BYTES), "the content")

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bricksight._support.filesystem.photo_names import (
+    PHOTO_EXTENSIONS,
+    PHOTO_FORMATS,
+    RENDERS_FILE,
+)
 from bricksight.config._augment import AugmentConfig
 from bricksight.config._checks import require_photos, require_range
 from bricksight.config._input import InputSpec, Resize
@@ -21,7 +26,6 @@ from bricksight.config._paths import (
     take_paths,
     user_path,
 )
-from bricksight.config._photos import PHOTO_EXTENSIONS, PHOTO_FORMATS
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.config._types import given, given_or_default, take_types
 from bricksight.errors import ConfigError
@@ -69,9 +73,6 @@ BUCKETS = ("training", "validation", "testing")
 
 AUTO_MODULE = "auto"
 """In place of a reference: whichever of the networks that come with bricksight suits the photos."""
-
-RENDERS_FILE = "synth.jsonl"
-"""What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
 
 Layout = Literal["auto", "classes"]
 Turns = Literal[1, 2, 4]

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:

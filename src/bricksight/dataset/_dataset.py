@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.config import BUCKETS, RENDERS_FILE, SplitConfig
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import (

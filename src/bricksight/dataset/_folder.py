@@ -6,8 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bricksight._text import counted
-from bricksight._walk import (
+from bricksight._support.filesystem.walk import (
     Folder,
     Found,
     Walker,
@@ -16,6 +15,7 @@ from bricksight._walk import (
     is_photo_name,
     is_text,
 )
+from bricksight._support.text import counted
 from bricksight.dataset._records import Photo
 from bricksight.errors import DataError
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.dataset._dataset import Dataset
 from bricksight.errors import DataError
 

@@ -6,8 +6,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from bricksight._optional import require
-from bricksight._text import counted
+from bricksight._support.optional import require
+from bricksight._support.text import counted
 from bricksight.dataset._records import Record
 from bricksight.errors import DataError
 

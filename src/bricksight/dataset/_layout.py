@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bricksight._text import some
+from bricksight._support.text import some
 from bricksight.dataset._records import Problem
 from bricksight.errors import DataError
 

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from bricksight._text import counted, some
+from bricksight._support.text import counted, some
 from bricksight.config import SplitConfig
 from bricksight.dataset._folder import Listing
 from bricksight.dataset._groups import suggest_group_by

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bricksight._files import sha256_of
-from bricksight._text import counted, some
-from bricksight._threads import in_threads
+from bricksight._support.filesystem.files import sha256_of
+from bricksight._support.text import counted, some
+from bricksight._support.threads import in_threads
 from bricksight.config import Layout, SplitConfig, input_path
 from bricksight.dataset._dataset import MIN_CLASSES, Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos

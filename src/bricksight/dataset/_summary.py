@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from bricksight._text import some
+from bricksight._support.text import some
 from bricksight.dataset._records import Problem
 
 _SHOWN_ONE_BY_ONE = 3

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._text import counted, percent
+from bricksight._support.text import counted, percent
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval, is_rough
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from bricksight._fusion import count_votes, fuse
+from bricksight._support.fusion import count_votes, fuse
 from bricksight.evaluation._calibration import expected_calibration_error, reliability_bins
 from bricksight.evaluation._intervals import Interval, accuracy_interval, wilson_interval
 from bricksight.evaluation._result import (

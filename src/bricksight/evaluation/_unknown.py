@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._text import counted, percent
+from bricksight._support.text import counted, percent
 
 _CONFIDENCE = 0.7
 _ROUNDING = 1e-9

@@ -1,6 +1,6 @@
 """What a reader must know before believing a figure."""
 
-from bricksight._text import counted, some
+from bricksight._support.text import counted, some
 from bricksight.dataset import Problem
 from bricksight.evaluation._intervals import WIDEST
 from bricksight.evaluation._result import Evaluation

@@ -9,11 +9,11 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from bricksight._files import sha256_of, writing
-from bricksight._places import is_empty, try_file, try_folder
-from bricksight._threads import in_threads, num_cores
-from bricksight._untrusted.folders import is_inside
-from bricksight._walk import photos_below
+from bricksight._support.filesystem.files import sha256_of, writing
+from bricksight._support.filesystem.places import is_empty, try_file, try_folder
+from bricksight._support.filesystem.walk import photos_below
+from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
 from bricksight.config import AnyPath, given_or_default, input_path, user_path
 from bricksight.errors import ConfigError, ExportError, ImageError

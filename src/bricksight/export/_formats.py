@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import under_its_own_name, writing
-from bricksight._optional import require_installed
-from bricksight._places import claimed, moved
-from bricksight._text import counted
+from bricksight._support.filesystem.files import under_its_own_name, writing
+from bricksight._support.filesystem.places import claimed, moved
+from bricksight._support.optional import require_installed
+from bricksight._support.text import counted
 from bricksight.errors import ConfigError, ExportError, OutputError
 from bricksight.export._proof import Accuracy, Agreement, measured
 from bricksight.export._request import Precision, Request

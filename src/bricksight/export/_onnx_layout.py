@@ -7,7 +7,7 @@ another layout through what it knows. A ``Gather``, by which images are mirrored
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bricksight._optional import require
+from bricksight._support.optional import require
 
 
 def without_layout_changes(graph: Any) -> None:

@@ -5,7 +5,7 @@ What these operations would read otherwise than ``images`` does is refused with 
 
 from typing import Any
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 """What is read; anything else is refused."""

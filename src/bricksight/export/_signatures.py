@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from bricksight import images
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ExportError
 from bricksight.export._photo_decoding import FORMATS
 from bricksight.export._proof import Proof

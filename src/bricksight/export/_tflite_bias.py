@@ -10,8 +10,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from bricksight._native_log import without_native_notices
-from bricksight._threads import num_cores
+from bricksight._support.native_log import without_native_notices
+from bricksight._support.threads import num_cores
 from bricksight.errors import ExportError
 from bricksight.export._tflite_model import packed, unpacked
 

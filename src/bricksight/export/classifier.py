@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require_tensorflow
-from bricksight._untrusted.graphs import require_pure_graph
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.untrusted.graphs import require_pure_graph
 from bricksight.bundle import Bundle, Head, as_bundle
 from bricksight.config import AnyPath, require_tensor_name
 from bricksight.errors import BundleError

@@ -8,9 +8,9 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from bricksight._files import sha256_of
-from bricksight._optional import require_tensorflow
-from bricksight._text import json_text
+from bricksight._support.filesystem.files import sha256_of
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.text import json_text
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError, ImageError
 from bricksight.export import onnx

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._native_path import native_path
-from bricksight._optional import require, require_tensorflow
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.optional import require, require_tensorflow
 from bricksight.errors import ExportError
 from bricksight.export import onnx as onnx_export
 from bricksight.export._request import Request

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._native_log import without_native_notices
-from bricksight._optional import require, require_tensorflow
-from bricksight._text import json_text
+from bricksight._support.native_log import without_native_notices
+from bricksight._support.optional import require, require_tensorflow
+from bricksight._support.text import json_text
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export import tflite
 from bricksight.export._onnx_layout import moves_channels, without_layout_changes

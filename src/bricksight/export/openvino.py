@@ -4,9 +4,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from bricksight._native_log import without_native_notices
-from bricksight._native_path import native_path
-from bricksight._optional import require
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.native_log import without_native_notices
+from bricksight._support.optional import require
 from bricksight.export import tflite
 from bricksight.export._request import Request
 from bricksight.export.classifier import Classifier

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from bricksight._native_log import without_native_notices
-from bricksight._native_path import native_path
-from bricksight._optional import require_tensorflow
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.native_log import without_native_notices
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.export._photo_decoding import decoded
 from bricksight.export._request import Request

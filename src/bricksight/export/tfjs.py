@@ -9,10 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bricksight._disk import reason_in
-from bricksight._native_path import native_path
-from bricksight._optional import require_installed, require_tensorflow
-from bricksight._text import json_text
+from bricksight._support.filesystem.disk import reason_in
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.optional import require_installed, require_tensorflow
+from bricksight._support.text import json_text
 from bricksight.errors import ExportError
 from bricksight.export._request import Request
 from bricksight.export.classifier import Classifier

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._native_log import without_native_notices
-from bricksight._optional import require_tensorflow
+from bricksight._support.native_log import without_native_notices
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export._request import Request
 from bricksight.export._tflite_bias import corrected

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._files import cache_dir, cache_root, give_up_cache
-from bricksight._text import encodable
+from bricksight._support.filesystem.files import cache_dir, cache_root, give_up_cache
+from bricksight._support.text import encodable
 from bricksight.config import AnyPath, input_path
 from bricksight.errors import CacheError
 from bricksight.features._cache_file import reading, refuse_foreign

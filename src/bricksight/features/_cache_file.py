@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from bricksight._text import some
+from bricksight._support.text import some
 from bricksight.errors import CacheError
 
 _TIMEOUT_SECONDS = 60

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import images
-from bricksight._threads import num_cores
+from bricksight._support.threads import num_cores
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.dataset import Record
 from bricksight.errors import CacheError, ImageError

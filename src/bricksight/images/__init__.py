@@ -8,7 +8,7 @@ What only training needs is loaded when it is first used.
 
 from typing import TYPE_CHECKING
 
-from bricksight._lazy import on_use
+from bricksight._support.lazy import on_use
 from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
 from bricksight.images.empty_scene import differing_part
 from bricksight.images.given import Photo, Source, is_array, rgb_pixels

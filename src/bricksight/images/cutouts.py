@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
-from bricksight._walk import photos_below
+from bricksight._support.filesystem.walk import photos_below
 from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError
 from bricksight.images.decoding import decode

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from bricksight._files import replacing
-from bricksight._text import shortened
+from bricksight._support.filesystem.files import replacing
+from bricksight._support.text import shortened
 from bricksight.modules._download import DownloadError, download
 from bricksight.modules._lock import locked
 from bricksight.modules._module import Progress

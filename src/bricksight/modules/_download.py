@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.modules._lock import locked
 from bricksight.modules._module import Progress
 

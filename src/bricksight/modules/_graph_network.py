@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ModuleError
 
 _TOLERANCE = 1e-3

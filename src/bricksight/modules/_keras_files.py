@@ -4,10 +4,10 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from bricksight._library_errors import library_errors_as
-from bricksight._native_path import native_path
-from bricksight._optional import require_tensorflow
-from bricksight._untrusted.keras_files import read_keras_config, require_standard_layers
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.library_errors import library_errors_as
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.untrusted.keras_files import read_keras_config, require_standard_layers
 from bricksight.errors import ModuleError
 from bricksight.modules.reference import Reference
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.modules.frozen import FrozenModule
 
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bricksight._locks import try_lock
-from bricksight._text import printable, shortened
+from bricksight._support.filesystem.locks import try_lock
+from bricksight._support.text import printable, shortened
 
 _POLL_SECONDS = 0.2
 _MAX_HOLDER_BYTES = 200

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from bricksight._files import sha256_of
+from bricksight._support.filesystem.files import sha256_of
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
 from bricksight.modules.known import KnownClasses

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import cache_dir, in_cache, replacing
-from bricksight._optional import require_tensorflow
+from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._keras_files import free_name
 from bricksight.modules._module import Module

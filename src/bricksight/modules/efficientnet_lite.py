@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 
 NUM_FEATURES = 1280
 

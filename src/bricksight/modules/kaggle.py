@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from bricksight._files import cache_dir
+from bricksight._support.filesystem.files import cache_dir
 from bricksight.config import user_path
 from bricksight.errors import ModuleError
 from bricksight.modules import saved_model

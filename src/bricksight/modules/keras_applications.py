@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._applications import APPLICATIONS, Application

@@ -9,10 +9,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._native_path import native_path
-from bricksight._optional import require_tensorflow
-from bricksight._text import shortened
-from bricksight._untrusted.graphs import require_pure_saved_model
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.text import shortened
+from bricksight._support.untrusted.graphs import require_pure_saved_model
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
 from bricksight.modules._graph_network import GraphNetwork

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bricksight._files import cache_dir, replacing
+from bricksight._support.filesystem.files import cache_dir, replacing
 from bricksight.config import user_path
 from bricksight.errors import ModuleError
 from bricksight.modules import saved_model

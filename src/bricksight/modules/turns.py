@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ModuleError
 from bricksight.modules._module import FeatureFunction, Module
 from bricksight.modules.saved_model import feature_function

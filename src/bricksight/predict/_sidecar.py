@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing
-from bricksight._text import json_text
-from bricksight._untrusted.folders import MODEL_FOLDERS, require_recorded
-from bricksight._untrusted.json_files import read_json
-from bricksight._untrusted.schemas import SIDECAR
+from bricksight._support.filesystem.files import replacing
+from bricksight._support.text import json_text
+from bricksight._support.untrusted.folders import MODEL_FOLDERS, require_recorded
+from bricksight._support.untrusted.json_files import read_json
 from bricksight._version import __version__
 from bricksight.bundle import Bundle, bundle_around, open_bundle
+from bricksight.bundle.schemas import SIDECAR
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes import runtime_of

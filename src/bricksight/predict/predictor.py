@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from bricksight import images
-from bricksight._fusion import count_votes, fuse
-from bricksight._library_errors import library_errors_as
-from bricksight._text import counted
-from bricksight._threads import num_cores, require_threads
+from bricksight._support.fusion import count_votes, fuse
+from bricksight._support.library_errors import library_errors_as
+from bricksight._support.text import counted
+from bricksight._support.threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError

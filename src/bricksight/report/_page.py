@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from bricksight import _files
-from bricksight._text import counted, printable
+from bricksight._support.filesystem import files
+from bricksight._support.text import counted, printable
 from bricksight.config import BUCKETS
 from bricksight.evaluation import Answered, Evaluation, Mistake
 from bricksight.report import _plots, _tables
@@ -41,7 +41,7 @@ def write_report(path: Path, content: ReportContent) -> None:
     Nothing outside the file is loaded when it is opened: style, plots and photos are inside.
     """
     html = _environment().get_template("report.html.j2").render(_context(content))
-    with _files.replacing(path) as part:
+    with files.replacing(path) as part:
         part.write_text(html, encoding="utf-8")
 
 

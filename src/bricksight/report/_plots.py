@@ -9,7 +9,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bricksight._plotting import COLOURS, FAINT, new_figure
+from bricksight._support.plotting import COLOURS, FAINT, new_figure
 from bricksight.evaluation import ReliabilityBin
 from bricksight.report._content import TrainingHistory
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bricksight import _text
+from bricksight._support import text
 from bricksight.evaluation import CONSENSUS_VOTES, ClassScores, Evaluation
 
 _MAX_MATRIX_CLASSES = 100
@@ -178,7 +178,7 @@ def _figure_texts(evaluation: Evaluation) -> list[str]:
 
 def percent(share: float | None) -> str:
     """Returns a share as ``"61.4 %"``, which no line break parts; empty for ``None``."""
-    return "" if share is None else _text.percent(share).replace(" ", _NO_BREAK)
+    return "" if share is None else text.percent(share).replace(" ", _NO_BREAK)
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from bricksight import images
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.modules import MOST_PHOTOS, adapted_module
 from bricksight.retrain._photos import Photos, with_own
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bricksight._places import try_file
+from bricksight._support.filesystem.places import try_file
 from bricksight.check import bursts
 from bricksight.config import (
     AugmentConfig,

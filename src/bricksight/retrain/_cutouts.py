@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bricksight import images
-from bricksight._text import counted
-from bricksight._threads import in_threads, num_cores
+from bricksight._support.text import counted
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Record
 from bricksight.errors import ConfigError, ImageError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._csv import CsvWriter
-from bricksight._text import json_text
+from bricksight._support.filesystem.csv_files import CsvWriter
+from bricksight._support.text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import cache_dir, give_up_cache, replacing
-from bricksight._text import counted
+from bricksight._support.filesystem.files import cache_dir, give_up_cache, replacing
+from bricksight._support.text import counted
 from bricksight.bundle import dealt
 from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError, OutputError

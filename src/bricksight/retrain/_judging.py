@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.check import bursts
 from bricksight.config import RetrainConfig
 from bricksight.dataset import Dataset, Problem, suggested_groups

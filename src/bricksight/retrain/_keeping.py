@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import replacing
+from bricksight._support.filesystem.files import replacing
 from bricksight.errors import OutputError
 from bricksight.training import Checkpoint, Measurement
 

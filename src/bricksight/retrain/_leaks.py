@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.check import near_duplicates
 from bricksight.dataset import Problem, Record, group_by_for_pairs
 from bricksight.retrain._photos import Photos

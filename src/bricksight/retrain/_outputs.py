@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bricksight import bundle as bundles
-from bricksight._files import cache_root, replacing, writing
-from bricksight._places import TakenPlaceError, new_folder, try_file, try_folder
+from bricksight._support.filesystem.files import cache_root, replacing, writing
+from bricksight._support.filesystem.places import TakenPlaceError, new_folder, try_file, try_folder
 from bricksight.bundle import Bundle, Head
 from bricksight.config import RetrainConfig
 from bricksight.errors import BundleError, ConfigError, OutputError

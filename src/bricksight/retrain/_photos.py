@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import images
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Dataset, Record, suggested_groups, unreadable_files
 from bricksight.errors import DataError, ImageError

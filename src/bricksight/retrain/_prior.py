@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import softmax
 
-from bricksight._text import counted
+from bricksight._support.text import counted
 from bricksight.bundle import Head
 from bricksight.retrain._photos import Photos
 

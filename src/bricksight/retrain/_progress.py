@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from bricksight._text import about
+from bricksight._support.text import about
 
 _SECONDS_BETWEEN_MODELS = 5.0
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._native_path import native_path
-from bricksight._optional import require_tensorflow
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.training import Measurement
 

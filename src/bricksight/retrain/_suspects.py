@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._optional import require, require_installed
-from bricksight._text import counted
+from bricksight._support.optional import require, require_installed
+from bricksight._support.text import counted
 from bricksight.check import write_captioned_sheet
 from bricksight.dataset import Dataset
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bricksight._files import cache_dir
+from bricksight._support.filesystem.files import cache_dir
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, HeadConfig
 from bricksight.modules import Module

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import bundle as bundles
-from bricksight._files import writing
-from bricksight._optional import require_tensorflow
+from bricksight._support.filesystem.files import writing
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Bundle, Head
 from bricksight.config import (
     AugmentConfig,

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from bricksight._optional import require
+from bricksight._support.optional import require
 
 ONE_THREAD = {"OIDN_NUM_THREADS": "1", "OIDN_SET_AFFINITY": "0"}
 """Environment of a process that has one core: set before the first picture."""

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import ConfigError
 
 _MAX_BYTES = 200  # file systems take 255, and temporary names add to it

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._text import shortened, some
+from bricksight._support.text import shortened, some
 from bricksight.errors import ConfigError, LDrawError
 from bricksight.synth.colours import Colour, Surface
 from bricksight.synth.ldraw import LDrawColour, Library, find_library

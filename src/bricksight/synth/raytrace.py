@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bricksight._optional import require
+from bricksight._support.optional import require
 from bricksight.synth.backgrounds import composed, load_background, mean_colour
 from bricksight.synth.colours import COLOURS, Colour, light_colour
 from bricksight.synth.denoising import Filter, denoised

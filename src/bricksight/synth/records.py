@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing, writing
-from bricksight._text import json_text
+from bricksight._support.filesystem.files import replacing, writing
+from bricksight._support.text import json_text
 from bricksight.config import RENDERS_FILE
 from bricksight.errors import ConfigError, DataError
 from bricksight.synth.scenes import Scene, View

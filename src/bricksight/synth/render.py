@@ -12,10 +12,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import replacing, sha256_of, writing
-from bricksight._optional import require, require_installed
-from bricksight._threads import num_cores
-from bricksight._walk import mark_as_own
+from bricksight._support.filesystem.files import replacing, sha256_of, writing
+from bricksight._support.filesystem.walk import mark_as_own
+from bricksight._support.optional import require, require_installed
+from bricksight._support.threads import num_cores
 from bricksight.errors import ConfigError, OutputError
 from bricksight.synth.denoising import ONE_THREAD
 from bricksight.synth.labels import require_folder_names

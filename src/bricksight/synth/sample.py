@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bricksight._files import writing
-from bricksight._places import is_empty, new_folder
+from bricksight._support.filesystem.files import writing
+from bricksight._support.filesystem.places import is_empty, new_folder
 from bricksight.errors import DataError
 
 SAMPLE_LABELS = (

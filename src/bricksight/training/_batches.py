@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bricksight import images
-from bricksight._threads import in_threads, num_cores
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.images import Backgrounds, Cutouts
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bricksight._threads import in_threads, num_cores
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.training._blas import one_blas_thread
 from bricksight.training._examples import Examples, best_temperature, doubt_of
 from bricksight.training._linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit

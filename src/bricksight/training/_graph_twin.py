@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 
 BATCH_NORM_MOMENTUM = 0.9
 """Share of the old statistics that one step keeps.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bricksight._threads import in_threads, num_cores
+from bricksight._support.threads import in_threads, num_cores
 from bricksight.bundle import Head
 from bricksight.training._examples import outlier_exposure
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bricksight import images
-from bricksight._optional import require_tensorflow
+from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.modules import mean_over_turns

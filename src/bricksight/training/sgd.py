@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from bricksight._files import replacing
+from bricksight._support.filesystem.files import replacing
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig
 from bricksight.errors import OutputError

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bricksight._untrusted.folders import MODEL_FOLDERS
+from bricksight._support.untrusted.folders import MODEL_FOLDERS
 from bricksight.errors import BundleError, ConfigError
 
 RUNTIMES = {

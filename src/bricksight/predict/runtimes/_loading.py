@@ -4,8 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from bricksight._library_errors import library_errors_as
-from bricksight._native_path import native_path
+from bricksight._support.filesystem.native_path import native_path
+from bricksight._support.library_errors import library_errors_as
 from bricksight.errors import BundleError
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._native_log import without_native_notices
-from bricksight._optional import require
-from bricksight._threads import num_cores
+from bricksight._support.native_log import without_native_notices
+from bricksight._support.optional import require
+from bricksight._support.threads import num_cores
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes._images import image_input, only
 from bricksight.predict.runtimes._loading import loading

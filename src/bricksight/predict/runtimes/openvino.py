@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require
-from bricksight._threads import num_cores
-from bricksight._untrusted.onnx_files import require_own_weights
+from bricksight._support.optional import require
+from bricksight._support.threads import num_cores
+from bricksight._support.untrusted.onnx_files import require_own_weights
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes._images import image_input, only
 from bricksight.predict.runtimes._loading import loading

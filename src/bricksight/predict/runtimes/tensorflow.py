@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._files import read_whole
-from bricksight._optional import require_tensorflow
-from bricksight._untrusted.graphs import require_pure_graph, require_pure_saved_model
-from bricksight._untrusted.keras_files import require_standard_layers
+from bricksight._support.filesystem.files import read_whole
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.untrusted.graphs import require_pure_graph, require_pure_saved_model
+from bricksight._support.untrusted.keras_files import require_standard_layers
 from bricksight.errors import BundleError, ConfigError
 from bricksight.predict.runtimes._images import ImageInput, image_input, only
 from bricksight.predict.runtimes._loading import loading

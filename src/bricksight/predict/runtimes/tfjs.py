@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._optional import require, require_tensorflow
-from bricksight._untrusted.fields import UnexpectedValueError, choice, text, whole
-from bricksight._untrusted.folders import is_inside
-from bricksight._untrusted.graphs import require_pure_graph
-from bricksight._untrusted.json_files import read_json
+from bricksight._support.optional import require, require_tensorflow
+from bricksight._support.untrusted.fields import UnexpectedValueError, choice, text, whole
+from bricksight._support.untrusted.folders import is_inside
+from bricksight._support.untrusted.graphs import require_pure_graph
+from bricksight._support.untrusted.json_files import read_json
 from bricksight.predict.runtimes._loading import loading
 from bricksight.predict.runtimes.tensorflow import Graph
 

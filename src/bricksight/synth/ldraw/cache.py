@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._files import cache_dir, give_up_cache, replacing
+from bricksight._support.filesystem.files import cache_dir, give_up_cache, replacing
 from bricksight.errors import CacheError, OutputError
 from bricksight.synth.ldraw.part import LDrawPart
 from bricksight.synth.mesh import Mesh

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import LDrawError
 
 _FINISHES = ("CHROME", "PEARLESCENT", "RUBBER", "MATTE_METALLIC", "METAL")

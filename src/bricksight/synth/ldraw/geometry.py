@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import LDrawError
 from bricksight.synth.ldraw.parser import FURTHEST, MAX_SHAPES, OWN_COLOUR, LDrawFile, Reference
 

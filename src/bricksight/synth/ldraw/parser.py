@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import LDrawError
 from bricksight.synth.ldraw.polygons import split_quads
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import LDrawError
 
 MAX_FILE_BYTES = 64 << 20

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bricksight._optional import require
-from bricksight._untrusted.folders import is_inside, stays_inside
+from bricksight._support.optional import require
+from bricksight._support.untrusted.folders import is_inside, stays_inside
 
 
 def require_own_weights(path: Path) -> None:

@@ -6,15 +6,20 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bricksight._disk import write_probe
-from bricksight._files import (
+from bricksight._support.filesystem.disk import write_probe
+from bricksight._support.filesystem.files import (
     folder_made,
     nearest_folder,
     require_replaceable,
     under_its_own_name,
     writing,
 )
-from bricksight._locks import TakenError, claimed_folder, is_temporary, temporary_folder
+from bricksight._support.filesystem.locks import (
+    TakenError,
+    claimed_folder,
+    is_temporary,
+    temporary_folder,
+)
 from bricksight.errors import OutputError
 
 _LONGEST_WAIT_SECONDS = 60

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from bricksight._files import writing
-from bricksight._text import can_encode, printable
-from bricksight.config import PHOTO_EXTENSIONS, RENDERS_FILE
+from bricksight._support.filesystem.files import writing
+from bricksight._support.filesystem.photo_names import PHOTO_EXTENSIONS, RENDERS_FILE
+from bricksight._support.text import can_encode, printable
 
 OWN_MARKER = ".bricksight"
 """What marks a folder of ours, such as one of contact sheets: its pictures are no photos."""

@@ -1,16 +1,16 @@
 """Labels files: one label a line, in the order of the outputs."""
 
 import codecs
-from pathlib import Path
 
-from bricksight._files import read_whole
+from bricksight._support.filesystem.files import read_whole
+from bricksight.config import AnyPath, input_path
 from bricksight.errors import BundleError
 
 _MOST_BYTES = 32 << 20
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
+def read_labels(path: AnyPath) -> tuple[str, ...]:
     """Returns the labels of a labels file.
 
     The file is UTF-8, or UTF-16 with a byte order mark. Lines end with LF, CRLF or CR and with
@@ -19,6 +19,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     Raises:
         BundleError: it cannot be read, holds no label, or a line of it is no label.
     """
+    path = input_path(path, "The labels file")
     try:
         content = read_whole(path, most_bytes=_MOST_BYTES)
         text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")

@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bricksight._untrusted.folders import stays_inside
+from bricksight._support.untrusted.folders import stays_inside
 
 Check = Callable[[Any, str], Any]
 """Takes a value and its key, such as ``"input.height"``, and returns what is used of the value."""

@@ -8,7 +8,7 @@ import sys
 from contextlib import nullcontext
 from typing import Any
 
-from bricksight._native_log import without_native_notices
+from bricksight._support.native_log import without_native_notices
 from bricksight.errors import MissingPackageError
 
 _COMMANDS = {"tensorflowjs": "pip install --no-deps tensorflowjs==4.22.0"}

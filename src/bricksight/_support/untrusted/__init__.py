@@ -1,9 +1,7 @@
 """What comes from strangers: JSON, model files and names of files, checked before they are used.
 
     fields      what a value of JSON may be
-    schemas     what a manifest and the description of a lone file may say
     json_files  JSON of bounded size and depth
-    photos_csv  which photos a bundle was trained on
     folders     names that stay inside their folder, and files that are compared with checksums
     graphs      TensorFlow graphs that only compute
     keras_files .keras files of standard layers

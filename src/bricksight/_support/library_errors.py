@@ -5,7 +5,7 @@ import struct
 import zipfile
 from collections.abc import Iterator
 
-from bricksight._text import shortened
+from bricksight._support.text import shortened
 from bricksight.errors import BricksightError
 
 # What Python, NumPy and the readers that the libraries use raise on damaged or unexpected content.

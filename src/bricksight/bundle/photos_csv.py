@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from bricksight._csv import read_rows
-from bricksight._untrusted.folders import stays_inside
+from bricksight._support.filesystem.csv_files import read_rows
+from bricksight._support.untrusted.folders import stays_inside
 from bricksight.config import BUCKETS
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bricksight._files import read_whole
+from bricksight._support.filesystem.files import read_whole
 
 MOST_BYTES = 32 << 20
 MOST_LEVELS = 50

@@ -18,3 +18,6 @@ These are the endings that Pillow knows for the formats that ``images`` reads.
 
 PHOTO_EXTENSIONS = frozenset(PHOTO_FORMATS)
 """What a photo's name may end with, in lower case; any case is accepted."""
+
+RENDERS_FILE = "synth.jsonl"
+"""What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bricksight._optional import require_tensorflow
-from bricksight._text import some
+from bricksight._support.optional import require_tensorflow
+from bricksight._support.text import some
 from bricksight.errors import UntrustedModelError
 
 _NAMES = (

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from bricksight._files import sha256_of
+from bricksight._support.filesystem.files import sha256_of
 
 MODEL_FOLDERS = {"saved_model.pb": "saved_model", "model.json": "tfjs"}
 """File by which a folder is known as one model → name of the runtime that it is for."""

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bricksight._optional import require
-from bricksight._text import some
-from bricksight._untrusted.json_files import MOST_BYTES, parse_json
+from bricksight._support.optional import require
+from bricksight._support.text import some
+from bricksight._support.untrusted.json_files import MOST_BYTES, parse_json
 from bricksight.errors import UntrustedModelError
 
 _CONFIG = "config.json"

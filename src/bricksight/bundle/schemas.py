@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from bricksight._untrusted.fields import (
+from bricksight._support.untrusted.fields import (
     UnexpectedValueError,
     checksums,
     choice,
@@ -14,7 +14,7 @@ from bricksight._untrusted.fields import (
     text,
     whole,
 )
-from bricksight._untrusted.folders import stays_inside
+from bricksight._support.untrusted.folders import stays_inside
 from bricksight.config import MOST_PATTERN_CHARACTERS, Resize
 
 _INPUT = table(

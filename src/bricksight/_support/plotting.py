@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bricksight._lettering import font_families
+from bricksight._support.lettering import font_families
 
 # The Okabe-Ito palette, which the colour-blind can tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -35,7 +35,7 @@ def new_figure(
     Args:
         width: in inches.
         height: in inches.
-        names: what is written that is not ours, as ``bricksight._lettering.drawable`` gives it.
+        names: what is written that is not ours, as ``lettering.drawable`` gives it.
         settings: further arguments of ``Figure``.
     """
     import matplotlib  # noqa: PLC0415  (half a second)

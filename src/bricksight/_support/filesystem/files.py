@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import platformdirs
 
-from bricksight._disk import advice_on, reason_of, write_probe
-from bricksight._locks import remove_if_left_behind, temporary_folder
+from bricksight._support.filesystem.disk import advice_on, reason_of, write_probe
+from bricksight._support.filesystem.locks import remove_if_left_behind, temporary_folder
 from bricksight.errors import BricksightError, CacheError, OutputError
 
 _LOGGER = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
 
-from bricksight._text import escaped, is_joiner, printable
+from bricksight._support.text import escaped, is_joiner, printable
 
 Colour = tuple[int, int, int]
 
