@@ -25,9 +25,9 @@ from _trainers import BATCH, OURS, SIZE, Answers, by_ours, compare, parser_of
 from PIL import Image
 
 from bricksight import images
+from bricksight.backbones import resolve
 from bricksight.config import InputSpec
 from bricksight.dataset import Dataset
-from bricksight.modules import resolve
 
 NETWORK = "packaged:efficientnet_lite0"
 WORKER = Path(__file__).with_name("_fastai_worker.py")

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import images
+from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, HeadConfig, SplitConfig
 from bricksight.dataset import Dataset, scan
 from bricksight.features import Views, compile_module, default_cache_path, extract
-from bricksight.modules import resolve
 from bricksight.retrain._train import MAX_VIEWS_FOR_STEPS
 from bricksight.training import Examples, train_by_sgd
 

@@ -29,9 +29,9 @@ from _trainers import BATCH, OURS, SIZE, Answers, by_ours, compare, parser_of
 from tensorflow import keras
 
 from bricksight import images
+from bricksight.backbones import resolve
 from bricksight.config import InputSpec
 from bricksight.dataset import Dataset
-from bricksight.modules import resolve
 
 NETWORK = "keras:MobileNetV2"
 

@@ -22,8 +22,8 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
+from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
-from bricksight.modules import resolve
 from bricksight.retrain import retrain
 from bricksight.retrain._freezing import WHOLE, freeze
 from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder

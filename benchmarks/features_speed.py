@@ -20,9 +20,9 @@ from PIL import Image
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.threads import num_cores
+from bricksight.backbones import resolve
 from bricksight.dataset import Record, scan
 from bricksight.features import CompiledModule, compile_module, extract
-from bricksight.modules import resolve
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
 

@@ -17,8 +17,8 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, InputSpec
-from bricksight.modules import resolve
 from bricksight.retrain._freezing import WHOLE, freeze
 from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOptions
 

@@ -19,6 +19,7 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
+from bricksight.backbones import frozen_graph
 from bricksight.config import (
     AugmentConfig,
     FineTuneConfig,
@@ -31,7 +32,6 @@ from bricksight.dataset import Dataset, deal_folds, scan
 from bricksight.export import Classifier, Proof, build_classifier, openvino, tflite
 from bricksight.export._request import Precision, Request
 from bricksight.features import default_cache_path
-from bricksight.modules import frozen_graph
 from bricksight.predict.runtimes import runtime_class
 from bricksight.retrain import SilentReporter
 from bricksight.retrain._photos import Photos, open_photos

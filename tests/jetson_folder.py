@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from bricksight.backbones import frozen_graph
 from bricksight.export import Proof, build_classifier
 from bricksight.export import jetson as writer
 from bricksight.export._request import Request
-from bricksight.modules import frozen_graph
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bricksight import benchmark, camera, dataset, export, features, images, modules
+from bricksight import backbones, benchmark, camera, dataset, export, features, images
 from bricksight.bundle import open_bundle, read_labels
 from bricksight.check import check, contact_sheet
 from bricksight.cli import main
@@ -31,9 +31,9 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "load_classifier": export.load_classifier,
     "benchmark": lambda path: benchmark.benchmark([path]),
     "benchmark of one": benchmark.benchmark,
-    "modules.resolve": modules.resolve,
-    "modules.find": modules.find,
-    "modules.resolve saved_model": lambda path: modules.resolve(f"saved_model:{path}"),
+    "modules.resolve": backbones.resolve,
+    "modules.find": backbones.find,
+    "modules.resolve saved_model": lambda path: backbones.resolve(f"saved_model:{path}"),
     "parse_source": camera.parse_source,
     "RetrainConfig": lambda path: RetrainConfig(image_dir=path),
     "list_entries": features.list_entries,

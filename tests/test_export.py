@@ -11,6 +11,7 @@ from PIL import Image
 
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph
 from bricksight.bundle import Head
 from bricksight.config import GRAPH_NAMES
 from bricksight.errors import ConfigError, ExportError
@@ -23,7 +24,6 @@ from bricksight.export import (
     export,
     saved_model,
 )
-from bricksight.modules import frozen_graph
 from bricksight.retrain import RetrainResult
 from photos import draw
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph, resolve
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
 from bricksight.export import Classifier, Proof, Request, build_classifier, load_classifier
 from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
-from bricksight.modules import frozen_graph, resolve
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult
 from tiny_modules import noise

@@ -17,6 +17,7 @@ from flatbuffers.table import Table
 
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph, resolve
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
@@ -26,7 +27,6 @@ from bricksight.export._tflite_bias import corrected
 from bricksight.export._tflite_float16 import LARGEST_KEPT
 from bricksight.export._tflite_metadata import with_metadata
 from bricksight.export.tflite import convert, write
-from bricksight.modules import frozen_graph, resolve
 from tiny_modules import as_module
 
 pytestmark = pytest.mark.tf

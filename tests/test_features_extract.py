@@ -10,6 +10,7 @@ import pytest
 
 import photos
 from bricksight import images
+from bricksight.backbones import Module, frozen_graph, resolve
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.dataset import Dataset, scan
 from bricksight.features import (
@@ -20,7 +21,6 @@ from bricksight.features import (
     default_cache_path,
     extract,
 )
-from bricksight.modules import Module, frozen_graph, resolve
 from tiny_modules import tiny_network, write_saved_model
 
 pytestmark = pytest.mark.tf

@@ -11,10 +11,10 @@ import pytest
 
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import resolve, tuned_module
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError, ModuleError
-from bricksight.modules import resolve, tuned_module
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, retrain
 from bricksight.retrain._freezing import first_trained, freeze

@@ -9,10 +9,10 @@ import pytest
 from scipy.special import expit, logsumexp
 from sklearn.metrics import roc_auc_score
 
+from bricksight.backbones import KnownClasses, resolve
 from bricksight.bundle import Head, dealt
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.features import default_cache_path
-from bricksight.modules import KnownClasses, resolve
 from bricksight.retrain import SilentReporter, _prior
 from bricksight.retrain._photos import Photos, open_photos
 from bricksight.retrain._prior import prior_head

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import Module, adapted_module, frozen_graph, resolve
 from bricksight.config import FineTuneConfig, HeadConfig, RetrainConfig
 from bricksight.errors import ModuleError
 from bricksight.features import default_cache_path
-from bricksight.modules import Module, adapted_module, frozen_graph, resolve
 from bricksight.retrain import SilentReporter, retrain
 from bricksight.retrain._adapting import adapted
 from bricksight.retrain._photos import Photos, open_photos

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.modules import _archive
-from bricksight.modules._archive import download_and_unpack, unpack
-from bricksight.modules._download import DownloadError
+from bricksight.backbones.downloads import archive as _archive
+from bricksight.backbones.downloads.archive import download_and_unpack, unpack
+from bricksight.backbones.downloads.download import DownloadError
 from file_server import Answer, FileServer, serving
 from small_disk import no_file_larger_than
 

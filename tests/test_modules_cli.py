@@ -9,10 +9,10 @@ from pathlib import Path
 import h5py
 import pytest
 
+from bricksight.backbones import SOURCES, list_modules, resolve
+from bricksight.backbones.reference import parse_reference
+from bricksight.backbones.sources._applications import APPLICATIONS
 from bricksight.cli.modules import app
-from bricksight.modules import SOURCES, list_modules, resolve
-from bricksight.modules._applications import APPLICATIONS
-from bricksight.modules.reference import parse_reference
 from tiny_modules import tiny_network, write_saved_model
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph, resolve, widths_by_depth
 from bricksight.errors import ModuleError
-from bricksight.modules import frozen_graph, resolve, widths_by_depth
 from tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.modules import Description, Module, describe, frozen_graph, list_modules, resolve
-from bricksight.modules._applications import APPLICATIONS
-from bricksight.modules.keras_applications import build_network
+from bricksight.backbones import Description, Module, describe, frozen_graph, list_modules, resolve
+from bricksight.backbones.sources._applications import APPLICATIONS
+from bricksight.backbones.sources.keras_applications import build_network
 from tiny_modules import as_module, noise
 
 pytestmark = pytest.mark.tf

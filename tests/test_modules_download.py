@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.modules import _download
-from bricksight.modules._download import DownloadError, download
+from bricksight.backbones.downloads import download as _download
+from bricksight.backbones.downloads.download import DownloadError, download
 from file_server import Answer, FileServer, serving
 
 FILE = bytes(range(256)) * 4000

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bricksight.backbones import find, frozen_graph, resolve
 from bricksight.errors import ModuleError
-from bricksight.modules import find, frozen_graph, resolve
 from file_server import Answer, FileServer, serving
 from tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
 

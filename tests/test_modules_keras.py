@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import resolve
+from bricksight.backbones.sources import keras_applications
+from bricksight.backbones.sources._applications import APPLICATIONS, Application
+from bricksight.backbones.sources.keras_applications import build_network
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
-from bricksight.modules import keras_applications, resolve
-from bricksight.modules._applications import APPLICATIONS, Application
-from bricksight.modules.keras_applications import build_network
 from file_server import Answer, FileServer, serving
 from tiny_modules import noise
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import resolve
 from bricksight.errors import ModuleError
-from bricksight.modules import resolve
 from tiny_modules import noise, write_keras_file
 
 pytestmark = pytest.mark.tf

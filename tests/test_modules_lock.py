@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.modules._lock import locked
+from bricksight.backbones.downloads.lock import locked
 
 HOLD = """
 import pathlib, sys, time
-from bricksight.modules._lock import locked
+from bricksight.backbones.downloads.lock import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

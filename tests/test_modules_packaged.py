@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bricksight.backbones import frozen_graph, resolve
+from bricksight.backbones.reference import parse_reference
+from bricksight.backbones.sources import packaged
+from bricksight.backbones.sources._torch_file import read_tensors
 from bricksight.errors import MissingPackageError, ModuleError
 from bricksight.images import load_input
-from bricksight.modules import frozen_graph, packaged, resolve
-from bricksight.modules._torch_file import read_tensors
-from bricksight.modules.reference import parse_reference
 from bricksight.synth import sample
 from bricksight.synth.sample import SAMPLE_LABELS
 

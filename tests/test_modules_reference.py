@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bricksight.backbones import SOURCES, find, resolve
+from bricksight.backbones.reference import Reference, parse_reference
 from bricksight.errors import ModuleError
-from bricksight.modules import SOURCES, find, resolve
-from bricksight.modules.reference import Reference, parse_reference
 
 KNOWN = ["keras:MobileNetV2", "keras:MobileNetV3Small", "packaged:efficientnet_lite0"]
 

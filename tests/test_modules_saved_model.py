@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import find, frozen_graph, resolve
+from bricksight.backbones.sources._signature import read_meta_graphs
 from bricksight.errors import ModuleError
-from bricksight.modules import find, frozen_graph, resolve
-from bricksight.modules._signature import read_meta_graphs
 from tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
 
 pytestmark = pytest.mark.tf
@@ -77,7 +77,7 @@ def test_resolve__does_not_load_tensorflow_and_is_the_same_in_each_process(
     saved_model: Path,
 ) -> None:
     code = (
-        "import sys; from bricksight.modules import resolve;"
+        "import sys; from bricksight.backbones import resolve;"
         f"print(resolve({str(saved_model)!r}).fingerprint, 'tensorflow' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -89,7 +89,7 @@ def test_frozen_graph__is_written_once_and_read_back(
 ) -> None:
     module = resolve(str(saved_model))
     first = frozen_graph(module)
-    monkeypatch.setattr("bricksight.modules.frozen.require_tensorflow", None)
+    monkeypatch.setattr("bricksight.backbones.freeze.require_tensorflow", None)
     assert frozen_graph(module) == first
     names = sorted(path.name for path in own_cache_dir.glob("modules/*/*"))
     assert names == ["graph.pb", "module.json"]

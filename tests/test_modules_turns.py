@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph, resolve, with_turns
 from bricksight.errors import ModuleError
 from bricksight.features import compile_module
-from bricksight.modules import frozen_graph, resolve, with_turns
 from tiny_modules import noise, tiny_network, write_hub_module, write_keras_file
 
 pytestmark = pytest.mark.tf

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from bricksight.backbones import list_modules
 from bricksight.config import CrossvalConfig, RetrainConfig, SplitConfig
-from bricksight.modules import list_modules
 from bricksight.retrain import _networks, crossval, retrain
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph, resolve, with_turns
 from bricksight.bundle import Head, open_bundle
 from bricksight.config import FineTuneConfig, RetrainConfig
 from bricksight.export import (
@@ -23,7 +24,6 @@ from bricksight.export import (
     tflite,
 )
 from bricksight.features import default_cache_path
-from bricksight.modules import frozen_graph, resolve, with_turns
 from bricksight.predict import Predictor
 from bricksight.retrain import RetrainResult, SilentReporter, retrain
 from bricksight.retrain._photos import Photos, open_photos

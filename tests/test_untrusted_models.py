@@ -16,11 +16,11 @@ from bricksight._support.filesystem.files import sha256_of
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.untrusted.graphs import require_pure_graph, require_pure_saved_model
 from bricksight._support.untrusted.keras_files import require_standard_layers
+from bricksight.backbones import resolve
 from bricksight.bundle import Bundle, open_bundle
 from bricksight.cli import main
 from bricksight.errors import BundleError, ExportError, ModuleError, UntrustedModelError
 from bricksight.export import export_bundle
-from bricksight.modules import resolve
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.onnx import OnnxRuntime

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import Module
+from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.config import InputSpec
-from bricksight.modules import Module
-from bricksight.modules.saved_model import feature_function
 
 
 def tiny_network(size: int | None = 32, *, pooled: bool = True) -> Any:

@@ -10,7 +10,7 @@ from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say, say_json
 
 if TYPE_CHECKING:
-    from bricksight.modules import Description, ModuleSpec, Stage
+    from bricksight.backbones import Description, ModuleSpec, Stage
 
 app = App(name="modules", help="List the pretrained networks, or describe one.")
 
@@ -30,7 +30,7 @@ def list_(*, json: bool = False) -> None:
     json
         Print a JSON array instead of a table.
     """
-    from bricksight.modules import find, list_modules
+    from bricksight.backbones import find, list_modules
 
     specs = list_modules()
     on_disk = [find(spec.reference) is not None for spec in specs]
@@ -57,9 +57,9 @@ def describe(reference: str, /, *, json: bool = False, trust: bool = False) -> N
     trust
         Load a network even if it may access files, the network or other programs.
     """
-    from bricksight import modules
+    from bricksight import backbones
 
-    description = modules.describe(modules.resolve(reference, trust=trust))
+    description = backbones.describe(backbones.resolve(reference, trust=trust))
     if json:
         say_json(asdict(description), indent=2)
     else:

@@ -7,11 +7,11 @@ import numpy as np
 
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.untrusted.graphs import require_pure_graph
+from bricksight.backbones import FrozenModule
+from bricksight.backbones.freeze import without_defaults
 from bricksight.bundle import Bundle, Head, as_bundle
 from bricksight.config import AnyPath, require_tensor_name
 from bricksight.errors import BundleError
-from bricksight.modules import FrozenModule
-from bricksight.modules.frozen import without_defaults
 
 INPUT_LAYER = "Placeholder"
 """retrain.py's input: its first placeholder without a name."""

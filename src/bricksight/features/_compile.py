@@ -14,8 +14,8 @@ import numpy as np
 from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import FrozenModule, Module, frozen_graph
 from bricksight.config import InputSpec
-from bricksight.modules import FrozenModule, Module, frozen_graph
 from bricksight.predict.runtimes.litert import LiteRT
 
 _LOGGER = logging.getLogger(__name__)

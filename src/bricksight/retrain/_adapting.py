@@ -6,7 +6,7 @@ import numpy as np
 
 from bricksight import images
 from bricksight._support.text import counted
-from bricksight.modules import MOST_PHOTOS, adapted_module
+from bricksight.backbones import MOST_PHOTOS, adapted_module
 from bricksight.retrain._photos import Photos, with_own
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from bricksight._support.filesystem.files import cache_dir, give_up_cache, replacing
 from bricksight._support.text import counted
+from bricksight.backbones import tuned_module
 from bricksight.bundle import dealt
 from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError, OutputError
-from bricksight.modules import tuned_module
 from bricksight.retrain._budget import Work, measure_costs, plan_epochs
 from bricksight.retrain._course import Course
 from bricksight.retrain._freezing import first_trained, freeze

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from bricksight.backbones import Module
 from bricksight.errors import ConfigError
-from bricksight.modules import Module
 
 WHOLE = "whole"
 """What ``fine_tune_from`` says where every layer is to be trained."""

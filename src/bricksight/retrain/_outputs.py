@@ -11,12 +11,12 @@ from pathlib import Path
 from bricksight import bundle as bundles
 from bricksight._support.filesystem.files import cache_root, replacing, writing
 from bricksight._support.filesystem.places import TakenPlaceError, new_folder, try_file, try_folder
+from bricksight.backbones import Module, frozen_graph
 from bricksight.bundle import Bundle, Head
 from bricksight.config import RetrainConfig
 from bricksight.errors import BundleError, ConfigError, OutputError
 from bricksight.export import build_classifier
 from bricksight.features import CACHE_FILE, default_cache_path
-from bricksight.modules import Module, frozen_graph
 from bricksight.retrain._training import checkpoint_file
 
 BUNDLE_FILES = {

@@ -9,12 +9,12 @@ import numpy as np
 
 from bricksight import images
 from bricksight._support.text import counted
+from bricksight.backbones import Module, resolve, widths_by_depth, with_depths, with_turns
 from bricksight.config import InputSpec, SourceConfig
 from bricksight.dataset import Dataset, Record, suggested_groups, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import PLAIN, CompiledModule, FeatureSet, Views, compile_module, extract
 from bricksight.images import Cutouts
-from bricksight.modules import Module, resolve, widths_by_depth, with_depths, with_turns
 from bricksight.retrain._cutouts import find_cutouts
 from bricksight.retrain._progress import Stopwatch
 from bricksight.training import Examples

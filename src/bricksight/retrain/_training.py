@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight._support.filesystem.files import cache_dir
+from bricksight.backbones import Module
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, HeadConfig
-from bricksight.modules import Module
 from bricksight.training import Checkpoint, Observer
 
 _LOGGER = logging.getLogger(__name__)

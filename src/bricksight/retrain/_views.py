@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from bricksight.backbones import EVERY_QUARTER
 from bricksight.config import AugmentConfig, HeadConfig
 from bricksight.dataset import Record, mirrored_pairs
 from bricksight.features import Views
-from bricksight.modules import EVERY_QUARTER
 from bricksight.retrain._photos import Photos
 from bricksight.retrain._prior import prior_head
 from bricksight.retrain._training import Training

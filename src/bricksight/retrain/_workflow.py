@@ -11,6 +11,7 @@ import numpy as np
 from bricksight import bundle as bundles
 from bricksight._support.filesystem.files import writing
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import frozen_graph
 from bricksight.bundle import Bundle, Head
 from bricksight.config import (
     AugmentConfig,
@@ -24,7 +25,6 @@ from bricksight.config import (
 from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
 from bricksight.errors import BricksightError, ConfigError, OutputError
 from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
-from bricksight.modules import frozen_graph
 from bricksight.retrain._better import train_better
 from bricksight.retrain._findings import (
     Findings,

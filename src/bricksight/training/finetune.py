@@ -19,9 +19,9 @@ import numpy as np
 
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import mean_over_turns
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
-from bricksight.modules import mean_over_turns
 from bricksight.training._batches import NO_CLASS, Batch, Mixture, Pictures
 from bricksight.training._twin import build_twin, takes_size
 

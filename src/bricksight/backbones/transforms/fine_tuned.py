@@ -5,8 +5,8 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from bricksight.modules._module import Module
-from bricksight.modules.saved_model import feature_function
+from bricksight.backbones.backbone import Module
+from bricksight.backbones.sources.saved_model import feature_function
 
 
 def tuned_module(module: Module, network: Any) -> Module:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from bricksight.backbones.sources._tensor_pickle import PickleError, Tensor, read_pickle
 from bricksight.errors import ModuleError
-from bricksight.modules._tensor_pickle import PickleError, Tensor, read_pickle
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001

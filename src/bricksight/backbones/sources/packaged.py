@@ -21,17 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from bricksight.backbones.backbone import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.backbones.known_classes import KnownClasses
+from bricksight.backbones.reference import Reference
+from bricksight.backbones.sources import efficientnet_lite
+from bricksight.backbones.sources._applications import APPLICATIONS
+from bricksight.backbones.sources._torch_file import read_tensors
+from bricksight.backbones.sources.keras_applications import build_network
+from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import MissingPackageError, ModuleError
-from bricksight.modules import efficientnet_lite
-from bricksight.modules._applications import APPLICATIONS
-from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
-from bricksight.modules._torch_file import read_tensors
-from bricksight.modules.keras_applications import build_network
-from bricksight.modules.known import KnownClasses
-from bricksight.modules.reference import Reference
-from bricksight.modules.saved_model import feature_function
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same file is read to other features."""
@@ -174,7 +174,7 @@ _NETWORKS = {
     "efficientnet_lite0": _LITE,
     "mobilenet_v2_bricks": _Network(
         title="MobileNetV2 for bricks",
-        package="bricksight.modules",
+        package="bricksight.backbones",
         file="mobilenet_v2_bricks.npz",
         load=_load_bricks,
         known=_bricks_known,

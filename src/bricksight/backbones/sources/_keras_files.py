@@ -8,8 +8,8 @@ from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.library_errors import library_errors_as
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.untrusted.keras_files import read_keras_config, require_standard_layers
+from bricksight.backbones.reference import Reference
 from bricksight.errors import ModuleError
-from bricksight.modules.reference import Reference
 
 
 def keras_input_size(path: Path) -> tuple[int | None, int | None]:

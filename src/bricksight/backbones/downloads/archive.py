@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from bricksight._support.filesystem.files import replacing
 from bricksight._support.text import shortened
-from bricksight.modules._download import DownloadError, download
-from bricksight.modules._lock import locked
-from bricksight.modules._module import Progress
-from bricksight.modules._tar import Member, Readable, TarError, read_members
+from bricksight.backbones.backbone import Progress
+from bricksight.backbones.downloads.download import DownloadError, download
+from bricksight.backbones.downloads.lock import locked
+from bricksight.backbones.downloads.tar import Member, Readable, TarError, read_members
 
 _MAX_BYTES = 8 << 30
 _MAX_RATIO = 50  # weights hardly shrink; what becomes so much larger fills a disk and is no network

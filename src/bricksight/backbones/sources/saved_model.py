@@ -13,13 +13,18 @@ from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.text import shortened
 from bricksight._support.untrusted.graphs import require_pure_saved_model
+from bricksight.backbones.backbone import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.backbones.reference import Reference, is_module_path
+from bricksight.backbones.sources._graph_network import GraphNetwork
+from bricksight.backbones.sources._keras_files import keras_input_size, load_keras_file
+from bricksight.backbones.sources._signature import (
+    MetaGraph,
+    Signature,
+    TensorSpec,
+    read_meta_graphs,
+)
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
-from bricksight.modules._graph_network import GraphNetwork
-from bricksight.modules._keras_files import keras_input_size, load_keras_file
-from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
-from bricksight.modules._signature import MetaGraph, Signature, TensorSpec, read_meta_graphs
-from bricksight.modules.reference import Reference, is_module_path
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same files are read to other features."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones.backbone import FeatureFunction, Module
 from bricksight.errors import ModuleError
-from bricksight.modules._module import FeatureFunction, Module
 
 FREEZER_VERSION = 3
 """Part of the cache's folder name: raised when the same module is frozen to another graph."""

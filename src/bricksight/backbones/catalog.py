@@ -6,7 +6,7 @@ An entry names a network of a source that is there already. Its figures are what
 
 from dataclasses import dataclass
 
-from bricksight.modules._applications import APPLICATIONS
+from bricksight.backbones.sources._applications import APPLICATIONS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,10 @@ from typing import Any
 
 from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones.backbone import Module
+from bricksight.backbones.sources._keras_files import free_name
+from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.errors import ModuleError
-from bricksight.modules._keras_files import free_name
-from bricksight.modules._module import Module
-from bricksight.modules.saved_model import feature_function
 
 MOST_DEPTHS = 4
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from bricksight._support.text import shortened
-from bricksight.modules._lock import locked
-from bricksight.modules._module import Progress
+from bricksight.backbones.backbone import Progress
+from bricksight.backbones.downloads.lock import locked
 
 if TYPE_CHECKING:
     import requests

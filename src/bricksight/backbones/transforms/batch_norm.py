@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.modules._module import FeatureFunction, Module
-from bricksight.modules.saved_model import feature_function
+from bricksight.backbones.backbone import FeatureFunction, Module
+from bricksight.backbones.sources.saved_model import feature_function
 
 MOST_PHOTOS = 256
 """As many as make up half of the statistics; more are not looked at."""

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones.backbone import FeatureFunction, Module
+from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.errors import ModuleError
-from bricksight.modules._module import FeatureFunction, Module
-from bricksight.modules.saved_model import feature_function
 
 EVERY_QUARTER = 4
 """As many copies as there may be, the photo itself among them."""

@@ -7,10 +7,10 @@ is a run of equal blocks; ``t`` is the expansion, ``c`` the output channels, ``n
 
 from dataclasses import dataclass
 
-from bricksight.modules._layers import read_layers, read_nodes
-from bricksight.modules._module import Module
-from bricksight.modules._stages import Stage, stages_of
-from bricksight.modules.frozen import frozen_graph
+from bricksight.backbones.backbone import Module
+from bricksight.backbones.freeze import frozen_graph
+from bricksight.backbones.summary.layers import read_layers, read_nodes
+from bricksight.backbones.summary.stages import Stage, stages_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
+from bricksight.backbones.backbone import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.backbones.downloads.download import DownloadError, download
+from bricksight.backbones.reference import Reference
+from bricksight.backbones.sources._applications import APPLICATIONS, Application
+from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.config import InputSpec, user_path
 from bricksight.errors import ModuleError
-from bricksight.modules._applications import APPLICATIONS, Application
-from bricksight.modules._download import DownloadError, download
-from bricksight.modules._module import FeatureFunction, Module, Progress, fingerprint_of
-from bricksight.modules.reference import Reference
-from bricksight.modules.saved_model import feature_function
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same weights are read to other features."""

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bricksight.modules._layers import Layer, Node, Shape
+from bricksight.backbones.summary.layers import Layer, Node, Shape
 
 
 @dataclass(frozen=True, kw_only=True)

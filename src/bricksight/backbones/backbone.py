@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bricksight._support.filesystem.files import sha256_of
+from bricksight.backbones.known_classes import KnownClasses
 from bricksight.config import InputSpec
 from bricksight.errors import ModuleError
-from bricksight.modules.known import KnownClasses
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes received so far and the bytes expected, ``None`` if the server does not say."""

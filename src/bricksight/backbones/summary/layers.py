@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.modules.frozen import FrozenModule
+from bricksight.backbones.freeze import FrozenModule
 
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
 _WEIGHTED = _CONVOLUTIONS | {"MatMul"}

@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 from bricksight._support.filesystem.files import cache_dir
+from bricksight.backbones.backbone import Module, Progress
+from bricksight.backbones.downloads.archive import download_and_unpack
+from bricksight.backbones.downloads.download import DownloadError, without_secrets
+from bricksight.backbones.reference import Reference
+from bricksight.backbones.sources import saved_model
 from bricksight.config import user_path
 from bricksight.errors import ModuleError
-from bricksight.modules import saved_model
-from bricksight.modules._archive import download_and_unpack
-from bricksight.modules._download import DownloadError, without_secrets
-from bricksight.modules._module import Module, Progress
-from bricksight.modules.reference import Reference
 
 _DEFAULT_ENDPOINT = "https://www.kaggle.com"
 

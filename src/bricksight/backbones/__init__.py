@@ -13,22 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bricksight.errors import ModuleError
-from bricksight.modules._module import FeatureFunction, Module, Progress
-from bricksight.modules._stages import Stage
-from bricksight.modules.adapted import MOST_PHOTOS, adapted_module
-from bricksight.modules.catalog import ModuleSpec, list_modules
-from bricksight.modules.depths import MOST_DEPTHS, widths_by_depth, with_depths
-from bricksight.modules.describe import Description, describe
-from bricksight.modules.frozen import (
+from bricksight.backbones.backbone import FeatureFunction, Module, Progress
+from bricksight.backbones.catalog import ModuleSpec, list_modules
+from bricksight.backbones.freeze import (
     FrozenModule,
     frozen_graph,
     without_defaults,
 )
-from bricksight.modules.known import KnownClasses
-from bricksight.modules.reference import Reference, parse_reference
-from bricksight.modules.tuned import tuned_module
-from bricksight.modules.turns import EVERY_QUARTER, mean_over_turns, with_turns
+from bricksight.backbones.known_classes import KnownClasses
+from bricksight.backbones.reference import Reference, parse_reference
+from bricksight.backbones.summary.describe import Description, describe
+from bricksight.backbones.summary.stages import Stage
+from bricksight.backbones.transforms.batch_norm import MOST_PHOTOS, adapted_module
+from bricksight.backbones.transforms.fine_tuned import tuned_module
+from bricksight.backbones.transforms.multi_scale import MOST_DEPTHS, widths_by_depth, with_depths
+from bricksight.backbones.transforms.rotation_tta import EVERY_QUARTER, mean_over_turns, with_turns
+from bricksight.errors import ModuleError
 
 __all__ = [
     "EVERY_QUARTER",
@@ -58,11 +58,11 @@ __all__ = [
 ]
 
 SOURCES = {
-    "tfhub": "bricksight.modules.tfhub",
-    "kaggle": "bricksight.modules.kaggle",
-    "keras": "bricksight.modules.keras_applications",
-    "saved_model": "bricksight.modules.saved_model",
-    "packaged": "bricksight.modules.packaged",
+    "tfhub": "bricksight.backbones.sources.tfhub",
+    "kaggle": "bricksight.backbones.sources.kaggle",
+    "keras": "bricksight.backbones.sources.keras_applications",
+    "saved_model": "bricksight.backbones.sources.saved_model",
+    "packaged": "bricksight.backbones.sources.packaged",
 }
 """The files that look references up, loaded on first use."""
 
