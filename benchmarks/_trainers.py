@@ -13,6 +13,7 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight._support.fusion import fuse
+from bricksight._support.progress import Stopwatch
 from bricksight.config import (
     AugmentConfig,
     FineTuneConfig,
@@ -22,10 +23,9 @@ from bricksight.config import (
     SplitConfig,
 )
 from bricksight.dataset import Dataset, deal_folds, scan
-from bricksight.retrain import SilentReporter
-from bricksight.retrain._photos import open_photos
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import chooses_depths, fit
+from bricksight.features.featurized_dataset import open_photos
+from bricksight.training import SilentReporter
+from bricksight.training.train import chooses_depths, fit
 
 SIZE = 160
 BATCH = 32

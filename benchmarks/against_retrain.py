@@ -16,9 +16,9 @@ from bricksight import images
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, HeadConfig, SplitConfig
 from bricksight.dataset import Dataset, scan
-from bricksight.features import Views, compile_module, default_cache_path, extract
-from bricksight.retrain._train import MAX_VIEWS_FOR_STEPS
-from bricksight.training import Examples, train_by_sgd
+from bricksight.features import Examples, Views, compile_module, default_cache_path, extract
+from bricksight.heads import train_by_sgd
+from bricksight.training.head import MAX_VIEWS_FOR_STEPS
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
 DISTORTIONS = AugmentConfig(

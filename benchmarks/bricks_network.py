@@ -24,24 +24,14 @@ from _machine import describe_machine
 from bricksight import images
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
-from bricksight.retrain import retrain
-from bricksight.retrain._freezing import WHOLE, freeze
+from bricksight.features import Examples
+from bricksight.finetuning import EpochSeen, Mixture, Stage, Trainer, TrainerOptions, read_pictures
+from bricksight.finetuning.layer_freezing import WHOLE, freeze
+from bricksight.heads import BOLDEST_POLICY, POLICIES, POLICY_OF_RENDERS, HeadChoice
+from bricksight.heads.linear import LinearFit
 from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
-from bricksight.training import (
-    BOLDEST_POLICY,
-    POLICIES,
-    POLICY_OF_RENDERS,
-    EpochSeen,
-    Examples,
-    HeadChoice,
-    Mixture,
-    Stage,
-    Trainer,
-    TrainerOptions,
-    read_pictures,
-)
-from bricksight.training._linear import LinearFit
+from bricksight.training import retrain
 
 PACKAGED = "packaged:efficientnet_lite0"
 UNTRAINED = "keras:MobileNetV2@weights=random"

@@ -19,8 +19,8 @@ from _machine import describe_machine
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, InputSpec
-from bricksight.retrain._freezing import WHOLE, freeze
-from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOptions
+from bricksight.finetuning import Mixture, Pictures, Stage, Trainer, TrainerOptions
+from bricksight.finetuning.layer_freezing import WHOLE, freeze
 
 NUM_CLASSES = 54
 BATCH = 32

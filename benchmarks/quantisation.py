@@ -19,6 +19,7 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
+from bricksight._support.progress import Stopwatch
 from bricksight.backbones import frozen_graph
 from bricksight.config import (
     AugmentConfig,
@@ -32,11 +33,10 @@ from bricksight.dataset import Dataset, deal_folds, scan
 from bricksight.export import Classifier, Proof, build_classifier, openvino, tflite
 from bricksight.export._request import Precision, Request
 from bricksight.features import default_cache_path
+from bricksight.features.featurized_dataset import Photos, open_photos
 from bricksight.predict.runtimes import runtime_class
-from bricksight.retrain import SilentReporter
-from bricksight.retrain._photos import Photos, open_photos
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import chooses_depths, fit
+from bricksight.training import SilentReporter
+from bricksight.training.train import chooses_depths, fit
 
 NUM_FOLDS = 5
 MAX_CALIBRATION = 200

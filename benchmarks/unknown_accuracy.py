@@ -24,6 +24,7 @@ from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
 from bricksight._support.fusion import fuse
+from bricksight._support.progress import Stopwatch
 from bricksight.bundle import Head
 from bricksight.config import (
     AugmentConfig,
@@ -35,12 +36,11 @@ from bricksight.config import (
 from bricksight.dataset import deal_folds
 from bricksight.evaluation import refused, unknown_threshold
 from bricksight.features import default_cache_path
-from bricksight.retrain import SilentReporter
-from bricksight.retrain._judging import answers_to_choose_by
-from bricksight.retrain._photos import Photos, open_photos
-from bricksight.retrain._photos import through as seen_through
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import chooses_depths, find_photos, fit
+from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.features.featurized_dataset import through as seen_through
+from bricksight.training import SilentReporter
+from bricksight.training.results.evaluation import answers_to_choose_by
+from bricksight.training.train import chooses_depths, find_photos, fit
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from bricksight.export import Proof, build_classifier
 from bricksight.export import jetson as writer
 from bricksight.export._request import Request
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 
 
 def request_of(run: RetrainResult) -> Request:

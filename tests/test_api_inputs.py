@@ -14,7 +14,7 @@ from bricksight.cli import main
 from bricksight.config import FineTuneConfig, RetrainConfig
 from bricksight.errors import BricksightError, BundleError
 from bricksight.predict import Predictor
-from bricksight.retrain import crossval, retrain
+from bricksight.training import crossval, retrain
 from photos import write_photo_folder
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {

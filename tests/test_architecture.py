@@ -112,7 +112,7 @@ def test_package__a_name_loads_its_room_when_it_is_used() -> None:
 def test_every_room__loads_no_framework_when_it_is_imported() -> None:
     """Heavy packages are imported by the functions that need them, also in the heavy half."""
     loaded = loaded_after(f"import {', '.join(f'bricksight.{room}' for room in ROOMS)}")
-    assert {"bricksight.retrain", "bricksight.backbones"} <= loaded
+    assert {"bricksight.training", "bricksight.backbones"} <= loaded
     assert not loaded & HEAVY
 
 

@@ -22,7 +22,7 @@ from bricksight.cli import main
 from bricksight.dataset import Record, scan
 from bricksight.errors import BricksightError, BundleError, ConfigError, DataError
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from test_text import hidden
 
 pytestmark = pytest.mark.tf

@@ -8,8 +8,15 @@ import pytest
 
 from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError
-from bricksight.retrain._budget import FEWEST_EPOCHS, Costs, Plan, Work, measure_costs, plan_epochs
-from bricksight.training import Stage, Trainer, TrainerOptions
+from bricksight.finetuning import Stage, Trainer, TrainerOptions
+from bricksight.finetuning.time_budget import (
+    FEWEST_EPOCHS,
+    Costs,
+    Plan,
+    Work,
+    measure_costs,
+    plan_epochs,
+)
 from test_finetune import TINY, keras_network, mixture, pictures, tune
 
 COSTS = Costs(first_step=10, step=0.25, own_step=0.5)

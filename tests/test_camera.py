@@ -39,7 +39,7 @@ from bricksight.config import InputSpec
 from bricksight.dataset import scan
 from bricksight.errors import CameraError, ConfigError, OutputError
 from bricksight.predict import Answer, Prediction, Predictor
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from photos import COLOURS, draw
 
 Captured = pytest.CaptureFixture[str]

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bricksight._support.progress import Stopwatch
 from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.features import default_cache_path
-from bricksight.retrain import SilentReporter
-from bricksight.retrain._photos import open_photos
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._training import Training
-from bricksight.retrain._views import choose_augments
-from bricksight.retrain._workflow import find_photos
-from bricksight.training import POLICIES
+from bricksight.features.featurized_dataset import open_photos
+from bricksight.heads import POLICIES
+from bricksight.training import SilentReporter
+from bricksight.training.augmentation_policy import choose_augments
+from bricksight.training.head_options import Training
+from bricksight.training.train import find_photos
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 

@@ -24,7 +24,7 @@ from bricksight.config import (
     SourceConfig,
     SplitConfig,
 )
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from photos import draw, write_photo_folder
 
 pytestmark = pytest.mark.tf

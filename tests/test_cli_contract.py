@@ -18,8 +18,8 @@ from bricksight import __version__
 from bricksight.bundle import open_bundle
 from bricksight.cli import COMMANDS, main
 from bricksight.features import FeatureCache, default_cache_path, list_entries
-from bricksight.retrain import RetrainResult
-from bricksight.retrain._findings import Findings
+from bricksight.training import RetrainResult
+from bricksight.training.results.artifacts import Findings
 
 Captured = pytest.CaptureFixture[str]
 

@@ -26,7 +26,7 @@ from bricksight.config import (
     SplitConfig,
 )
 from bricksight.errors import BricksightError, ConfigError
-from bricksight.retrain import crossval, retrain
+from bricksight.training import crossval, retrain
 
 CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, RetrainConfig)
 PARTS = (SourceConfig, OutputConfig, FilesConfig)

@@ -12,8 +12,8 @@ from bricksight.cli import main
 from bricksight.config import CrossvalConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
 from bricksight.dataset import deal_folds, scan, thinned
 from bricksight.errors import ConfigError, DataError
-from bricksight.retrain import crossval
-from bricksight.retrain._suspects import find_suspects, show_suspects
+from bricksight.training import crossval
+from bricksight.training.results.label_issues import find_suspects, show_suspects
 from photos import draw, write_photo_folder
 from tiny_modules import tiny_network, write_keras_file, write_saved_model
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bricksight._support.progress import SilentReporter, Stopwatch
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, InputSpec, RetrainConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError
 from bricksight.features import Views, compile_module, extract
+from bricksight.features.foreground_masks import find_cutouts
+from bricksight.finetuning import Mixture, read_pictures
 from bricksight.images import Backgrounds, Cutouts, augment, differing_part, encode_mask, to_input
 from bricksight.predict import Predictor
-from bricksight.retrain import retrain
-from bricksight.retrain._cutouts import find_cutouts
-from bricksight.retrain._progress import SilentReporter, Stopwatch
-from bricksight.training import Mixture, read_pictures
+from bricksight.training import retrain
 from photos import COLOURS, draw_part
 from tiny_bundle import SPLIT
 from tiny_modules import as_module, tiny_network, write_keras_file

@@ -8,7 +8,7 @@ import pytest
 
 from bricksight.cli import main
 from bricksight.dataset import scan
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 
 pytestmark = pytest.mark.tf
 

@@ -24,7 +24,7 @@ from bricksight.export import (
     export,
     saved_model,
 )
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from photos import draw
 
 pytestmark = pytest.mark.tf

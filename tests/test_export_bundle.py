@@ -16,7 +16,7 @@ from bricksight.errors import BundleError, ConfigError, ExportError, OutputError
 from bricksight.export import FORMATS, Choices, Exporter, export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import read_sidecar
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from small_disk import no_file_larger_than
 
 pytestmark = pytest.mark.tf

@@ -17,7 +17,7 @@ from bricksight.errors import ConfigError, ExportError
 from bricksight.export import Classifier, Proof, Request, build_classifier, load_classifier
 from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from tiny_modules import noise
 
 pytestmark = pytest.mark.tf

@@ -29,7 +29,7 @@ from bricksight.export import Classifier, Proof, Request, load_classifier, tfjs
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from tiny_modules import noise
 
 pytestmark = pytest.mark.tf

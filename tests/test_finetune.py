@@ -15,11 +15,11 @@ from bricksight.backbones import resolve, tuned_module
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError, ModuleError
+from bricksight.finetuning import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
+from bricksight.finetuning.fused_graph import BATCH_NORM_MOMENTUM, build_twin
+from bricksight.finetuning.layer_freezing import first_trained, freeze
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult, retrain
-from bricksight.retrain._freezing import first_trained, freeze
-from bricksight.training import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
-from bricksight.training._twin import BATCH_NORM_MOMENTUM, build_twin
+from bricksight.training import RetrainResult, retrain
 from photos import draw, write_photo_folder
 from tiny_bundle import SPLIT
 from tiny_modules import (

@@ -13,8 +13,8 @@ import pytest
 from bricksight._support.optional import require_tensorflow
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
 from bricksight.errors import ConfigError
-from bricksight.retrain import RetrainResult, retrain
-from bricksight.training import Mixture, Pictures
+from bricksight.finetuning import Mixture, Pictures
+from bricksight.training import RetrainResult, retrain
 from photos import draw, write_photo_folder
 from tensorboard_events import read_events
 from tiny_bundle import SPLIT, model_files
@@ -33,7 +33,7 @@ TINY = FineTuneConfig(
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRICKSIGHT_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr("bricksight.retrain._keeping._SECONDS_BETWEEN", 0.0)
+    monkeypatch.setattr("bricksight.finetuning.checkpoint._SECONDS_BETWEEN", 0.0)
 
 
 class Interrupting:

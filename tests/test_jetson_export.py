@@ -13,7 +13,7 @@ from bricksight.errors import ConfigError, ExportError
 from bricksight.export import Classifier, jetson
 from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD
 from bricksight.images import load_input
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from jetson_folder import jetson_folder as jetson_folder
 from jetson_folder import request_of
 

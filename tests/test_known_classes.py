@@ -9,17 +9,13 @@ import pytest
 from scipy.special import expit, logsumexp
 from sklearn.metrics import roc_auc_score
 
+from bricksight._support.progress import Stopwatch
 from bricksight.backbones import KnownClasses, resolve
 from bricksight.bundle import Head, dealt
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
-from bricksight.features import default_cache_path
-from bricksight.retrain import SilentReporter, _prior
-from bricksight.retrain._photos import Photos, open_photos
-from bricksight.retrain._prior import prior_head
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import find_photos, fit
-from bricksight.training import (
-    Examples,
+from bricksight.features import Examples, default_cache_path
+from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.heads import (
     Guidance,
     HeadChoice,
     TrainedHead,
@@ -29,8 +25,11 @@ from bricksight.training import (
     choose_head,
     train_by_recipe,
 )
-from bricksight.training._calibration import common_bias, with_others
-from bricksight.training._linear import LinearFit
+from bricksight.heads.calibration import common_bias, with_others
+from bricksight.heads.linear import LinearFit
+from bricksight.training import SilentReporter, zero_shot_head
+from bricksight.training.train import find_photos, fit
+from bricksight.training.zero_shot_head import prior_head
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
@@ -404,7 +403,7 @@ def test_prior_head__keeps_what_the_photos_might_be_taken_for(
         head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
     )
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
-    monkeypatch.setattr(_prior, "_MOST_OTHERS", 2)
+    monkeypatch.setattr(zero_shot_head, "_MOST_OTHERS", 2)
     head = prior_head(photos)
     assert head is not None
     assert head.others is not None

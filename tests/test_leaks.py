@@ -19,7 +19,7 @@ from bricksight.dataset import (
     suggest_group_by,
     suggested_groups,
 )
-from bricksight.retrain._leaks import _nearest, copies_problem
+from bricksight.training.results.near_copies import _nearest, copies_problem
 from photos import draw
 from tiny_bundle import train_tiny
 

@@ -11,15 +11,15 @@ import pytest
 from PIL import Image, ImageOps
 
 from bricksight._support.optional import require_tensorflow
+from bricksight._support.progress import Stopwatch
 from bricksight.backbones import Module, adapted_module, frozen_graph, resolve
 from bricksight.config import FineTuneConfig, HeadConfig, RetrainConfig
 from bricksight.errors import ModuleError
 from bricksight.features import default_cache_path
-from bricksight.retrain import SilentReporter, retrain
-from bricksight.retrain._adapting import adapted
-from bricksight.retrain._photos import Photos, open_photos
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._workflow import find_photos
+from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.training import SilentReporter, retrain
+from bricksight.training.batch_norm_adaptation import adapted
+from bricksight.training.train import find_photos
 from photos import write_photo_folder
 from tiny_bundle import SPLIT
 from tiny_modules import noise, tiny_network, write_hub_module, write_keras_file

@@ -15,7 +15,7 @@ from bricksight.errors import BundleError, ConfigError, ImageError, MissingPacka
 from bricksight.export import Choices, Exporter, export_bundle
 from bricksight.predict import RUNTIMES, Predictor
 from bricksight.predict.runtimes import runtime_class
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from tiny_modules import noise
 
 pytestmark = pytest.mark.tf

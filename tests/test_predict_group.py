@@ -14,7 +14,7 @@ from bricksight.cli import main
 from bricksight.errors import ConfigError, ImageError
 from bricksight.evaluation import evaluate
 from bricksight.predict import Answer, Predictor
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 
 pytestmark = pytest.mark.tf
 

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
+from bricksight._support.progress import Countdown, Stopwatch
 from bricksight._support.text import about
 from bricksight.cli._console import ConsoleReporter
 from bricksight.cli._progress_lines import SECONDS_BETWEEN, ProgressLines
-from bricksight.retrain import SilentReporter
-from bricksight.retrain._progress import Countdown, Stopwatch
+from bricksight.training import SilentReporter
 
 
 def test_progress_lines__tell_how_far_a_stage_is_while_it_runs() -> None:

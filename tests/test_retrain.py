@@ -27,9 +27,9 @@ from bricksight.errors import (
 )
 from bricksight.evaluation import evaluate, warnings_of
 from bricksight.features import list_entries
+from bricksight.heads import BOLDEST_POLICY, POLICIES, HeadChoice
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult, retrain
-from bricksight.training import BOLDEST_POLICY, POLICIES, HeadChoice
+from bricksight.training import RetrainResult, retrain
 from photos import draw, write_photo_folder
 from tensorboard_events import read_events
 from tiny_bundle import SPLIT, STEPS, model_files, train_tiny
@@ -783,7 +783,7 @@ def test_places__one_for_two_outputs_is_refused(tiny_run: RetrainResult, tmp_pat
 def test_interrupted__resuming_is_promised_only_where_something_is_kept(
     tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -806,7 +806,7 @@ def test_interrupted__resuming_is_promised_only_where_something_is_kept(
 def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
     tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     photos = tmp_path / "photos"
     write_photo_folder(photos, per_class=12)
     with pytest.raises(ExportError, match=r"now cannot be read.*\. The same command with --resume"):
@@ -823,7 +823,7 @@ def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
 def test_resume__gives_the_model_of_an_uninterrupted_run(
     tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
     def interrupt(step: int) -> None:
         if step == 150:
@@ -857,7 +857,7 @@ def test_resume__another_split_begins_anew(
     tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Photos that were trained on would be tested on otherwise."""
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
     def interrupt(step: int) -> None:
         if step == 15:

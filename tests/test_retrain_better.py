@@ -10,8 +10,8 @@ import pytest
 from bricksight.config import FineTuneConfig, Recipe, RetrainConfig
 from bricksight.errors import ModuleError
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult, retrain
-from bricksight.retrain._better import ALONE, TOO
+from bricksight.training import RetrainResult, retrain
+from bricksight.training.recipes import ALONE, TOO
 from photos import write_photo_folder
 from test_finetune import TINY
 from tiny_bundle import SPLIT

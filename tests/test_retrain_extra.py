@@ -10,8 +10,9 @@ import pytest
 from bricksight.config import HeadConfig, RetrainConfig
 from bricksight.dataset import scan, scan_extra
 from bricksight.errors import ConfigError, DataError
+from bricksight.features import Examples
+from bricksight.heads import HeadChoice, train_by_recipe, train_by_sgd
 from bricksight.predict import Predictor
-from bricksight.training import Examples, HeadChoice, train_by_recipe, train_by_sgd
 from photos import COLOURS, draw, write_photo_folder
 from tiny_bundle import STEPS, train_tiny
 

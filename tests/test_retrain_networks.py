@@ -7,7 +7,7 @@ import pytest
 
 from bricksight.backbones import list_modules
 from bricksight.config import CrossvalConfig, RetrainConfig, SplitConfig
-from bricksight.retrain import _networks, crossval, retrain
+from bricksight.training import backbone_selection, crossval, retrain
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
@@ -21,7 +21,7 @@ def tiny_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
         name: f"saved_model:{write_keras_file(tmp_path / f'{name}.keras', network)}"
         for name, network in (("blind", blind), ("seeing", tiny_network()))
     }
-    monkeypatch.setattr(_networks, "CANDIDATES", tuple(references.values()))
+    monkeypatch.setattr(backbone_selection, "CANDIDATES", tuple(references.values()))
     return references
 
 
@@ -31,7 +31,7 @@ def chosen_in(result: Any) -> dict[str, float]:
 
 
 def test_candidates__are_in_the_catalogue() -> None:
-    candidates = {reference.partition("@")[0] for reference in _networks.CANDIDATES}
+    candidates = {reference.partition("@")[0] for reference in backbone_selection.CANDIDATES}
     assert candidates <= {spec.reference for spec in list_modules()}
     assert RetrainConfig(image_dir=Path("photos")).tfhub_module == "auto"
 

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from bricksight._support.optional import require_tensorflow
+from bricksight._support.progress import Stopwatch
 from bricksight.backbones import frozen_graph, resolve, with_turns
 from bricksight.bundle import Head, open_bundle
 from bricksight.config import FineTuneConfig, RetrainConfig
@@ -24,12 +25,11 @@ from bricksight.export import (
     tflite,
 )
 from bricksight.features import default_cache_path
+from bricksight.features.featurized_dataset import Photos, open_photos
 from bricksight.predict import Predictor
-from bricksight.retrain import RetrainResult, SilentReporter, retrain
-from bricksight.retrain._photos import Photos, open_photos
-from bricksight.retrain._progress import Stopwatch
-from bricksight.retrain._views import choose_turns
-from bricksight.retrain._workflow import find_photos
+from bricksight.training import RetrainResult, SilentReporter, retrain
+from bricksight.training.augmentation_policy import choose_turns
+from bricksight.training.train import find_photos
 from photos import write_photo_folder
 from test_choose_augments import UNASKED
 from test_finetune import TINY

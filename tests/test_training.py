@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
-from bricksight.training import (
+from bricksight.features import Examples
+from bricksight.heads import (
     DEFAULT_HEADS,
     Checkpoint,
-    Examples,
     HeadChoice,
     Measurement,
     Score,
@@ -27,9 +27,9 @@ from bricksight.training import (
     train_by_recipe,
     train_by_sgd,
 )
-from bricksight.training._examples import best_temperature, doubt_of
-from bricksight.training._objective import Objective
-from bricksight.training.choosing import L2_STRENGTHS
+from bricksight.heads.losses import best_temperature, doubt_of
+from bricksight.heads.objective import Objective
+from bricksight.heads.selection import L2_STRENGTHS
 from small_disk import no_file_larger_than
 
 NUM_CLASSES = 3
@@ -153,7 +153,7 @@ def test_train_by_sgd__one_seed_one_result() -> None:
 def test_train_by_sgd__resumed_equals_uninterrupted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "checkpoint.npz"
 
     with pytest.raises(KeyboardInterrupt):
@@ -177,7 +177,7 @@ def test_train_by_sgd__resumed_equals_uninterrupted(
 def test_train_by_sgd__a_full_disk_ends_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     kept = Checkpoint(tmp_path / "checkpoint.npz", "key")
     with no_file_larger_than(500):
         trained = sgd(checkpoint=kept)
@@ -194,7 +194,7 @@ def test_train_by_sgd__another_trainings_checkpoint_is_not_continued(
     caplog: pytest.LogCaptureFixture,
     damage: str,
 ) -> None:
-    monkeypatch.setattr("bricksight.training.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     path = tmp_path / "checkpoint.npz"
 
     with pytest.raises(KeyboardInterrupt):
@@ -230,7 +230,7 @@ def recipe(training: Examples, validation: Examples | None, **options: object) -
 def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bricksight.training.recipe._FIRST_TO_KEEP", 3)
+    monkeypatch.setattr("bricksight.heads.fit._FIRST_TO_KEEP", 3)
     heads: dict[int, Head] = {}
 
     def note(measurement: Measurement, head: Head) -> None:
@@ -419,7 +419,7 @@ def test_objective__in_parts_on_several_threads_is_the_same(
     at = np.random.default_rng(1).normal(size=(NUM_FEATURES + 1) * NUM_CLASSES)
     found = []
     for rows_at_once in (len(rows), 7):
-        monkeypatch.setattr("bricksight.training._objective._ROWS_AT_ONCE", rows_at_once)
+        monkeypatch.setattr("bricksight.heads.objective._ROWS_AT_ONCE", rows_at_once)
         found.append(Objective(rows, labels, weights, 0.01, num_classes=NUM_CLASSES)(at))
     (loss, gradient), (loss_in_parts, gradient_in_parts) = found
     assert loss_in_parts == pytest.approx(loss, rel=1e-5)

@@ -22,23 +22,21 @@ from bricksight.config import (
 from bricksight.dataset import Dataset, Record, scan, scan_outliers
 from bricksight.errors import ConfigError, DataError
 from bricksight.evaluation import Refused, fewest_for_threshold, refused, unknown_threshold
-from bricksight.predict import Predictor
-from bricksight.retrain import crossval, retrain
-from bricksight.retrain._judging import choose_threshold
-from bricksight.retrain._train import _out_of_fold
-from bricksight.training import (
-    NO_CLASS,
-    Examples,
+from bricksight.features import Examples
+from bricksight.finetuning import NO_CLASS, Mixture, Pictures
+from bricksight.heads import (
     Guidance,
     HeadChoice,
     History,
-    Mixture,
-    Pictures,
     TrainedHead,
     choose_head,
     train_by_recipe,
 )
-from bricksight.training._objective import Objective
+from bricksight.heads.objective import Objective
+from bricksight.predict import Predictor
+from bricksight.training import crossval, retrain
+from bricksight.training.head import _out_of_fold
+from bricksight.training.results.evaluation import choose_threshold
 from photos import draw, draw_belt, write_photo_folder
 from test_finetune import tune
 from tiny_bundle import SPLIT, STEPS, train_tiny

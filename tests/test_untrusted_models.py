@@ -26,7 +26,7 @@ from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.onnx import OnnxRuntime
 from bricksight.predict.runtimes.tensorflow import FrozenGraph, Keras, SavedModel
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
-from bricksight.retrain import RetrainResult
+from bricksight.training import RetrainResult
 from tiny_modules import noise, tiny_network, write_hub_module, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf

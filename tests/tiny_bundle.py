@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
-from bricksight.retrain import RetrainResult, retrain
+from bricksight.training import RetrainResult, retrain
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_saved_model
 

@@ -1,7 +1,7 @@
 """Train your own image classifier from a folder of photos and run it on a small board.
 
 The names below are loaded when they are first used, so that ``import bricksight`` costs nothing.
-Training is ``bricksight.retrain.retrain``.
+Training is ``bricksight.training.retrain``.
 """
 
 from typing import TYPE_CHECKING

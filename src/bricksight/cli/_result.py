@@ -11,7 +11,7 @@ from bricksight._support.text import counted
 from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say
 from bricksight.dataset import summaries
-from bricksight.retrain import Findings, RetrainResult
+from bricksight.training import Findings, RetrainResult
 
 
 def result_json(result: RetrainResult) -> dict[str, object]:

@@ -19,7 +19,7 @@ from bricksight.config import (
 )
 
 if TYPE_CHECKING:
-    from bricksight.retrain import CrossvalResult
+    from bricksight.training import CrossvalResult
 
 _SOURCE, _MEASURING, _TRAINING, _TUNING, _VIEWS = map(
     panel,
@@ -66,7 +66,7 @@ def crossval(
         tuning: How the network itself is trained on.
         augment: Random views of the training photos.
     """
-    from bricksight import retrain as room
+    from bricksight import training as room
     from bricksight.cli._console import ConsoleReporter, show_log, stdout_console
     from bricksight.cli._result import print_marked
     from bricksight.dataset import summaries

@@ -22,7 +22,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
     from bricksight.cli._result import print_result
     from bricksight.config import RetrainConfig
     from bricksight.predict import Predictor
-    from bricksight.retrain import retrain
+    from bricksight.training import retrain
 
     show_log("INFO")
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bricksight.dataset import Dataset, Problem, Record
     from bricksight.evaluation import Answered, Evaluation
     from bricksight.predict import Predictor
-    from bricksight.retrain import Reporter
+    from bricksight.training import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ def retrain(
         output: The model folder, and what is told.
         files: What is written elsewhere.
     """
-    from bricksight import retrain as room
+    from bricksight import training as room
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_misclassified, print_result, result_json
 

@@ -11,12 +11,14 @@ from bricksight.features._cache import (
 )
 from bricksight.features._compile import CompiledModule, compile_module
 from bricksight.features._extract import PLAIN, FeatureSet, Views, extract
+from bricksight.features.examples import Examples
 
 __all__ = [
     "CACHE_FILE",
     "PLAIN",
     "CacheEntry",
     "CompiledModule",
+    "Examples",
     "FeatureCache",
     "FeatureSet",
     "Views",

@@ -1,0 +1,155 @@
+"""Where the parts of photos are: from masks, or from a photo of the empty scene."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from bricksight import images
+from bricksight._support.progress import Stopwatch
+from bricksight._support.text import counted
+from bricksight._support.threads import in_threads, num_cores
+from bricksight.config import InputSpec, SourceConfig
+from bricksight.dataset import Record
+from bricksight.errors import ConfigError, ImageError
+from bricksight.images import Backgrounds, Cutouts
+
+_LOGGER = logging.getLogger(__name__)
+
+_LONGEST_SIDE = 512
+"""Masks and backgrounds are kept at most so large: networks take less."""
+
+_EXPECTED = (
+    "Expected, for the photo red/1.jpg, the mask red/1.png, 255 where the part is and 0 elsewhere; "
+    "or a photo of the empty scene that the same camera took from the same place."
+)
+
+_PART = 128
+"""From this value on a pixel of a mask counts as part."""
+
+
+def find_cutouts(
+    records: Sequence[Record], source: SourceConfig, watch: Stopwatch
+) -> Cutouts | None:
+    """Returns the masks of photos and what is put behind the parts; ``None`` if it is not wanted.
+
+    Photos without a mask, or with one of nothing or everything, keep their background, and a
+    warning says how many do.
+
+    Args:
+        records: the photos.
+        source: where masks, empty scene and backgrounds are.
+        watch: shows and times the work.
+
+    Raises:
+        ConfigError: no photo has a mask, or differs from the empty scene in part; a picture cannot
+            be read; or a mask or the empty scene is not of a photo's size.
+    """
+    if not source.cuts_out:
+        return None
+    photos = () if source.backgrounds is None else images.find_backgrounds(source.backgrounds)
+    backgrounds = Backgrounds(
+        percent=source.replace_background, photos=tuple(map(_read_small, photos))
+    )
+    masks: list[bytes | None] = []
+    with (
+        watch.stage("Finding the parts", len(records)) as advance,
+        in_threads(_Finder(source).encoded, records, num_threads=num_cores()) as found,
+    ):
+        for mask in found:
+            masks.append(mask)
+            advance(1)
+    _tell(masks, source)
+    useful = {record.path: mask for record, mask in zip(records, masks, strict=True) if mask}
+    return Cutouts(masks=useful, backgrounds=backgrounds)
+
+
+class _Finder:
+    """Says where the part of a photo is."""
+
+    def __init__(self, source: SourceConfig) -> None:
+        self._masks, self._empty = source.masks, source.empty_scene
+        if source.masks is not None and not source.masks.is_dir():
+            raise ConfigError(
+                f"--masks {source.masks} is no folder. Expected one with a PNG for each photo: "
+                "red/1.png for red/1.jpg, 255 where the part is."
+            )
+        self._scene = None if self._empty is None else _read_small(self._empty)
+
+    def encoded(self, record: Record) -> bytes | None:
+        """Returns the mask of a photo; nothing where it tells nothing, ``None`` without one."""
+        mask = self._mask_of(record)
+        if mask is None:
+            return None
+        is_part = mask >= _PART
+        return images.encode_mask(mask) if is_part.any() and not is_part.all() else b""
+
+    def _mask_of(self, record: Record) -> np.ndarray | None:
+        if self._masks is not None:
+            path = self._masks / PurePosixPath(record.relative_path).with_suffix(".png")
+            if path.is_file():
+                _require_size(path, record, "--masks")
+                return _read_small(path)[..., 0]
+        if self._empty is None or self._scene is None:
+            return None
+        _require_size(self._empty, record, "--empty_scene")
+        photo, (height, width) = _read_small(record.path), self._scene.shape[:2]
+        if photo.shape != self._scene.shape:  # a JPEG's reduced scale is rounded in its own way
+            photo = images.to_pixels(photo, InputSpec(height=height, width=width))
+        return images.differing_part(photo, self._scene)
+
+
+def _require_size(path: Path, record: Record, option: str) -> None:
+    """Refuses a picture that cannot lie on the photo, pixel by pixel."""
+    found, expected = _size_of(path), _size_of(record.path)
+    if found != expected:
+        raise ConfigError(
+            f"{option}: {path} is {found} pixels and the photo {record.path} is {expected}. They "
+            "must be of the same size, and show the same."
+        )
+
+
+def _size_of(path: Path) -> str:
+    try:
+        probe = images.probe(path)
+    except ImageError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return f"{probe.width} x {probe.height}"
+
+
+def _read_small(path: Path) -> np.ndarray:
+    try:
+        pixels = images.decode(path, min_size=_LONGEST_SIDE)
+    except ImageError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return images.shrink(pixels, _LONGEST_SIDE / max(pixels.shape[:2]))
+
+
+def _tell(masks: Sequence[bytes | None], source: SourceConfig) -> None:
+    """Says how many photos keep their background, and why; refuses it if all would."""
+    num_useful, num_without = sum(map(bool, masks)), masks.count(None)
+    useless = []
+    if source.masks is not None:
+        useless.append("whose mask shows nothing or everything")
+    if source.empty_scene is not None:
+        useless.append(f"that differ nowhere or everywhere from {source.empty_scene}")
+    reasons = [
+        f"{counted(number, 'photo')} {reason}"
+        for number, reason in (
+            (num_without, f"without a mask in {source.masks}"),
+            (len(masks) - num_without - num_useful, " or ".join(useless)),
+        )
+        if number
+    ]
+    found = " and ".join(reasons)
+    if not num_useful:
+        raise ConfigError(
+            f"There is no part to put before another background: {found}. {_EXPECTED}"
+        )
+    if reasons:
+        _LOGGER.warning(
+            "%s: they keep their background. That of %s is replaced.",
+            found,
+            counted(num_useful, "photo"),
+        )

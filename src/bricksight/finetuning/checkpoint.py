@@ -1,0 +1,134 @@
+"""How far the training of a network is, kept so that an interrupted one goes on from there."""
+
+import json
+import logging
+import time
+import zipfile
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bricksight._support.filesystem.files import replacing
+from bricksight.errors import OutputError
+from bricksight.heads import Checkpoint, Measurement
+
+_LOGGER = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN = 30.0
+"""A checkpoint is several times as large as the network, and an epoch may take a second."""
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where the training is.
+
+    Attributes:
+        epochs: How many are planned.
+        extra_epochs: How many of the extra photos are planned.
+        part: Number of the part in work, 0 for that of the extra photos.
+        step: Steps of the part that are done.
+        steps_before: Steps of the parts before it, without that of the extra photos.
+        measurements: Those so far.
+        best_loss: Lowest cross entropy of the validation photos, where early stopping is on.
+        best_step: Step of the training at which it was.
+        stale: Epochs of the part since then.
+        weights: What ``Trainer.state`` returned.
+        slots: What ``Trainer.slots`` returned; empty at the beginning of a part.
+        best: What ``Trainer.state`` returned at the best step; empty before there is one.
+        held_out: Logits of the validation photos by what was not fitted to them, if that is over.
+    """
+
+    epochs: int
+    extra_epochs: int
+    part: int = 0
+    step: int = 0
+    steps_before: int = 0
+    measurements: list[Measurement] = field(default_factory=list)
+    best_loss: float | None = None
+    best_step: int = 0
+    stale: int = 0
+    weights: list[np.ndarray] = field(default_factory=list)
+    slots: list[np.ndarray] = field(default_factory=list)
+    best: list[np.ndarray] = field(default_factory=list)
+    held_out: np.ndarray | None = None
+
+
+_ARRAYS = ("weights", "slots", "best")
+
+
+class Keeper:
+    """Writes the progress to a file, and reads it back."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._written = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the last time is long enough ago."""
+        return time.monotonic() - self._written >= _SECONDS_BETWEEN
+
+    def keep(self, progress: Progress) -> None:
+        """Writes the progress in place of what was kept before; a full disk ends no training."""
+        arrays = {
+            f"{name}_{number}": array
+            for name in _ARRAYS
+            for number, array in enumerate(getattr(progress, name))
+        }
+        if progress.held_out is not None:
+            arrays["held_out"] = progress.held_out
+        plain = {
+            name: value
+            for name, value in vars(progress).items()
+            if name not in (*_ARRAYS, "held_out", "measurements")
+        }
+        described = {
+            "key": self._checkpoint.key,
+            "progress": plain,
+            "measurements": [asdict(one) for one in progress.measurements],
+            "counts": {name: len(getattr(progress, name)) for name in _ARRAYS},
+        }
+        try:
+            with replacing(self._checkpoint.path) as part, part.open("wb") as file:
+                np.savez(file, described=np.array(json.dumps(described)), **arrays)
+        except OutputError as error:
+            self._checkpoint.warn_once(error)
+        self._written = time.monotonic()
+
+    def resumed(self) -> Progress | None:
+        """Returns where the training goes on, and says so; ``None`` if it has to begin anew."""
+        if not self._checkpoint.resume:
+            return None
+        progress = self._read()
+        if progress is None:
+            _LOGGER.warning(
+                "There is nothing to resume: %s holds no training of this network on these photos "
+                "with these settings. The training begins anew.",
+                self._checkpoint.path,
+            )
+        else:
+            done = progress.steps_before + progress.step
+            _LOGGER.info("The training of the network goes on after %d steps.", done)
+        return progress
+
+    def _read(self) -> Progress | None:
+        """Returns what ``keep`` wrote, ``None`` if there is none or it is another training's."""
+        try:
+            with (
+                self._checkpoint.path.open("rb") as file,
+                np.load(file, allow_pickle=False) as kept,
+            ):
+                described = json.loads(str(kept["described"]))
+                if described["key"] != self._checkpoint.key:
+                    return None
+                arrays: dict[str, Any] = {
+                    name: [kept[f"{name}_{number}"] for number in range(count)]
+                    for name, count in described["counts"].items()
+                }
+                if "held_out" in kept:
+                    arrays["held_out"] = kept["held_out"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            return None
+        measurements = [Measurement(**one) for one in described["measurements"]]
+        return Progress(**described["progress"], **arrays, measurements=measurements)

@@ -1,0 +1,164 @@
+"""What a network is trained on, in which order, and at which size of the images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bricksight.config import AugmentConfig, FineTuneConfig
+from bricksight.dataset import Record
+from bricksight.errors import DataError, ImageError
+from bricksight.features.featurized_dataset import Photos
+from bricksight.finetuning import NO_CLASS, Mixture, Pictures, Stage, read_pictures
+from bricksight.finetuning.distillation import Teacher
+from bricksight.heads import OUTLIERS_WEIGHT
+from bricksight.images import Cutouts
+
+LAST_PART = 0.25
+"""Share of the epochs in which photos are seen at the network's own size."""
+
+_LAST_RATE = 0.3
+"""The rate of these epochs, as a share of the highest; they refine what the others have found."""
+
+_FITTED_PART = 0.1
+"""Share of the epochs, at the very end, that see the validation photos too: few photos are too few
+to leave any out. What is said of the validation photos was said before."""
+
+_SMALLER = 5 / 7
+"""Size of the images at first, as a share of the network's own."""
+
+_OUTLIERS_SHARE = OUTLIERS_WEIGHT / (1 + OUTLIERS_WEIGHT)
+"""Share of each batch that is of photos of none of the classes, where there are any: in the mean
+over the batch they have the weight that they have in the training of the layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """How the network is to be trained; each view takes one of the random changes."""
+
+    config: FineTuneConfig
+    augments: tuple[AugmentConfig, ...]
+    extra_augments: tuple[AugmentConfig, ...]
+    extra_share: float
+    seed: int
+    teacher: Teacher | None
+
+
+def smaller_size(own: int) -> int:
+    """Returns a smaller size to begin with: a multiple of 32, by which networks reduce images."""
+    return max(32, round(own * _SMALLER / 32) * 32)
+
+
+def first_size(photos: Photos, tuning: Tuning) -> int:
+    """Returns the size of the images at first."""
+    own = photos.compiled.module.input_spec.height
+    return tuning.config.fine_tune_size or smaller_size(own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A stage of the training, before its photos are read.
+
+    Attributes:
+        number: From 1; it is part of the seed.
+        size: Rows and columns of the images, in pixels.
+        epochs: How many times each photo is seen.
+        rate: Highest learning rate of the network.
+        sides: Of the split, whose photos are trained on.
+    """
+
+    number: int
+    size: int
+    epochs: float
+    rate: float
+    sides: tuple[str, ...] = ("training",)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the validation photos are still unseen, and say how good it is."""
+        return "validation" not in self.sides
+
+
+def parts(photos: Photos, tuning: Tuning) -> list[Part]:
+    """Returns photos with extra ones among them, then the same at the network's own size.
+
+    The last part sees the validation photos too, unless they say when to stop.
+    """
+    config, own = tuning.config, photos.compiled.module.input_spec.height
+    small, rate = first_size(photos, tuning), config.fine_tune_rate
+    epochs = config.fine_tune_epochs or 1
+    fits_all = bool(photos.data.bucket("validation")) and config.early_stopping is None
+    fitted = epochs * _FITTED_PART if fits_all else 0.0
+    last = epochs * LAST_PART if small != own else fitted
+    planned = (
+        Part(number=1, size=small, epochs=epochs - last, rate=rate),
+        Part(number=2, size=own, epochs=last - fitted, rate=rate * _LAST_RATE),
+        Part(
+            number=3,
+            size=own,
+            epochs=fitted,
+            rate=rate * _LAST_RATE,
+            sides=("training", "validation"),
+        ),
+    )
+    return [part for part in planned if part.epochs]
+
+
+def stage_of(photos: Photos, tuning: Tuning, part: Part) -> Stage:
+    """Returns the part with its photos, all of which are in memory while it is used."""
+    seed = tuning.seed + part.number
+    mixture = mixture_of(photos, tuning, size=part.size, seed=seed, sides=part.sides)
+    return Stage(mixture=mixture, epochs=part.epochs, size=part.size, rate=part.rate)
+
+
+def mixture_of(
+    photos: Photos,
+    tuning: Tuning,
+    *,
+    size: int,
+    seed: int,
+    sides: tuple[str, ...] = ("training",),
+) -> Mixture:
+    """Returns the photos of these parts of the split, all in memory, as batches are drawn."""
+    extra = photos.data.extra
+    records = tuple(record for side in sides for record in photos.data.bucket(side))
+    cutouts = photos.cutouts
+    labels = photos.data.label_indices(records)
+    return Mixture(
+        photos=_read(photos, records, labels, size, cutouts),
+        extra=pictures(photos, extra, size) if extra else None,
+        extra_share=tuning.extra_share,
+        outliers=_outliers(photos, size),
+        outliers_share=_OUTLIERS_SHARE,
+        augments=tuning.augments,
+        batch_size=tuning.config.fine_tune_batch_size,
+        seed=seed,
+        mixup=tuning.config.mixup,
+        cutmix=tuning.config.cutmix,
+        teacher=tuning.teacher,
+        backgrounds=None if cutouts is None else cutouts.backgrounds,
+    )
+
+
+def _outliers(photos: Photos, size: int) -> Pictures | None:
+    records = tuple(one for one in photos.data.outliers if one.bucket == "training")
+    return _read(photos, records, np.full(len(records), NO_CLASS), size) if records else None
+
+
+def pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Pictures:
+    """Returns photos with their labels, in memory."""
+    return _read(photos, records, photos.data.label_indices(records), size)
+
+
+def _read(
+    photos: Photos,
+    records: tuple[Record, ...],
+    labels: np.ndarray,
+    size: int,
+    cutouts: Cutouts | None = None,
+) -> Pictures:
+    try:
+        with photos.watch.stage("Reading photos"):
+            paths = [one.path for one in records]
+            return read_pictures(paths, labels, size=size, cutouts=cutouts)
+    except ImageError as error:
+        raise DataError(f"{error} It could be read a moment ago.") from error

@@ -1,0 +1,110 @@
+"""How long the network can be trained within a time: measured on this machine, then planned."""
+
+import itertools
+import math
+import statistics
+import time
+from dataclasses import dataclass
+
+from bricksight.finetuning import Mixture, Stage, Trainer
+
+FEWEST_EPOCHS = 5
+"""Fewer teach the network less than its first layer on top would have learned alone."""
+
+_MEASURED_STEPS = 6
+_TINY_RATE = 1e-9
+_INFERENCE_SHARE = 0.2
+"""Time of a photo in inference, as a share of that in training; LiteRT takes about a fifth."""
+
+_CLOSING_SECONDS = 25.0
+"""Compiling the tuned network, writing and proving the files, and the report."""
+
+_EXTRA_SHARE = 0.45
+"""Of the time for training, the most that goes to extra photos alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What training takes on this machine.
+
+    Attributes:
+        first_step: Seconds of the first step of a stage, in which TensorFlow traces the graph.
+        step: Seconds of each further step at the smaller size.
+        own_step: The same at the network's own size.
+    """
+
+    first_step: float
+    step: float
+    own_step: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is to be done.
+
+    Attributes:
+        steps_per_epoch: Batches of an epoch of the photos.
+        extra_steps_per_epoch: Batches of an epoch of the extra photos alone, 0 if there is none.
+        last_part: Share of the epochs at the network's own size.
+        num_validated: Photos that are answered after each epoch.
+        num_photos: All photos, which go through the tuned network at the end.
+        batch_size: Photos in a step.
+    """
+
+    steps_per_epoch: int
+    extra_steps_per_epoch: int
+    last_part: float
+    num_validated: int
+    num_photos: int
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How many epochs fit, and what they take with all that follows, in seconds."""
+
+    epochs: int
+    extra_epochs: int
+    seconds: float
+
+
+def measure_costs(trainer: Trainer, mixture: Mixture, *, size: int, own_size: int) -> Costs:
+    """Returns what steps take; the trainer is afterwards as it was.
+
+    The time at the network's own size follows from the number of pixels.
+    """
+    state, ends = trainer.state(), [time.perf_counter()]
+    stage = Stage(
+        mixture=mixture,
+        epochs=_MEASURED_STEPS / mixture.steps_per_epoch,
+        size=size,
+        rate=_TINY_RATE,
+    )
+    trainer.run(stage, after_step=lambda: ends.append(time.perf_counter()))
+    trainer.restore(state)
+    taken = [end - start for start, end in itertools.pairwise(ends)]
+    step = statistics.median(taken[1:] or taken)
+    return Costs(first_step=taken[0], step=step, own_step=step * (own_size / size) ** 2)
+
+
+def plan_epochs(
+    seconds: float, costs: Costs, work: Work, *, most_epochs: int, most_extra_epochs: int
+) -> Plan:
+    """Returns the epochs that fit into ``seconds``; none if not even the fewest do."""
+    inference = costs.own_step / work.batch_size * _INFERENCE_SHARE
+    # The validation photos have a stage of their own in the end, besides judging the others.
+    of_choice = (work.last_part, work.extra_steps_per_epoch, work.num_validated)
+    num_stages = 1 + sum(one > 0 for one in of_choice)
+    fixed = num_stages * costs.first_step + work.num_photos * inference + _CLOSING_SECONDS
+    mean_step = (1 - work.last_part) * costs.step + work.last_part * costs.own_step
+    of_epoch = work.steps_per_epoch * mean_step + work.num_validated * inference
+    of_extra_epoch = work.extra_steps_per_epoch * costs.step
+    left = seconds - fixed
+    extra = 0
+    if of_extra_epoch:
+        extra = min(most_extra_epochs, max(0, math.floor(_EXTRA_SHARE * left / of_extra_epoch)))
+    epochs = min(most_epochs, math.floor((left - extra * of_extra_epoch) / of_epoch))
+    if epochs < min(FEWEST_EPOCHS, most_epochs):
+        return Plan(epochs=0, extra_epochs=0, seconds=fixed)
+    total = fixed + epochs * of_epoch + extra * of_extra_epoch
+    return Plan(epochs=epochs, extra_epochs=extra, seconds=total)

@@ -1,0 +1,348 @@
+"""The whole network trained on, not only the layer on top.
+
+The head starts at zero, or as what the network knows of the classes already, and learns ten times
+faster than the network (Kumar et al. 2022, arXiv 2202.10054: a random head would spoil the features
+first). AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) without decay of biases and
+normalisations, a rate that rises over the first steps and falls along a cosine, label smoothing
+(Szegedy et al. 2016, arXiv 1512.00567), and an exponential moving average of the weights, which is
+what is kept. Photos are seen smaller in training than in use: it is faster, and better (Touvron et
+al. 2019, arXiv 1906.06423). A teacher answers the very views that the network sees (Beyer et al.
+2022, arXiv 2106.05237).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bricksight import images
+from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import mean_over_turns
+from bricksight.bundle import Head
+from bricksight.config import InputSpec
+from bricksight.finetuning.batches import NO_CLASS, Batch, Mixture, Pictures
+from bricksight.finetuning.fused_graph import build_twin, takes_size
+
+HEAD_RATE_FACTOR = 10.0
+"""How many times faster than the network the new layer learns."""
+
+_WARM_UP = 0.1  # of the steps of a stage
+_EVAL_BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One pass from a high rate to a low one.
+
+    Attributes:
+        mixture: What is trained on.
+        epochs: How many times each photo is seen.
+        size: Rows and columns of the images, in pixels.
+        rate: Highest learning rate of the network.
+    """
+
+    mixture: Mixture
+    epochs: float
+    size: int
+    rate: float
+
+    @property
+    def num_steps(self) -> int:
+        """How many batches."""
+        return max(1, round(self.epochs * self.mixture.steps_per_epoch))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """What is the same in all stages.
+
+    Attributes:
+        resize: As in ``InputSpec``.
+        weight_decay: AdamW's, of kernels.
+        label_smoothing: Share of the target that is spread over all classes, 0 to 1.
+        ema: Share of the moving average of the weights that one step keeps, late in a stage.
+        adapt_batch_norm: Whether normalisation takes its statistics from these photos.
+        teacher_share: Share of the target that the teacher's answer is, where there is one.
+    """
+
+    resize: Any = "stretch"
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    ema: float = 0.99
+    adapt_batch_norm: bool = True
+    teacher_share: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochSeen:
+    """How the network did on the views of one epoch while it learned from them.
+
+    Attributes:
+        step: Steps of the stage so far.
+        loss: Mean cross entropy with what was to be learned, in nats.
+        accuracy: Share of right first answers.
+    """
+
+    step: int
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """What it takes to go on with a stage, besides the weights.
+
+    Attributes:
+        step: Steps of the stage that are done.
+        slots: What ``Trainer.slots`` returned after them.
+    """
+
+    step: int
+    slots: Sequence[np.ndarray]
+
+
+class Trainer:
+    """A network, the new layer on top, and what training them needs."""
+
+    def __init__(
+        self,
+        network: Any,
+        num_classes: int,
+        options: TrainerOptions,
+        *,
+        head: Head | None = None,
+    ) -> None:
+        """Takes what is trained.
+
+        Args:
+            network: see ``Module.trainable``.
+            num_classes: how many classes there are.
+            options: what is the same in all stages.
+            head: what the new layer begins as, of as many classes; by default it is zero. Its
+                ``others`` learn as well, that no photo shows them.
+        """
+        tf = require_tensorflow()
+        self._tf, self._options = tf, options
+        self._network = network
+        self._twin = build_twin(network, adapt_batch_norm=options.adapt_batch_norm)
+        self._inference_twin = build_twin(network, adapt_batch_norm=False)
+        self._num_classes = num_classes
+        num_outputs = num_classes if head is None else len(head.flat.bias)
+        self._head = tf.keras.layers.Dense(num_outputs, kernel_initializer="zeros")
+        self._head.build((None, network.output_shape[-1]))
+        if head is not None:
+            self._assign(self._head.trainable_variables, (head.flat.kernel, head.flat.bias))
+        self._own = list(network.trainable_variables)
+        self._variables = [*self._own, *self._head.trainable_variables]
+        self._infer: Any = None
+        self._averages = [tf.Variable(one, trainable=False) for one in self._variables]
+        self._optimizers: list[Any] = []
+
+    def takes(self, size: int) -> bool:
+        """Tells whether the network takes images of so many rows and columns."""
+        return takes_size(self._twin, size)
+
+    @property
+    def head(self) -> Head:
+        """The new layer, a copy."""
+        kernel, bias = (one.numpy() for one in self._head.trainable_variables)
+        return Head(kernel=kernel, bias=bias).split(self._num_classes)
+
+    def state(self) -> list[np.ndarray]:
+        """Returns a copy of all weights, statistics of normalisations and states of dropout too."""
+        return [one.numpy() for one in self._all_variables()]
+
+    def restore(self, state: Sequence[np.ndarray]) -> None:
+        """Takes the weights that ``state`` returned.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        variables = self._all_variables()
+        if [one.shape for one in state] != [tuple(one.shape) for one in variables]:
+            raise ValueError("The weights do not fit the network.")
+        self._assign(variables, state)
+
+    def slots(self) -> list[np.ndarray]:
+        """Returns a copy of what a stage has besides the weights: averages, moments, steps."""
+        return [one.numpy() for one in self._slot_variables()]
+
+    def _slot_variables(self) -> list[Any]:
+        of_optimizers = [one for optimizer in self._optimizers for one in optimizer.variables]
+        return [*self._averages, *of_optimizers]
+
+    def _all_variables(self) -> list[Any]:
+        network, head = self._network, self._head.trainable_variables
+        return [*network.weights, *head, *_seeds(network)]
+
+    def run(
+        self,
+        stage: Stage,
+        *,
+        begun: Begun | None = None,
+        after_step: Callable[[], None] = lambda: None,
+        after_epoch: Callable[[EpochSeen], bool | None] = lambda _: None,
+    ) -> int:
+        """Trains for one stage; afterwards network and head hold the averaged weights.
+
+        Args:
+            stage: on what, how long, how fast.
+            begun: where an interrupted stage was after an epoch; ``restore`` its weights before.
+                What follows is what would have followed without the interruption.
+            after_step: called after each step.
+            after_epoch: told of each epoch, and of the rest at the end; the stage ends there if it
+                returns true.
+
+        Returns:
+            How many steps of the stage are done.
+        """
+        step_function = self._make_step(stage)
+        spec = InputSpec(height=stage.size, width=stage.size, resize=self._options.resize)
+        self._assign(self._averages, self._variables)
+        if begun is not None:
+            self._assign(self._slot_variables(), begun.slots)
+        start = step = begun.step if begun is not None else 0
+        seen: list[tuple[float, float]] = []
+        for step, batch in enumerate(
+            stage.mixture.batches(spec, start=start, stop=stage.num_steps), start=start + 1
+        ):
+            # Early on, the average would hang on to where the stage began.
+            keep = min(self._options.ema, step / (9 + step))
+            targets = self._targets(batch)
+            loss, accuracy = step_function(batch.images, batch.labels, targets, np.float32(keep))
+            seen.append((float(loss), float(accuracy)))
+            after_step()
+            if step % stage.mixture.steps_per_epoch == 0 or step == stage.num_steps:
+                mean_loss, mean_accuracy = np.mean(seen, axis=0).tolist()
+                seen.clear()
+                if after_epoch(EpochSeen(step=step, loss=mean_loss, accuracy=mean_accuracy)):
+                    break
+        self._assign(self._variables, self._averages)
+        return step
+
+    def _targets(self, batch: Batch) -> np.ndarray:
+        """Returns the probabilities to learn: float32 (batch_size, num_outputs).
+
+        Whatever else the network knows, no photo shows it.
+        """
+        of_classes = self._targets_of_classes(batch)
+        num_others = self._head.units - self._num_classes
+        return np.pad(of_classes, ((0, 0), (0, num_others)))
+
+    def _targets_of_classes(self, batch: Batch) -> np.ndarray:
+        own, other = self._targets_of(batch.labels), self._targets_of(batch.other_labels)
+        targets = _blended(own, other, batch.share)
+        if batch.answers is None:
+            return targets
+        # Of what is of no class nothing is sure, whatever a teacher says.
+        known = (batch.labels != NO_CLASS) & (batch.other_labels != NO_CLASS)
+        of_teacher = np.where(known, np.float32(self._options.teacher_share), 0)[:, None]
+        return _blended(batch.answers, targets, of_teacher)
+
+    def _targets_of(self, labels: np.ndarray) -> np.ndarray:
+        """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
+        num_classes, smoothing = self._num_classes, self._options.label_smoothing
+        targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
+        targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
+        targets[labels == NO_CLASS] = np.float32(1 / num_classes)
+        return targets
+
+    def _assign(self, targets: Sequence[Any], values: Sequence[Any]) -> None:
+        for target, value in zip(targets, values, strict=True):
+            target.assign(value)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Puts the averaged weights in place while the block runs."""
+        own = [one.numpy() for one in self._variables]
+        self._assign(self._variables, self._averages)
+        try:
+            yield
+        finally:
+            self._assign(self._variables, own)
+
+    def _make_step(self, stage: Stage) -> Any:
+        tf, keras = self._tf, self._tf.keras
+        optimizers = self._optimizers = [
+            _optimizer(stage.rate * factor, stage.num_steps, self._options.weight_decay, variables)
+            for factor, variables in (
+                (1.0, self._own),
+                (HEAD_RATE_FACTOR, self._head.trainable_variables),
+            )
+        ]
+        loss_function = keras.losses.CategoricalCrossentropy(from_logits=True)
+        num_own = len(self._own)
+
+        shape = (None, stage.size, stage.size, 3)
+
+        @tf.function(  # type: ignore[untyped-decorator]
+            autograph=False,
+            input_signature=[
+                tf.TensorSpec(shape, tf.float32),
+                tf.TensorSpec((None,), tf.int32),
+                tf.TensorSpec((None, self._head.units), tf.float32),
+                tf.TensorSpec((), tf.float32),
+            ],
+        )
+        def step(inputs: Any, labels: Any, targets: Any, keep: Any) -> Any:
+            with tf.GradientTape() as tape:
+                logits = self._head(self._twin(inputs, training=True))
+                loss = loss_function(targets, logits)
+            gradients = tape.gradient(loss, self._variables)
+            optimizers[0].apply(gradients[:num_own], self._own)
+            optimizers[1].apply(gradients[num_own:], self._head.trainable_variables)
+            for average, variable in zip(self._averages, self._variables, strict=True):
+                average.assign(variable + keep * (average - variable))
+            right = tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels)
+            of_a_class = tf.not_equal(labels, NO_CLASS)
+            return loss, tf.reduce_mean(tf.cast(tf.boolean_mask(right, of_a_class), tf.float32))
+
+        return step
+
+    def logits(self, pictures: Pictures, spec: InputSpec, *, turns: int = 1) -> np.ndarray:
+        """Returns the logits of unchanged photos, float32 (num_photos, num_outputs).
+
+        These are the classes, and after them all others.
+
+        Args:
+            pictures: the photos.
+            spec: the size that the network takes.
+            turns: how many copies of each, turned, to take the mean of; see ``with_turns``.
+        """
+        if self._infer is None:
+            self._infer = self._tf.function(
+                lambda inputs: self._head(self._inference_twin(inputs, training=False)),
+                autograph=False,
+                reduce_retracing=True,
+            )
+        found = [np.empty((0, self._head.units), np.float32)]
+        for start in range(0, len(pictures), _EVAL_BATCH):
+            some = pictures.pixels[start : start + _EVAL_BATCH]
+            inputs = np.stack([images.to_input(one, spec) for one in some])
+            found.append(np.asarray(mean_over_turns(self._infer, inputs, turns)))
+        return np.concatenate(found)
+
+
+def _seeds(network: Any) -> list[Any]:
+    """Returns the states of the network's random generators, such as those of dropout."""
+    known = {id(one) for one in network.weights}
+    return [one for one in getattr(network, "variables", ()) if id(one) not in known]
+
+
+def _blended(first: np.ndarray, second: np.ndarray, share: float | np.ndarray) -> np.ndarray:
+    blended: np.ndarray = share * first + (1 - share) * second
+    return blended
+
+
+def _optimizer(rate: float, num_steps: int, decay: float, variables: Sequence[Any]) -> Any:
+    keras = require_tensorflow().keras
+    warm_up = max(1, round(num_steps * _WARM_UP))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, num_steps - warm_up), warmup_target=rate, warmup_steps=warm_up
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=decay)
+    optimizer.exclude_from_weight_decay(var_list=[one for one in variables if len(one.shape) < 2])
+    optimizer.build(variables)
+    return optimizer

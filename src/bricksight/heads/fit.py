@@ -1,0 +1,138 @@
+"""Our own recipe for few photos: a linear head on many views.
+
+What ``choosing`` has chosen is fitted to all training photos, softmax regression by L-BFGS, and the
+validation photos say when to stop; linear discriminant analysis has no steps. Few photos are too
+few to leave any out, so the layer is fitted once more in the same way on training and validation
+photos together; what is reported of the validation photos is reported of the first fit. The
+temperature that suits them goes into the weights.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from bricksight.bundle import Head
+from bricksight.config import ClassWeight, HeadKind
+from bricksight.features.examples import Examples
+from bricksight.heads.blas import one_blas_thread
+from bricksight.heads.calibration import Calibration, calibrate
+from bricksight.heads.linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
+from bricksight.heads.losses import best_temperature, cross_entropy_and_accuracy, doubt_of
+from bricksight.heads.results import History, Measurement, Observer, TrainedHead
+
+_ALGORITHMS: Mapping[HeadKind, str] = MappingProxyType(
+    {
+        "softmax": "L-BFGS softmax regression",
+        "lda": "linear discriminant analysis",
+    }
+)
+_MAX_ITERATIONS = 200
+_FIRST_TO_KEEP = 30  # before that L-BFGS is on its way, and a lucky step would win
+_PATIENCE = 30
+
+
+def train_by_recipe(
+    training: Examples,
+    validation: Examples | None,
+    *,
+    num_classes: int,
+    choice: HeadChoice,
+    class_weight: ClassWeight = "none",
+    observer: Observer | None = None,
+    guidance: Guidance = NO_GUIDANCE,
+) -> TrainedHead:
+    """Returns the head fitted for as many iterations as did best on validation.
+
+    Args:
+        training: every class has at least one photo.
+        validation: with as many views; ``None`` if there are no such photos, and the last iteration
+            is kept.
+        num_classes: how many classes there are.
+        choice: the kind of head and its regularisation.
+        class_weight: whether every class or every photo counts the same.
+        observer: told of each iteration of the fit that the validation photos judge.
+        guidance: what softmax regression goes by besides.
+    """
+    history = History()
+    best: list[tuple[float, int, Head]] = []
+
+    def on_iteration(step: int, head: Head) -> bool:
+        measurement = _measure(step, head, training, validation)
+        history.measurements.append(measurement)
+        if observer is not None:
+            observer(measurement, head)
+        loss = 0.0 if validation is None else _loss(head, validation)
+        if validation is None or step <= _FIRST_TO_KEEP or loss < best[0][0]:
+            best[:] = [(loss, step, head)]
+        return step - best[0][1] < _PATIENCE
+
+    linear_fit = functools.partial(
+        LinearFit,
+        num_classes=num_classes,
+        class_weight=class_weight,
+        guidance=guidance,
+    )
+    with one_blas_thread():
+        linear_fit(training).fit(choice, max_iterations=_MAX_ITERATIONS, on_iteration=on_iteration)
+        _, history.best_step, validated = best[0]
+        calibration, head = Calibration(), validated
+        if validation is not None:
+            others = guidance.prior and guidance.prior.others
+            validated = replace(validated, others=others)
+            calibration = calibrate(
+                validated.flat.logits(validation.plain()),
+                validation.labels,
+                num_classes=num_classes,
+                doubt=doubt_of(len(validation)),
+            )
+            photos = training.joined(validation)
+            head = linear_fit(photos).fit(choice, max_iterations=history.best_step)
+            head = replace(head, others=others)
+    validated, head = calibration.head(validated), calibration.head(head)
+    return TrainedHead(
+        head=head,
+        held_out=_held_out_answers(validated, validation),
+        history=history,
+        temperature=calibration.temperature,
+        choices={
+            "algorithm": _ALGORITHMS[choice.kind],
+            "head": choice.kind,
+            "shrinkage": choice.shrinkage,
+            "l2": choice.l2,
+            "begins_with_known_classes": choice.from_prior,
+            "class_weight": class_weight,
+            "temperature": calibration.temperature,
+            "fitted_to": "training" if validation is None else "training and validation",
+        },
+    )
+
+
+def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
+    if validation is None:
+        return np.empty((0, head.kernel.shape[1]), np.float32)
+    return head.probabilities(validation.plain())
+
+
+def _loss(head: Head, examples: Examples) -> float:
+    """Returns the cross entropy at the best temperature, in nats."""
+    doubt = doubt_of(len(examples))
+    return best_temperature(head.logits(examples.plain()), examples.labels, doubt=doubt)[1]
+
+
+def _measure(step: int, head: Head, training: Examples, validation: Examples | None) -> Measurement:
+    loss, accuracy = cross_entropy_and_accuracy(head, training.plain(), training.labels)
+    validation_loss, validation_accuracy = (
+        (None, None)
+        if validation is None
+        else cross_entropy_and_accuracy(head, validation.plain(), validation.labels)
+    )
+    return Measurement(
+        step=step,
+        train_accuracy=accuracy,
+        train_cross_entropy=loss,
+        validation_accuracy=validation_accuracy,
+        validation_cross_entropy=validation_loss,
+    )

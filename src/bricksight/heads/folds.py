@@ -1,0 +1,99 @@
+"""How well candidates do on photos that are held out in turn."""
+
+import itertools
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from bricksight._support.threads import in_threads, num_cores
+from bricksight.features.examples import Examples
+from bricksight.heads.blas import one_blas_thread
+from bricksight.heads.linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
+from bricksight.heads.losses import best_temperature, doubt_of
+
+_NUM_FOLDS = 3
+_MAX_ITERATIONS = 30
+
+
+class HeldOut(NamedTuple):
+    """How a candidate did on photos that were held out in turn.
+
+    Attributes:
+        loss: Cross entropy in nats, at the temperature.
+        logits: float32 (num_photos, num_classes), before it.
+        temperature: The best common one of all photos.
+    """
+
+    loss: float
+    logits: np.ndarray
+    temperature: float
+
+
+def can_cross_validate(examples: Examples) -> bool:
+    """Returns whether a class has photos of two groups, so that one can be held out."""
+    return _most_groups_in_a_class(examples) > 1
+
+
+class Folds:
+    """Photos that are held out in turn; what fits to the others share is computed once."""
+
+    def __init__(
+        self, examples: Examples, *, num_classes: int, seed: int, guidance: Guidance = NO_GUIDANCE
+    ) -> None:
+        """Deals the photos.
+
+        Args:
+            examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
+            num_classes: how many classes there are.
+            seed: deals the folds.
+            guidance: what softmax regression goes by besides.
+        """
+        folds = list(_folds(examples, seed))
+        self._labels = examples.labels
+        self._fits = [
+            LinearFit(examples.take(fitted), num_classes=num_classes, guidance=guidance)
+            for fitted, _ in folds
+        ]
+        self._held_out = [examples.plain()[held_out] for _, held_out in folds]
+        self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
+
+    def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
+        """Returns how each candidate did on the photos while they were held out.
+
+        Softmax regression has fewer iterations than where it is fitted to be kept.
+        """
+
+        def logits_of_fold(job: tuple[HeadChoice, int]) -> np.ndarray:
+            choice, fold = job
+            head = self._fits[fold].fit(choice, max_iterations=_MAX_ITERATIONS)
+            return head.logits(self._held_out[fold])
+
+        jobs = list(itertools.product(choices, range(len(self._fits))))
+        with one_blas_thread(), in_threads(logits_of_fold, jobs, num_threads=num_cores()) as found:
+            by_job = iter(list(found))
+        return [self._measured(list(itertools.islice(by_job, len(self._fits)))) for _ in choices]
+
+    def _measured(self, of_folds: Sequence[np.ndarray]) -> HeldOut:
+        logits = np.concatenate(of_folds)[self._in_order]
+        doubt = doubt_of(len(self._labels))
+        temperature, loss = best_temperature(logits, self._labels, doubt=doubt)
+        return HeldOut(loss, logits, temperature)
+
+
+def _most_groups_in_a_class(examples: Examples) -> int:
+    pairs = np.unique(np.stack([examples.labels, examples.groups], axis=1), axis=0)
+    return int(np.bincount(pairs[:, 0]).max())
+
+
+def _folds(examples: Examples, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields the rows (fitted, held out) by group; every photo is held out once."""
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
+
+    num_folds = min(_NUM_FOLDS, _most_groups_in_a_class(examples))
+    splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
+    with warnings.catch_warnings():
+        # Classes of fewer groups than folds are expected; nothing follows from it here.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        yield from splitter.split(examples.labels, examples.labels, examples.groups)

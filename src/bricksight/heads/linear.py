@@ -1,0 +1,188 @@
+"""Two linear heads on whitened features: discriminant analysis and softmax regression."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from scipy.optimize import minimize
+
+from bricksight.bundle import Head
+from bricksight.config import ClassWeight, HeadKind
+from bricksight.features.examples import Examples
+from bricksight.heads.objective import Objective
+from bricksight.heads.whitening import ClassStatistics, Whitening, view_weights
+
+OnIteration = Callable[[int, Head], bool]
+"""Told the number of each iteration, from 1, and its head; false ends the fit."""
+
+DEFAULT_SHRINKAGE = 0.4
+DEFAULT_L2 = 1e-2
+"""The regularisation where none can be chosen, and while other things are."""
+
+
+@dataclass(frozen=True)
+class HeadChoice:
+    """What is to be fitted.
+
+    Attributes:
+        kind: Which kind of head.
+        shrinkage: Of the covariance by which features are whitened, ``None`` for softmax regression
+            on features that are not; see ``ClassStatistics.whitening``.
+        l2: Weight of half the squared kernel in the loss, ``None`` for "lda", which has none.
+        from_prior: Whether softmax regression begins with what is known of the classes already, and
+            the penalty is on what differs from that.
+    """
+
+    kind: HeadKind
+    shrinkage: float | None = DEFAULT_SHRINKAGE
+    l2: float | None = DEFAULT_L2
+    from_prior: bool = False
+
+    def __str__(self) -> str:
+        penalty = "" if self.l2 is None else f", l2 {self.l2:g}"
+        whitened = "as they are" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
+        return f"{self.kind}, {whitened}{penalty}{', from the prior' * self.from_prior}"
+
+
+DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
+    {"softmax": HeadChoice("softmax"), "lda": HeadChoice("lda", l2=None)}
+)
+"""What is fitted where nothing can be chosen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """What softmax regression goes by besides the photos of the classes.
+
+    Attributes:
+        outliers: Photos of none of the classes, to be unsure of, float32 (num_outliers, any,
+            num_features).
+        prior: What is known of the classes already, on the same features.
+    """
+
+    outliers: np.ndarray | None = None
+    prior: Head | None = None
+
+    def first_features(self, number: int) -> "Guidance":
+        """Returns the same for the first ``number`` features alone."""
+        return Guidance(
+            outliers=None if self.outliers is None else self.outliers[..., :number],
+            prior=None if self.prior is None else self.prior.first_features(number),
+        )
+
+
+NO_GUIDANCE = Guidance()
+
+_CORRECTIONS = 5
+"""Steps that L-BFGS remembers. With SciPy's 10 it needs no fewer, and its own arithmetic, which no
+other thread can run beside, takes twice as long."""
+
+
+class LinearFit:
+    """Fits heads to the same photos; what they share is computed once."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        *,
+        num_classes: int,
+        class_weight: ClassWeight = "none",
+        guidance: Guidance = NO_GUIDANCE,
+    ) -> None:
+        """Takes the photos.
+
+        Args:
+            examples: photos of one class at least; every view counts.
+            num_classes: how many classes there are.
+            class_weight: whether every class or every photo counts the same.
+            guidance: what softmax regression goes by besides; discriminant analysis cannot.
+        """
+        self._examples = examples
+        self._guidance = guidance
+        self._weights = view_weights(examples, num_classes, class_weight)
+        self._statistics = ClassStatistics(examples, num_classes, class_weight)
+        self._last: tuple[float | None, Whitening, np.ndarray] | None = None
+
+    def fit(
+        self,
+        choice: HeadChoice,
+        *,
+        max_iterations: int,
+        on_iteration: OnIteration | None = None,
+    ) -> Head:
+        """Returns the head of ``choice``.
+
+        Args:
+            choice: what to fit.
+            max_iterations: how many softmax regression takes at most.
+            on_iteration: follows the fit; discriminant analysis has one iteration.
+        """
+        if choice.l2 is None:
+            head = self._lda(choice.shrinkage)
+            if on_iteration is not None:
+                on_iteration(1, head)
+            return head
+        return self._softmax(choice, choice.l2, max_iterations, on_iteration)
+
+    def _lda(self, shrinkage: float | None) -> Head:
+        """Returns linear discriminant analysis: the classes are normal, of one covariance."""
+        whitening = self._statistics.whitening(shrinkage)
+        means = whitening(self._statistics.class_means)
+        bias = self._statistics.log_priors - np.sum(means**2, axis=1) / 2
+        return whitening.undone(means.T, bias)
+
+    def _softmax(
+        self,
+        choice: HeadChoice,
+        l2: float,
+        max_iterations: int,
+        on_iteration: OnIteration | None,
+    ) -> Head:
+        """Returns softmax regression by L-BFGS.
+
+        From the prior, the penalty is on what differs from it (L2-SP: X. Li, Y. Grandvalet,
+        F. Davoine, ICML 2018, arXiv 1802.01483).
+        """
+        whitening, rows = self._whitened(choice.shrinkage)
+        outliers, prior = self._guidance.outliers, self._guidance.prior
+        objective = Objective(
+            rows,
+            self._examples.rows()[1],
+            self._weights,
+            l2,
+            num_classes=len(self._statistics.priors),
+            outliers=None if outliers is None else whitening(outliers.reshape(-1, rows.shape[1])),
+            start=whitening.done(prior) if choice.from_prior and prior is not None else None,
+        )
+        steps = itertools.count(1)
+
+        def callback(values: np.ndarray) -> None:
+            head = whitening.undone(*objective.unpack(values))
+            if on_iteration is not None and not on_iteration(next(steps), head):
+                raise StopIteration
+
+        result = minimize(
+            objective,
+            objective.start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=None if on_iteration is None else callback,
+            options={"maxiter": max_iterations, "maxcor": _CORRECTIONS},
+        )
+        head = whitening.undone(*objective.unpack(result.x))
+        if on_iteration is not None and result.nit == 0:  # it begins where nothing is better
+            on_iteration(1, head)
+        return head
+
+    def _whitened(self, shrinkage: float | None) -> tuple[Whitening, np.ndarray]:
+        """Returns the whitening and the views in it, those of the last call if they are the same.
+
+        Two threads may both compute them, to the same end.
+        """
+        last = self._last
+        if last is None or last[0] != shrinkage:
+            whitening = self._statistics.whitening(shrinkage)
+            self._last = last = (shrinkage, whitening, whitening(self._examples.rows()[0]))
+        return last[1:]

@@ -1,0 +1,73 @@
+"""Which of the networks that come with bricksight suits the photos."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bricksight._support.progress import Stopwatch
+from bricksight.config import AUTO_MODULE, SourceConfig
+from bricksight.dataset import Dataset
+from bricksight.features.featurized_dataset import Photos, open_photos, seen_by
+from bricksight.heads import can_cross_validate, score_policy
+
+CANDIDATES = ("packaged:efficientnet_lite0", "packaged:mobilenet_v2_bricks@size=160")
+"""For anything, and for bricks and what is like them, at the size that it has learned at. The first
+is taken where nothing can tell."""
+
+
+def open_candidates(
+    data: Dataset,
+    source: SourceConfig,
+    *,
+    cache_path: Path,
+    watch: Stopwatch,
+    all_depths: bool = False,
+) -> tuple[Photos, ...]:
+    """Returns the photos as each network sees them; one where the reference names it.
+
+    Args:
+        data: the photos.
+        source: the network, and how strict to be.
+        cache_path: the feature cache.
+        watch: shows and times the work.
+        all_depths: see ``open_photos``.
+
+    Raises:
+        DataError: as ``open_photos``.
+        ModuleError: a network cannot be had.
+        ConfigError: masks, the empty scene or backgrounds cannot be used.
+        CacheError: the cache folder cannot be used.
+    """
+    asked = source.tfhub_module
+    names = CANDIDATES if asked == AUTO_MODULE else (asked,)
+    first, *others = (replace(source, tfhub_module=name) for name in names)
+    photos = open_photos(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)
+    return (photos, *(seen_by(photos, other, all_depths=all_depths) for other in others))
+
+
+def choose_network(candidates: Sequence[Photos], *, seed: int) -> Photos:
+    """Returns the photos seen by the network that tells them apart best while they are held out.
+
+    Softmax regression on the networks' own features of the unchanged training photos, by groups in
+    three folds; the lowest cross entropy wins.
+
+    Args:
+        candidates: the same photos, dealt alike.
+        seed: deals the folds.
+    """
+    photos = candidates[0]
+    examples = [one.plain("training")[1] for one in candidates]
+    if len(candidates) == 1 or not can_cross_validate(examples[0]):
+        return photos
+    with photos.watch.stage("Choosing the network"):
+        losses = {
+            one.own.reference: score_policy(
+                some.first_features(one.widths[0]),
+                num_classes=len(photos.data.labels),
+                seed=seed,
+            ).loss
+            for one, some in zip(candidates, examples, strict=True)
+        }
+    best = min(candidates, key=lambda one: losses[one.own.reference])
+    photos.watch.say_once(f"Network: {best.own.reference} suits these photos best.")
+    return replace(best, chosen_from=losses)

@@ -1,0 +1,39 @@
+"""A network that has learned from renders, made ready for photos."""
+
+import hashlib
+
+import numpy as np
+
+from bricksight import images
+from bricksight._support.text import counted
+from bricksight.backbones import MOST_PHOTOS, adapted_module
+from bricksight.features.featurized_dataset import Photos, with_own
+
+
+def adapted(photos: Photos) -> Photos:
+    """Returns the photos seen by their network with normalisations that know the training photos.
+
+    Only a network that has learned from renders alone is changed. No label is looked at, and no
+    photo of another side of the split. One that is trained itself adapts on its own.
+
+    Raises:
+        ModuleError: the network cannot be compiled.
+        DataError: a photo that could be read before cannot be read any more.
+    """
+    records = photos.data.bucket("training")
+    if not photos.own.is_of_renders or not records:
+        return photos
+    rows = np.linspace(0, len(records) - 1, min(len(records), MOST_PHOTOS)).astype(int)
+    seen, spec = [records[row] for row in rows], photos.own.input_spec
+    photos.watch.say_once(
+        f"{photos.own.reference} was trained on renders, so its batch normalisation is adapted to "
+        f"{counted(len(seen), 'training photo')}."
+    )
+    own = adapted_module(
+        photos.own,
+        lambda: np.stack([images.load_input(record.path, spec) for record in seen]),
+        key=hashlib.sha256(
+            " ".join([spec.key, *(record.sha256 for record in seen)]).encode()
+        ).hexdigest(),
+    )
+    return with_own(photos, own)

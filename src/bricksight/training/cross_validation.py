@@ -1,0 +1,252 @@
+"""How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bricksight._support.filesystem.places import try_file
+from bricksight._support.progress import Countdown, Reporter, SilentReporter, Stopwatch
+from bricksight.check import bursts
+from bricksight.config import (
+    AugmentConfig,
+    CrossvalConfig,
+    FineTuneConfig,
+    HeadConfig,
+    RetrainConfig,
+    SplitConfig,
+    given,
+    given_or_default,
+)
+from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
+from bricksight.evaluation import (
+    NONE_REFUSED,
+    Evaluation,
+    Refused,
+    evaluate,
+    refused,
+    warnings_of,
+)
+from bricksight.features.featurized_dataset import Photos
+from bricksight.finetuning.distillation import require_teacher
+from bricksight.training.backbone_selection import choose_network, open_candidates
+from bricksight.training.results.evaluation import choose_threshold, rendered_test
+from bricksight.training.results.label_issues import (
+    Suspect,
+    find_suspects,
+    require_cleanlab,
+    show_suspects,
+)
+from bricksight.training.results.near_copies import copies_problem, near_copies
+from bricksight.training.results.outputs import cache_path_of
+from bricksight.training.train import (
+    Configs,
+    chooses_depths,
+    find_photos,
+    fit,
+    require_recipe,
+)
+
+CURVE_SHARES = (0.25, 0.5, 0.75)
+"""Shares of the training photos that a learning curve is drawn through, besides all."""
+
+_OF_THE_SPLIT = frozenset({"tiny_class", "missing_bucket"})
+"""Problems of a split that is not made here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoint:
+    """How good the recipe is with so many photos.
+
+    Attributes:
+        photos_per_class: Mean number of training photos.
+        evaluation: Over all photos, by models trained on so many.
+        known_refused: How many of these photos were answered "unknown".
+        outliers_refused: How many photos of none of the classes were, of those not trained on;
+            each counts once a fold. ``None`` where no such photos were given.
+    """
+
+    photos_per_class: float
+    evaluation: Evaluation
+    known_refused: Refused
+    outliers_refused: Refused | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossvalResult:
+    """What cross-validation found.
+
+    Attributes:
+        evaluations: One a seed, over all photos, each answered by a model that has not seen it.
+        known_refused: How many of these photos were answered "unknown", one a seed.
+        outliers_refused: The same of the photos of none of the classes; empty without any.
+        seconds: Part of the run → how long it took.
+        curve: From few training photos to all, with the first seed; empty if it was not wanted.
+        suspects: Photos whose labels are probably wrong, if they were wanted.
+        problems: What was found in the folder of photos.
+        warnings: What changes how the accuracy is to be read.
+    """
+
+    evaluations: tuple[Evaluation, ...]
+    known_refused: tuple[Refused, ...]
+    outliers_refused: tuple[Refused, ...]
+    seconds: Mapping[str, float]
+    curve: tuple[CurvePoint, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def accuracies(self) -> tuple[float, ...]:
+        """Share of right answers, one a seed."""
+        return tuple(one.accuracy for one in self.evaluations if one.accuracy is not None)
+
+    @property
+    def group_accuracies(self) -> tuple[float, ...]:
+        """The same with one answer a group; empty where groups are of one photo."""
+        return tuple(
+            one.groups.accuracy
+            for one in self.evaluations
+            if one.groups is not None and one.groups.accuracy is not None
+        )
+
+
+def crossval(
+    config: RetrainConfig,
+    *,
+    folds: CrossvalConfig | None = None,
+    augment: AugmentConfig | None = None,
+    head: HeadConfig | None = None,
+    fine_tune: FineTuneConfig | None = None,
+    reporter: Reporter | None = None,
+) -> CrossvalResult:
+    """Returns the figures of what ``retrain`` would train; nothing is written.
+
+    In each fold everything is chosen without the photos that are tested on.
+
+    Args:
+        config: what to train; its fields that name outputs are not used.
+        folds: how often is measured, and which photos belong together.
+        augment: see ``retrain``.
+        head: see ``retrain``; its seed is the first.
+        fine_tune: see ``retrain``.
+        reporter: follows the run.
+
+    Raises:
+        ConfigError: ``unknown_dir`` with retrain.py's training.
+        DataError: the photos cannot be used, or there are fewer groups than folds.
+        ModuleError: the network cannot be had.
+        CacheError: the cache folder cannot be used.
+        MissingPackageError: suspects are wanted and cleanlab is not installed.
+    """
+    given(config, RetrainConfig, "config")
+    folds = given_or_default(folds, CrossvalConfig, "folds")
+    if folds.suspects is not None:
+        require_cleanlab()
+        try_file(folds.suspects)
+    head = given_or_default(head, HeadConfig, "head")
+    augment = given_or_default(augment, AugmentConfig, "augment")
+    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")
+    require_recipe(config, head)
+    tuning = fine_tune.resolved
+    watch = Stopwatch(reporter or SilentReporter())
+    split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
+    data = find_photos(config, split, watch)
+    require_teacher(tuning.teacher, data.labels)
+    candidates = open_candidates(
+        data,
+        config,
+        cache_path=cache_path_of(config),
+        watch=watch,
+        all_depths=chooses_depths(head, tuning),
+    )
+    rest = (split, augment)
+
+    def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
+        configs = (config, *rest, replace(head, seed=seed), tuning)
+        return _measure(
+            candidates, configs, countdown, num_folds=folds.folds, seed=seed, share=share
+        )
+
+    shares = CURVE_SHARES if folds.learning_curve else ()
+    countdown = Countdown(watch, folds.folds * (len(shares) + folds.seeds))
+    curve = [measure(head.seed, share)[0] for share in shares]
+    measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
+    suspects: tuple[Suspect, ...] = ()
+    data = candidates[0].data
+    if folds.suspects is not None:
+        suspects = find_suspects(data, np.mean([found for _, found in measured], axis=0))
+        show_suspects(folds.suspects, data, suspects)
+    return CrossvalResult(
+        evaluations=tuple(point.evaluation for point, _ in measured),
+        known_refused=tuple(point.known_refused for point, _ in measured),
+        outliers_refused=tuple(
+            point.outliers_refused for point, _ in measured if point.outliers_refused
+        ),
+        seconds=watch.seconds_so_far(),
+        curve=(*curve, measured[0][0]) if curve else (),
+        suspects=suspects,
+        problems=tuple(one for one in data.problems if one.kind not in _OF_THE_SPLIT),
+        warnings=tuple(_warnings(candidates[0], measured[0][0].evaluation, folds.folds, head.seed)),
+    )
+
+
+def _warnings(
+    photos: Photos, evaluation: Evaluation, num_folds: int, seed: int
+) -> Iterator[Problem]:
+    """Yields what changes how the accuracy is to be read, leaks first."""
+    data = photos.data
+    yield from suggested_groups(data.records, data.split)
+    yield from bursts(data.records, data.split)
+    pairs: list[tuple[str, str]] = []
+    for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
+        pairs += near_copies(replace(photos, data=dealt))
+    yield from copies_problem(pairs, data.records, len(data.records))
+    yield from warnings_of(evaluation)
+    yield from rendered_test(data)
+
+
+def _measure(
+    candidates: Sequence[Photos],
+    configs: Configs,
+    countdown: Countdown,
+    *,
+    num_folds: int,
+    seed: int,
+    share: float,
+) -> tuple[CurvePoint, np.ndarray]:
+    """Returns how well every photo is answered by models trained on a share of the others.
+
+    With it come the answers, float32 (num_records, num_classes).
+    """
+    data, rate = candidates[0].data, configs[0].false_alarm_rate
+    counts, known, outliers = [], [], []
+    found = np.zeros((len(data.records), len(data.labels)), np.float32)
+    for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
+        dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
+        counts.append(len(dealt.bucket("training")))
+        countdown.begin_model()
+        photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
+        trained_on, trained = fit(photos, configs, observer=lambda *_: None)
+        rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
+        _, examples = trained_on.plain("testing")
+        found[rows] = trained.head.probabilities(examples.plain())
+        threshold, _ = choose_threshold(trained, dealt, rate)
+        known.append(refused(found[rows], threshold))
+        strange = trained.head.probabilities(trained_on.held_out_outliers())
+        outliers.append(refused(strange, threshold))
+    evaluation = evaluate(
+        found,
+        data.label_indices(data.records),
+        labels=data.labels,
+        paths=[record.relative_path for record in data.records],
+        groups=[record.group for record in data.records],
+    )
+    per_class = float(np.mean(counts)) / len(data.labels)
+    point = CurvePoint(
+        photos_per_class=per_class,
+        evaluation=evaluation,
+        known_refused=sum(known, start=NONE_REFUSED),
+        outliers_refused=sum(outliers, start=NONE_REFUSED) if data.outliers else None,
+    )
+    return point, found

@@ -1,0 +1,264 @@
+"""From photos to a trained head, by retrain.py's way or by our own recipe."""
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from bricksight.bundle import Head
+from bricksight.config import HeadConfig, HeadKind
+from bricksight.dataset import SPLIT_RULE_VERSION
+from bricksight.features import Examples, Views
+from bricksight.features.featurized_dataset import Photos
+from bricksight.heads import (
+    DEFAULT_HEADS,
+    Checkpoint,
+    Guidance,
+    HeadChoice,
+    Measurement,
+    TrainedHead,
+    can_cross_validate,
+    choose_depths,
+    train_by_recipe,
+    train_by_sgd,
+)
+from bricksight.heads.sgd import DEFAULT_BATCH_SIZE, DEFAULT_STEPS
+from bricksight.training.augmentation_policy import (
+    affordable_views,
+    choose_turns,
+    choose_views,
+    with_views,
+)
+from bricksight.training.batch_norm_adaptation import adapted
+from bricksight.training.head_options import Training, unlike_default, warn_of_unused
+from bricksight.training.zero_shot_head import prior_head
+
+_LOGGER = logging.getLogger(__name__)
+
+MAX_VIEWS_FOR_STEPS = 10
+"""The same for retrain.py's training, whose slight distortions make views that are more alike."""
+
+
+def train(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
+    """Returns the trained head, and the photos with the features that it takes.
+
+    Raises:
+        ModuleError: the network cannot be compiled.
+        DataError: a photo cannot be read any more.
+    """
+    photos = adapted(photos)
+    if training.config.is_retrain_way:
+        return photos, _by_sgd(photos, training)
+    return _by_recipe(photos, training)
+
+
+def _validation(photos: Photos) -> Examples | None:
+    records, examples = photos.plain("validation")
+    return examples if records else None
+
+
+def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
+    config = training.config
+    unused = unlike_default(config, ("head", "ignore_colour", "mirror"))
+    if unused:
+        _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
+    records = photos.data.bucket("training")
+    views = Views(augment=training.augment, seed=config.seed)
+    if training.augment.is_identity and config.views:
+        _LOGGER.warning(
+            "--views %d does nothing: no option asks for random views, such as "
+            "--random_brightness 10.",
+            config.views,
+        )
+    if not training.augment.is_identity:
+        num = _num_views_for_steps(config, len(records))
+        # retrain.py showed no undistorted photo either once there was a distortion.
+        views = replace(views, num_random=num, include_plain=num == 0)
+    examples = _with_further(photos, photos.views(records, views), training)
+    num_steps = config.how_many_training_steps or DEFAULT_STEPS
+    with photos.watch.stage("Training", num_steps) as advance:
+
+        def after_step(step: int, head: Head) -> None:
+            advance(1)
+            if training.after_step is not None:
+                training.after_step(photos.compiled.module, step, head)
+
+        trained = train_by_sgd(
+            examples,
+            _validation(photos),
+            num_classes=len(photos.data.labels),
+            config=config,
+            observer=training.observer,
+            after_step=after_step,
+            checkpoint=_checkpoint(photos, training, views),
+        )
+    return replace(trained, choices={**trained.choices, "views": len(views.keys)})
+
+
+def _num_views_for_steps(config: HeadConfig, num_photos: int) -> int:
+    """Returns how many views to make so that few draws see the same one, within bounds."""
+    if config.views is not None:
+        return config.views
+    draws = (config.how_many_training_steps or DEFAULT_STEPS) * (
+        config.train_batch_size or DEFAULT_BATCH_SIZE
+    )
+    num = min(math.ceil(draws / max(num_photos, 1)), affordable_views(num_photos))
+    return min(num, MAX_VIEWS_FOR_STEPS)
+
+
+def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
+    """Returns where this training is kept; the key holds all that the result depends on."""
+    described = {
+        "split_rule": SPLIT_RULE_VERSION,
+        "module": photos.compiled.module.fingerprint,
+        "input": photos.compiled.module.input_spec.key,
+        "config": asdict(training.config),
+        "photos": [
+            (record.sha256, record.label, record.bucket)
+            for record in (*photos.data.records, *photos.data.extra)
+        ],
+        "extra_share": training.extra_share,
+        "views": views.keys,
+    }
+    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    return training.checkpoint(key)
+
+
+def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
+    config, num_classes = training.config, len(photos.data.labels)
+    warn_of_unused(
+        training,
+        instead="Without --how_many_training_steps our own recipe",
+        names=("validation_batch_size", "eval_step_interval"),
+    )
+    records = photos.data.bucket("training")
+    kinds, by_views = _choose_views(photos, training)
+    photos, by_turns = choose_turns(photos, [views.augment for views in kinds], training)
+    examples = with_views(photos, records, kinds)
+    guidance = Guidance(outliers=photos.outlier_views(kinds), prior=prior_head(photos))
+    layer = _choose_layer(photos, examples, guidance, config)
+    narrow = photos.of_depths(layer.depths)
+    examples = examples.first_features(narrow.compiled.num_features)
+    guidance = guidance.first_features(narrow.compiled.num_features)
+
+    def observe(measurement: Measurement, head: Head) -> None:
+        training.observer(measurement, head)
+        if training.after_step is not None:
+            training.after_step(narrow.compiled.module, measurement.step, head)
+
+    held_out = _held_out(photos, kinds, narrow.compiled.num_features)
+    with photos.watch.stage("Training"):
+        trained = train_by_recipe(
+            _with_further(narrow, examples, training),
+            held_out,
+            num_classes=num_classes,
+            choice=layer.choice,
+            class_weight=config.class_weight or "none",
+            observer=observe,
+            guidance=guidance,
+        )
+    chosen = {
+        "views": examples.features.shape[1],
+        "augmentation": [asdict(views.augment) for views in kinds],
+        "depths": narrow.once.module.depths or 1,
+        "turns": narrow.turns,
+        "held_out_cross_entropy_by_views": by_views,
+        "held_out_cross_entropy_by_turns": by_turns,
+        "held_out_cross_entropy_by_depths": layer.by_depths,
+        "held_out_cross_entropy_by_head": layer.by_head,
+        "extra_photos": len(photos.data.extra),
+        "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
+        "others_known": trained.head.num_others,
+    }
+    return narrow, replace(
+        trained,
+        choices={**trained.choices, **chosen},
+        out_of_fold=_out_of_fold(trained, layer.logits, examples),
+    )
+
+
+def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[str, float]]:
+    """Returns what ``choose_views`` does, and says what the user would not expect."""
+    if not can_cross_validate(photos.plain("training")[1]):
+        _LOGGER.warning(
+            "No class has training photos of two groups, so that nothing can be chosen by "
+            "cross-validation: the mildest views and the usual regularisation are used."
+        )
+    kinds, losses = choose_views(photos, training)
+    if photos.cutouts is not None and not kinds:
+        _LOGGER.warning(
+            "Held-out photos are told apart best without random views, and no background is "
+            "replaced. An option such as --random_rotation 15 takes this choice over."
+        )
+    return kinds, losses
+
+
+def _held_out(photos: Photos, kinds: Sequence[Views], num_features: int) -> Examples | None:
+    """Returns the validation photos with the same views as those of the training."""
+    records = photos.data.bucket("validation")
+    return with_views(photos, records, kinds).first_features(num_features) if records else None
+
+
+def _out_of_fold(
+    trained: TrainedHead, logits: np.ndarray | None, examples: Examples
+) -> np.ndarray | None:
+    """Returns what ``trained`` would have answered had it given these logits.
+
+    A temperature of their own would make them surer or less sure than its answers to photos are.
+    """
+    if logits is None:
+        return None
+    temperature = np.float32(trained.temperature)
+    return trained.head.answers(logits / temperature, examples.plain())
+
+
+class _Layer(NamedTuple):
+    """What layer to train, on features of how many depths, and by which cross entropies.
+
+    Attributes:
+        logits: What it gave the training photos while they were held out, float32 (num_photos,
+            num_classes); ``None`` where nothing could be held out.
+    """
+
+    depths: int
+    choice: HeadChoice
+    by_depths: dict[str, float]
+    by_head: dict[str, float]
+    logits: np.ndarray | None
+
+
+def _choose_layer(
+    photos: Photos, examples: Examples, guidance: Guidance, config: HeadConfig
+) -> _Layer:
+    kinds: tuple[HeadKind, ...] = ("softmax", "lda") if config.head == "auto" else (config.head,)
+    if guidance.outliers is not None and config.head == "auto":
+        kinds = ("softmax",)  # discriminant analysis has no place for photos of no class
+    if not can_cross_validate(examples):
+        return _Layer(1, DEFAULT_HEADS[kinds[0]], {}, {}, None)
+    with photos.watch.stage("Choosing the layer"):
+        depths, found = choose_depths(
+            examples,
+            photos.widths,
+            kinds,
+            num_classes=len(photos.data.labels),
+            seed=config.seed,
+            guidance=guidance,
+        )
+    by_depths = {str(depth): one.score.loss for depth, one in enumerate(found, start=1)}
+    best = found[depths - 1]
+    by_head = {str(tried): loss for tried, loss in best.losses.items()}
+    return _Layer(depths, best.choice, by_depths if len(found) > 1 else {}, by_head, best.logits)
+
+
+def _with_further(photos: Photos, examples: Examples, training: Training) -> Examples:
+    """Returns the training photos with the extra ones, by which nothing is chosen."""
+    extra = photos.data.extra
+    if not extra:
+        return examples
+    labels = photos.data.label_indices(extra)
+    return examples.with_further(photos.extra, labels, share=training.extra_share)

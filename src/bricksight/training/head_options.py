@@ -1,0 +1,71 @@
+"""How the layer is to be trained, and what of it does nothing."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bricksight._support.filesystem.files import cache_dir
+from bricksight.backbones import Module
+from bricksight.bundle import Head
+from bricksight.config import AugmentConfig, HeadConfig
+from bricksight.heads import Checkpoint, Observer
+
+_LOGGER = logging.getLogger(__name__)
+
+AfterStep = Callable[[Module, int, Head], None]
+"""Told the network that the layer is for, the step's number, and the layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the head is to be trained.
+
+    Attributes:
+        config: Steps, rate, views, seed.
+        augment: Random views; the identity leaves the choice to the recipe.
+        checkpoint_path: Where an interrupted training is kept, ``None`` for the cache folder.
+        resume: Whether to go on from there.
+        observer: Told of each measurement.
+        after_step: Told of every step.
+        extra_share: See ``SourceConfig``.
+        chooses_turns: Whether the turned copies of a photo are to be seen too, if that helps.
+        checkpoints: Those that the training writes; they are there until the caller removes them.
+    """
+
+    config: HeadConfig
+    augment: AugmentConfig
+    checkpoint_path: Path | None
+    resume: bool
+    observer: Observer
+    after_step: AfterStep | None
+    extra_share: float = 0.5
+    chooses_turns: bool = False
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+    def checkpoint(self, key: str) -> Checkpoint:
+        """Returns where the training of this key is kept."""
+        path = self.checkpoint_path or cache_dir("checkpoints") / key[:16]
+        kept = Checkpoint(checkpoint_file(path), key, resume=self.resume)
+        self.checkpoints.append(kept)
+        return kept
+
+
+def checkpoint_file(path: Path) -> Path:
+    """Returns the file in which the training of ``checkpoint_path`` is kept."""
+    return path.with_name(f"{path.name}.npz")
+
+
+def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
+    """Says which settings do nothing where ``instead`` trains the layer."""
+    resume = ("resume",) if training.resume else ()
+    unused = unlike_default(training.config, names, *resume)
+    if unused:
+        _LOGGER.warning("%s trains the layer, and --%s does nothing.", instead, unused)
+
+
+def unlike_default(config: HeadConfig, names: Sequence[str], *further: str) -> str:
+    """Returns the options that were given, as they follow on "--"."""
+    default = HeadConfig()
+    given = [name for name in names if getattr(config, name) != getattr(default, name)]
+    return ", --".join([*given, *further])

@@ -1,0 +1,1 @@
+"""What comes of a training: figures, warnings, files, summaries."""

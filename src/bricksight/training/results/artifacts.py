@@ -1,0 +1,201 @@
+"""What a run found out: figures, settings, versions; as report, as JSON, and in the manifest."""
+
+import importlib.metadata
+import platform
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bricksight._support.filesystem.csv_files import CsvWriter
+from bricksight._support.text import json_text
+from bricksight._version import __version__
+from bricksight.bundle import PHOTOS, Manifest
+from bricksight.config import BUCKETS
+from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Problem, Record
+from bricksight.evaluation import Evaluation, Refused, evaluate
+from bricksight.export import ExportedFile
+from bricksight.features import CompiledModule
+from bricksight.heads import TrainedHead
+from bricksight.report import ReportContent, TrainingHistory, write_report
+
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that is known at the end of a run.
+
+    Attributes:
+        data: The photos that were used, and their problems.
+        compiled: The network.
+        trained: The head and its history.
+        test: Figures on the test photos.
+        validation: Figures on the validation photos, ``None`` if there were none.
+        unknown_threshold: Chosen on the validation photos, ``None`` if there were none.
+        known_refused: How many test photos are answered "unknown".
+        outliers_refused: How many photos of none of the classes are, of those that were held out;
+            ``None`` where no such photos were given.
+        warnings: What changes how the figures are to be read.
+        settings: What the run was asked for.
+    """
+
+    data: Dataset
+    compiled: CompiledModule
+    trained: TrainedHead
+    test: Evaluation
+    validation: Evaluation | None
+    unknown_threshold: float | None
+    known_refused: Refused
+    outliers_refused: Refused | None
+    warnings: Sequence[Problem]
+    settings: Mapping[str, Mapping[str, object]]
+
+
+def judge(probabilities: np.ndarray, data: Dataset, records: Sequence[Record]) -> Evaluation:
+    """Returns the figures of these answers, float32 (num_records, num_classes)."""
+    return evaluate(
+        probabilities,
+        data.label_indices(records),
+        labels=data.labels,
+        paths=[record.relative_path for record in records],
+        groups=[record.group for record in records],
+    )
+
+
+def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
+    """Returns what the bundle says of itself."""
+    module = findings.compiled.module
+    return Manifest(
+        labels=findings.data.labels,
+        input=module.input_spec,
+        module={
+            "reference": module.reference,
+            "title": module.title,
+            "licence": module.licence,
+            "fingerprint": module.fingerprint,
+            "num_features": findings.compiled.num_features,
+            "runtime": findings.compiled.runtime,
+            "litert_difference": findings.compiled.largest_difference,
+        },
+        output_layer=str(findings.settings["retrain"]["final_tensor_name"]),
+        unknown_threshold=findings.unknown_threshold,
+        settings={**findings.settings, "chosen": dict(findings.trained.choices)},
+        data={
+            "split_rule_version": SPLIT_RULE_VERSION,
+            "num_photos": class_counts(findings.data),
+            "problems": [asdict(problem) for problem in findings.data.problems],
+        },
+        metrics={
+            "statement": findings.test.statement,
+            "num_images": findings.test.num_images,
+            "accuracy": findings.test.accuracy,
+            "top_k_accuracy": findings.test.top_k_accuracy,
+            "expected_calibration_error": findings.test.expected_calibration_error,
+            "warnings": [asdict(warning) for warning in findings.warnings],
+        },
+        exports={
+            exported.format: {"file": exported.path.name, "size_bytes": exported.size_bytes}
+            | asdict(exported.agreement)
+            for exported in exports
+        },
+    )
+
+
+def write_page(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
+    """Writes ``report.html``."""
+    write_report(folder / "report.html", _content(findings, seconds))
+
+
+def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
+    """Writes ``metrics.json``."""
+    metrics = {
+        "test": findings.test.to_json(),
+        "warnings": [asdict(warning) for warning in findings.warnings],
+        "validation": findings.validation and findings.validation.to_json(),
+        "unknown_threshold": findings.unknown_threshold,
+        "known_refused": findings.known_refused.to_json(),
+        "outliers_refused": findings.outliers_refused and findings.outliers_refused.to_json(),
+        "history": _history_json(findings.trained),
+        "seconds": dict(seconds),
+        "versions": versions(),
+    }
+    text = json_text(metrics, indent=2) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
+
+
+def write_photos(folder: Path, data: Dataset) -> None:
+    """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
+    with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
+        table = CsvWriter(file)
+        table.write("path", "label", "bucket", "group", "sha256")
+        for one in data.records:
+            table.write(one.relative_path, one.label, one.bucket, one.group, one.sha256)
+
+
+def _history_json(trained: TrainedHead) -> dict[str, object]:
+    return {
+        "best_step": trained.history.best_step,
+        "measurements": [asdict(one) for one in trained.history.measurements],
+    }
+
+
+def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
+    data, module = findings.data, findings.compiled.module
+    return ReportContent(
+        title=data.image_dir.resolve().name,
+        evaluation=findings.test,
+        warnings=findings.warnings,
+        validation=findings.validation,
+        image_dir=data.image_dir,
+        history=[_training_history(findings)],
+        class_counts=class_counts(data),
+        problems=data.problems,
+        module={
+            "Network": module.title,
+            "Reference": module.reference,
+            "Licence": module.licence or "not stated",
+            "Input": f"{module.input_spec.width} x {module.input_spec.height} pixels, "
+            f"{module.input_spec.resize}",
+            "Features": findings.compiled.num_features,
+            "Run by": findings.compiled.runtime,
+        },
+        settings={**findings.settings, "chosen": findings.trained.choices},
+        versions=versions(),
+        timings=seconds,
+        examples={record.label: record.relative_path for record in data.bucket("training")},
+        unknown_threshold=findings.unknown_threshold,
+        outliers_refused=findings.outliers_refused,
+    )
+
+
+def _training_history(findings: Findings) -> TrainingHistory:
+    trained = findings.trained
+    measured = trained.history.measurements
+    with_validation = [one for one in measured if one.validation_accuracy is not None]
+    return TrainingHistory(
+        name="Fine-tuning" if "epochs" in findings.trained.choices else "Head",
+        unit="step",
+        steps=[one.step for one in measured],
+        train_accuracy=[one.train_accuracy for one in measured],
+        train_cross_entropy=[one.train_cross_entropy for one in measured],
+        validation_accuracy=[one.validation_accuracy or 0.0 for one in with_validation],
+        validation_cross_entropy=[one.validation_cross_entropy or 0.0 for one in with_validation],
+        best_step=trained.history.best_step,
+    )
+
+
+def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
+    """Returns label → side of the split → number of photos."""
+    counts = Counter((record.label, record.bucket) for record in data.records)
+    return {label: {bucket: counts[label, bucket] for bucket in BUCKETS} for label in data.labels}
+
+
+def versions() -> dict[str, str]:
+    """Returns package → version, with the interpreter and the machine."""
+    found = {"bricksight": __version__, "Python": sys.version.split()[0]}
+    found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return found | {"Machine": f"{platform.system()} {platform.machine()}"}

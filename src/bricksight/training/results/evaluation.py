@@ -1,0 +1,139 @@
+"""A trained model judged on photos that it has not seen, and what is to be said of the figures."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bricksight._support.text import counted
+from bricksight.check import bursts
+from bricksight.config import RetrainConfig
+from bricksight.dataset import Dataset, Problem, suggested_groups
+from bricksight.evaluation import (
+    Evaluation,
+    fewest_for_threshold,
+    refused,
+    unknown_threshold,
+    warnings_of,
+)
+from bricksight.features.featurized_dataset import Photos
+from bricksight.heads import TrainedHead
+from bricksight.training.results.artifacts import Findings, judge
+from bricksight.training.results.near_copies import copies_problem, near_copies
+
+Settings = Mapping[str, Mapping[str, object]]
+
+_CURE = "bricksight crossval, which tests on every photo, narrows that range."
+
+
+def judge_trained(
+    photos: Photos, trained: TrainedHead, config: RetrainConfig, *, settings: Settings
+) -> Findings:
+    """Returns the figures on photos that the training has not seen."""
+    head, data, test_batch_size = trained.head, photos.data, config.test_batch_size
+    with photos.watch.stage("Evaluating"):
+        validation_records = data.bucket("validation")
+        test_records, test = photos.plain("testing")
+        if 0 <= test_batch_size < len(test):
+            rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
+            test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
+        validated = (
+            judge(trained.held_out, data, validation_records) if validation_records else None
+        )
+        answers = head.probabilities(test.plain())
+        tested = judge(answers, data, test_records)
+        threshold, without = choose_threshold(trained, data, config.false_alarm_rate)
+        outliers = head.probabilities(photos.held_out_outliers())
+    return Findings(
+        data=data,
+        compiled=photos.compiled,
+        trained=trained,
+        test=tested,
+        validation=validated,
+        unknown_threshold=threshold,
+        known_refused=refused(answers, threshold),
+        outliers_refused=refused(outliers, threshold) if data.outliers else None,
+        warnings=(*_warnings(photos, tested), *without),
+        settings=settings,
+    )
+
+
+def _warnings(photos: Photos, tested: Evaluation) -> list[Problem]:
+    """Returns what changes how the accuracy is to be read, leaks first."""
+    if not tested.num_images:
+        return []
+    data = photos.data
+    return [
+        *suggested_groups(data.records, data.split),
+        *bursts(data.records, data.split),
+        *copies_problem(near_copies(photos), data.records, len(data.bucket("testing"))),
+        *warnings_of(tested, cure=_CURE),
+        *rendered_test(data),
+    ]
+
+
+def choose_threshold(
+    trained: TrainedHead, data: Dataset, rate: float
+) -> tuple[float | None, list[Problem]]:
+    """Returns the threshold for "unknown", or what is to be said where too few photos choose it.
+
+    The validation photos choose it; where these are too few, also the answers of the
+    cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
+    are refused than may be: better than to refuse too many by a threshold that hangs on one photo
+    (docs/unknown.md). Where even these are too few there is none, unless photos of none of the
+    classes are given: who gives them wants them refused.
+
+    Args:
+        trained: the layer, with its answers to photos that it was not fitted to.
+        data: the photos.
+        rate: in percent, of known photos that may be refused.
+    """
+    answers, groups = trained.held_out, _groups(data, "validation")
+    fewest = fewest_for_threshold(rate)
+    if trained.out_of_fold is not None and 0 < len(set(groups)) < fewest:
+        answers = np.concatenate([answers, trained.out_of_fold])
+        groups += _groups(data, "training")
+    threshold = unknown_threshold(answers, false_alarm_rate=rate, groups=groups)
+    if threshold is not None:
+        return threshold, []
+    if data.outliers and len(answers):
+        return float(answers.max(axis=1).min()), _rough_threshold(groups, fewest, rate)
+    return None, _no_threshold(groups, fewest, rate)
+
+
+def _groups(data: Dataset, bucket: str) -> list[str]:
+    return [record.group for record in data.bucket(bucket)]
+
+
+def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
+    """Returns why no answer is given as "unknown"."""
+    message = (
+        f'No answer is given as "unknown": {_held_out(groups)} cannot tell which threshold refuses '
+        f"no more than {rate:g} % of known photos; {fewest} or more can. Add photos, or raise "
+        "--validation_percentage or --false_alarm_rate."
+    )
+    return [Problem("no_threshold", message)]
+
+
+def _rough_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
+    """Returns what to expect of a threshold that too few photos have chosen."""
+    message = (
+        f'The threshold for "unknown" is rough: it is the lowest probability of '
+        f"{_held_out(groups)}. Expect {100 / (len(set(groups)) + 1):.0f} % of known photos to be "
+        f"refused, where --false_alarm_rate asks for {rate:g} %; with {fewest} or more it is kept. "
+        "Add photos, or raise --validation_percentage."
+    )
+    return [Problem("rough_threshold", message)]
+
+
+def _held_out(groups: Sequence[str]) -> str:
+    number = len(set(groups))
+    return counted(number, "held-out photo" if number == len(groups) else "held-out group")
+
+
+def rendered_test(data: Dataset) -> list[Problem]:
+    """Returns what is to be said where no real photo was tested on."""
+    message = (
+        "The test photos are renders, which says little of real photos; bricksight evaluate MODEL "
+        "PHOTOS tells how good the model is on those."
+    )
+    return [Problem("rendered_test", message)] if data.is_rendered else []
