@@ -15,17 +15,16 @@ from _machine import describe_machine
 from bricksight._support.fusion import fuse
 from bricksight._support.progress import Stopwatch
 from bricksight.config import (
-    AugmentConfig,
     FineTuneConfig,
     HeadConfig,
     Recipe,
-    RetrainConfig,
     SplitConfig,
+    TrainingConfig,
 )
 from bricksight.dataset import Dataset, deal_folds, scan
 from bricksight.features.featurized_dataset import open_photos
 from bricksight.training import SilentReporter
-from bricksight.training.train import chooses_depths, fit
+from bricksight.training.recipes import selects_depths, train_model
 
 SIZE = 160
 BATCH = 32
@@ -93,7 +92,7 @@ def by_ours(
 ) -> tuple[np.ndarray, float]:
     """Trains by a recipe of our own; no feature is known before."""
     start = time.perf_counter()
-    config = RetrainConfig(image_dir=options.photos, tfhub_module=network)
+    config = TrainingConfig.of(image_dir=options.photos, tfhub_module=network)
     watch = Stopwatch(SilentReporter())
     head = HeadConfig(seed=seed)
     budget = None if recipe == "fast" else f"{60 * options.minutes:.0f}s"
@@ -104,10 +103,10 @@ def by_ours(
             config,
             cache_path=Path(folder) / "features.sqlite",
             watch=watch,
-            all_depths=chooses_depths(head, tuning),
+            all_depths=selects_depths(replace(config, head=head, finetuning=tuning)),
         )
-        configs = (config, SplitConfig(), AugmentConfig(), head, tuning)
-        through, trained = fit(replace(photos, data=fold), configs, observer=lambda *_: None)
+        config = replace(config, head=head, finetuning=tuning)
+        through, trained = train_model(replace(photos, data=fold), config, observer=lambda *_: None)
     taken = time.perf_counter() - start
     _, test = through.plain("testing")
     return trained.head.probabilities(test.plain()), taken

@@ -14,7 +14,7 @@ import functools
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from _machine import describe_machine
 
 from bricksight import images
 from bricksight.backbones import resolve
-from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
+from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
 from bricksight.features import Examples
 from bricksight.finetuning import EpochSeen, Mixture, Stage, Trainer, TrainerOptions, read_pictures
 from bricksight.finetuning.layer_freezing import WHOLE, freeze
@@ -31,7 +31,7 @@ from bricksight.heads import BOLDEST_POLICY, POLICIES, POLICY_OF_RENDERS, HeadCh
 from bricksight.heads.linear import LinearFit
 from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
-from bricksight.training import retrain
+from bricksight.training import train
 
 PACKAGED = "packaged:efficientnet_lite0"
 UNTRAINED = "keras:MobileNetV2@weights=random"
@@ -176,15 +176,17 @@ def render(folder: Path, renders: Renders, library: Path | None) -> None:
 
 def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | None = None) -> None:
     """Writes the tuned network without its layer for our parts, and a bundle beside it."""
-    trained = retrain(
-        RetrainConfig(image_dir=renders, tfhub_module=module, out=out.with_suffix("")),
-        split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
-        fine_tune=FineTuneConfig(
-            fine_tune=True,
-            fine_tune_from="whole",
-            fine_tune_size=SMALL,
-            fine_tune_epochs=epochs,
-            teacher=teacher,
+    trained = train(
+        replace(
+            TrainingConfig.of(image_dir=renders, tfhub_module=module, out=out.with_suffix("")),
+            split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
+            finetuning=FineTuneConfig(
+                fine_tune=True,
+                fine_tune_from="whole",
+                fine_tune_size=SMALL,
+                fine_tune_epochs=epochs,
+                teacher=teacher,
+            ),
         ),
     )
     print(f"{module}: {trained.findings.test.statement}", flush=True)

@@ -22,12 +22,11 @@ from bricksight import images
 from bricksight._support.progress import Stopwatch
 from bricksight.backbones import frozen_graph
 from bricksight.config import (
-    AugmentConfig,
     FineTuneConfig,
     HeadConfig,
     InputSpec,
-    RetrainConfig,
     SplitConfig,
+    TrainingConfig,
 )
 from bricksight.dataset import Dataset, deal_folds, scan
 from bricksight.export import Classifier, Proof, build_classifier, openvino, tflite
@@ -36,7 +35,7 @@ from bricksight.features import default_cache_path
 from bricksight.features.featurized_dataset import Photos, open_photos
 from bricksight.predict.runtimes import runtime_class
 from bricksight.training import SilentReporter
-from bricksight.training.train import chooses_depths, fit
+from bricksight.training.recipes import selects_depths, train_model
 
 NUM_FOLDS = 5
 MAX_CALIBRATION = 200
@@ -58,13 +57,13 @@ def main() -> None:
     options = parser.parse_args()
     tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
-    config = RetrainConfig(image_dir=options.image_dir, tfhub_module=options.module)
+    config = TrainingConfig.of(image_dir=options.image_dir, tfhub_module=options.module)
     photos = open_photos(
         data,
         config,
         cache_path=default_cache_path(),
         watch=Stopwatch(SilentReporter()),
-        all_depths=chooses_depths(HeadConfig(), tuning),
+        all_depths=selects_depths(replace(config, finetuning=tuning)),
     )
     inputs = np.stack(
         [images.load_input(one.path, photos.compiled.module.input_spec) for one in data.records]
@@ -80,15 +79,11 @@ def main() -> None:
     summarise(rows, options.seeds)
 
 
-def trained(photos: Photos, config: RetrainConfig, tuning: FineTuneConfig, seed: int) -> Classifier:
-    configs = (
-        config,
-        SplitConfig(),
-        AugmentConfig(),
-        HeadConfig(seed=seed),
-        tuning,
-    )
-    through, found = fit(photos, configs, observer=lambda *_: None)
+def trained(
+    photos: Photos, config: TrainingConfig, tuning: FineTuneConfig, seed: int
+) -> Classifier:
+    config = replace(config, head=HeadConfig(seed=seed), finetuning=tuning)
+    through, found = train_model(photos, config, observer=lambda *_: None)
     return build_classifier(frozen_graph(through.compiled.module), found.head)
 
 

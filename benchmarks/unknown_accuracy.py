@@ -27,20 +27,20 @@ from bricksight._support.fusion import fuse
 from bricksight._support.progress import Stopwatch
 from bricksight.bundle import Head
 from bricksight.config import (
-    AugmentConfig,
     FineTuneConfig,
     HeadConfig,
-    RetrainConfig,
     SplitConfig,
+    TrainingConfig,
 )
 from bricksight.dataset import deal_folds
-from bricksight.evaluation import refused, unknown_threshold
+from bricksight.evaluation import refused
 from bricksight.features import default_cache_path
 from bricksight.features.featurized_dataset import Photos, open_photos
 from bricksight.features.featurized_dataset import through as seen_through
 from bricksight.training import SilentReporter
-from bricksight.training.results.evaluation import answers_to_choose_by
-from bricksight.training.train import chooses_depths, find_photos, fit
+from bricksight.training.loading import load_dataset
+from bricksight.training.recipes import selects_depths, train_model
+from bricksight.training.results.evaluation import choose_threshold
 
 
 def main() -> None:
@@ -68,8 +68,8 @@ def main() -> None:
         print(f"| {name} | {statistics.fmean(values):.3f} | {each} |")
 
 
-def config_of(options: argparse.Namespace) -> RetrainConfig:
-    return RetrainConfig(
+def config_of(options: argparse.Namespace) -> TrainingConfig:
+    return TrainingConfig.of(
         image_dir=options.photos,
         tfhub_module=options.module,
         turns=options.turns,
@@ -81,13 +81,13 @@ def config_of(options: argparse.Namespace) -> RetrainConfig:
 def photos_of(options: argparse.Namespace) -> Photos:
     """Returns all photos; their features are taken from the cache that all runs share."""
     config, watch = config_of(options), Stopwatch(SilentReporter())
-    data = find_photos(config, SplitConfig(group_by=options.group_by), watch)
+    data = load_dataset(replace(config, split=SplitConfig(group_by=options.group_by)), watch)
     return open_photos(
         data,
         config,
         cache_path=default_cache_path(),
         watch=watch,
-        all_depths=chooses_depths(HeadConfig(), tuning_of(options)),
+        all_depths=selects_depths(replace(config, finetuning=tuning_of(options))),
     )
 
 
@@ -104,14 +104,10 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
     known, unknown = part(photos, left_out, keep=False), part(photos, left_out, keep=True)
     dealt = next(deal_folds(known.data, num_folds=5, seed=seed))
     tuning = tuning_of(options)
-    configs = (
-        config_of(options),
-        photos.data.split,
-        AugmentConfig(),
-        HeadConfig(seed=seed),
-        tuning,
+    config = replace(
+        config_of(options), split=photos.data.split, head=HeadConfig(seed=seed), finetuning=tuning
     )
-    through, trained = fit(replace(known, data=dealt), configs, observer=lambda *_: None)
+    through, trained = train_model(replace(known, data=dealt), config, observer=lambda *_: None)
     strange = seen_through(unknown, through.once.module)
     _, test = through.plain("testing")
     fitted = through.unchanged(dealt.bucket("training"))
@@ -128,9 +124,7 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
         )
         for name in scores["known"]
     }
-    threshold = unknown_threshold(
-        answers_to_choose_by(trained), false_alarm_rate=options.false_alarm_rate
-    )
+    threshold, _ = choose_threshold(trained, dealt, options.false_alarm_rate)
     answers = {
         "known photos": trained.head.probabilities(test.plain()),
         "photos of left-out classes": trained.head.probabilities(strange.matrix[:, 0]),

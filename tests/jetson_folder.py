@@ -14,10 +14,10 @@ from bricksight.export import Proof, build_classifier
 from bricksight.export import jetson as writer
 from bricksight.export._request import Request
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 
 
-def request_of(run: RetrainResult) -> Request:
+def request_of(run: TrainingResult) -> Request:
     photos = [record.path for record in run.findings.data.records[::3]]
     rows = np.stack(list(Predictor(run.bundle.path).probabilities_of(photos)))
     spec = run.bundle.manifest.input
@@ -27,7 +27,7 @@ def request_of(run: RetrainResult) -> Request:
 
 
 @pytest.fixture(scope="session")
-def jetson_folder(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def jetson_folder(tiny_run: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("cv2", reason="OpenCV is not installed")
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
     folder = tmp_path_factory.mktemp("jetson") / "board"

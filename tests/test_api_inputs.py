@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from bricksight import backbones, benchmark, camera, dataset, export, features, 
 from bricksight.bundle import open_bundle, read_labels
 from bricksight.check import check, contact_sheet
 from bricksight.cli import main
-from bricksight.config import FineTuneConfig, RetrainConfig
+from bricksight.config import FineTuneConfig, TrainingConfig
 from bricksight.errors import BricksightError, BundleError
 from bricksight.predict import Predictor
-from bricksight.training import crossval, retrain
+from bricksight.training import cross_validate, train
 from photos import write_photo_folder
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -35,7 +36,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "modules.find": backbones.find,
     "modules.resolve saved_model": lambda path: backbones.resolve(f"saved_model:{path}"),
     "parse_source": camera.parse_source,
-    "RetrainConfig": lambda path: RetrainConfig(image_dir=path),
+    "TrainingConfig": lambda path: TrainingConfig.of(image_dir=path),
     "list_entries": features.list_entries,
 }
 
@@ -78,11 +79,11 @@ def test_public_functions__errors_of_odd_paths_are_ours(function: str, path: str
 
 def test_retrain_and_crossval__a_teacher_is_opened_before_any_work(tmp_path: Path) -> None:
     photos = write_photo_folder(tmp_path / "photos")
-    config = RetrainConfig(image_dir=photos, out=tmp_path / "out", tfhub_module="keras:Absent")
+    config = TrainingConfig.of(image_dir=photos, out=tmp_path / "out", tfhub_module="keras:Absent")
     tuning = FineTuneConfig(recipe="balanced", teacher=tmp_path / "absent")
-    for function in (retrain, crossval):
+    for function in (train, cross_validate):
         with pytest.raises(BundleError, match="absent does not exist"):
-            function(config, fine_tune=tuning)
+            function(replace(config, finetuning=tuning))
 
 
 def test_check_command__a_link_to_itself_is_no_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from bricksight.cli import main
 from bricksight.dataset import Record, scan
 from bricksight.errors import BricksightError, BundleError, ConfigError, DataError
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from test_text import hidden
 
 pytestmark = pytest.mark.tf
@@ -31,18 +31,18 @@ QUICK = Settings(runtimes=("litert",), threads=(1, 2), rounds=2, calls=3, cold_s
 
 
 @pytest.fixture(scope="session")
-def tiny_photos(tiny_run: RetrainResult) -> tuple[Record, ...]:
+def tiny_photos(tiny_run: TrainingResult) -> tuple[Record, ...]:
     return tiny_run.findings.data.bucket("testing")
 
 
 @pytest.fixture(scope="session")
-def measured(tiny_run: RetrainResult, tiny_photos: tuple[Record, ...]) -> BenchmarkResult:
+def measured(tiny_run: TrainingResult, tiny_photos: tuple[Record, ...]) -> BenchmarkResult:
     """LiteRT with one thread and with two, on the photos kept for the test."""
     return benchmark([tiny_run.bundle.path], photos=tiny_photos, settings=QUICK)
 
 
 @pytest.fixture
-def lone_bundle(tiny_run: RetrainResult, tmp_path: Path) -> Path:
+def lone_bundle(tiny_run: TrainingResult, tmp_path: Path) -> Path:
     """A copy that a test may change."""
     return Path(shutil.copytree(tiny_run.bundle.path, tmp_path / "bundle"))
 
@@ -96,7 +96,7 @@ def test_find_models__what_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_benchmark__every_figure_has_a_value_that_can_be(
-    measured: BenchmarkResult, tiny_run: RetrainResult
+    measured: BenchmarkResult, tiny_run: TrainingResult
 ) -> None:
     assert [(one.runtime, one.threads) for one in measured.measurements] == [
         ("litert", 1),
@@ -117,7 +117,7 @@ def test_benchmark__every_figure_has_a_value_that_can_be(
 
 
 def test_benchmark__accuracy_is_that_of_the_evaluation(
-    measured: BenchmarkResult, tiny_run: RetrainResult
+    measured: BenchmarkResult, tiny_run: TrainingResult
 ) -> None:
     expected = tiny_run.findings.test
     for one in measured.measurements:
@@ -128,7 +128,7 @@ def test_benchmark__accuracy_is_that_of_the_evaluation(
 
 
 def test_benchmark__photos_of_the_training_are_counted_and_warned_of(
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
 ) -> None:
     settings = Settings(runtimes=("litert",), threads=(1,), rounds=1, calls=1, cold_starts=1)
     records = tiny_run.findings.data.records
@@ -139,7 +139,7 @@ def test_benchmark__photos_of_the_training_are_counted_and_warned_of(
 
 
 def test_benchmark__peak_memory_is_that_of_the_fresh_process_not_of_its_parent(
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
 ) -> None:
     if machine()["system"].split()[0] != "Linux":
         pytest.skip("elsewhere the system counts otherwise")
@@ -152,7 +152,7 @@ def test_benchmark__peak_memory_is_that_of_the_fresh_process_not_of_its_parent(
 
 
 def test_benchmark__bad_photos_are_set_aside_once_for_all_files(
-    measured: BenchmarkResult, tiny_run: RetrainResult, tmp_path: Path
+    measured: BenchmarkResult, tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(tiny_run.findings.data.image_dir, tmp_path / "photos"))
     bad = scan(folder).records[3].path
@@ -184,7 +184,7 @@ def test_benchmark__a_file_that_cannot_run_is_left_out_and_the_reason_told(
 
 
 def test_benchmark__classes_that_the_model_does_not_know(
-    tiny_run: RetrainResult, photo_folder: Path
+    tiny_run: TrainingResult, photo_folder: Path
 ) -> None:
     (photo_folder / "red").rename(photo_folder / "crimson")
     settings = Settings(runtimes=("litert",), threads=(1,), rounds=1, calls=1, cold_starts=1)
@@ -211,7 +211,7 @@ def test_settings__what_cannot_be_is_refused(settings: dict[str, object], messag
 
 
 def test_worker__answers_as_the_predictor_does(
-    tiny_run: RetrainResult, tiny_photos: tuple[Record, ...]
+    tiny_run: TrainingResult, tiny_photos: tuple[Record, ...]
 ) -> None:
     (model, *_), _ = find_models([tiny_run.bundle.path], runtimes=["litert"])
     paths = [record.path for record in tiny_photos]
@@ -227,7 +227,7 @@ def test_worker__answers_as_the_predictor_does(
     assert len(times["images_per_second"]) == 1
 
 
-def test_worker__one_that_dies_is_told_with_its_last_words(tiny_run: RetrainResult) -> None:
+def test_worker__one_that_dies_is_told_with_its_last_words(tiny_run: TrainingResult) -> None:
     (model, *_), _ = find_models([tiny_run.bundle.path], runtimes=["litert"])
     worker = Worker(model, threads=1, photos=[])
     try:
@@ -291,7 +291,7 @@ KEYS = {
 
 
 def test_command__json_has_the_documented_keys_and_out_holds_the_same(
-    tiny_run: RetrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     words = ["benchmark", str(tiny_run.bundle.path), "--runtime", "litert", "--threads", "1"]
@@ -317,7 +317,7 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
 
 
 def test_command__without_data_there_is_no_accuracy_and_no_plot(
-    tiny_run: RetrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["benchmark", str(tiny_run.bundle.path / "model.tflite"), "--threads", "1"]
     out = tmp_path / "out"

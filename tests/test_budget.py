@@ -114,7 +114,7 @@ def test_time_budget__refuses_what_makes_no_sense() -> None:
 @pytest.mark.tf
 def test_retrain__within_a_long_time_trains_all_epochs(tmp_path: Path) -> None:
     result = tune(tmp_path, dataclasses.replace(TINY, time_budget="5h"))
-    settings = result.bundle.manifest.settings["finetune"]
+    settings = result.bundle.manifest.settings["finetuning"]
     assert (settings["fine_tune"], settings["fine_tune_epochs"]) == (True, 30)
     assert result.bundle.manifest.settings["chosen"]["epochs"] == 30
     assert len(result.findings.trained.history.measurements) == 27

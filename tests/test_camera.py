@@ -39,7 +39,7 @@ from bricksight.config import InputSpec
 from bricksight.dataset import scan
 from bricksight.errors import CameraError, ConfigError, OutputError
 from bricksight.predict import Answer, Prediction, Predictor
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from photos import COLOURS, draw
 
 Captured = pytest.CaptureFixture[str]
@@ -81,12 +81,12 @@ def seen(*labels: str, is_unknown: bool = False, picture: np.ndarray | None = No
 
 
 @pytest.fixture
-def predictor(tiny_run: RetrainResult) -> Predictor:
+def predictor(tiny_run: TrainingResult) -> Predictor:
     return Predictor(tiny_run.bundle.path)
 
 
 @pytest.fixture
-def bundle(tiny_run: RetrainResult) -> str:
+def bundle(tiny_run: TrainingResult) -> str:
     return str(tiny_run.bundle.path)
 
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from bricksight._support.progress import Stopwatch
-from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import AugmentConfig, HeadConfig, TrainingConfig
 from bricksight.features import default_cache_path
 from bricksight.features.featurized_dataset import open_photos
 from bricksight.heads import POLICIES
 from bricksight.training import SilentReporter
 from bricksight.training.augmentation_policy import choose_augments
-from bricksight.training.head_options import Training
-from bricksight.training.train import find_photos
+from bricksight.training.loading import load_dataset
+from bricksight.training.options import Training
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
@@ -39,9 +39,9 @@ def test_choose_augments__takes_the_boldest_that_cannot_be_told_to_be_worse(
         network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
     folder = write_photo_folder(tmp_path / "photos", per_class=16)
     path = write_keras_file(tmp_path / "network.keras", network)
-    config = RetrainConfig(image_dir=folder, tfhub_module=f"saved_model:{path}")
+    config = TrainingConfig.of(image_dir=folder, tfhub_module=f"saved_model:{path}")
     watch = Stopwatch(SilentReporter())
-    data = find_photos(config, SplitConfig(), watch)
+    data = load_dataset(config, watch)
     photos = open_photos(data, config, cache_path=default_cache_path(), watch=watch)
     found, (*milder, boldest) = choose_augments(photos, UNASKED), POLICIES.values()
     assert found in (milder if sees else [boldest])

@@ -16,15 +16,15 @@ import pytest
 from bricksight.cli import COMMANDS, main
 from bricksight.config import (
     AugmentConfig,
+    DataConfig,
     FilesConfig,
     FineTuneConfig,
     HeadConfig,
     OutputConfig,
-    RetrainConfig,
-    SourceConfig,
     SplitConfig,
+    TrainingConfig,
 )
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from photos import draw, write_photo_folder
 
 pytestmark = pytest.mark.tf
@@ -33,12 +33,12 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
-def bundle(tiny_run: RetrainResult) -> str:
+def bundle(tiny_run: TrainingResult) -> str:
     return str(tiny_run.bundle.path)
 
 
 @pytest.fixture
-def photos(tiny_run: RetrainResult) -> Path:
+def photos(tiny_run: TrainingResult) -> Path:
     """The folder that the bundle was trained on."""
     return tiny_run.findings.data.image_dir
 
@@ -107,7 +107,7 @@ def test_retrain__the_reason_is_seen_while_tensorflow_still_loads(
 
 
 @pytest.mark.parametrize(
-    "config", [RetrainConfig, SplitConfig, HeadConfig, AugmentConfig], ids=lambda one: one.__name__
+    "config", [TrainingConfig, SplitConfig, HeadConfig, AugmentConfig], ids=lambda one: one.__name__
 )
 def test_retrain__help_explains_every_setting(
     config: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -122,7 +122,7 @@ def test_retrain__help_explains_every_setting(
 
 
 PANELS = {
-    "Photos and network": SourceConfig,
+    "Photos and network": DataConfig,
     "Split": SplitConfig,
     "Training": HeadConfig,
     "Fine-tuning the network": FineTuneConfig,
@@ -158,7 +158,7 @@ def test_every_command__has_help(command: str, capsys: pytest.CaptureFixture[str
 
 
 @pytest.fixture
-def tiny_command(tiny_run: RetrainResult) -> list[str]:
+def tiny_command(tiny_run: TrainingResult) -> list[str]:
     """A short training on the photos and the network of ``tiny_run``."""
     module = tiny_run.bundle.manifest.module["reference"]
     data = ["--image_dir", str(tiny_run.findings.data.image_dir), "--tfhub_module", module]
@@ -296,7 +296,7 @@ def test_classify__what_it_cannot_use_is_named(
 
 
 def test_evaluate__measures_the_side_that_training_kept_for_it(
-    tiny_run: RetrainResult, bundle: str, photos: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TrainingResult, bundle: str, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The split is that of the training, unless it is named."""
     command = ["evaluate", bundle, str(photos), "--bucket", "testing", "--json"]
@@ -312,7 +312,7 @@ def test_evaluate__measures_the_side_that_training_kept_for_it(
 
 
 def test_evaluate__a_single_file_of_the_bundle_and_one_without(
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
     bundle: str,
     photos: Path,
     tmp_path: Path,
@@ -397,7 +397,7 @@ def test_evaluate__classes_that_the_bundle_does_not_know(
 
 
 def test_cache__lists_and_prunes_what_a_run_kept(
-    tiny_run: RetrainResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: TrainingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tiny_run.bundle.path.parent
     copy = tmp_path / "features.sqlite"

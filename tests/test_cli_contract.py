@@ -18,7 +18,7 @@ from bricksight import __version__
 from bricksight.bundle import open_bundle
 from bricksight.cli import COMMANDS, main
 from bricksight.features import FeatureCache, default_cache_path, list_entries
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from bricksight.training.results.artifacts import Findings
 
 Captured = pytest.CaptureFixture[str]
@@ -193,7 +193,7 @@ def test_interrupt__exits_with_130(
 
 
 @pytest.fixture
-def module(tiny_run: RetrainResult) -> str:
+def module(tiny_run: TrainingResult) -> str:
     reference: str = tiny_run.findings.compiled.module.reference
     return reference
 
@@ -342,7 +342,7 @@ def test_retrain__a_file_in_the_way_is_named_without_a_traceback(
 
 @pytest.mark.tf
 def test_evaluate__a_report_that_cannot_be_written_is_named_without_a_traceback(
-    tiny_run: RetrainResult, photo_folder: Path, tmp_path: Path, capsys: Captured
+    tiny_run: TrainingResult, photo_folder: Path, tmp_path: Path, capsys: Captured
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     words = [str(tiny_run.bundle.path), "photos", "--report", "file/report.html"]
@@ -368,7 +368,7 @@ def test_retrain__names_of_classes_are_shown_as_they_are(
 
 @pytest.mark.tf
 def test_classify__unknown_is_said_with_the_likeliest(
-    tiny_run: RetrainResult, tmp_path: Path, capsys: Captured
+    tiny_run: TrainingResult, tmp_path: Path, capsys: Captured
 ) -> None:
     bundle = tmp_path / "bundle"
     shutil.copytree(tiny_run.bundle.path, bundle)
@@ -386,7 +386,7 @@ def test_classify__unknown_is_said_with_the_likeliest(
 
 @pytest.mark.tf
 def test_classify__file_folder_pattern_and_standard_input_name_the_same_photos(
-    tiny_run: RetrainResult, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tiny_run.findings.data.image_dir / "red"
     photos = sorted(str(path) for path in folder.iterdir())
@@ -401,7 +401,7 @@ def test_classify__file_folder_pattern_and_standard_input_name_the_same_photos(
 
 
 @pytest.mark.tf
-def test_classify__a_reader_that_has_seen_enough_is_no_error(tiny_run: RetrainResult) -> None:
+def test_classify__a_reader_that_has_seen_enough_is_no_error(tiny_run: TrainingResult) -> None:
     words = ["classify", tiny_run.bundle.path, tiny_run.findings.data.image_dir]
     command = shlex.join([sys.executable, "-m", "bricksight", *map(str, words)])
     run = subprocess.run(
@@ -419,7 +419,7 @@ def test_classify__a_reader_that_has_seen_enough_is_no_error(tiny_run: RetrainRe
 
 @pytest.mark.tf
 def test_evaluate__some_classes_are_enough(
-    tiny_run: RetrainResult, photo_folder: Path, capsys: Captured
+    tiny_run: TrainingResult, photo_folder: Path, capsys: Captured
 ) -> None:
     shutil.rmtree(photo_folder / "red")
     assert main(["evaluate", str(tiny_run.bundle.path), "photos", "--json"]) == 0

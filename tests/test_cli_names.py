@@ -167,7 +167,7 @@ def test_retrain__what_it_writes_is_utf_8_and_knows_the_photos_again(hostile: Ho
     for name in ("manifest.json", "metrics.json", "photos.csv", "report.html"):
         (hostile.bundle / name).read_text(encoding="utf-8")
     bundle = open_bundle(hostile.bundle)
-    settings = bundle.manifest.settings["retrain"]
+    settings = bundle.manifest.settings["data"]
     assert settings["image_dir"] == str(hostile.photos)
     below = {os.path.relpath(path, hostile.photos) for path in photos_below(hostile.photos)}
     assert {photo.path for photo in bundle.photos()} == below

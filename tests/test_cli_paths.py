@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bricksight import Predictor, RetrainConfig, open_bundle
+from bricksight import Predictor, TrainingConfig, open_bundle
 from bricksight.camera import Keeper, parse_source
 from bricksight.cli import main
 from bricksight.cli._paths import named_photos, names_in
@@ -79,16 +79,16 @@ def test_main__an_empty_value_is_refused_before_any_work(
 def test_main__an_empty_saved_model_dir_is_none_as_in_retrain_py(capsys: Captured) -> None:
     assert main(["retrain", "--image_dir", "nowhere", "--saved_model_dir", ""]) == 1
     assert "nowhere does not exist" in capsys.readouterr().err
-    assert RetrainConfig(image_dir="red", saved_model_dir="").saved_model_dir is None  # type: ignore[arg-type]
+    assert TrainingConfig.of(image_dir="red", saved_model_dir="").files.saved_model_dir is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "take",
     [
-        lambda: RetrainConfig(image_dir=""),  # type: ignore[arg-type]
-        lambda: RetrainConfig(image_dir="red", out=""),  # type: ignore[arg-type]
-        lambda: RetrainConfig(image_dir="red", extra_train_dir=""),  # type: ignore[arg-type]
-        lambda: RetrainConfig(image_dir="red", summaries_dir=""),  # type: ignore[arg-type]
+        lambda: TrainingConfig.of(image_dir=""),  # type: ignore[arg-type]
+        lambda: TrainingConfig.of(image_dir="red", out=""),  # type: ignore[arg-type]
+        lambda: TrainingConfig.of(image_dir="red", extra_train_dir=""),  # type: ignore[arg-type]
+        lambda: TrainingConfig.of(image_dir="red", summaries_dir=""),  # type: ignore[arg-type]
         lambda: CrossvalConfig(suspects=""),  # type: ignore[arg-type]
         lambda: FineTuneConfig(teacher=""),  # type: ignore[arg-type]
         lambda: SplitConfig(group_by=""),
@@ -110,7 +110,7 @@ def test_python__what_is_no_path_is_refused(value: object) -> None:
     with pytest.raises(
         ConfigError, match=r"--image_dir is .*; (expected a path|a path holds|it must be a path)"
     ):
-        RetrainConfig(image_dir=value)  # type: ignore[arg-type]
+        TrainingConfig.of(image_dir=value)  # type: ignore[arg-type]
 
 
 # The home folder.
@@ -126,8 +126,8 @@ def test_user_path__the_home_folder_and_nothing_else_is_put_in(working_folder: P
 
 def test_python__the_home_folder_in_settings(working_folder: Path) -> None:
     home = working_folder / "home"
-    config = RetrainConfig(image_dir="~/photos", out=Path("~/model"))  # type: ignore[arg-type]
-    assert (config.image_dir, config.out) == (home / "photos", home / "model")
+    config = TrainingConfig.of(image_dir="~/photos", out=Path("~/model"))  # type: ignore[arg-type]
+    assert (config.data.image_dir, config.output.out) == (home / "photos", home / "model")
     assert scan("~/photos").image_dir == home / "photos"
     with pytest.raises(BundleError, match="home"):
         open_bundle("~/photos")

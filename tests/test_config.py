@@ -2,7 +2,9 @@
 
 import dataclasses
 import inspect
+import json
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +17,22 @@ from bricksight.cli.evaluate import Measuring, SplitAsNamed
 from bricksight.cli.retrain import Output
 from bricksight.config import (
     AugmentConfig,
+    BackboneConfig,
     CrossvalConfig,
+    DataConfig,
     FilesConfig,
     FineTuneConfig,
     HeadConfig,
     InputSpec,
     OutputConfig,
-    RetrainConfig,
-    SourceConfig,
     SplitConfig,
+    TrainingConfig,
 )
 from bricksight.errors import BricksightError, ConfigError
-from bricksight.training import crossval, retrain
+from bricksight.training import cross_validate, train
 
-CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, RetrainConfig)
-PARTS = (SourceConfig, OutputConfig, FilesConfig)
-"""What ``RetrainConfig`` is made of."""
+CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, TrainingConfig)
+PARTS = (DataConfig, BackboneConfig, OutputConfig, FilesConfig)
 
 OPTION_GROUPS = (
     *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, CrossvalConfig, *PARTS),
@@ -45,10 +47,10 @@ def test_config__every_field_has_its_line_of_help(group: type) -> None:
     assert described == list(group.__annotations__)
 
 
-def test_retrain_config__is_made_of_its_parts() -> None:
-    """The command line builds it from them."""
-    names = [field.name for part in PARTS for field in dataclasses.fields(part)]
-    assert sorted(names) == sorted(field.name for field in dataclasses.fields(RetrainConfig))
+def test_training_config__no_two_sections_have_a_setting_of_one_name() -> None:
+    kinds = [type(getattr(TrainingConfig.of("x"), one.name)) for one in fields(TrainingConfig)]
+    names = [one.name for kind in kinds for one in fields(kind)]
+    assert len(names) == len(set(names))
 
 
 def test_split_as_named__has_the_names_of_the_split() -> None:
@@ -59,7 +61,7 @@ def test_split_as_named__has_the_names_of_the_split() -> None:
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.__name__)
 def test_config__cannot_be_changed(config: Any) -> None:
-    made = config(image_dir="photos") if config is RetrainConfig else config()
+    made = config.of("photos") if config is TrainingConfig else config()
     with pytest.raises(dataclasses.FrozenInstanceError, match="cannot assign to field"):
         setattr(made, dataclasses.fields(made)[0].name, None)
 
@@ -101,7 +103,7 @@ RANGES = [
 )
 def test_config__range_ends_are_inside(config: Any, name: str, low: int, high: int | None) -> None:
     wanted: dict[Any, Any] = {
-        RetrainConfig: {"image_dir": "photos"},
+        TrainingConfig: {"image_dir": "photos"},
         FineTuneConfig: {"fine_tune": True},
     }
     required = wanted.get(config, {})
@@ -127,12 +129,14 @@ def test_fine_tune_config__refuses_settings_of_what_does_not_take_place(recipe: 
 
 def test_retrain_config__a_frequency_below_0() -> None:
     with pytest.raises(ConfigError, match=r"--intermediate_store_frequency is -1"):
-        RetrainConfig(image_dir="photos", intermediate_store_frequency=-1)  # type: ignore[arg-type]
+        TrainingConfig.of(image_dir="photos", intermediate_store_frequency=-1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["final_result", "answer", "a/b", "0.x-y_z", "input2"])
 def test_retrain_config__names_of_the_output(name: str) -> None:
-    assert RetrainConfig(image_dir=Path(), final_tensor_name=name).final_tensor_name == name
+    assert (
+        TrainingConfig.of(image_dir=Path(), final_tensor_name=name).output.final_tensor_name == name
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,7 @@ def test_retrain_config__names_of_the_output(name: str) -> None:
 )
 def test_retrain_config__a_name_that_tensorflow_refuses(name: str) -> None:
     with pytest.raises(ConfigError, match=r"--final_tensor_name .* is no name for a TensorFlow"):
-        RetrainConfig(image_dir=Path(), final_tensor_name=name)
+        TrainingConfig.of(image_dir=Path(), final_tensor_name=name)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +152,7 @@ def test_retrain_config__a_name_that_tensorflow_refuses(name: str) -> None:
 )
 def test_retrain_config__a_name_that_is_taken(name: str) -> None:
     with pytest.raises(ConfigError, match=r"is taken: Placeholder, input, module_apply_default"):
-        RetrainConfig(image_dir=Path(), final_tensor_name=name)
+        TrainingConfig.of(image_dir=Path(), final_tensor_name=name)
 
 
 def test_split_config__something_must_be_left_to_train_on() -> None:
@@ -232,17 +236,17 @@ def test_errors__every_one_is_a_bricksight_error() -> None:
         (AugmentConfig, {"flip_left_right": 1}, "must be True or False"),
         (FineTuneConfig, {"recipe": "good"}, "one of fast, balanced, best or None"),
         (FineTuneConfig, {"recipe": ["best"]}, "one of fast, balanced, best or None"),
-        (RetrainConfig, {"image_dir": "x", "turns": 3}, "--turns is 3; it must be one of 1, 2, 4"),
-        (RetrainConfig, {"image_dir": 3}, "--image_dir is 3"),
-        (RetrainConfig, {"image_dir": "x", "tfhub_module": None}, "must be text"),
-        (RetrainConfig, {"image_dir": "x", "extra_share": "half"}, "must be a number"),
+        (TrainingConfig, {"image_dir": "x", "turns": 3}, "--turns is 3; it must be one of 1, 2, 4"),
+        (TrainingConfig, {"image_dir": 3}, "--image_dir is 3"),
+        (TrainingConfig, {"image_dir": "x", "tfhub_module": None}, "must be text"),
+        (TrainingConfig, {"image_dir": "x", "extra_share": "half"}, "must be a number"),
     ],
 )
 def test_configs__values_of_another_type_are_refused(
     kind: Any, settings: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(expected)):
-        kind(**settings)
+        (kind.of if kind is TrainingConfig else kind)(**settings)
 
 
 def test_configs__numbers_of_numpy_become_plain_ones() -> None:
@@ -254,10 +258,31 @@ def test_configs__numbers_of_numpy_become_plain_ones() -> None:
 
 @pytest.mark.parametrize("config", [None, "photos", Path("photos"), {"image_dir": "photos"}])
 def test_retrain_and_crossval__their_settings_are_objects(config: Any) -> None:
-    for function in (retrain, crossval):
+    for function in (train, cross_validate):
         with pytest.raises(
-            ConfigError, match=r"config is .*; it must be an object of RetrainConfig"
+            ConfigError, match=r"config is .*; it must be an object of TrainingConfig"
         ):
             function(config)
-        with pytest.raises(ConfigError, match="head is 'lda'; it must be an object of HeadConfig"):
-            function(RetrainConfig(image_dir=Path("photos")), head="lda")  # type: ignore[arg-type]
+
+
+def test_training_config__a_section_is_an_object() -> None:
+    config = TrainingConfig.of("photos")
+    with pytest.raises(ConfigError, match="head is 'lda'; it must be an object of HeadConfig"):
+        replace(config, head="lda")  # type: ignore[arg-type]
+
+
+def test_training_config__settings_by_name() -> None:
+    config = TrainingConfig.of("photos", group_by="(a)", recipe="best", head=HeadConfig(seed=3))
+    assert config.data.image_dir == Path("photos")
+    assert (config.split.group_by, config.finetuning.recipe, config.head.seed) == ("(a)", "best", 3)
+    with pytest.raises(ConfigError, match=r"group_bye is no setting .*group_by"):
+        TrainingConfig.of("photos", group_bye="(a)")
+    with pytest.raises(ConfigError, match=r"seed is given beside head"):
+        TrainingConfig.of("photos", seed=3, head=HeadConfig())
+
+
+def test_training_config__as_plain_values() -> None:
+    plain = TrainingConfig.of("photos", group_by="(a)").to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["split"]["group_by"] == "(a)"
+    assert Path(plain["data"]["image_dir"]).is_absolute()

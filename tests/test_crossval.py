@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,16 @@ import pytest
 from PIL import Image
 
 from bricksight.cli import main
-from bricksight.config import CrossvalConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import (
+    CrossvalConfig,
+    FineTuneConfig,
+    HeadConfig,
+    SplitConfig,
+    TrainingConfig,
+)
 from bricksight.dataset import deal_folds, scan, thinned
 from bricksight.errors import ConfigError, DataError
-from bricksight.training import crossval
+from bricksight.training import cross_validate
 from bricksight.training.results.label_issues import find_suspects, show_suspects
 from photos import draw, write_photo_folder
 from tiny_modules import tiny_network, write_keras_file, write_saved_model
@@ -114,8 +121,10 @@ def test_crossval__measures_each_photo_once_a_seed(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=8)
     module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    config = RetrainConfig(image_dir=folder, tfhub_module=module)
-    result = crossval(config, folds=CrossvalConfig(folds=3, seeds=2), head=HeadConfig(seed=5))
+    config = TrainingConfig.of(image_dir=folder, tfhub_module=module)
+    result = cross_validate(
+        replace(config, head=HeadConfig(seed=5)), folds=CrossvalConfig(folds=3, seeds=2)
+    )
     assert [one.num_images for one in result.evaluations] == [24, 24]
     assert np.mean(result.accuracies) > 0.5
     assert not list(tmp_path.glob("photos-*"))  # no model
@@ -134,16 +143,18 @@ def test_crossval__measures_each_photo_once_a_seed(
 def test_crossval__fine_tunes_anew_in_each_fold(tmp_path: Path) -> None:
     write_grouped(tmp_path / "photos")
     network = write_keras_file(tmp_path / "network.keras", tiny_network())
-    result = crossval(
-        RetrainConfig(image_dir=tmp_path / "photos", tfhub_module=f"saved_model:{network}"),
-        folds=CrossvalConfig(folds=2, seeds=1, group_by=GROUPED.group_by),
-        fine_tune=FineTuneConfig(
-            fine_tune=True,
-            fine_tune_epochs=20,
-            fine_tune_size=32,
-            fine_tune_rate=1e-2,
-            fine_tune_batch_size=8,
+    result = cross_validate(
+        replace(
+            TrainingConfig.of(image_dir=tmp_path / "photos", tfhub_module=f"saved_model:{network}"),
+            finetuning=FineTuneConfig(
+                fine_tune=True,
+                fine_tune_epochs=20,
+                fine_tune_size=32,
+                fine_tune_rate=1e-2,
+                fine_tune_batch_size=8,
+            ),
         ),
+        folds=CrossvalConfig(folds=2, seeds=1, group_by=GROUPED.group_by),
     )
     (accuracy,), (group_accuracy,) = result.accuracies, result.group_accuracies
     assert accuracy > 0.8

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from bricksight._support.progress import SilentReporter, Stopwatch
-from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, InputSpec, RetrainConfig
+from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, InputSpec, TrainingConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError
 from bricksight.features import Views, compile_module, extract
@@ -19,7 +19,7 @@ from bricksight.features.foreground_masks import find_cutouts
 from bricksight.finetuning import Mixture, read_pictures
 from bricksight.images import Backgrounds, Cutouts, augment, differing_part, encode_mask, to_input
 from bricksight.predict import Predictor
-from bricksight.training import retrain
+from bricksight.training import train
 from photos import COLOURS, draw_part
 from tiny_bundle import SPLIT
 from tiny_modules import as_module, tiny_network, write_keras_file
@@ -198,8 +198,8 @@ def masks_of(parts: Path) -> Path:
 
 
 def found_in(parts: Path, **source: Any) -> Cutouts | None:
-    config = RetrainConfig(**{"image_dir": parts, "masks": masks_of(parts), **source})
-    return find_cutouts(scan(parts).records, config, Stopwatch(SilentReporter()))
+    config = TrainingConfig.of(**{"image_dir": parts, "masks": masks_of(parts), **source})
+    return find_cutouts(scan(parts).records, config.data, Stopwatch(SilentReporter()))
 
 
 def test_find_cutouts__masks_by_path(parts: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -239,21 +239,21 @@ def test_find_cutouts__refuses_what_does_not_fit(parts: Path) -> None:
 @pytest.mark.parametrize("given", [{"replace_background": 20}, {"backgrounds": Path("belts")}])
 def test_config__refuses_what_does_nothing(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"does nothing where parts are not known"):
-        RetrainConfig(image_dir=Path("photos"), **given)
+        TrainingConfig.of(image_dir=Path("photos"), **given)
 
 
 @pytest.mark.parametrize("percent", [0, -1, 101])
 def test_config__refuses_a_percentage_that_is_none(percent: float) -> None:
     with pytest.raises(ConfigError, match=r"--replace_background is .* over 0 and at most 100"):
-        RetrainConfig(image_dir=Path("photos"), masks=Path("masks"), replace_background=percent)
+        TrainingConfig.of(image_dir=Path("photos"), masks=Path("masks"), replace_background=percent)
 
 
 def test_retrain__refuses_masks_with_what_does_not_use_them(parts: Path) -> None:
-    config = RetrainConfig(image_dir=parts, masks=masks_of(parts))
+    config = TrainingConfig.of(image_dir=parts, masks=masks_of(parts))
     with pytest.raises(ConfigError, match=r"\(--masks.*\) are for our own recipe"):
-        retrain(config, head=HeadConfig(how_many_training_steps=10))
+        train(replace(config, head=HeadConfig(how_many_training_steps=10)))
     with pytest.raises(ConfigError, match=r"--views 0 .* no random views"):
-        retrain(config, head=HeadConfig(views=0))
+        train(replace(config, head=HeadConfig(views=0)))
 
 
 TINY = FineTuneConfig(
@@ -281,15 +281,17 @@ def test_retrain__looks_at_the_part_where_the_background_tells_the_class(
 
     def share_right(**source: Any) -> float:
         name = "with" if source else "without"
-        config = RetrainConfig(
+        config = TrainingConfig.of(
             image_dir=parts, tfhub_module=str(module), out=tmp_path / name, **source
         )
-        result = retrain(
-            config,
-            split=SPLIT,
-            augment=AugmentConfig(random_translation=10),
-            head=HeadConfig(views=24),
-            fine_tune=tuning,
+        result = train(
+            replace(
+                config,
+                split=SPLIT,
+                augmentation=AugmentConfig(random_translation=10),
+                head=HeadConfig(views=24),
+                finetuning=tuning,
+            ),
         )
         predictor = Predictor(result.bundle.path)
         answers = [predictor.predict(one.path).predictions[0].label for one in others]

@@ -8,7 +8,7 @@ import pytest
 
 from bricksight.cli import main
 from bricksight.dataset import scan
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 
 pytestmark = pytest.mark.tf
 
@@ -16,7 +16,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def one_class(tiny_run: RetrainResult, tmp_path: Path) -> Path:
+def one_class(tiny_run: TrainingResult, tmp_path: Path) -> Path:
     """A folder with the photos of one class of three."""
     photos = tiny_run.findings.data.image_dir
     shutil.copytree(photos / "red", tmp_path / "test" / "red")
@@ -24,7 +24,7 @@ def one_class(tiny_run: RetrainResult, tmp_path: Path) -> Path:
 
 
 def test_evaluate__photos_of_one_class_are_measured(
-    tiny_run: RetrainResult, one_class: Path, capsys: Captured
+    tiny_run: TrainingResult, one_class: Path, capsys: Captured
 ) -> None:
     model = str(tiny_run.bundle.path)
     assert main(["evaluate", model, str(one_class), "--quiet"]) == 0
@@ -48,7 +48,7 @@ def test_evaluate__photos_of_one_class_are_measured(
 
 
 def test_evaluate__hundreds_of_bad_photos_are_one_line(
-    tiny_run: RetrainResult, one_class: Path, capsys: Captured
+    tiny_run: TrainingResult, one_class: Path, capsys: Captured
 ) -> None:
     for number in range(120):
         (one_class / "red" / f"bad{number:03d}.jpg").write_text(f"<html>{number}")
@@ -66,7 +66,7 @@ def test_evaluate__hundreds_of_bad_photos_are_one_line(
 
 
 def test_evaluate__a_flat_folder_is_refused_with_what_to_do(
-    tiny_run: RetrainResult, one_class: Path, capsys: Captured
+    tiny_run: TrainingResult, one_class: Path, capsys: Captured
 ) -> None:
     assert main(["evaluate", str(tiny_run.bundle.path), str(one_class / "red")]) == 1
     told = capsys.readouterr().err
@@ -75,7 +75,7 @@ def test_evaluate__a_flat_folder_is_refused_with_what_to_do(
 
 
 def test_evaluate__nothing_to_measure_is_an_error(
-    tiny_run: RetrainResult, tmp_path: Path, capsys: Captured
+    tiny_run: TrainingResult, tmp_path: Path, capsys: Captured
 ) -> None:
     (tmp_path / "bad" / "red").mkdir(parents=True)
     (tmp_path / "bad" / "red" / "1.jpg").write_text("<html>")

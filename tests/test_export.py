@@ -24,7 +24,7 @@ from bricksight.export import (
     export,
     saved_model,
 )
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from photos import draw
 
 pytestmark = pytest.mark.tf
@@ -37,13 +37,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def classifier(tiny_run: RetrainResult) -> Classifier:
+def classifier(tiny_run: TrainingResult) -> Classifier:
     findings = tiny_run.findings
     return build_classifier(frozen_graph(findings.compiled.module), findings.trained.head)
 
 
 @pytest.fixture(scope="module")
-def proof(tiny_run: RetrainResult) -> Proof:
+def proof(tiny_run: TrainingResult) -> Proof:
     """Six photos, with the answers of the bundle's LiteRT file."""
     from bricksight.predict import Predictor
 
@@ -53,7 +53,7 @@ def proof(tiny_run: RetrainResult) -> Proof:
     return Proof(photos=photos, probabilities=rows, labels=tiny_run.bundle.labels, spec=spec)
 
 
-def test_frozen_graph__keeps_the_names_and_shapes_of_retrain(tiny_run: RetrainResult) -> None:
+def test_frozen_graph__keeps_the_names_and_shapes_of_retrain(tiny_run: TrainingResult) -> None:
     tf = require_tensorflow()
     content = (tiny_run.bundle.path / "output_graph.pb").read_bytes()
     with tf.Graph().as_default() as graph:
@@ -73,7 +73,7 @@ def test_frozen_graph__keeps_the_names_and_shapes_of_retrain(tiny_run: RetrainRe
 
 
 def test_frozen_graph__has_one_input_and_names_that_are_kept_from_the_output(
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
 ) -> None:
     content = (tiny_run.bundle.path / "output_graph.pb").read_bytes()
     nodes = require_tensorflow().compat.v1.GraphDef.FromString(content).node
@@ -83,7 +83,7 @@ def test_frozen_graph__has_one_input_and_names_that_are_kept_from_the_output(
 
 
 def test_frozen_graph__features_may_enter_by_the_bottleneck_placeholder(
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
 ) -> None:
     v1 = require_tensorflow().compat.v1
     features = np.random.default_rng(0).random((4, 6), dtype=np.float32)
@@ -95,7 +95,7 @@ def test_frozen_graph__features_may_enter_by_the_bottleneck_placeholder(
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_saved_model__serves_prediction_for_image(tiny_run: RetrainResult) -> None:
+def test_saved_model__serves_prediction_for_image(tiny_run: TrainingResult) -> None:
     tf = require_tensorflow()
     model = tf.saved_model.load(str(tiny_run.bundle.path / "saved_model"))
     serve = model.signatures["serving_default"]
@@ -241,7 +241,7 @@ def test_export__a_signature_that_is_wrong_is_not_handed_out(
     assert not path.exists()
 
 
-def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: RetrainResult) -> None:
+def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: TrainingResult) -> None:
     findings = tiny_run.findings
     frozen = frozen_graph(findings.compiled.module)
     with pytest.raises(ConfigError, match=r"--final_tensor_name 'my result' is no name"):
@@ -268,7 +268,7 @@ def test_export__every_format_is_proved(
     ["frozen_graph", "saved_model", "tflite", "onnx", "openvino", "keras"],
 )
 def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
-    tiny_run: RetrainResult, proof: Proof, tmp_path: Path, format_name: str
+    tiny_run: TrainingResult, proof: Proof, tmp_path: Path, format_name: str
 ) -> None:
     module, head = tiny_run.findings.compiled.module, tiny_run.findings.trained.head
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from bricksight.errors import BundleError, ConfigError, ExportError, OutputError
 from bricksight.export import FORMATS, Choices, Exporter, export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import read_sidecar
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from small_disk import no_file_larger_than
 
 pytestmark = pytest.mark.tf
@@ -25,17 +25,17 @@ Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def bundle(tiny_run: RetrainResult, tmp_path: Path) -> Bundle:
+def bundle(tiny_run: TrainingResult, tmp_path: Path) -> Bundle:
     """A bundle that a test may write to."""
     return open_bundle(shutil.copytree(tiny_run.bundle.path, tmp_path / "bundle"))
 
 
-def held_out(run: RetrainResult) -> list[Path]:
+def held_out(run: TrainingResult) -> list[Path]:
     return [record.path for record in run.findings.data.bucket("testing")]
 
 
 def test_export_bundle__the_file_is_described_and_recorded(
-    bundle: Bundle, tiny_run: RetrainResult
+    bundle: Bundle, tiny_run: TrainingResult
 ) -> None:
     exported = export_bundle(bundle, "onnx")
     assert exported.path == bundle.path / "exports" / "model.onnx"
@@ -64,7 +64,7 @@ def test_export_bundle__a_file_that_was_altered_is_refused(bundle: Bundle) -> No
 
 
 def test_export_bundle__a_lone_file_still_knows_its_labels(
-    bundle: Bundle, tiny_run: RetrainResult, tmp_path: Path
+    bundle: Bundle, tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     before = bundle.path.joinpath("manifest.json").read_bytes()
     for name in FORMATS:
@@ -161,7 +161,7 @@ def test_export_bundle__without_photos_it_says_where_to_name_some(
 
 
 def test_export_bundle__photos_that_cannot_be_read_are_passed_over(
-    bundle: Bundle, tiny_run: RetrainResult, tmp_path: Path
+    bundle: Bundle, tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
     (folder / "red").mkdir(parents=True)

@@ -17,7 +17,7 @@ from bricksight.errors import ConfigError, ExportError
 from bricksight.export import Classifier, Proof, Request, build_classifier, load_classifier
 from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from tiny_modules import noise
 
 pytestmark = pytest.mark.tf
@@ -29,12 +29,12 @@ ort = pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture(scope="module")
-def classifier(tiny_run: RetrainResult) -> Classifier:
+def classifier(tiny_run: TrainingResult) -> Classifier:
     return load_classifier(tiny_run.bundle)
 
 
 @pytest.fixture(scope="module")
-def request_(tiny_run: RetrainResult) -> Request:
+def request_(tiny_run: TrainingResult) -> Request:
     spec = tiny_run.bundle.manifest.input
     labels = tiny_run.bundle.labels
     return Request(proof=Proof(photos=[], probabilities=np.empty(0), labels=labels, spec=spec))
@@ -86,7 +86,7 @@ def test_convert__the_same_network_is_the_same_file(
 @pytest.mark.parametrize("batch", [1, None])
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 def test_convert__layouts_and_batches_give_the_same_answers(
-    classifier: Classifier, request_: Request, tiny_run: RetrainResult, layout: Any, batch: Any
+    classifier: Classifier, request_: Request, tiny_run: TrainingResult, layout: Any, batch: Any
 ) -> None:
     content = convert(classifier, replace(request_, layout=layout, batch=batch))
     images = noise()
@@ -103,7 +103,7 @@ def test_convert__layouts_and_batches_give_the_same_answers(
 
 
 def test_convert__imagenets_normalisation_is_taken_back(
-    classifier: Classifier, request_: Request, tiny_run: RetrainResult
+    classifier: Classifier, request_: Request, tiny_run: TrainingResult
 ) -> None:
     content = convert(classifier, request_, undo_imagenet=True)
     images = noise()

@@ -29,7 +29,7 @@ from bricksight.export import Classifier, Proof, Request, load_classifier, tfjs
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from tiny_modules import noise
 
 pytestmark = pytest.mark.tf
@@ -58,7 +58,7 @@ def classifier_of(network: Any) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tiny_run: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle's network as a TensorFlow.js model; no answer of it is unknown."""
     path = tmp_path_factory.mktemp("tfjs") / "site"
     bundle = tiny_run.bundle
@@ -67,7 +67,7 @@ def folder(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
-def test_folder__holds_model_labels_and_page(folder: Path, tiny_run: RetrainResult) -> None:
+def test_folder__holds_model_labels_and_page(folder: Path, tiny_run: TrainingResult) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "classifier.json",
         "group1-shard1of1.bin",
@@ -89,7 +89,7 @@ def test_folder__holds_model_labels_and_page(folder: Path, tiny_run: RetrainResu
 
 
 def test_write__the_same_network_gives_the_same_bytes(
-    folder: Path, tiny_run: RetrainResult, tmp_path: Path
+    folder: Path, tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     request = request_of(tiny_run.bundle.labels, tiny_run.bundle.manifest.input, None)
     tfjs.write(load_classifier(tiny_run.bundle), tmp_path / "again", request)
@@ -149,7 +149,7 @@ def test_write__an_operation_that_browsers_lack_is_named(tmp_path: Path) -> None
 
 
 def test_write__without_the_converter_the_command_is_named(
-    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorflowjs", None)  # type: ignore[arg-type]
     request = request_of(tiny_run.bundle.labels, tiny_run.bundle.manifest.input, None)
@@ -249,7 +249,7 @@ def probabilities(predictions: Any) -> dict[str, float]:
 
 
 def test_page__answers_as_the_predictor_does(
-    site: Path, tiny_run: RetrainResult, tmp_path: Path
+    site: Path, tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     """A lossless photo of the network's size: nothing differs but the order of additions."""
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -267,7 +267,7 @@ def test_page__answers_as_the_predictor_does(
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 def test_page__prepares_photos_as_bricksight_does(
-    site: Path, tiny_run: RetrainResult, tmp_path: Path, resize: Any
+    site: Path, tiny_run: TrainingResult, tmp_path: Path, resize: Any
 ) -> None:
     """A photo that is to be turned, reduced, and told as unknown.
 

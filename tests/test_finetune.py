@@ -12,14 +12,14 @@ import pytest
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import resolve, tuned_module
-from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig
+from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, TrainingConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError, ModuleError
 from bricksight.finetuning import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
 from bricksight.finetuning.fused_graph import BATCH_NORM_MOMENTUM, build_twin
 from bricksight.finetuning.layer_freezing import first_trained, freeze
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult, retrain
+from bricksight.training import TrainingResult, train
 from photos import draw, write_photo_folder
 from tiny_bundle import SPLIT
 from tiny_modules import (
@@ -205,14 +205,14 @@ def test_tuned_module__is_another_one_for_other_weights() -> None:
     assert tuned_module(module, network).fingerprint != first.fingerprint
 
 
-def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> RetrainResult:
+def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> TrainingResult:
     if not (folder / "photos").exists():
         write_photo_folder(folder / "photos", per_class=12)
     file = folder / "network.keras"
     if not file.exists():
         write_keras_file(file, keras_network())
     reference = f"saved_model:{file}"
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         **{
             "image_dir": folder / "photos",
             "tfhub_module": reference,
@@ -220,7 +220,7 @@ def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> Retrai
             **settings,
         }
     )
-    return retrain(config, split=SPLIT, fine_tune=tuning)
+    return train(replace(config, split=SPLIT, finetuning=tuning))
 
 
 @pytest.mark.tf
@@ -230,7 +230,7 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
     assert result.findings.test.accuracy > 0.8
     bundle = result.bundle
     assert bundle.manifest.module["title"].endswith("fine-tuned")
-    assert bundle.manifest.settings["finetune"]["fine_tune"] is True
+    assert bundle.manifest.settings["finetuning"]["fine_tune"] is True
     assert ">Fine-tuning</h" in (bundle.path / "report.html").read_text(encoding="utf-8")
     history = json.loads((bundle.path / "metrics.json").read_text())["history"]
     assert len(history["measurements"]) == 27  # the last three see the validation photos too
@@ -299,7 +299,7 @@ def test_retrain__fine_tunes_on_extra_photos_first(
     assert title in third.seconds
 
 
-def head_of(result: RetrainResult) -> np.ndarray:
+def head_of(result: TrainingResult) -> np.ndarray:
     return result.findings.trained.head.kernel
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, RetrainConfig, SplitConfig
+from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
 from bricksight.errors import ConfigError
 from bricksight.finetuning import Mixture, Pictures
-from bricksight.training import RetrainResult, retrain
+from bricksight.training import TrainingResult, train
 from photos import draw, write_photo_folder
 from tensorboard_events import read_events
 from tiny_bundle import SPLIT, model_files
@@ -75,11 +75,11 @@ def tune(
     split: SplitConfig = SPLIT,
     reporter: Interrupting | None = None,
     **settings: Any,
-) -> RetrainResult:
+) -> TrainingResult:
     if not (folder / "photos").exists():
         write_photo_folder(folder / "photos", per_class=12)
         write_keras_file(folder / "network.keras", network())
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         **{
             "image_dir": folder / "photos",
             "tfhub_module": f"saved_model:{folder / 'network.keras'}",
@@ -87,10 +87,10 @@ def tune(
             **settings,
         }
     )
-    return retrain(config, split=split, fine_tune=tuning, reporter=reporter)
+    return train(replace(config, split=split, finetuning=tuning), reporter=reporter)
 
 
-def assert_equal(found: RetrainResult, expected: RetrainResult) -> None:
+def assert_equal(found: TrainingResult, expected: TrainingResult) -> None:
     """Bit by bit."""
     ours, other = found.findings, expected.findings
     assert ours.compiled.module.fingerprint == other.compiled.module.fingerprint

@@ -13,7 +13,7 @@ from bricksight.errors import ConfigError, ExportError
 from bricksight.export import Classifier, jetson
 from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD
 from bricksight.images import load_input
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from jetson_folder import jetson_folder as jetson_folder
 from jetson_folder import request_of
 
@@ -105,7 +105,7 @@ def test_readme__is_filled_in_and_names_what_is_there(jetson_folder: Path) -> No
     ],
 )
 def test_write__refuses_what_tensorrt_does_not_take(
-    tiny_run: RetrainResult, tmp_path: Path, change: dict[str, object], said: str
+    tiny_run: TrainingResult, tmp_path: Path, change: dict[str, object], said: str
 ) -> None:
     request = replace(request_of(tiny_run), **change)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=said):
@@ -113,7 +113,7 @@ def test_write__refuses_what_tensorrt_does_not_take(
     assert not (tmp_path / "board").exists()
 
 
-def test_write__a_label_of_two_lines(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_write__a_label_of_two_lines(tiny_run: TrainingResult, tmp_path: Path) -> None:
     request = request_of(tiny_run)
     proof = replace(request.proof, labels=["blue", "gre\nen", "red"])
     with pytest.raises(ConfigError, match=r"The label 'gre\\nen' cannot be one line"):
@@ -121,7 +121,7 @@ def test_write__a_label_of_two_lines(tiny_run: RetrainResult, tmp_path: Path) ->
 
 
 def test_golden_photos__one_of_each_answer_and_none_that_cannot_be_read(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     request = request_of(tiny_run)
     gone = replace(request.proof, photos=[tmp_path / "gone.jpg"] * len(request.proof.photos))
@@ -131,7 +131,7 @@ def test_golden_photos__one_of_each_answer_and_none_that_cannot_be_read(
     assert {path.parent.name for path in found} == {"blue", "green", "red"}
 
 
-def test_golden_photos__are_those_where_a_change_shows_most(tiny_run: RetrainResult) -> None:
+def test_golden_photos__are_those_where_a_change_shows_most(tiny_run: TrainingResult) -> None:
     request = request_of(tiny_run)
     photos = request.proof.photos[:4]
     rows = np.array([[0.99, 0.01, 0], [0.4, 0.6, 0], [0.7, 0.3, 0], [0.05, 0.95, 0]])

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from bricksight._support.progress import Stopwatch
 from bricksight.backbones import KnownClasses, resolve
 from bricksight.bundle import Head, dealt
-from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, RetrainConfig, SplitConfig
+from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
 from bricksight.features import Examples, default_cache_path
 from bricksight.features.featurized_dataset import Photos, open_photos
 from bricksight.heads import (
@@ -28,7 +28,8 @@ from bricksight.heads import (
 from bricksight.heads.calibration import common_bias, with_others
 from bricksight.heads.linear import LinearFit
 from bricksight.training import SilentReporter, zero_shot_head
-from bricksight.training.train import find_photos, fit
+from bricksight.training.loading import load_dataset
+from bricksight.training.recipes import train_model
 from bricksight.training.zero_shot_head import prior_head
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
@@ -298,10 +299,10 @@ def seen(folder: Path, known_classes: KnownClasses) -> Photos:
     (photos / "red").rename(photos / "3001_brick")
     (photos / "green").rename(photos / "3002")
     network = write_keras_file(folder / "network.keras", tiny_network())
-    config = RetrainConfig(image_dir=photos, tfhub_module=f"saved_model:{network}")
+    config = TrainingConfig.of(image_dir=photos, tfhub_module=f"saved_model:{network}")
     watch = Stopwatch(SilentReporter())
     found = open_photos(
-        find_photos(config, SplitConfig(), watch),
+        load_dataset(config, watch),
         config,
         cache_path=default_cache_path(),
         watch=watch,
@@ -367,9 +368,9 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
     tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=6).resolved
-    config = RetrainConfig(image_dir=photos.data.image_dir)
-    configs = (config, SplitConfig(), AugmentConfig(), HeadConfig(), tuning)
-    through, trained = fit(photos, configs, observer=lambda *_: None)
+    config = TrainingConfig.of(image_dir=photos.data.image_dir)
+    config = replace(config, finetuning=tuning)
+    through, trained = train_model(photos, config, observer=lambda *_: None)
     assert trained.choices["others_known"] == trained.head.num_others == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
     begun = prior_head(photos)
@@ -385,7 +386,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     unjudged = replace(
         photos, data=replace(photos.data, records=records), matrix=photos.matrix[rows]
     )
-    _, trained = fit(unjudged, configs, observer=lambda *_: None)
+    _, trained = train_model(unjudged, config, observer=lambda *_: None)
     assert trained.head.others is None  # nobody can say how probable they are
     assert not len(trained.held_out)
 
@@ -420,10 +421,10 @@ def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> 
     tuning = FineTuneConfig()
     if fine_tuned:
         tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_rate=1e-9)
-    config = RetrainConfig(image_dir=photos.data.image_dir)
+    config = TrainingConfig.of(image_dir=photos.data.image_dir)
     head = HeadConfig(head="softmax")
-    configs = (config, SplitConfig(), AugmentConfig(), head, tuning.resolved)
-    through, trained = fit(photos, configs, observer=lambda *_: None)
+    config = replace(config, head=head, finetuning=tuning.resolved)
+    through, trained = train_model(photos, config, observer=lambda *_: None)
     told = trained.choices["begins_with_known_classes"]
     assert told is True if fine_tuned else isinstance(told, bool)
     if fine_tuned:  # nothing was learned, so that it is what was known

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from PIL import Image, ImageOps
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.progress import Stopwatch
 from bricksight.backbones import Module, adapted_module, frozen_graph, resolve
-from bricksight.config import FineTuneConfig, HeadConfig, RetrainConfig
+from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
 from bricksight.errors import ModuleError
 from bricksight.features import default_cache_path
 from bricksight.features.featurized_dataset import Photos, open_photos
-from bricksight.training import SilentReporter, retrain
+from bricksight.training import SilentReporter, train
 from bricksight.training.batch_norm_adaptation import adapted
-from bricksight.training.train import find_photos
+from bricksight.training.loading import load_dataset
 from photos import write_photo_folder
 from tiny_bundle import SPLIT
 from tiny_modules import noise, tiny_network, write_hub_module, write_keras_file
@@ -93,12 +94,12 @@ def test_adapted__needs_layers(tmp_path: Path) -> None:
 def opened(
     folder: Path, network: Path, *, extra: Path | None = None, is_of_renders: bool = True
 ) -> Photos:
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         image_dir=folder, tfhub_module=f"saved_model:{network}", extra_train_dir=extra
     )
     watch = Stopwatch(SilentReporter())
     photos = open_photos(
-        find_photos(config, SPLIT, watch),
+        load_dataset(replace(config, split=SPLIT), watch),
         config,
         cache_path=default_cache_path(),
         watch=watch,
@@ -156,11 +157,11 @@ def test_adapted__keeps_depths_and_extra_photos(tmp_path: Path) -> None:
 def test_retrain__adapts_the_network_for_bricks_if_it_is_not_trained(
     tmp_path: Path, tuning: FineTuneConfig, title: str
 ) -> None:
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         image_dir=write_photo_folder(tmp_path / "photos", per_class=12),
         tfhub_module="packaged:mobilenet_v2_bricks@size=64",
         out=tmp_path / "bundle",
     )
-    result = retrain(config, split=SPLIT, fine_tune=tuning, head=HeadConfig(views=0))
+    result = train(replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(views=0)))
     found = result.findings.compiled.module.title
     assert re.sub(r", \d depths", "", found) == title

@@ -15,14 +15,14 @@ from bricksight.errors import BundleError, ConfigError, ImageError, MissingPacka
 from bricksight.export import Choices, Exporter, export_bundle
 from bricksight.predict import RUNTIMES, Predictor
 from bricksight.predict.runtimes import runtime_class
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from tiny_modules import noise
 
 pytestmark = pytest.mark.tf
 
 
 @pytest.fixture(scope="module")
-def exported(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(tiny_run: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle with a file for every runtime."""
     folder = tmp_path_factory.mktemp("exported") / "bundle"
     exporter = Exporter(open_bundle(shutil.copytree(tiny_run.bundle.path, folder)))
@@ -33,14 +33,14 @@ def exported(tiny_run: RetrainResult, tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
-def unseen(run: RetrainResult) -> list[Path]:
+def unseen(run: TrainingResult) -> list[Path]:
     """Photos that the bundle was not trained on."""
     return [record.path for record in run.findings.data.bucket("testing")]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_predictor__every_runtime_gives_the_same_probabilities(
-    tiny_run: RetrainResult, exported: Path, runtime: str
+    tiny_run: TrainingResult, exported: Path, runtime: str
 ) -> None:
     photos = unseen(tiny_run)
     predictor = Predictor(exported, runtime=runtime, threads=1)
@@ -55,7 +55,7 @@ def test_predictor__every_runtime_gives_the_same_probabilities(
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_predictor__many_at_once_and_from_several_threads(
-    tiny_run: RetrainResult, exported: Path, runtime: str
+    tiny_run: TrainingResult, exported: Path, runtime: str
 ) -> None:
     predictor = Predictor(exported, runtime=runtime)
     predictor.warm_up()
@@ -83,7 +83,7 @@ def test_runtime__a_missing_package_names_the_command(
 
 @pytest.mark.parametrize("io", ["float32", "uint8", "int8"])
 def test_litert__integer_inputs_and_outputs_are_converted(
-    tiny_run: RetrainResult, tmp_path: Path, io: Any
+    tiny_run: TrainingResult, tmp_path: Path, io: Any
 ) -> None:
     choices = Choices(precision="int8", io=io)
     path = export_bundle(tiny_run.bundle, "tflite", out=tmp_path / "i.tflite", choices=choices).path
@@ -96,7 +96,7 @@ def test_litert__integer_inputs_and_outputs_are_converted(
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_predict__path_bytes_and_pixels_are_answered_alike(
-    tiny_run: RetrainResult, exported: Path, runtime: str
+    tiny_run: TrainingResult, exported: Path, runtime: str
 ) -> None:
     predictor = Predictor(exported, runtime=runtime)
     path = unseen(tiny_run)[0]
@@ -109,7 +109,7 @@ def test_predict__path_bytes_and_pixels_are_answered_alike(
     assert probabilities == sorted(probabilities, reverse=True)
 
 
-def test_predict__names_the_class_of_photos_it_has_not_seen(tiny_run: RetrainResult) -> None:
+def test_predict__names_the_class_of_photos_it_has_not_seen(tiny_run: TrainingResult) -> None:
     predictor = Predictor(tiny_run.bundle.path)
     photos = unseen(tiny_run)
     answers = list(predictor.predict_many(photos))
@@ -120,7 +120,7 @@ def test_predict__names_the_class_of_photos_it_has_not_seen(tiny_run: RetrainRes
     assert np.mean(right) == tiny_run.findings.test.accuracy > 0.5
 
 
-def test_predict__top_k_is_how_many_are_named(tiny_run: RetrainResult) -> None:
+def test_predict__top_k_is_how_many_are_named(tiny_run: TrainingResult) -> None:
     photo = unseen(tiny_run)[0]
     predictor = Predictor(tiny_run.bundle.path)
     assert len(predictor.predict(photo, top_k=2).predictions) == 2
@@ -128,7 +128,7 @@ def test_predict__top_k_is_how_many_are_named(tiny_run: RetrainResult) -> None:
 
 
 def test_predict_many__a_bad_photo_is_an_error_in_its_place(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     good = unseen(tiny_run)[0]
     bad = tmp_path / "bad.jpg"
@@ -138,7 +138,7 @@ def test_predict_many__a_bad_photo_is_an_error_in_its_place(
     assert first == third
 
 
-def test_predict__below_the_threshold_the_answer_is_unknown(tiny_run: RetrainResult) -> None:
+def test_predict__below_the_threshold_the_answer_is_unknown(tiny_run: TrainingResult) -> None:
     predictor = Predictor(tiny_run.bundle.path)
     assert (
         predictor.unknown_threshold == open_bundle(tiny_run.bundle.path).manifest.unknown_threshold
@@ -153,7 +153,7 @@ def test_predict__below_the_threshold_the_answer_is_unknown(tiny_run: RetrainRes
     assert predictor.predict(photo).label is None
 
 
-def test_from_graph__an_old_graph_and_labels_file_are_enough(tiny_run: RetrainResult) -> None:
+def test_from_graph__an_old_graph_and_labels_file_are_enough(tiny_run: TrainingResult) -> None:
     folder = tiny_run.bundle.path
     predictor = Predictor.from_graph(folder / "output_graph.pb", folder / "output_labels.txt")
     photo = unseen(tiny_run)[0]
@@ -164,7 +164,7 @@ def test_from_graph__an_old_graph_and_labels_file_are_enough(tiny_run: RetrainRe
 
 
 def test_from_graph__a_node_that_is_not_there_names_those_that_are(
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
 ) -> None:
     folder = tiny_run.bundle.path
     with pytest.raises(BundleError, match=r"has no node .*'Placeholder'.*'final_result'"):
@@ -174,7 +174,7 @@ def test_from_graph__a_node_that_is_not_there_names_those_that_are(
 
 
 def test_from_graph__labels_of_another_model_are_noticed(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     (tmp_path / "labels.txt").write_text("one\ntwo\n")
     predictor = Predictor.from_graph(
@@ -198,7 +198,7 @@ def test_runtime__a_file_that_is_no_model(tmp_path: Path, runtime: str) -> None:
 
 
 def test_predictor__a_file_for_another_runtime_names_the_right_one(
-    exported: Path, tiny_run: RetrainResult
+    exported: Path, tiny_run: TrainingResult
 ) -> None:
     with pytest.raises(BundleError, match=r"litert does not execute .*model\.onnx; onnxruntime"):
         Predictor(exported / "exports" / "model.onnx", runtime="litert")
@@ -210,6 +210,6 @@ def test_predictor__a_file_for_another_runtime_names_the_right_one(
     assert answers["openvino"].label == answers["onnxruntime"].label
 
 
-def test_predictor__an_unknown_runtime_lists_the_known(tiny_run: RetrainResult) -> None:
+def test_predictor__an_unknown_runtime_lists_the_known(tiny_run: TrainingResult) -> None:
     with pytest.raises(ConfigError, match=r"--runtime is 'litre'.*litert, tensorflow"):
         Predictor(tiny_run.bundle.path, runtime="litre")

@@ -14,7 +14,7 @@ from bricksight.cli import main
 from bricksight.errors import ConfigError, ImageError
 from bricksight.evaluation import evaluate
 from bricksight.predict import Answer, Predictor
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 
 pytestmark = pytest.mark.tf
 
@@ -25,12 +25,12 @@ DISAGREEING = [np.array(row, np.float32) for row in ([0.55, 0.45, 0.0], [0.0, 0.
 
 
 @pytest.fixture
-def predictor(tiny_run: RetrainResult) -> Predictor:
+def predictor(tiny_run: TrainingResult) -> Predictor:
     return Predictor(tiny_run.bundle.path)
 
 
 @pytest.fixture
-def objects(tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def objects(tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two red objects and a blue one by two cameras; the working folder is the one above."""
     folder = tmp_path / "seen"
     source = tiny_run.findings.data.image_dir
@@ -149,7 +149,7 @@ def told(capsys: Captured) -> list[dict[str, Any]]:
 
 
 def test_classify__json_has_a_line_an_object_after_its_photos(
-    tiny_run: RetrainResult, predictor: Predictor, objects: Path, capsys: Captured
+    tiny_run: TrainingResult, predictor: Predictor, objects: Path, capsys: Captured
 ) -> None:
     bundle = str(tiny_run.bundle.path)
     assert main(["classify", bundle, "seen", "--group_by", r"(\w)\.jpg$", "--json"]) == 0
@@ -168,7 +168,7 @@ def test_classify__json_has_a_line_an_object_after_its_photos(
 
 
 def test_classify__csv_has_rows_an_object(
-    tiny_run: RetrainResult, objects: Path, capsys: Captured
+    tiny_run: TrainingResult, objects: Path, capsys: Captured
 ) -> None:
     command = ["classify", str(tiny_run.bundle.path), "seen", "--group_by", r"(\w)\.jpg$"]
     assert main([*command, "--csv", "--top_k", "1"]) == 0
@@ -181,7 +181,7 @@ def test_classify__csv_has_rows_an_object(
 
 
 def test_classify__text_shows_the_object_below_its_photos(
-    tiny_run: RetrainResult, objects: Path, capsys: Captured
+    tiny_run: TrainingResult, objects: Path, capsys: Captured
 ) -> None:
     command = ["classify", str(tiny_run.bundle.path), "seen", "--group_by", r"(\w)\.jpg$"]
     assert main([*command, "--top_k", "1"]) == 0
@@ -191,7 +191,7 @@ def test_classify__text_shows_the_object_below_its_photos(
 
 
 def test_classify__a_bad_photo_is_named_and_the_objects_other_counts(
-    tiny_run: RetrainResult, objects: Path, capsys: Captured
+    tiny_run: TrainingResult, objects: Path, capsys: Captured
 ) -> None:
     bad = objects / "left" / "a.jpg"
     bad.write_text("no photo")
@@ -212,7 +212,7 @@ def test_classify__a_bad_photo_is_named_and_the_objects_other_counts(
 
 
 def test_classify__a_photo_named_twice_votes_once(
-    tiny_run: RetrainResult, objects: Path, capsys: Captured
+    tiny_run: TrainingResult, objects: Path, capsys: Captured
 ) -> None:
     photos = ["seen/left/a.jpg", "seen/left", "seen/right/a.jpg"]
     command = ["classify", str(tiny_run.bundle.path), *photos, "--group_by", r"(\w)\.jpg$"]
@@ -222,7 +222,7 @@ def test_classify__a_photo_named_twice_votes_once(
 
 
 def test_classify__a_photo_without_a_match_is_an_object_of_its_own(
-    tiny_run: RetrainResult, objects: Path, capsys: Captured
+    tiny_run: TrainingResult, objects: Path, capsys: Captured
 ) -> None:
     command = ["classify", str(tiny_run.bundle.path), "seen", "--group_by", r"([ab])\.jpg$"]
     assert main([*command, "--json"]) == 0
@@ -244,7 +244,7 @@ def test_classify__a_photo_without_a_match_is_an_object_of_its_own(
     ],
 )
 def test_classify__what_it_cannot_group_is_named(
-    tiny_run: RetrainResult, objects: Path, capsys: Captured, options: str, code: int, message: str
+    tiny_run: TrainingResult, objects: Path, capsys: Captured, options: str, code: int, message: str
 ) -> None:
     words = ["classify", str(tiny_run.bundle.path), "seen", "--csv", *options.split()]
     assert main(words) == code

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PIL import Image
 from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import open_bundle
 from bricksight.cli._result import result_json
-from bricksight.config import AugmentConfig, HeadConfig, Mirror, RetrainConfig, SplitConfig
+from bricksight.config import AugmentConfig, HeadConfig, Mirror, SplitConfig, TrainingConfig
 from bricksight.errors import (
     BricksightError,
     BundleError,
@@ -29,7 +30,7 @@ from bricksight.evaluation import evaluate, warnings_of
 from bricksight.features import list_entries
 from bricksight.heads import BOLDEST_POLICY, POLICIES, HeadChoice
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult, retrain
+from bricksight.training import TrainingResult, train
 from photos import draw, write_photo_folder
 from tensorboard_events import read_events
 from tiny_bundle import SPLIT, STEPS, model_files, train_tiny
@@ -63,7 +64,7 @@ class Notes:
         self.said.append(message)
 
 
-def again(run: RetrainResult, out: Path, **changes: Any) -> RetrainResult:
+def again(run: TrainingResult, out: Path, **changes: Any) -> TrainingResult:
     """The photos and the network of ``run`` once more, with other settings."""
     head, augment, split = (
         changes.pop(name, default)
@@ -73,26 +74,26 @@ def again(run: RetrainResult, out: Path, **changes: Any) -> RetrainResult:
     settings = {
         "image_dir": run.findings.data.image_dir,
         "tfhub_module": run.findings.compiled.module.reference,
-        "false_alarm_rate": run.findings.settings["retrain"]["false_alarm_rate"],
+        "false_alarm_rate": run.findings.settings["data"]["false_alarm_rate"],
         "out": out,
         **changes,
     }
-    config = RetrainConfig(**settings)
-    return retrain(config, split=split, head=head, augment=augment, reporter=reporter)
+    config = TrainingConfig.of(**settings)
+    return train(replace(config, split=split, head=head, augmentation=augment), reporter=reporter)
 
 
-def metrics_of(run: RetrainResult) -> dict[str, Any]:
+def metrics_of(run: TrainingResult) -> dict[str, Any]:
     """metrics.json without what differs from run to run."""
     content = json.loads((run.bundle.path / "metrics.json").read_text(encoding="utf-8"))
     return {name: content[name] for name in ("test", "validation", "unknown_threshold", "history")}
 
 
-def head_of(run: RetrainResult) -> np.ndarray:
+def head_of(run: TrainingResult) -> np.ndarray:
     with np.load(run.bundle.path / "head.npz", allow_pickle=False) as arrays:
         return np.vstack([arrays["kernel"], arrays["bias"]])
 
 
-def assert_equal_runs(one: RetrainResult, other: RetrainResult) -> None:
+def assert_equal_runs(one: TrainingResult, other: TrainingResult) -> None:
     np.testing.assert_array_equal(head_of(one), head_of(other))
     files = model_files(one)
     assert [name for name, content in model_files(other).items() if files[name] != content] == []
@@ -102,7 +103,7 @@ def assert_equal_runs(one: RetrainResult, other: RetrainResult) -> None:
 # The bundle.
 
 
-def test_bundle__holds_every_file(tiny_run: RetrainResult) -> None:
+def test_bundle__holds_every_file(tiny_run: TrainingResult) -> None:
     folder = tiny_run.bundle.path
     for name in ("output_graph.pb", "model.tflite", "report.html", "metrics.json", "head.npz"):
         assert (folder / name).stat().st_size > 500, name
@@ -116,17 +117,17 @@ def test_bundle__holds_every_file(tiny_run: RetrainResult) -> None:
     assert on_disk == set(tiny_run.bundle.manifest.files)
 
 
-def test_bundle__nothing_is_left_beside_it(tiny_run: RetrainResult) -> None:
+def test_bundle__nothing_is_left_beside_it(tiny_run: TrainingResult) -> None:
     hidden = [path.name for path in tiny_run.bundle.path.parent.iterdir() if path.name[0] == "."]
     assert hidden == []
 
 
-def test_bundle__can_be_read_by_others(tiny_run: RetrainResult) -> None:
+def test_bundle__can_be_read_by_others(tiny_run: TrainingResult) -> None:
     """It is made in a temporary folder, which only its owner may enter."""
     assert tiny_run.bundle.path.stat().st_mode & 0o055 == 0o055
 
 
-def test_manifest__says_what_was_trained_and_how(tiny_run: RetrainResult) -> None:
+def test_manifest__says_what_was_trained_and_how(tiny_run: TrainingResult) -> None:
     manifest = tiny_run.bundle.manifest
     assert manifest.labels == ("blue", "green", "red")
     assert manifest.module["reference"].startswith("saved_model:")
@@ -142,7 +143,7 @@ def test_manifest__says_what_was_trained_and_how(tiny_run: RetrainResult) -> Non
     assert manifest.metrics["accuracy"] == tiny_run.findings.test.accuracy
 
 
-def test_metrics_json__keys_and_figures(tiny_run: RetrainResult) -> None:
+def test_metrics_json__keys_and_figures(tiny_run: TrainingResult) -> None:
     content = json.loads((tiny_run.bundle.path / "metrics.json").read_text(encoding="utf-8"))
     assert set(content) == {
         "test",
@@ -169,7 +170,7 @@ def test_metrics_json__keys_and_figures(tiny_run: RetrainResult) -> None:
     assert sum(seconds.values()) <= total <= tiny_run.seconds["Total"]
 
 
-def test_photos_csv__holds_every_photo_with_its_side(tiny_run: RetrainResult) -> None:
+def test_photos_csv__holds_every_photo_with_its_side(tiny_run: TrainingResult) -> None:
     with (tiny_run.bundle.path / "photos.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     expected = [dataclasses.asdict(record) for record in tiny_run.findings.data.records]
@@ -179,7 +180,7 @@ def test_photos_csv__holds_every_photo_with_its_side(tiny_run: RetrainResult) ->
     assert list(rows[0]) == ["label", "bucket", "group", "sha256"]
 
 
-def test_warnings__are_in_the_manifest_and_the_metrics(tiny_run: RetrainResult) -> None:
+def test_warnings__are_in_the_manifest_and_the_metrics(tiny_run: TrainingResult) -> None:
     said = [dataclasses.asdict(warning) for warning in tiny_run.findings.warnings]
     for warning in said:
         warning["paths"] = list(warning["paths"])
@@ -191,13 +192,13 @@ def test_warnings__are_in_the_manifest_and_the_metrics(tiny_run: RetrainResult) 
     )
 
 
-def test_result__learnt_more_than_chance(tiny_run: RetrainResult) -> None:
+def test_result__learnt_more_than_chance(tiny_run: TrainingResult) -> None:
     measured = tiny_run.findings.trained.history.measurements
     assert measured[-1].train_cross_entropy < 0.8 * measured[0].train_cross_entropy
     assert tiny_run.findings.test.accuracy > 0.5
 
 
-def test_report__tells_of_this_run(tiny_run: RetrainResult) -> None:
+def test_report__tells_of_this_run(tiny_run: TrainingResult) -> None:
     page = (tiny_run.bundle.path / "report.html").read_text(encoding="utf-8")
     for text in ("blue", "green", "red", tiny_run.findings.compiled.module.reference):
         assert text in page
@@ -208,12 +209,12 @@ def test_report__tells_of_this_run(tiny_run: RetrainResult) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class FlagRun:
-    result: RetrainResult
+    result: TrainingResult
     folder: Path
 
 
 @pytest.fixture(scope="module")
-def flag_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResult) -> FlagRun:
+def flag_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: TrainingResult) -> FlagRun:
     """The same photos, network and seed elsewhere, with every flag that names a place."""
     folder = tmp_path_factory.mktemp("flags")
     shutil.copytree(tiny_run.findings.data.image_dir, folder / "photos")
@@ -235,7 +236,7 @@ def flag_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResult) 
     return FlagRun(result, folder)
 
 
-def test_retrain__one_seed_one_model(tiny_run: RetrainResult, flag_run: FlagRun) -> None:
+def test_retrain__one_seed_one_model(tiny_run: TrainingResult, flag_run: FlagRun) -> None:
     assert_equal_runs(tiny_run, flag_run.result)
 
 
@@ -307,7 +308,7 @@ def test_intermediate_graphs__are_written_at_their_steps_and_run(flag_run: FlagR
 
 
 def test_intermediate_graphs__an_iteration_of_the_recipe_is_a_step(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     folder = tmp_path / "intermediate"
     run = again(
@@ -324,7 +325,7 @@ def test_intermediate_graphs__an_iteration_of_the_recipe_is_a_step(
 
 
 def test_summaries_dir__two_runs_of_one_name_do_not_share_a_folder(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     """Two curves in one folder are drawn by TensorBoard as one zigzag."""
     logs = tmp_path / "logs"
@@ -338,7 +339,7 @@ def test_summaries_dir__two_runs_of_one_name_do_not_share_a_folder(
 # Seeds, batches, splits.
 
 
-def test_retrain__another_seed_another_model(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_retrain__another_seed_another_model(tiny_run: TrainingResult, tmp_path: Path) -> None:
     """And --test_batch_size takes so many photos, --final_tensor_name names the output."""
     other = again(
         tiny_run,
@@ -374,7 +375,9 @@ def test_small_test__is_said_where_models_cannot_be_told_apart(num_photos: int, 
 
 
 @pytest.fixture(scope="module")
-def recipe_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResult) -> RetrainResult:
+def recipe_run(
+    tmp_path_factory: pytest.TempPathFactory, tiny_run: TrainingResult
+) -> TrainingResult:
     """Nothing asked for: our own recipe, which chooses the views."""
     folder = tmp_path_factory.mktemp("recipe")
     with pytest.MonkeyPatch.context() as patch:
@@ -383,7 +386,7 @@ def recipe_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResult
 
 
 def test_recipe__tries_every_policy_and_keeps_the_best_or_a_bolder_one(
-    recipe_run: RetrainResult,
+    recipe_run: TrainingResult,
 ) -> None:
     chosen = recipe_run.bundle.manifest.settings["chosen"]
     scores = chosen["held_out_cross_entropy_by_views"]
@@ -401,16 +404,16 @@ def test_recipe__tries_every_policy_and_keeps_the_best_or_a_bolder_one(
     assert {name.partition(",")[0] for name in by_head} == {"softmax", "lda"}
 
 
-def test_recipe__separates_three_colours(recipe_run: RetrainResult) -> None:
+def test_recipe__separates_three_colours(recipe_run: TrainingResult) -> None:
     assert recipe_run.findings.test.accuracy > 0.7
 
 
-def test_recipe__one_seed_one_model(recipe_run: RetrainResult, tmp_path: Path) -> None:
+def test_recipe__one_seed_one_model(recipe_run: TrainingResult, tmp_path: Path) -> None:
     """The second run reads all features from the cache of the first, or computes them anew."""
     assert_equal_runs(recipe_run, again(recipe_run, tmp_path / "bundle", head=RECIPE))
 
 
-def test_recipe__takes_the_head_that_is_asked_for(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_recipe__takes_the_head_that_is_asked_for(tiny_run: TrainingResult, tmp_path: Path) -> None:
     head = dataclasses.replace(RECIPE, head="lda")
     run = again(tiny_run, tmp_path / "bundle", head=head)
     chosen = run.bundle.manifest.settings["chosen"]
@@ -423,7 +426,9 @@ def test_recipe__takes_the_head_that_is_asked_for(tiny_run: RetrainResult, tmp_p
 
 
 @pytest.fixture(scope="module")
-def stepped_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResult) -> RetrainResult:
+def stepped_run(
+    tmp_path_factory: pytest.TempPathFactory, tiny_run: TrainingResult
+) -> TrainingResult:
     """Our own recipe on a network of two resolutions, of which the last layer sees no colour."""
     folder = tmp_path_factory.mktemp("stepped")
     keras = require_tensorflow().keras
@@ -439,7 +444,7 @@ def stepped_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: RetrainResul
         return again(tiny_run, folder / "bundle", head=RECIPE, tfhub_module=f"saved_model:{path}")
 
 
-def test_depths__are_chosen_and_exported(stepped_run: RetrainResult) -> None:
+def test_depths__are_chosen_and_exported(stepped_run: TrainingResult) -> None:
     manifest = stepped_run.bundle.manifest
     chosen = manifest.settings["chosen"]
     losses = chosen["held_out_cross_entropy_by_depths"]
@@ -453,7 +458,7 @@ def test_depths__are_chosen_and_exported(stepped_run: RetrainResult) -> None:
 
 @pytest.mark.parametrize("depths", [1, 2])
 def test_depths__are_those_of_the_reference(
-    stepped_run: RetrainResult, tmp_path: Path, depths: int
+    stepped_run: TrainingResult, tmp_path: Path, depths: int
 ) -> None:
     reference = f"{stepped_run.findings.compiled.module.reference}@depths={depths}"
     run = again(stepped_run, tmp_path / "bundle", head=RECIPE, tfhub_module=reference)
@@ -464,14 +469,14 @@ def test_depths__are_those_of_the_reference(
 
 
 def test_depths__of_the_network_alone_in_retrain_pys_way(
-    stepped_run: RetrainResult, tmp_path: Path
+    stepped_run: TrainingResult, tmp_path: Path
 ) -> None:
     run = again(stepped_run, tmp_path / "bundle", head=FEW_STEPS)
     assert len(head_of(run)) - 1 == 4
 
 
 def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
-    tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_run: TrainingResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = again(tiny_run, tmp_path / "bundle", head=RECIPE, split=SplitConfig(limit_per_class=1))
     chosen = run.bundle.manifest.settings["chosen"]
@@ -483,7 +488,7 @@ def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
 
 
 def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     renders = tmp_path / "renders"
     shutil.copytree(tiny_run.findings.data.image_dir, renders)
@@ -495,7 +500,7 @@ def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
     assert "rendered_test" in [warning.kind for warning in run.findings.warnings]
 
 
-def test_recipe__ignores_colours_where_told(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_recipe__ignores_colours_where_told(tiny_run: TrainingResult, tmp_path: Path) -> None:
     head = dataclasses.replace(RECIPE, ignore_colour=True)
     chosen = again(tiny_run, tmp_path / "bundle", head=head).bundle.manifest.settings["chosen"]
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
@@ -503,7 +508,7 @@ def test_recipe__ignores_colours_where_told(tiny_run: RetrainResult, tmp_path: P
 
 @pytest.mark.parametrize(("mirror", "mirrored"), [("auto", False), ("always", True)])
 def test_recipe__mirrors_no_class_into_another(
-    tiny_run: RetrainResult, tmp_path: Path, mirror: Mirror, mirrored: bool
+    tiny_run: TrainingResult, tmp_path: Path, mirror: Mirror, mirrored: bool
 ) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(tiny_run.findings.data.image_dir, photos)
@@ -519,7 +524,7 @@ def test_recipe__mirrors_no_class_into_another(
 
 
 def test_mirror__does_nothing_in_retrain_pys_way(
-    tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_run: TrainingResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     again(tiny_run, tmp_path / "resumed", head=FEW_STEPS, resume=True)
     assert "does nothing" not in caplog.text  # going on is for this way of training
@@ -528,14 +533,14 @@ def test_mirror__does_nothing_in_retrain_pys_way(
 
 
 def test_views__without_a_distortion_in_retrain_pys_way_is_said_to_do_nothing(
-    tiny_run: RetrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tiny_run: TrainingResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, views=3))
     assert "--views 3 does nothing" in caplog.text
 
 
 def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
-    recipe_run: RetrainResult,
+    recipe_run: TrainingResult,
 ) -> None:
     trained, found = recipe_run.findings.trained, recipe_run.findings.validation
     assert found is not None
@@ -548,7 +553,7 @@ def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
     assert found.accuracy == kept.validation_accuracy
 
 
-def test_views__0_trains_on_the_photos_alone(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_views__0_trains_on_the_photos_alone(tiny_run: TrainingResult, tmp_path: Path) -> None:
     notes = Notes()
     head = dataclasses.replace(RECIPE, views=0)
     run = again(tiny_run, tmp_path / "bundle", head=head, reporter=notes)
@@ -566,7 +571,7 @@ def test_views__0_trains_on_the_photos_alone(tiny_run: RetrainResult, tmp_path: 
     ],
 )
 def test_distortions__are_seen_in_as_many_views_as_named(
-    tiny_run: RetrainResult, tmp_path: Path, head: HeadConfig, num_views: int
+    tiny_run: TrainingResult, tmp_path: Path, head: HeadConfig, num_views: int
 ) -> None:
     notes = Notes()
     run = again(
@@ -582,7 +587,7 @@ def test_distortions__are_seen_in_as_many_views_as_named(
 
 
 @pytest.fixture
-def lone_folder(tmp_path: Path, tiny_run: RetrainResult) -> Path:
+def lone_folder(tmp_path: Path, tiny_run: TrainingResult) -> Path:
     """The photos of the tiny run and a class of one photo."""
     folder = tmp_path / "photos"
     shutil.copytree(tiny_run.findings.data.image_dir, folder)
@@ -593,7 +598,7 @@ def lone_folder(tmp_path: Path, tiny_run: RetrainResult) -> Path:
 
 @pytest.mark.parametrize("head", [FEW_STEPS, RECIPE], ids=["steps", "recipe"])
 def test_retrain__without_validation_and_with_a_class_of_one_photo(
-    tiny_run: RetrainResult, lone_folder: Path, tmp_path: Path, head: HeadConfig
+    tiny_run: TrainingResult, lone_folder: Path, tmp_path: Path, head: HeadConfig
 ) -> None:
     run = again(
         tiny_run,
@@ -620,7 +625,7 @@ def test_retrain__without_validation_and_with_a_class_of_one_photo(
 
 
 @pytest.fixture
-def partly_bad_folder(tmp_path: Path, tiny_run: RetrainResult) -> Path:
+def partly_bad_folder(tmp_path: Path, tiny_run: TrainingResult) -> Path:
     folder = tmp_path / "photos"
     shutil.copytree(tiny_run.findings.data.image_dir, folder)
     (folder / "red" / "text.jpg").write_text("no photo")
@@ -630,7 +635,7 @@ def partly_bad_folder(tmp_path: Path, tiny_run: RetrainResult) -> Path:
 
 
 def test_bad_photos__are_set_aside_by_name(
-    tiny_run: RetrainResult, partly_bad_folder: Path, tmp_path: Path
+    tiny_run: TrainingResult, partly_bad_folder: Path, tmp_path: Path
 ) -> None:
     run = again(tiny_run, tmp_path / "bundle", image_dir=partly_bad_folder)
     assert len(run.findings.data.records) == 36
@@ -643,7 +648,7 @@ def test_bad_photos__are_set_aside_by_name(
 
 
 def test_strict__ends_at_a_bad_photo_and_writes_nothing(
-    tiny_run: RetrainResult, partly_bad_folder: Path, tmp_path: Path
+    tiny_run: TrainingResult, partly_bad_folder: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(
         DataError,
@@ -653,7 +658,7 @@ def test_strict__ends_at_a_bad_photo_and_writes_nothing(
     assert not (tmp_path / "bundle").exists()
 
 
-def test_retrain__a_folder_of_bad_photos_only(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_retrain__a_folder_of_bad_photos_only(tiny_run: TrainingResult, tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(3):
@@ -663,7 +668,7 @@ def test_retrain__a_folder_of_bad_photos_only(tiny_run: RetrainResult, tmp_path:
 
 
 def test_retrain__a_class_of_bad_photos_only_is_said(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     """A label that no photo stands behind must not come out of training in silence."""
     folder = tmp_path / "photos"
@@ -681,7 +686,7 @@ def test_retrain__what_exists_is_refused_before_any_work(tmp_path: Path, flag: s
     settings = {"out": tmp_path / "new", flag: tmp_path / "there"}
     notes = Notes()
     with pytest.raises(BundleError, match=r"there exists already.*overwrites no model"):
-        retrain(RetrainConfig(image_dir=tmp_path / "none", **settings), reporter=notes)
+        train(TrainingConfig.of(image_dir=tmp_path / "none", **settings), reporter=notes)
     assert notes.stages == []
 
 
@@ -694,19 +699,19 @@ def test_retrain__a_file_in_the_way_is_refused_before_any_work(
     settings = {"out": tmp_path / "new", flag: tmp_path / "file" / below}
     notes = Notes()
     with pytest.raises(BricksightError, match="file"):
-        retrain(RetrainConfig(image_dir=tmp_path / "none", **settings), reporter=notes)
+        train(TrainingConfig.of(image_dir=tmp_path / "none", **settings), reporter=notes)
     assert notes.stages == []
 
 
 def test_out__is_named_after_photos_and_time(
-    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    settings = RetrainConfig(
+    settings = TrainingConfig.of(
         image_dir=tiny_run.findings.data.image_dir,
         tfhub_module=tiny_run.findings.compiled.module.reference,
     )
-    run = retrain(settings, split=SPLIT, head=FEW_STEPS)
+    run = train(replace(settings, split=SPLIT, head=FEW_STEPS))
     (made,) = tmp_path.glob("photos-*-*")
     assert run.bundle.path.resolve() == made
     assert open_bundle(made).labels == ("blue", "green", "red")
@@ -732,7 +737,7 @@ class At:
 
 
 def test_out__a_second_run_at_the_same_place_is_refused_before_any_work(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     notes = Notes()
 
@@ -746,7 +751,7 @@ def test_out__a_second_run_at_the_same_place_is_refused_before_any_work(
 
 
 def test_out__a_model_that_cannot_be_written_there_is_kept_in_the_cache(
-    tiny_run: RetrainResult, tmp_path: Path, own_cache_dir: Path
+    tiny_run: TrainingResult, tmp_path: Path, own_cache_dir: Path
 ) -> None:
     """Such as on a disk that is taken away, or full, while the training runs."""
     out = tmp_path / "disk" / "bundle"
@@ -760,7 +765,7 @@ def test_out__a_model_that_cannot_be_written_there_is_kept_in_the_cache(
 
 
 def test_places__what_can_be_written_is_where_one_of_them_cannot(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     logs = tmp_path / "logs"
     taken = At("Exporting", lambda: logs.write_text("a file by now"))
@@ -771,7 +776,7 @@ def test_places__what_can_be_written_is_where_one_of_them_cannot(
     assert (tmp_path / "labels.txt").read_text() == "blue\ngreen\nred\n"
 
 
-def test_places__one_for_two_outputs_is_refused(tiny_run: RetrainResult, tmp_path: Path) -> None:
+def test_places__one_for_two_outputs_is_refused(tiny_run: TrainingResult, tmp_path: Path) -> None:
     place = tmp_path / "one"
     with pytest.raises(ConfigError, match=r"--output_graph and --output_labels are both"):
         again(tiny_run, tmp_path / "b", output_graph=place, output_labels=place)
@@ -781,7 +786,7 @@ def test_places__one_for_two_outputs_is_refused(tiny_run: RetrainResult, tmp_pat
 
 
 def test_interrupted__resuming_is_promised_only_where_something_is_kept(
-    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
@@ -804,7 +809,7 @@ def test_interrupted__resuming_is_promised_only_where_something_is_kept(
 
 
 def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
-    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     photos = tmp_path / "photos"
@@ -821,7 +826,7 @@ def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
 
 
 def test_resume__gives_the_model_of_an_uninterrupted_run(
-    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
@@ -854,7 +859,7 @@ def test_resume__gives_the_model_of_an_uninterrupted_run(
 
 
 def test_resume__another_split_begins_anew(
-    tiny_run: RetrainResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Photos that were trained on would be tested on otherwise."""
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
@@ -873,7 +878,7 @@ def test_resume__another_split_begins_anew(
 
 
 def test_retrain__photos_of_other_sizes_and_a_letterbox(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
     shutil.copytree(tiny_run.findings.data.image_dir, folder)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bricksight.config import FineTuneConfig, Recipe, RetrainConfig
+from bricksight.config import FineTuneConfig, Recipe, TrainingConfig
 from bricksight.errors import ModuleError
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult, retrain
+from bricksight.training import TrainingResult, train
 from bricksight.training.recipes import ALONE, TOO
 from photos import write_photo_folder
 from test_finetune import TINY
@@ -30,15 +30,15 @@ def blind_network() -> Any:
 
 def run(
     folder: Path, network: Any, tuning: FineTuneConfig, *, photos: Path | None = None
-) -> RetrainResult:
+) -> TrainingResult:
     folder.mkdir(exist_ok=True)
     photos = photos or write_photo_folder(folder / "photos", per_class=12)
     reference = f"saved_model:{write_keras_file(folder / 'network.keras', network)}"
-    config = RetrainConfig(image_dir=photos, tfhub_module=reference, out=folder / "bundle")
-    return retrain(config, split=SPLIT, fine_tune=tuning)
+    config = TrainingConfig.of(image_dir=photos, tfhub_module=reference, out=folder / "bundle")
+    return train(replace(config, split=SPLIT, finetuning=tuning))
 
 
-def losses_of(result: RetrainResult) -> dict[str, float]:
+def losses_of(result: TrainingResult) -> dict[str, float]:
     found: dict[str, float] = result.findings.trained.choices["held_out_cross_entropy_by_training"]
     return found
 
@@ -104,9 +104,9 @@ def test_fine_tune__keeps_the_network_whatever_it_has_learned(tmp_path: Path) ->
 def test_recipe__refuses_what_cannot_be_trained_before_any_work(tmp_path: Path) -> None:
     photos = write_photo_folder(tmp_path / "photos", per_class=12)
     module = write_hub_module(tmp_path / "hub")
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         image_dir=photos, tfhub_module=f"saved_model:{module}", out=tmp_path / "bundle"
     )
     with pytest.raises(ModuleError, match="graph of TensorFlow 1"):
-        retrain(config, split=SPLIT, fine_tune=BALANCED)
+        train(replace(config, split=SPLIT, finetuning=BALANCED))
     assert not (tmp_path / "bundle").exists()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight.config import HeadConfig, RetrainConfig
+from bricksight.config import HeadConfig, TrainingConfig
 from bricksight.dataset import scan, scan_extra
 from bricksight.errors import ConfigError, DataError
 from bricksight.features import Examples
@@ -43,7 +43,7 @@ def test_retrain__learns_a_class_that_has_no_photos_of_its_own(
     photo = tmp_path / "new.png"
     draw("yellow", 5).save(photo)
     assert Predictor(result.bundle.path).predict(photo).predictions[0].label == "yellow"
-    assert result.bundle.manifest.settings["retrain"]["extra_train_dir"] == str(extra)
+    assert result.bundle.manifest.settings["data"]["extra_train_dir"] == str(extra)
 
 
 @pytest.mark.tf
@@ -77,7 +77,7 @@ def test_scan_extra__says_what_is_expected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0, 1, -0.5])
 def test_config__refuses_a_share_that_leaves_one_side_nothing(share: float) -> None:
     with pytest.raises(ConfigError, match=r"--extra_share is .*; it must be over 0 and under 1"):
-        RetrainConfig(image_dir=Path("photos"), extra_share=share)
+        TrainingConfig.of(image_dir=Path("photos"), extra_share=share)
 
 
 def conflicting(weight: float) -> Examples:

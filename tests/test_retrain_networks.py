@@ -1,13 +1,14 @@
 """Which of the networks that come with bricksight is taken."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bricksight.backbones import list_modules
-from bricksight.config import CrossvalConfig, RetrainConfig, SplitConfig
-from bricksight.training import backbone_selection, crossval, retrain
+from bricksight.config import CrossvalConfig, SplitConfig, TrainingConfig
+from bricksight.training import backbone_selection, cross_validate, train
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
@@ -33,7 +34,7 @@ def chosen_in(result: Any) -> dict[str, float]:
 def test_candidates__are_in_the_catalogue() -> None:
     candidates = {reference.partition("@")[0] for reference in backbone_selection.CANDIDATES}
     assert candidates <= {spec.reference for spec in list_modules()}
-    assert RetrainConfig(image_dir=Path("photos")).tfhub_module == "auto"
+    assert TrainingConfig.of(image_dir=Path("photos")).backbone.tfhub_module == "auto"
 
 
 @pytest.mark.tf
@@ -41,7 +42,7 @@ def test_retrain__takes_the_network_that_tells_held_out_photos_apart(
     tmp_path: Path, tiny_candidates: dict[str, str]
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
-    result = retrain(RetrainConfig(image_dir=folder, out=tmp_path / "bundle"))
+    result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle"))
     losses = chosen_in(result)
     assert result.findings.compiled.module.reference == tiny_candidates["seeing"]
     assert losses[tiny_candidates["seeing"]] < losses[tiny_candidates["blind"]]
@@ -54,9 +55,11 @@ def test_retrain__takes_the_first_network_where_nothing_can_tell(
     tmp_path: Path, tiny_candidates: dict[str, str]
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=4)
-    result = retrain(
-        RetrainConfig(image_dir=folder, out=tmp_path / "bundle"),
-        split=SplitConfig(group_by="(.*)/"),  # a class is one group
+    result = train(
+        replace(
+            TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle"),
+            split=SplitConfig(group_by="(.*)/"),
+        ),  # a class is one group
     )
     assert result.findings.compiled.module.reference == tiny_candidates["blind"]
     assert chosen_in(result) == {}
@@ -68,7 +71,7 @@ def test_retrain__takes_the_network_that_is_named(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=6)
     blind = tiny_candidates["blind"]
-    result = retrain(RetrainConfig(image_dir=folder, out=tmp_path / "bundle", tfhub_module=blind))
+    result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle", tfhub_module=blind))
     assert result.findings.compiled.module.reference == blind
     assert chosen_in(result) == {}
 
@@ -77,5 +80,7 @@ def test_retrain__takes_the_network_that_is_named(
 @pytest.mark.usefixtures("tiny_candidates")
 def test_crossval__takes_a_network_in_each_fold(tmp_path: Path) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
-    result = crossval(RetrainConfig(image_dir=folder), folds=CrossvalConfig(folds=2, seeds=1))
+    result = cross_validate(
+        TrainingConfig.of(image_dir=folder), folds=CrossvalConfig(folds=2, seeds=1)
+    )
     assert result.accuracies[0] > 0.8

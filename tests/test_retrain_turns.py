@@ -14,7 +14,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight._support.progress import Stopwatch
 from bricksight.backbones import frozen_graph, resolve, with_turns
 from bricksight.bundle import Head, open_bundle
-from bricksight.config import FineTuneConfig, RetrainConfig
+from bricksight.config import FineTuneConfig, TrainingConfig
 from bricksight.export import (
     FORMATS,
     Choices,
@@ -27,9 +27,9 @@ from bricksight.export import (
 from bricksight.features import default_cache_path
 from bricksight.features.featurized_dataset import Photos, open_photos
 from bricksight.predict import Predictor
-from bricksight.training import RetrainResult, SilentReporter, retrain
+from bricksight.training import SilentReporter, TrainingResult, train
 from bricksight.training.augmentation_policy import choose_turns
-from bricksight.training.train import find_photos
+from bricksight.training.loading import load_dataset
 from photos import write_photo_folder
 from test_choose_augments import UNASKED
 from test_finetune import TINY
@@ -49,20 +49,20 @@ def uneven_network() -> Any:
     return keras.Model(images, keras.layers.GlobalAveragePooling2D()(x))
 
 
-def run(folder: Path, *, tuning: FineTuneConfig | None = None, **settings: Any) -> RetrainResult:
+def run(folder: Path, *, tuning: FineTuneConfig | None = None, **settings: Any) -> TrainingResult:
     write_photo_folder(folder / "photos", per_class=12)
     network = write_keras_file(folder / "network.keras", uneven_network())
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         image_dir=folder / "photos",
         tfhub_module=f"saved_model:{network}@depths=2",
         out=folder / "bundle",
         **settings,
     )
-    return retrain(config, split=SPLIT, fine_tune=tuning)
+    return train(replace(config, split=SPLIT, finetuning=tuning or FineTuneConfig()))
 
 
 @pytest.fixture(scope="module")
-def turned_run(tmp_path_factory: pytest.TempPathFactory) -> RetrainResult:
+def turned_run(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     folder = tmp_path_factory.mktemp("turned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(folder / "cache"))
@@ -77,7 +77,7 @@ def answer(predictor: Predictor, picture: Image.Image, folder: Path) -> np.ndarr
 
 
 def test_turns__answers_are_the_same_however_a_photo_lies(
-    turned_run: RetrainResult, tmp_path: Path
+    turned_run: TrainingResult, tmp_path: Path
 ) -> None:
     predictor = Predictor(turned_run.bundle.path)
     photo = Image.open(turned_run.findings.data.records[0].path).convert("RGB").resize((32, 32))
@@ -90,17 +90,17 @@ def test_turns__answers_are_the_same_however_a_photo_lies(
     assert np.abs(mirrored - upright).max() > 1e-4
 
 
-def test_turns__are_told(turned_run: RetrainResult) -> None:
+def test_turns__are_told(turned_run: TrainingResult) -> None:
     manifest = turned_run.bundle.manifest
     assert manifest.module["title"].endswith(", 2 depths, 4 turns")
     assert manifest.settings["chosen"]["turns"] == 4
     assert manifest.settings["chosen"]["depths"] == 2
-    assert manifest.settings["retrain"]["turns"] == 4
+    assert manifest.settings["backbone"]["turns"] == 4
 
 
 @pytest.mark.parametrize("format_name", sorted(set(FORMATS) - {"jetson"}))  # it is an ONNX file
 def test_turns__every_format_gives_the_same_answers(
-    turned_run: RetrainResult, tmp_path: Path, format_name: str
+    turned_run: TrainingResult, tmp_path: Path, format_name: str
 ) -> None:
     bundle = open_bundle(turned_run.bundle.path)
     out = tmp_path / FORMATS[format_name].file_name
@@ -117,7 +117,7 @@ def test_turns__every_format_gives_the_same_answers(
     ],
 )
 def test_turns__further_choices_of_a_format(
-    turned_run: RetrainResult, tmp_path: Path, format_name: str, choices: Choices
+    turned_run: TrainingResult, tmp_path: Path, format_name: str, choices: Choices
 ) -> None:
     bundle = open_bundle(turned_run.bundle.path)
     out = tmp_path / FORMATS[format_name].file_name
@@ -160,12 +160,12 @@ def photos_of_halves(folder: Path, *, by_place: bool) -> Photos:
     images = layers.Input((32, 32, 3))
     above = layers.GlobalAveragePooling2D()(layers.Cropping2D(((0, 16), (0, 0)))(images))
     network = require_tensorflow().keras.Model(images, above)
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         image_dir=halves(folder / "photos", by_place=by_place),
         tfhub_module=f"saved_model:{write_keras_file(folder / 'net.keras', network)}",
     )
     watch = Stopwatch(SilentReporter())
-    data = find_photos(config, SPLIT, watch)
+    data = load_dataset(replace(config, split=SPLIT), watch)
     return open_photos(data, config, cache_path=default_cache_path(), watch=watch)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from bricksight.config import (
     CrossvalConfig,
     HeadConfig,
     InputSpec,
-    RetrainConfig,
     SplitConfig,
+    TrainingConfig,
 )
 from bricksight.dataset import Dataset, Record, scan, scan_outliers
 from bricksight.errors import ConfigError, DataError
@@ -34,7 +35,7 @@ from bricksight.heads import (
 )
 from bricksight.heads.objective import Objective
 from bricksight.predict import Predictor
-from bricksight.training import crossval, retrain
+from bricksight.training import cross_validate, train
 from bricksight.training.head import _out_of_fold
 from bricksight.training.results.evaluation import choose_threshold
 from photos import draw, draw_belt, write_photo_folder
@@ -207,7 +208,7 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
 @pytest.mark.parametrize("rate", [0, 100, -5])
 def test_config__refuses_a_rate_that_is_none(rate: float) -> None:
     with pytest.raises(ConfigError, match=r"--false_alarm_rate is .*; it is in percent"):
-        RetrainConfig(image_dir=Path("photos"), false_alarm_rate=rate)
+        TrainingConfig.of(image_dir=Path("photos"), false_alarm_rate=rate)
 
 
 # The folder.
@@ -399,21 +400,21 @@ def test_retrain__sets_aside_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_retrain__its_old_way_takes_no_photos_of_no_class(tmp_path: Path) -> None:
-    config = RetrainConfig(image_dir=tmp_path, unknown_dir=tmp_path / "belts")
-    for run in (retrain, crossval):
+    config = TrainingConfig.of(image_dir=tmp_path, unknown_dir=tmp_path / "belts")
+    for run in (train, cross_validate):
         with pytest.raises(ConfigError, match=r"--unknown_dir .*belts is for our own recipe"):
-            run(config, head=STEPS)
+            run(replace(config, head=STEPS))
 
 
 @pytest.mark.tf
 def test_crossval__counts_what_is_refused(tmp_path: Path) -> None:
     write_saved_model(tmp_path / "tiny", tiny_network())
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         image_dir=write_photo_folder(tmp_path / "photos", per_class=12),
         tfhub_module=f"saved_model:{tmp_path / 'tiny'}",
         unknown_dir=write_belts(tmp_path / "belts"),
     )
-    found = crossval(config, folds=CrossvalConfig(folds=2, seeds=1))
+    found = cross_validate(config, folds=CrossvalConfig(folds=2, seeds=1))
     (known,), (outliers,) = found.known_refused, found.outliers_refused
     assert known.num_images == 36
     assert known.count < 18

@@ -26,7 +26,7 @@ from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.onnx import OnnxRuntime
 from bricksight.predict.runtimes.tensorflow import FrozenGraph, Keras, SavedModel
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
-from bricksight.training import RetrainResult
+from bricksight.training import TrainingResult
 from tiny_modules import noise, tiny_network, write_hub_module, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf
@@ -77,7 +77,7 @@ def saved(folder: Path, network: Callable[[Any], Any]) -> Path:
 
 
 @pytest.fixture
-def evil_bundle(tiny_run: RetrainResult, tmp_path: Path) -> Bundle:
+def evil_bundle(tiny_run: TrainingResult, tmp_path: Path) -> Bundle:
     folder = shutil.copytree(tiny_run.bundle.path, tmp_path / "evil")
     graph = frozen(folder / "output_graph.pb", reading(tmp_path))
     path = folder / "manifest.json"
@@ -115,7 +115,7 @@ def test_export__a_graph_without_the_nodes_is_told(evil_bundle: Bundle) -> None:
 
 
 def test_export__a_link_out_of_the_photos_leads_to_photos_of_the_training_alone(
-    tiny_run: RetrainResult, tmp_path: Path
+    tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     known, other = (record.path for record in tiny_run.findings.data.records[:2])
     folder, secret = tmp_path / "photos", tmp_path / "secret.jpg"
@@ -135,7 +135,7 @@ def test_export__a_link_out_of_the_photos_leads_to_photos_of_the_training_alone(
 
 def test_command__trust_is_what_it_takes(
     evil_bundle: Bundle,
-    tiny_run: RetrainResult,
+    tiny_run: TrainingResult,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -284,7 +284,7 @@ def test_saved_model__of_tensorflow_1_reads_only_its_own_variables(tmp_path: Pat
         SavedModel(write(tmp_path / "bad", writes=True))
 
 
-def test_saved_model__real_ones_pass(tmp_path: Path, tiny_run: RetrainResult) -> None:
+def test_saved_model__real_ones_pass(tmp_path: Path, tiny_run: TrainingResult) -> None:
     require_pure_saved_model(tiny_run.bundle.path / "saved_model")
     require_pure_saved_model(write_saved_model(tmp_path / "keras", tiny_network()))
     require_pure_saved_model(write_hub_module(tmp_path / "hub"))

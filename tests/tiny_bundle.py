@@ -1,11 +1,12 @@
 """A bundle trained in seconds on drawn photos with a network of a few hundred weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bricksight.config import AugmentConfig, HeadConfig, RetrainConfig, SplitConfig
-from bricksight.training import RetrainResult, retrain
+from bricksight.config import AugmentConfig, HeadConfig, SplitConfig, TrainingConfig
+from bricksight.training import TrainingResult, train
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_saved_model
 
@@ -13,7 +14,7 @@ SPLIT = SplitConfig(testing_percentage=20, validation_percentage=20)
 STEPS = HeadConfig(how_many_training_steps=300, learning_rate=1.0, train_batch_size=32)
 
 
-def train_tiny(folder: Path, **settings: object) -> RetrainResult:
+def train_tiny(folder: Path, **settings: object) -> TrainingResult:
     """Returns a run on twelve photos a class; everything lies below ``folder``."""
     image_dir = folder / "photos"
     if not image_dir.exists():
@@ -23,7 +24,7 @@ def train_tiny(folder: Path, **settings: object) -> RetrainResult:
         write_saved_model(module, tiny_network())
     head = settings.pop("head", STEPS)
     augment = settings.pop("augment", AugmentConfig())
-    config = RetrainConfig(
+    config = TrainingConfig.of(
         **{
             "image_dir": image_dir,
             "tfhub_module": f"saved_model:{module}",
@@ -32,10 +33,10 @@ def train_tiny(folder: Path, **settings: object) -> RetrainResult:
             **settings,
         }  # type: ignore[arg-type]
     )
-    return retrain(config, split=SPLIT, head=head, augment=augment)  # type: ignore[arg-type]
+    return train(replace(config, split=SPLIT, head=head, augmentation=augment))  # type: ignore[arg-type]
 
 
-def model_files(run: RetrainResult) -> dict[str, bytes]:
+def model_files(run: TrainingResult) -> dict[str, bytes]:
     """Name → content of the bundle's files that hold the model, without reports and logs."""
     names = ("output_graph.pb", "model.tflite", "head.npz", "output_labels.txt", "saved_model/**/*")
     files = (file for name in names for file in run.bundle.path.glob(name) if file.is_file())
@@ -43,7 +44,7 @@ def model_files(run: RetrainResult) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> RetrainResult:
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     """The run that tests read from; none of them changes its files."""
     folder = tmp_path_factory.mktemp("tiny-run")
     with pytest.MonkeyPatch.context() as patch:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
         AugmentConfig,
         FineTuneConfig,
         HeadConfig,
-        RetrainConfig,
         SplitConfig,
+        TrainingConfig,
     )
     from bricksight.errors import BricksightError
     from bricksight.predict import Answer, GroupAnswer, Prediction, Predictor
@@ -31,8 +31,8 @@ __all__ = [
     "HeadConfig",
     "Prediction",
     "Predictor",
-    "RetrainConfig",
     "SplitConfig",
+    "TrainingConfig",
     "__version__",
     "open_bundle",
 ]
@@ -47,8 +47,8 @@ _ROOM_OF = {
     "HeadConfig": "config",
     "Prediction": "predict",
     "Predictor": "predict",
-    "RetrainConfig": "config",
     "SplitConfig": "config",
+    "TrainingConfig": "config",
     "open_bundle": "bundle",
 }
 

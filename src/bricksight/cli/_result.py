@@ -11,10 +11,10 @@ from bricksight._support.text import counted
 from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say
 from bricksight.dataset import summaries
-from bricksight.training import Findings, RetrainResult
+from bricksight.training import Findings, TrainingResult
 
 
-def result_json(result: RetrainResult) -> dict[str, object]:
+def result_json(result: TrainingResult) -> dict[str, object]:
     """Returns the outcome with stable keys; see docs/bundle.md."""
     test, refused = result.findings.test, result.findings.outliers_refused
     return {
@@ -30,7 +30,7 @@ def result_json(result: RetrainResult) -> dict[str, object]:
     }
 
 
-def print_misclassified(result: RetrainResult) -> None:
+def print_misclassified(result: TrainingResult) -> None:
     """Prints a line a wrong test photo: path and answer as retrain.py, then what it really is."""
     say("=== MISCLASSIFIED TEST IMAGES ===")
     for mistake in result.findings.test.mistakes:
@@ -38,7 +38,7 @@ def print_misclassified(result: RetrainResult) -> None:
         say(f"{mistake.path:>70}  {answer}, is {mistake.label}")
 
 
-def print_result(result: RetrainResult) -> None:
+def print_result(result: TrainingResult) -> None:
     """Prints the photos, their problems, the figures, and last the model folder."""
     console = stdout_console()
     findings = result.findings
@@ -70,7 +70,7 @@ def print_marked(console: Console, messages: Sequence[str]) -> None:
 
 def _unknown(findings: Findings) -> str:
     """Returns how many photos are answered "unknown", and how many were meant to be."""
-    rate = findings.settings["retrain"]["false_alarm_rate"]
+    rate = findings.settings["data"]["false_alarm_rate"]
     text = (
         f'Answered "unknown": {findings.known_refused.statement} of known classes, where '
         f"--false_alarm_rate asks for at most {rate:g} %"

@@ -11,15 +11,16 @@ from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
 from bricksight.config import (
     AugmentConfig,
+    BackboneConfig,
     CrossvalConfig,
+    DataConfig,
     FineTuneConfig,
     HeadConfig,
-    RetrainConfig,
-    SourceConfig,
+    TrainingConfig,
 )
 
 if TYPE_CHECKING:
-    from bricksight.training import CrossvalResult
+    from bricksight.training import CrossValidationResult
 
 _SOURCE, _MEASURING, _TRAINING, _TUNING, _VIEWS = map(
     panel,
@@ -48,9 +49,10 @@ class Folds(CrossvalConfig):
 
 def crossval(
     *,
-    source: Annotated[SourceConfig, _SOURCE],
+    data: Annotated[DataConfig, _SOURCE],
+    backbone: Annotated[BackboneConfig, _SOURCE] = BackboneConfig(),  # noqa: B008  (frozen)
     folds: Annotated[Folds, _MEASURING] = Folds(),
-    head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008  (frozen)
+    head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008
     tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
     augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
 ) -> int:
@@ -60,24 +62,25 @@ def crossval(
     photos of its group.
 
     Args:
-        source: What is trained on.
+        data: The photos.
+        backbone: The pretrained network.
         folds: How often is measured, and how it is told.
         head: How the layer is trained; its seed is the first.
         tuning: How the network itself is trained on.
         augment: Random views of the training photos.
     """
-    from bricksight import training as room
     from bricksight.cli._console import ConsoleReporter, show_log, stdout_console
     from bricksight.cli._result import print_marked
     from bricksight.dataset import summaries
+    from bricksight.training import cross_validate
 
     show_log("WARN")
-    result = room.crossval(
-        RetrainConfig(**vars(source)),
+    config = TrainingConfig(
+        data=data, augmentation=augment, backbone=backbone, head=head, finetuning=tuning
+    )
+    result = cross_validate(
+        config,
         folds=folds,
-        augment=augment,
-        head=head,
-        fine_tune=tuning,
         reporter=ConsoleReporter(quiet=folds.quiet or folds.json),
     )
     if folds.json:
@@ -90,7 +93,7 @@ def crossval(
     return 0
 
 
-def _suspects(result: "CrossvalResult", sheet: Path) -> list[str]:
+def _suspects(result: "CrossValidationResult", sheet: Path) -> list[str]:
     if not result.suspects:
         return ["No label looks wrong."]
     lines = [
@@ -101,7 +104,7 @@ def _suspects(result: "CrossvalResult", sheet: Path) -> list[str]:
     return [f"{number} wrong; the photos are on {sheet}:", *lines]
 
 
-def _text(result: "CrossvalResult") -> list[str]:
+def _text(result: "CrossValidationResult") -> list[str]:
     first = result.evaluations[0]
     lines = [
         f"{counted(first.num_images, 'photo')} of "
@@ -145,7 +148,7 @@ def _text(result: "CrossvalResult") -> list[str]:
     return lines
 
 
-def _accuracy(result: "CrossvalResult") -> str:
+def _accuracy(result: "CrossValidationResult") -> str:
     """Returns the accuracy with what is left open by so many photos."""
     first = result.evaluations[0]
     text = f"Accuracy: {spread(result.accuracies)}"
@@ -167,7 +170,7 @@ def spread(values: Sequence[float]) -> str:
     return f"{100 * statistics.fmean(values):.1f} % ({each}; standard deviation {deviation:.1f})"
 
 
-def _json(result: "CrossvalResult") -> dict[str, object]:
+def _json(result: "CrossValidationResult") -> dict[str, object]:
     return {
         "accuracies": list(result.accuracies),
         "warnings": [asdict(one) for one in result.warnings],

@@ -20,9 +20,9 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
     from bricksight._support.text import percent
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_result
-    from bricksight.config import RetrainConfig
+    from bricksight.config import TrainingConfig
     from bricksight.predict import Predictor
-    from bricksight.training import retrain
+    from bricksight.training import train
 
     show_log("INFO")
     with tempfile.TemporaryDirectory() as folder:
@@ -30,11 +30,11 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         num_photos = synth.write_sample(photos)
         say(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as bricksight sample writes")
         # The network for bricks was trained on renders of these very parts.
-        config = RetrainConfig(
+        config = TrainingConfig.of(
             image_dir=photos, out=out, tfhub_module="packaged:efficientnet_lite0"
         )
         with _replaced(out):
-            result = retrain(config, reporter=ConsoleReporter())
+            result = train(config, reporter=ConsoleReporter())
         tested = result.findings.data.bucket("testing")[0]
         answer = Predictor(out).predict(tested.path, top_k=3)
         print_result(result)

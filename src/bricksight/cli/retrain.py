@@ -1,19 +1,20 @@
 """``bricksight retrain``: photos in, bundle out."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated
 
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
 from bricksight.config import (
     AugmentConfig,
+    BackboneConfig,
+    DataConfig,
     FilesConfig,
     FineTuneConfig,
     HeadConfig,
     OutputConfig,
-    RetrainConfig,
-    SourceConfig,
     SplitConfig,
+    TrainingConfig,
 )
 
 _SOURCE, _SPLIT, _TRAINING, _TUNING, _VIEWS, _OUTPUT, _FILES = map(
@@ -43,10 +44,11 @@ class Output(OutputConfig):
     json: bool = False
 
 
-def retrain(
+def retrain(  # noqa: PLR0913  (one a panel)
     *,
-    source: Annotated[SourceConfig, _SOURCE],
-    split: Annotated[SplitConfig, _SPLIT] = SplitConfig(),  # noqa: B008  (frozen)
+    data: Annotated[DataConfig, _SOURCE],
+    backbone: Annotated[BackboneConfig, _SOURCE] = BackboneConfig(),  # noqa: B008  (frozen)
+    split: Annotated[SplitConfig, _SPLIT] = SplitConfig(),  # noqa: B008
     head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008
     tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
     augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
@@ -59,7 +61,8 @@ def retrain(
     is chosen for the photos by cross-validation.
 
     Args:
-        source: What the run starts from.
+        data: The photos.
+        backbone: The pretrained network.
         split: How the photos are dealt.
         head: How the layer is trained.
         tuning: How the network itself is trained on.
@@ -67,21 +70,27 @@ def retrain(
         output: The model folder, and what is told.
         files: What is written elsewhere.
     """
-    from bricksight import training as room
     from bricksight.cli._console import ConsoleReporter, show_log
     from bricksight.cli._result import print_misclassified, print_result, result_json
+    from bricksight.training import train
 
-    settings = {field.name: getattr(output, field.name) for field in fields(OutputConfig)}
-    config = RetrainConfig(**vars(source), **settings, **vars(files))
-    show_log("ERROR" if output.quiet else config.logging_verbosity)
+    config = TrainingConfig(
+        data=data,
+        split=split,
+        augmentation=augment,
+        backbone=backbone,
+        head=head,
+        finetuning=tuning,
+        output=output,
+        files=files,
+    )
+    show_log("ERROR" if output.quiet else output.logging_verbosity)
     reporter = ConsoleReporter(
         quiet=output.quiet or output.json,
-        lines=config.logging_verbosity in ("DEBUG", "INFO"),
+        lines=output.logging_verbosity in ("DEBUG", "INFO"),
     )
-    result = room.retrain(
-        config, split=split, augment=augment, head=head, fine_tune=tuning, reporter=reporter
-    )
-    if config.print_misclassified_test_images and not output.json:
+    result = train(config, reporter=reporter)
+    if output.print_misclassified_test_images and not output.json:
         print_misclassified(result)
     if output.json:
         say_json(result_json(result))

@@ -84,7 +84,9 @@ class Exporter:
     ) -> None:
         self._bundle = bundle = as_bundle(bundle)
         self._trust = trust
-        named = bundle.manifest.settings.get("retrain", {}).get("image_dir")
+        settings = bundle.manifest.settings
+        # Bundles of before the settings had sections called this one "retrain".
+        named = settings.get("data", settings.get("retrain", {})).get("image_dir")
         self._is_named_here = photos_dir is not None
         self._photos_dir = Path(named) if named else None
         if photos_dir is not None:

@@ -11,7 +11,7 @@ from bricksight import images
 from bricksight._support.progress import Stopwatch
 from bricksight._support.text import counted
 from bricksight.backbones import Module, resolve, widths_by_depth, with_depths, with_turns
-from bricksight.config import InputSpec, SourceConfig
+from bricksight.config import InputSpec, TrainingConfig
 from bricksight.dataset import Dataset, Record, suggested_groups, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import (
@@ -149,7 +149,7 @@ class Photos:
 
 def open_photos(
     data: Dataset,
-    source: SourceConfig,
+    config: TrainingConfig,
     *,
     cache_path: Path,
     watch: Stopwatch,
@@ -162,7 +162,7 @@ def open_photos(
 
     Args:
         data: the photos.
-        source: the network, and how strict to be.
+        config: names the network, and says how strict to be.
         cache_path: the feature cache.
         watch: shows and times the work.
         all_depths: whether to compute the features of all depths of the network, if it has several
@@ -175,10 +175,10 @@ def open_photos(
         CacheError: the cache folder cannot be used.
     """
     _suggest_groups(data)
-    turns = source.turns or 1
-    own, widths, (once, compiled) = _open_network(data, source, watch=watch, all_depths=all_depths)
+    turns = config.backbone.turns or 1
+    own, widths, (once, compiled) = _open_network(data, config, watch=watch, all_depths=all_depths)
     found = _extract(data.records, compiled, PLAIN, cache_path, watch)
-    if found.failures and source.strict:
+    if found.failures and config.data.strict:
         raise DataError(
             _named(found.failures)
             + "\n  Remove them, or leave out --strict to have them set aside."
@@ -189,13 +189,13 @@ def open_photos(
     if data.extra and extra.failures:
         raise DataError(
             _named(extra.failures)
-            + f"\n  Remove them from {source.extra_train_dir}, or render them "
+            + f"\n  Remove them from {config.data.extra_train_dir}, or render them "
             "again."
         )
     outliers = found.matrix[:0]
     if data.outliers:
         read = _extract(data.outliers, compiled, PLAIN, cache_path, watch)
-        data, outliers = _without_bad_outliers(data, read, source), read.matrix
+        data, outliers = _without_bad_outliers(data, read, config), read.matrix
     return Photos(
         data=data,
         compiled=compiled,
@@ -208,21 +208,21 @@ def open_photos(
         outliers=outliers,
         own=own,
         widths=widths or (compiled.num_features,),
-        cutouts=find_cutouts(data.records, source, watch),
+        cutouts=find_cutouts(data.records, config.data, watch),
     )
 
 
 def _open_network(
-    data: Dataset, source: SourceConfig, *, watch: Stopwatch, all_depths: bool
+    data: Dataset, config: TrainingConfig, *, watch: Stopwatch, all_depths: bool
 ) -> tuple[Module, tuple[int, ...], tuple[CompiledModule, CompiledModule]]:
     """Returns the network with its own features, what each depth adds, and all of it compiled."""
     with watch.stage("Finding the network"):
-        own = resolve(source.tfhub_module, trust=source.trust)
-        own = replace(own, input_spec=replace(own.input_spec, resize=source.resize))
+        own = resolve(config.backbone.tfhub_module, trust=config.backbone.trust)
+        own = replace(own, input_spec=replace(own.input_spec, resize=config.backbone.resize))
         widths = _widths(own) if all_depths else ()
         module = with_depths(own, len(widths)) if len(widths) > 1 else own
     with watch.stage("Compiling the network"):
-        return own, widths, _compile(data, module, source.turns or 1)
+        return own, widths, _compile(data, module, config.backbone.turns or 1)
 
 
 def _compile(data: Dataset, module: Module, turns: int) -> tuple[CompiledModule, CompiledModule]:
@@ -235,15 +235,15 @@ def _compile(data: Dataset, module: Module, turns: int) -> tuple[CompiledModule,
     return once, once if turns == 1 else compiled(with_turns(module, turns))
 
 
-def seen_by(photos: Photos, source: SourceConfig, *, all_depths: bool) -> Photos:
-    """Returns the same photos seen by the network that ``source`` names.
+def seen_by(photos: Photos, config: TrainingConfig, *, all_depths: bool) -> Photos:
+    """Returns the same photos seen by the network that ``config`` names.
 
     Raises:
         ModuleError: the network cannot be had.
         DataError: a photo that could be read before cannot be read any more.
     """
     own, widths, (once, compiled) = _open_network(
-        photos.data, source, watch=photos.watch, all_depths=all_depths
+        photos.data, config, watch=photos.watch, all_depths=all_depths
     )
     return replace(
         _all_seen(photos, once, compiled), own=own, widths=widths or (compiled.num_features,)
@@ -289,10 +289,10 @@ def _suggest_groups(data: Dataset) -> None:
         _LOGGER.warning("%s", problem.message)
 
 
-def _without_bad_outliers(data: Dataset, found: FeatureSet, source: SourceConfig) -> Dataset:
+def _without_bad_outliers(data: Dataset, found: FeatureSet, config: TrainingConfig) -> Dataset:
     """Returns the data set without the photos of none of the classes that cannot be read."""
-    if found.failures and (source.strict or not found.records):
-        raise DataError(_named(found.failures) + f"\n  Remove them from {source.unknown_dir}.")
+    if found.failures and (config.data.strict or not found.records):
+        raise DataError(_named(found.failures) + f"\n  Remove them from {config.data.unknown_dir}.")
     problems = (*data.problems, *unreadable_files(found.failures))
     return replace(data, outliers=found.records, problems=problems)
 

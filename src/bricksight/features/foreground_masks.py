@@ -10,7 +10,7 @@ from bricksight import images
 from bricksight._support.progress import Stopwatch
 from bricksight._support.text import counted
 from bricksight._support.threads import in_threads, num_cores
-from bricksight.config import InputSpec, SourceConfig
+from bricksight.config import DataConfig, InputSpec
 from bricksight.dataset import Record
 from bricksight.errors import ConfigError, ImageError
 from bricksight.images import Backgrounds, Cutouts
@@ -29,9 +29,7 @@ _PART = 128
 """From this value on a pixel of a mask counts as part."""
 
 
-def find_cutouts(
-    records: Sequence[Record], source: SourceConfig, watch: Stopwatch
-) -> Cutouts | None:
+def find_cutouts(records: Sequence[Record], source: DataConfig, watch: Stopwatch) -> Cutouts | None:
     """Returns the masks of photos and what is put behind the parts; ``None`` if it is not wanted.
 
     Photos without a mask, or with one of nothing or everything, keep their background, and a
@@ -68,7 +66,7 @@ def find_cutouts(
 class _Finder:
     """Says where the part of a photo is."""
 
-    def __init__(self, source: SourceConfig) -> None:
+    def __init__(self, source: DataConfig) -> None:
         self._masks, self._empty = source.masks, source.empty_scene
         if source.masks is not None and not source.masks.is_dir():
             raise ConfigError(
@@ -126,7 +124,7 @@ def _read_small(path: Path) -> np.ndarray:
     return images.shrink(pixels, _LONGEST_SIDE / max(pixels.shape[:2]))
 
 
-def _tell(masks: Sequence[bytes | None], source: SourceConfig) -> None:
+def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
     """Says how many photos keep their background, and why; refuses it if all would."""
     num_useful, num_without = sum(map(bool, masks)), masks.count(None)
     useless = []

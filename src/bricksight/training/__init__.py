@@ -1,19 +1,23 @@
-"""The road from a folder of photos to a bundle."""
+"""From a folder of photos to a bundle; how good a recipe is on photos that it has not seen."""
 
 from bricksight._support.progress import Reporter, SilentReporter
-from bricksight.training.cross_validation import CrossvalResult, CurvePoint, crossval
+from bricksight.training.cross_validation import (
+    CrossValidationResult,
+    CurvePoint,
+    cross_validate,
+)
 from bricksight.training.results.artifacts import Findings
 from bricksight.training.results.label_issues import Suspect
-from bricksight.training.train import RetrainResult, retrain
+from bricksight.training.train import TrainingResult, train
 
 __all__ = [
-    "CrossvalResult",
+    "CrossValidationResult",
     "CurvePoint",
     "Findings",
     "Reporter",
-    "RetrainResult",
     "SilentReporter",
     "Suspect",
-    "crossval",
-    "retrain",
+    "TrainingResult",
+    "cross_validate",
+    "train",
 ]

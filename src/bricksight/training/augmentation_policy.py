@@ -20,7 +20,7 @@ from bricksight.heads import (
     last_as_good,
     score_policy,
 )
-from bricksight.training.head_options import Training
+from bricksight.training.options import Training
 from bricksight.training.zero_shot_head import prior_head
 
 MAX_VIEWS = 15

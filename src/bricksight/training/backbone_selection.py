@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bricksight._support.progress import Stopwatch
-from bricksight.config import AUTO_MODULE, SourceConfig
+from bricksight.config import AUTO_MODULE, TrainingConfig
 from bricksight.dataset import Dataset
 from bricksight.features.featurized_dataset import Photos, open_photos, seen_by
 from bricksight.heads import can_cross_validate, score_policy
@@ -17,7 +17,7 @@ is taken where nothing can tell."""
 
 def open_candidates(
     data: Dataset,
-    source: SourceConfig,
+    config: TrainingConfig,
     *,
     cache_path: Path,
     watch: Stopwatch,
@@ -27,7 +27,7 @@ def open_candidates(
 
     Args:
         data: the photos.
-        source: the network, and how strict to be.
+        config: names the network, and says how strict to be.
         cache_path: the feature cache.
         watch: shows and times the work.
         all_depths: see ``open_photos``.
@@ -38,9 +38,10 @@ def open_candidates(
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
-    asked = source.tfhub_module
+    asked = config.backbone.tfhub_module
     names = CANDIDATES if asked == AUTO_MODULE else (asked,)
-    first, *others = (replace(source, tfhub_module=name) for name in names)
+    backbones = [replace(config.backbone, tfhub_module=name) for name in names]
+    first, *others = (replace(config, backbone=backbone) for backbone in backbones)
     photos = open_photos(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)
     return (photos, *(seen_by(photos, other, all_depths=all_depths) for other in others))
 

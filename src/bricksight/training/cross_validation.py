@@ -9,12 +9,9 @@ from bricksight._support.filesystem.places import try_file
 from bricksight._support.progress import Countdown, Reporter, SilentReporter, Stopwatch
 from bricksight.check import bursts
 from bricksight.config import (
-    AugmentConfig,
     CrossvalConfig,
-    FineTuneConfig,
-    HeadConfig,
-    RetrainConfig,
     SplitConfig,
+    TrainingConfig,
     given,
     given_or_default,
 )
@@ -30,6 +27,9 @@ from bricksight.evaluation import (
 from bricksight.features.featurized_dataset import Photos
 from bricksight.finetuning.distillation import require_teacher
 from bricksight.training.backbone_selection import choose_network, open_candidates
+from bricksight.training.loading import load_dataset
+from bricksight.training.options import validate_options
+from bricksight.training.recipes import selects_depths, train_model
 from bricksight.training.results.evaluation import choose_threshold, rendered_test
 from bricksight.training.results.label_issues import (
     Suspect,
@@ -39,13 +39,6 @@ from bricksight.training.results.label_issues import (
 )
 from bricksight.training.results.near_copies import copies_problem, near_copies
 from bricksight.training.results.outputs import cache_path_of
-from bricksight.training.train import (
-    Configs,
-    chooses_depths,
-    find_photos,
-    fit,
-    require_recipe,
-)
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
 """Shares of the training photos that a learning curve is drawn through, besides all."""
@@ -73,7 +66,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossvalResult:
+class CrossValidationResult:
     """What cross-validation found.
 
     Attributes:
@@ -111,25 +104,20 @@ class CrossvalResult:
         )
 
 
-def crossval(
-    config: RetrainConfig,
+def cross_validate(
+    config: TrainingConfig,
     *,
     folds: CrossvalConfig | None = None,
-    augment: AugmentConfig | None = None,
-    head: HeadConfig | None = None,
-    fine_tune: FineTuneConfig | None = None,
     reporter: Reporter | None = None,
-) -> CrossvalResult:
-    """Returns the figures of what ``retrain`` would train; nothing is written.
+) -> CrossValidationResult:
+    """Returns the figures of what ``train`` would train; nothing is written.
 
     In each fold everything is chosen without the photos that are tested on.
 
     Args:
-        config: what to train; its fields that name outputs are not used.
+        config: what to train. The seed of its head is the first; its split and its outputs are not
+            used.
         folds: how often is measured, and which photos belong together.
-        augment: see ``retrain``.
-        head: see ``retrain``; its seed is the first.
-        fine_tune: see ``retrain``.
         reporter: follows the run.
 
     Raises:
@@ -139,33 +127,30 @@ def crossval(
         CacheError: the cache folder cannot be used.
         MissingPackageError: suspects are wanted and cleanlab is not installed.
     """
-    given(config, RetrainConfig, "config")
+    config = given(config, TrainingConfig, "config")
     folds = given_or_default(folds, CrossvalConfig, "folds")
     if folds.suspects is not None:
         require_cleanlab()
         try_file(folds.suspects)
-    head = given_or_default(head, HeadConfig, "head")
-    augment = given_or_default(augment, AugmentConfig, "augment")
-    fine_tune = given_or_default(fine_tune, FineTuneConfig, "fine_tune")
-    require_recipe(config, head)
-    tuning = fine_tune.resolved
-    watch = Stopwatch(reporter or SilentReporter())
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
-    data = find_photos(config, split, watch)
-    require_teacher(tuning.teacher, data.labels)
+    config = replace(config, split=split, finetuning=config.finetuning.resolved)
+    validate_options(config)
+    head = config.head
+    watch = Stopwatch(reporter or SilentReporter())
+    data = load_dataset(config, watch)
+    require_teacher(config.finetuning.teacher, data.labels)
     candidates = open_candidates(
         data,
         config,
         cache_path=cache_path_of(config),
         watch=watch,
-        all_depths=chooses_depths(head, tuning),
+        all_depths=selects_depths(config),
     )
-    rest = (split, augment)
 
     def measure(seed: int, share: float = 1.0) -> tuple[CurvePoint, np.ndarray]:
-        configs = (config, *rest, replace(head, seed=seed), tuning)
+        of_seed = replace(config, head=replace(head, seed=seed))
         return _measure(
-            candidates, configs, countdown, num_folds=folds.folds, seed=seed, share=share
+            candidates, of_seed, countdown, num_folds=folds.folds, seed=seed, share=share
         )
 
     shares = CURVE_SHARES if folds.learning_curve else ()
@@ -177,7 +162,7 @@ def crossval(
     if folds.suspects is not None:
         suspects = find_suspects(data, np.mean([found for _, found in measured], axis=0))
         show_suspects(folds.suspects, data, suspects)
-    return CrossvalResult(
+    return CrossValidationResult(
         evaluations=tuple(point.evaluation for point, _ in measured),
         known_refused=tuple(point.known_refused for point, _ in measured),
         outliers_refused=tuple(
@@ -208,7 +193,7 @@ def _warnings(
 
 def _measure(
     candidates: Sequence[Photos],
-    configs: Configs,
+    config: TrainingConfig,
     countdown: Countdown,
     *,
     num_folds: int,
@@ -219,7 +204,7 @@ def _measure(
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, rate = candidates[0].data, configs[0].false_alarm_rate
+    data, rate = candidates[0].data, config.data.false_alarm_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
@@ -227,7 +212,7 @@ def _measure(
         counts.append(len(dealt.bucket("training")))
         countdown.begin_model()
         photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
-        trained_on, trained = fit(photos, configs, observer=lambda *_: None)
+        trained_on, trained = train_model(photos, config, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())

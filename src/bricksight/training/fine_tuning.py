@@ -42,7 +42,7 @@ from bricksight.heads import (
     with_others,
 )
 from bricksight.training.augmentation_policy import allowed_policy, choose_augments, choose_turns
-from bricksight.training.head_options import Training, warn_of_unused
+from bricksight.training.options import Training, warn_of_unused
 from bricksight.training.zero_shot_head import prior_head
 
 _TRAINING_VERSION = 4

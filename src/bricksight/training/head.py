@@ -35,7 +35,7 @@ from bricksight.training.augmentation_policy import (
     with_views,
 )
 from bricksight.training.batch_norm_adaptation import adapted
-from bricksight.training.head_options import Training, unlike_default, warn_of_unused
+from bricksight.training.options import Training, unlike_default, warn_of_unused
 from bricksight.training.zero_shot_head import prior_head
 
 _LOGGER = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ MAX_VIEWS_FOR_STEPS = 10
 """The same for retrain.py's training, whose slight distortions make views that are more alike."""
 
 
-def train(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
+def train_head(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
     """Returns the trained head, and the photos with the features that it takes.
 
     Raises:

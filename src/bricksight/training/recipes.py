@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from bricksight.config import FineTuneConfig
+from bricksight.config import FineTuneConfig, TrainingConfig
 from bricksight.features.featurized_dataset import Photos
-from bricksight.heads import Observer, TrainedHead, doubt_of
+from bricksight.heads import Checkpoint, Observer, TrainedHead, doubt_of
 from bricksight.training.fine_tuning import fine_tune_network
-from bricksight.training.head import train
-from bricksight.training.head_options import Training
+from bricksight.training.head import train_head
+from bricksight.training.options import AfterStep, Training
 from bricksight.training.results.tensorboard import Snapshots
 
 ALONE, TOO = "the layer alone", "the network too"
@@ -36,7 +36,7 @@ def train_better(
     seen_alone, seen_too = Snapshots(), Snapshots()
     photos.own.trainable()  # what cannot be trained is refused before any work
     quiet = replace(training, after_step=None, resume=False)
-    alone = train(photos, replace(quiet, observer=seen_alone.take))
+    alone = train_head(photos, replace(quiet, observer=seen_alone.take))
     found = None
     if tuning.recipe == "best" or not _is_good_enough(photos, alone[1]):
         found = fine_tune_network(photos, replace(training, observer=seen_too.take), tuning)
@@ -88,3 +88,59 @@ def _tell(observer: Observer, trained: TrainedHead, seen: Snapshots) -> None:
     for measurement in trained.history.measurements:
         if measurement.step in seen.heads:
             observer(measurement, seen.heads[measurement.step])
+
+
+def train_model(
+    photos: Photos,
+    config: TrainingConfig,
+    *,
+    observer: Observer,
+    after_step: AfterStep | None = None,
+    checkpoints: list[Checkpoint] | None = None,
+) -> tuple[Photos, TrainedHead]:
+    """Returns the photos as the layer sees them, through the network that was trained or chosen.
+
+    Args:
+        photos: what is trained on.
+        config: how.
+        observer: told of each measurement.
+        after_step: told of every step.
+        checkpoints: gets those that the training writes, for the caller to discard; ``None`` where
+            they are of no use once the training is over.
+    """
+    head, tuning, files = config.head, config.finetuning, config.files
+    training = Training(
+        config=head,
+        augment=config.augmentation,
+        checkpoint_path=files.checkpoint_path,
+        resume=files.resume,
+        observer=observer,
+        after_step=after_step,
+        checkpoints=[] if checkpoints is None else checkpoints,
+        extra_share=config.data.extra_share,
+        chooses_turns=config.backbone.turns is None and tuning.recipe == "best",
+    )
+    if compares_head_only(config) and photos.data.bucket("validation"):
+        through, trained = train_better(photos, training, tuning)
+    else:
+        tuned = None
+        if tuning.trains_network:
+            tuned = fine_tune_network(photos, training, tuning)
+        through, trained = tuned or train_head(photos, training)
+    if checkpoints is None:
+        for checkpoint in training.checkpoints:
+            checkpoint.discard()
+    chosen = {"held_out_cross_entropy_by_network": dict(photos.chosen_from)}
+    return through, replace(trained, choices={**trained.choices, **chosen})
+
+
+def selects_depths(config: TrainingConfig) -> bool:
+    """Returns whether the training chooses the depths of the network to take features from."""
+    if config.finetuning.trains_network:
+        return compares_head_only(config)
+    return not config.head.is_retrain_way
+
+
+def compares_head_only(config: TrainingConfig) -> bool:
+    """Returns whether the head alone may be kept after the network has been trained too."""
+    return not config.head.is_retrain_way and config.finetuning.keeps_better

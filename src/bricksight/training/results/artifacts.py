@@ -81,7 +81,7 @@ def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
             "runtime": findings.compiled.runtime,
             "litert_difference": findings.compiled.largest_difference,
         },
-        output_layer=str(findings.settings["retrain"]["final_tensor_name"]),
+        output_layer=str(findings.settings["output"]["final_tensor_name"]),
         unknown_threshold=findings.unknown_threshold,
         settings={**findings.settings, "chosen": dict(findings.trained.choices)},
         data={

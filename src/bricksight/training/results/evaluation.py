@@ -6,7 +6,7 @@ import numpy as np
 
 from bricksight._support.text import counted
 from bricksight.check import bursts
-from bricksight.config import RetrainConfig
+from bricksight.config import TrainingConfig
 from bricksight.dataset import Dataset, Problem, suggested_groups
 from bricksight.evaluation import (
     Evaluation,
@@ -25,11 +25,9 @@ Settings = Mapping[str, Mapping[str, object]]
 _CURE = "bricksight crossval, which tests on every photo, narrows that range."
 
 
-def judge_trained(
-    photos: Photos, trained: TrainedHead, config: RetrainConfig, *, settings: Settings
-) -> Findings:
+def judge_trained(photos: Photos, trained: TrainedHead, config: TrainingConfig) -> Findings:
     """Returns the figures on photos that the training has not seen."""
-    head, data, test_batch_size = trained.head, photos.data, config.test_batch_size
+    head, data, test_batch_size = trained.head, photos.data, config.output.test_batch_size
     with photos.watch.stage("Evaluating"):
         validation_records = data.bucket("validation")
         test_records, test = photos.plain("testing")
@@ -41,7 +39,7 @@ def judge_trained(
         )
         answers = head.probabilities(test.plain())
         tested = judge(answers, data, test_records)
-        threshold, without = choose_threshold(trained, data, config.false_alarm_rate)
+        threshold, without = choose_threshold(trained, data, config.data.false_alarm_rate)
         outliers = head.probabilities(photos.held_out_outliers())
     return Findings(
         data=data,
@@ -53,7 +51,7 @@ def judge_trained(
         known_refused=refused(answers, threshold),
         outliers_refused=refused(outliers, threshold) if data.outliers else None,
         warnings=(*_warnings(photos, tested), *without),
-        settings=settings,
+        settings=config.to_dict(),
     )
 
 

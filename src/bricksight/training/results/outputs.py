@@ -13,11 +13,11 @@ from bricksight._support.filesystem.files import cache_root, replacing, writing
 from bricksight._support.filesystem.places import TakenPlaceError, new_folder, try_file, try_folder
 from bricksight.backbones import Module, frozen_graph
 from bricksight.bundle import Bundle, Head
-from bricksight.config import RetrainConfig
+from bricksight.config import TrainingConfig
 from bricksight.errors import BundleError, ConfigError, OutputError
 from bricksight.export import build_classifier
 from bricksight.features import CACHE_FILE, default_cache_path
-from bricksight.training.head_options import checkpoint_file
+from bricksight.training.options import checkpoint_file
 
 BUNDLE_FILES = {
     "frozen_graph": "output_graph.pb",
@@ -30,7 +30,7 @@ SUMMARIES = "summaries"
 """Folder of the bundle for TensorBoard's files, where no other is named."""
 
 
-def try_outputs(config: RetrainConfig) -> None:
+def try_outputs(config: TrainingConfig) -> None:
     """Tries every place that the run will write, the model folder excepted.
 
     Raises:
@@ -38,13 +38,14 @@ def try_outputs(config: RetrainConfig) -> None:
         ConfigError: two outputs have one place.
         OutputError: a place cannot be written.
     """
-    folders = {name: getattr(config, name) for name in ("summaries_dir", "bottleneck_dir")}
-    folders["saved_model_dir"] = saved_model = config.saved_model_dir
-    if config.intermediate_store_frequency:
-        folders["intermediate_output_graphs_dir"] = config.intermediate_output_graphs_dir
-    files = {name: getattr(config, name) for name in ("output_graph", "output_labels")}
-    files["checkpoint_path"] = config.checkpoint_path and checkpoint_file(config.checkpoint_path)
-    _require_apart({"out": config.out, "saved_model_dir": saved_model, **files})
+    output, asked = config.output, config.files
+    folders = {name: getattr(asked, name) for name in ("summaries_dir", "bottleneck_dir")}
+    folders["saved_model_dir"] = saved_model = asked.saved_model_dir
+    if asked.intermediate_store_frequency:
+        folders["intermediate_output_graphs_dir"] = asked.intermediate_output_graphs_dir
+    files = {name: getattr(asked, name) for name in ("output_graph", "output_labels")}
+    files["checkpoint_path"] = asked.checkpoint_path and checkpoint_file(asked.checkpoint_path)
+    _require_apart({"out": output.out, "saved_model_dir": saved_model, **files})
     if saved_model is not None:
         with writing(saved_model):
             if saved_model.is_dir() and any(saved_model.iterdir()):
@@ -70,18 +71,18 @@ def _require_apart(places: dict[str, Path | None]) -> None:
 
 
 @contextlib.contextmanager
-def model_folder(config: RetrainConfig) -> Iterator[tuple[Path, Path]]:
+def model_folder(config: TrainingConfig) -> Iterator[tuple[Path, Path]]:
     """Yields the model folder and a temporary one that becomes it when the block ends well.
 
     Raises:
         BundleError: the folder exists already.
         OutputError: another run writes it, or it cannot be written.
     """
-    if config.out is not None:
-        with bundles.new_bundle(config.out) as folder:
-            yield config.out, folder
+    if config.output.out is not None:
+        with bundles.new_bundle(config.output.out) as folder:
+            yield config.output.out, folder
         return
-    name = f"{config.image_dir.resolve().name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    name = f"{config.data.image_dir.resolve().name}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     with contextlib.ExitStack() as held:
         for out in _numbered(Path(name)):
             with contextlib.suppress(BundleError, TakenPlaceError):  # by a run of the same second
@@ -125,19 +126,19 @@ class IntermediateGraphs:
         error: Why no further graphs were written.
     """
 
-    def __init__(self, config: RetrainConfig) -> None:
+    def __init__(self, config: TrainingConfig) -> None:
         self._config = config
         self.error: OutputError | None = None
 
     def __call__(self, module: Module, step: int, head: Head) -> None:
         """Writes the graph, if it is its turn."""
-        every = self._config.intermediate_store_frequency
+        every = self._config.files.intermediate_store_frequency
         if self.error is not None or not every or not step or step % every:
             return
         classifier = build_classifier(
-            frozen_graph(module), head, final_tensor_name=self._config.final_tensor_name
+            frozen_graph(module), head, final_tensor_name=self._config.output.final_tensor_name
         )
-        path = self._config.intermediate_output_graphs_dir / f"intermediate_{step}.pb"
+        path = self._config.files.intermediate_output_graphs_dir / f"intermediate_{step}.pb"
         try:
             with replacing(path) as part:
                 part.write_bytes(classifier.graph_def_bytes)
@@ -146,7 +147,7 @@ class IntermediateGraphs:
 
 
 def write_beside(
-    config: RetrainConfig,
+    config: TrainingConfig,
     bundle: Bundle,
     *,
     summaries: Callable[[Path], None],
@@ -177,11 +178,11 @@ def write_beside(
 Summaries = Callable[[Path], None]
 
 
-def _write_summaries(config: RetrainConfig, bundle: Bundle, summaries: Summaries) -> None:
+def _write_summaries(config: TrainingConfig, bundle: Bundle, summaries: Summaries) -> None:
     """Writes the event files into a folder of this run's own."""
-    if config.summaries_dir is None:
+    if config.files.summaries_dir is None:
         return
-    for place in _numbered(config.summaries_dir / bundle.path.absolute().name):
+    for place in _numbered(config.files.summaries_dir / bundle.path.absolute().name):
         if place.exists():
             continue
         with contextlib.suppress(TakenPlaceError):
@@ -190,12 +191,12 @@ def _write_summaries(config: RetrainConfig, bundle: Bundle, summaries: Summaries
             return
 
 
-def _copy_graph(config: RetrainConfig, bundle: Bundle, _: Summaries) -> None:
-    _copy(bundle.path / BUNDLE_FILES["frozen_graph"], config.output_graph)
+def _copy_graph(config: TrainingConfig, bundle: Bundle, _: Summaries) -> None:
+    _copy(bundle.path / BUNDLE_FILES["frozen_graph"], config.files.output_graph)
 
 
-def _copy_labels(config: RetrainConfig, bundle: Bundle, _: Summaries) -> None:
-    _copy(bundle.path / bundles.LABELS, config.output_labels)
+def _copy_labels(config: TrainingConfig, bundle: Bundle, _: Summaries) -> None:
+    _copy(bundle.path / bundles.LABELS, config.files.output_labels)
 
 
 def _copy(file: Path, place: Path | None) -> None:
@@ -204,21 +205,21 @@ def _copy(file: Path, place: Path | None) -> None:
             shutil.copyfile(file, part)
 
 
-def _copy_saved_model(config: RetrainConfig, bundle: Bundle, _: Summaries) -> None:
-    place = config.saved_model_dir
+def _copy_saved_model(config: TrainingConfig, bundle: Bundle, _: Summaries) -> None:
+    place = config.files.saved_model_dir
     if place is not None:
         with new_folder(place) as folder, writing(folder):
             shutil.copytree(bundle.path / BUNDLE_FILES["saved_model"], folder, dirs_exist_ok=True)
 
 
-def cache_path_of(config: RetrainConfig) -> Path:
+def cache_path_of(config: TrainingConfig) -> Path:
     """Returns the file of the feature cache.
 
     Raises:
         CacheError: its folder cannot be made.
         OutputError: that of ``bottleneck_dir`` cannot be made.
     """
-    folder = config.bottleneck_dir
+    folder = config.files.bottleneck_dir
     if folder is None:
         return default_cache_path()
     with writing(folder):

@@ -1,4 +1,4 @@
-"""How the layer is to be trained, and what of it does nothing."""
+"""How a head is to be trained, and which options cannot be used together or do nothing."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -8,7 +8,8 @@ from pathlib import Path
 from bricksight._support.filesystem.files import cache_dir
 from bricksight.backbones import Module
 from bricksight.bundle import Head
-from bricksight.config import AugmentConfig, HeadConfig
+from bricksight.config import AugmentConfig, HeadConfig, TrainingConfig
+from bricksight.errors import ConfigError
 from bricksight.heads import Checkpoint, Observer
 
 _LOGGER = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Training:
         resume: Whether to go on from there.
         observer: Told of each measurement.
         after_step: Told of every step.
-        extra_share: See ``SourceConfig``.
+        extra_share: See ``DataConfig``.
         chooses_turns: Whether the turned copies of a photo are to be seen too, if that helps.
         checkpoints: Those that the training writes; they are there until the caller removes them.
     """
@@ -69,3 +70,34 @@ def unlike_default(config: HeadConfig, names: Sequence[str], *further: str) -> s
     default = HeadConfig()
     given = [name for name in names if getattr(config, name) != getattr(default, name)]
     return ", --".join([*given, *further])
+
+
+def validate_options(config: TrainingConfig) -> None:
+    """Refuses photos of none of the classes, or masks, where the training cannot use them.
+
+    Raises:
+        ConfigError: both are asked for.
+    """
+    data, head = config.data, config.head
+    if data.cuts_out and head.is_retrain_way:
+        raise ConfigError(
+            "Other backgrounds (--masks, --empty_scene) are for our own recipe; retrain.py's "
+            "training knows none. Leave out --how_many_training_steps, --learning_rate and "
+            "--train_batch_size."
+        )
+    if data.cuts_out and head.views == 0:
+        raise ConfigError(
+            "--views 0 asks for no random views, and other backgrounds (--masks, --empty_scene) "
+            "are shown in those alone. Leave one of them out."
+        )
+    if data.unknown_dir is not None and head.is_retrain_way:
+        raise ConfigError(
+            f"--unknown_dir {data.unknown_dir} is for our own recipe; retrain.py's training "
+            "knows classes only. Leave out --how_many_training_steps, --learning_rate and "
+            "--train_batch_size."
+        )
+    if data.unknown_dir is not None and head.head == "lda":
+        raise ConfigError(
+            f"--unknown_dir {data.unknown_dir} does nothing with --head lda, which knows classes "
+            "only. Leave one of them out, or take --head softmax."
+        )

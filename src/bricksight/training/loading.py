@@ -1,0 +1,27 @@
+"""From folders to a data set, before any network has seen it."""
+
+from dataclasses import replace
+
+from bricksight._support.progress import Stopwatch
+from bricksight.config import TrainingConfig
+from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
+
+
+def load_dataset(config: TrainingConfig, watch: Stopwatch) -> Dataset:
+    """Returns the photos, with the extra ones and those of no class if there are any.
+
+    Raises:
+        DataError: the photos cannot be used.
+    """
+    photos, split = config.data, config.split
+    with watch.stage("Scanning photos"):
+        data = scan(photos.image_dir, split=split)
+        if photos.unknown_dir is not None:
+            found, problems = scan_outliers(photos.unknown_dir, known=data.records, split=split)
+            data = replace(data, outliers=found, problems=(*data.problems, *problems))
+        if photos.extra_train_dir is None:
+            return data
+        extra, problems = scan_extra(
+            photos.extra_train_dir, known=data.records, layout=split.layout
+        )
+        return data.with_extra(extra, problems)
