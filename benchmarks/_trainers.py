@@ -13,7 +13,7 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight._support.fusion import fuse
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.config import (
     FineTuneConfig,
     HeadConfig,
@@ -21,8 +21,8 @@ from bricksight.config import (
     SplitConfig,
     TrainingConfig,
 )
-from bricksight.dataset import Dataset, deal_folds, scan
-from bricksight.features.featurized_dataset import open_photos
+from bricksight.dataset import Dataset, make_folds, scan
+from bricksight.features.featurized_dataset import featurize
 from bricksight.training import SilentReporter
 from bricksight.training.recipes import selects_depths, train_model
 
@@ -57,7 +57,7 @@ def compare(run_all: RunAll, options: argparse.Namespace) -> None:
     right: dict[str, list[bool]] = defaultdict(list)
     groups: dict[str, list[bool]] = defaultdict(list)
     seconds: dict[str, list[float]] = defaultdict(list)
-    dealt = deal_folds(data, num_folds=options.folds, seed=0)
+    dealt = make_folds(data, num_folds=options.folds, seed=0)
     for number, fold in enumerate(itertools.islice(dealt, options.only)):
         for name, probabilities, taken in run_all(fold, number, options):
             found, by_group = score(fold, probabilities)
@@ -93,12 +93,12 @@ def by_ours(
     """Trains by a recipe of our own; no feature is known before."""
     start = time.perf_counter()
     config = TrainingConfig.of(image_dir=options.photos, tfhub_module=network)
-    watch = Stopwatch(SilentReporter())
+    watch = StageTimer(SilentReporter())
     head = HeadConfig(seed=seed)
     budget = None if recipe == "fast" else f"{60 * options.minutes:.0f}s"
     tuning = FineTuneConfig(recipe=recipe, time_budget=budget).resolved
     with tempfile.TemporaryDirectory() as folder:
-        photos = open_photos(
+        photos = featurize(
             fold,
             config,
             cache_path=Path(folder) / "features.sqlite",

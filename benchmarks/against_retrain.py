@@ -16,7 +16,7 @@ from bricksight import images
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, HeadConfig, SplitConfig
 from bricksight.dataset import Dataset, scan
-from bricksight.features import Examples, Views, compile_module, default_cache_path, extract
+from bricksight.features import Examples, Views, compile_backbone, default_cache_path, extract
 from bricksight.heads import train_by_sgd
 from bricksight.training.head import MAX_VIEWS_FOR_STEPS
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=60)
     options = parser.parse_args()
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
-    compiled = compile_module(
+    compiled = compile_backbone(
         resolve(HUB),
         images=lambda spec: np.stack([images.load_input(r.path, spec) for r in data.records[:8]]),
     )

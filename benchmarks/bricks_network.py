@@ -25,9 +25,16 @@ from bricksight import images
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
 from bricksight.features import Examples
-from bricksight.finetuning import EpochSeen, Mixture, Stage, Trainer, TrainerOptions, read_pictures
+from bricksight.finetuning import (
+    BatchGenerator,
+    EpochMetrics,
+    Stage,
+    Trainer,
+    TrainerOptions,
+    read_image_set,
+)
 from bricksight.finetuning.layer_freezing import WHOLE, freeze
-from bricksight.heads import BOLDEST_POLICY, POLICIES, POLICY_OF_RENDERS, HeadChoice
+from bricksight.heads import BOLDEST_POLICY, POLICIES, SYNTHETIC_POLICY, HeadChoice
 from bricksight.heads.linear import LinearFit
 from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
 from bricksight.synth.scenes import RIG
@@ -117,8 +124,8 @@ LESSONS = (
     _LARGE(("further_renders",), 4, rate=4e-4),
     _LARGE(RIG_RENDERS, 12, size=SMALL),
     _LARGE(RIG_RENDERS, 3, rate=4e-4),
-    _LARGE(RIG_RENDERS, 6, rate=8e-4, augments=POLICY_OF_RENDERS),
-    _LARGE(ALL_PARTS, 4, rate=8e-4, augments=POLICY_OF_RENDERS),
+    _LARGE(RIG_RENDERS, 6, rate=8e-4, augments=SYNTHETIC_POLICY),
+    _LARGE(ALL_PARTS, 4, rate=8e-4, augments=SYNTHETIC_POLICY),
 )
 
 
@@ -199,8 +206,8 @@ def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
     module = resolve(f"saved_model:{network}")
     found: Any = module.network()
     freeze(found, WHOLE if lesson.whole else None, module)
-    mixture = Mixture(
-        photos=read_pictures(files, labels, size=lesson.size),
+    mixture = BatchGenerator(
+        photos=read_image_set(files, labels, size=lesson.size),
         augments=lesson.augments,
         batch_size=lesson.batch,
         seed=number,
@@ -221,7 +228,7 @@ def renders_in(folders: Sequence[Path]) -> tuple[list[Path], list[str], np.ndarr
     return files, names.tolist(), labels
 
 
-def tell(seen: EpochSeen) -> None:
+def tell(seen: EpochMetrics) -> None:
     print(f"step {seen.step}: {100 * seen.accuracy:.1f} % of the views right", flush=True)
 
 
@@ -247,7 +254,7 @@ def fit_known(network: Path, folders: Sequence[Path], out: Path) -> None:
     """Writes the layer by which the network tells all parts apart, fitted to random views."""
     files, names, labels = renders_in(folders)
     spec = InputSpec(height=RENDER_SIZE, width=RENDER_SIZE)
-    pictures = read_pictures(files, labels, size=RENDER_SIZE)
+    pictures = read_image_set(files, labels, size=RENDER_SIZE)
     small = resolve(f"{UNTRAINED},size={RENDER_SIZE}").network()
     small.set_weights(resolve(f"saved_model:{network}").network().get_weights())
     kinds = POLICIES[BOLDEST_POLICY]

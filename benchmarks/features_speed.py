@@ -21,8 +21,8 @@ from bricksight import images
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.threads import num_cores
 from bricksight.backbones import resolve
-from bricksight.dataset import Record, scan
-from bricksight.features import CompiledModule, compile_module, extract
+from bricksight.dataset import Example, scan
+from bricksight.features import CompiledBackbone, compile_backbone, extract
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
 
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     records = scan(options.image_dir).records
-    compiled = compile_module(
+    compiled = compile_backbone(
         resolve(options.module),
         images=lambda spec: np.stack([images.load_input(r.path, spec) for r in records[:8]]),
     )
@@ -66,15 +66,15 @@ def rate(count: int, work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - start)
 
 
-def ours(records: Sequence[Record], compiled: CompiledModule) -> float:
+def ours(records: Sequence[Example], compiled: CompiledBackbone) -> float:
     return rate(len(records), lambda: extract(records, compiled=compiled))
 
 
-def decoding(records: Sequence[Record], compiled: CompiledModule) -> float:
+def decoding(records: Sequence[Example], compiled: CompiledBackbone) -> float:
     """Bare Pillow: open, decode, resize with antialiasing, to float32."""
     size = (compiled.module.input_spec.width, compiled.module.input_spec.height)
 
-    def one(record: Record) -> np.ndarray:
+    def one(record: Example) -> np.ndarray:
         with Image.open(record.path) as photo:
             photo.draft("RGB", (2 * size[0], 2 * size[1]))
             small = photo.convert("RGB").resize(size, Image.Resampling.BILINEAR)
@@ -88,7 +88,7 @@ def decoding(records: Sequence[Record], compiled: CompiledModule) -> float:
     return rate(len(records), work)
 
 
-def bare_litert(count: int, compiled: CompiledModule) -> float:
+def bare_litert(count: int, compiled: CompiledBackbone) -> float:
     """One interpreter of one thread a core, on pixels that are there already."""
     spec = compiled.module.input_spec
     pixels = np.random.default_rng(0).random((1, spec.height, spec.width, 3), dtype=np.float32)
@@ -113,7 +113,7 @@ def bare_litert(count: int, compiled: CompiledModule) -> float:
     return rate(share * len(interpreters), work)
 
 
-def keras_pipeline(records: Sequence[Record]) -> Callable[[], float]:
+def keras_pipeline(records: Sequence[Example]) -> Callable[[], float]:
     """tf.data with parallel decoding and prefetching, Keras's MobileNetV2, batches of 32."""
     tf = require_tensorflow()
     model = tf.keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None)

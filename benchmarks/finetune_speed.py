@@ -19,7 +19,7 @@ from _machine import describe_machine
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, InputSpec
-from bricksight.finetuning import Mixture, Pictures, Stage, Trainer, TrainerOptions
+from bricksight.finetuning import BatchGenerator, ImageSet, Stage, Trainer, TrainerOptions
 from bricksight.finetuning.layer_freezing import WHOLE, freeze
 
 NUM_CLASSES = 54
@@ -86,8 +86,8 @@ def ours(
     freeze(network, first, module)
     trainer = Trainer(network, NUM_CLASSES, TrainerOptions())
     spec = InputSpec(height=options.size, width=options.size)
-    mixture = Mixture(
-        photos=Pictures(pixels=list(pixels), labels=labels),
+    mixture = BatchGenerator(
+        photos=ImageSet(pixels=list(pixels), labels=labels),
         augments=(AugmentConfig(),),
         batch_size=BATCH,
         seed=0,

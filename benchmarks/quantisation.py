@@ -19,7 +19,7 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.backbones import frozen_graph
 from bricksight.config import (
     FineTuneConfig,
@@ -28,11 +28,11 @@ from bricksight.config import (
     SplitConfig,
     TrainingConfig,
 )
-from bricksight.dataset import Dataset, deal_folds, scan
-from bricksight.export import Classifier, Proof, build_classifier, openvino, tflite
+from bricksight.dataset import Dataset, make_folds, scan
+from bricksight.export import Classifier, ParityReference, build_classifier, openvino, tflite
 from bricksight.export._request import Precision, Request
 from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.predict.runtimes import runtime_class
 from bricksight.training import SilentReporter
 from bricksight.training.recipes import selects_depths, train_model
@@ -58,11 +58,11 @@ def main() -> None:
     tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
     config = TrainingConfig.of(image_dir=options.image_dir, tfhub_module=options.module)
-    photos = open_photos(
+    photos = featurize(
         data,
         config,
         cache_path=default_cache_path(),
-        watch=Stopwatch(SilentReporter()),
+        watch=StageTimer(SilentReporter()),
         all_depths=selects_depths(replace(config, finetuning=tuning)),
     )
     inputs = np.stack(
@@ -70,7 +70,7 @@ def main() -> None:
     )
     rows = []
     for seed in range(options.seeds):
-        folds = deal_folds(photos.data, num_folds=NUM_FOLDS, seed=seed)
+        folds = make_folds(photos.data, num_folds=NUM_FOLDS, seed=seed)
         for dealt in itertools.islice(folds, options.only):
             classifier = trained(replace(photos, data=dealt), config, tuning, seed)
             rows.append(dict(outcomes(dealt, classifier, inputs)))
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def trained(
-    photos: Photos, config: TrainingConfig, tuning: FineTuneConfig, seed: int
+    photos: FeaturizedDataset, config: TrainingConfig, tuning: FineTuneConfig, seed: int
 ) -> Classifier:
     config = replace(config, head=HeadConfig(seed=seed), finetuning=tuning)
     through, found = train_model(photos, config, observer=lambda *_: None)
@@ -162,7 +162,7 @@ def write_uncorrected(classifier: Classifier, path: Path, request: Request) -> N
 
 def request(data: Dataset, calibration: np.ndarray, precision: Precision) -> Request:
     height, width = calibration.shape[1:3]
-    proof = Proof(
+    proof = ParityReference(
         photos=[],
         probabilities=np.empty(0),
         labels=data.labels,

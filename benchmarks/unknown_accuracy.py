@@ -24,7 +24,7 @@ from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
 from bricksight._support.fusion import fuse
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.bundle import Head
 from bricksight.config import (
     FineTuneConfig,
@@ -32,10 +32,10 @@ from bricksight.config import (
     SplitConfig,
     TrainingConfig,
 )
-from bricksight.dataset import deal_folds
-from bricksight.evaluation import refused
+from bricksight.dataset import make_folds
+from bricksight.evaluation import rejected
 from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.features.featurized_dataset import through as seen_through
 from bricksight.training import SilentReporter
 from bricksight.training.loading import load_dataset
@@ -78,11 +78,11 @@ def config_of(options: argparse.Namespace) -> TrainingConfig:
     )
 
 
-def photos_of(options: argparse.Namespace) -> Photos:
+def photos_of(options: argparse.Namespace) -> FeaturizedDataset:
     """Returns all photos; their features are taken from the cache that all runs share."""
-    config, watch = config_of(options), Stopwatch(SilentReporter())
+    config, watch = config_of(options), StageTimer(SilentReporter())
     data = load_dataset(replace(config, split=SplitConfig(group_by=options.group_by)), watch)
-    return open_photos(
+    return featurize(
         data,
         config,
         cache_path=default_cache_path(),
@@ -97,12 +97,12 @@ def tuning_of(options: argparse.Namespace) -> FineTuneConfig:
     ).resolved
 
 
-def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str, float]:
+def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -> dict[str, float]:
     """Returns the area under the curve of each score, and what the threshold refuses."""
     rng = np.random.default_rng(seed)
     left_out = set(rng.choice(photos.data.labels, options.left_out, replace=False).tolist())
     known, unknown = part(photos, left_out, keep=False), part(photos, left_out, keep=True)
-    dealt = next(deal_folds(known.data, num_folds=5, seed=seed))
+    dealt = next(make_folds(known.data, num_folds=5, seed=seed))
     tuning = tuning_of(options)
     config = replace(
         config_of(options), split=photos.data.split, head=HeadConfig(seed=seed), finetuning=tuning
@@ -131,7 +131,7 @@ def measure(photos: Photos, options: argparse.Namespace, seed: int) -> dict[str,
         "photos of --unknown_dir": trained.head.probabilities(through.held_out_outliers()),
     }
     shares = {
-        f"refused, {side}": refused(one, threshold).share
+        f"refused, {side}": rejected(one, threshold).share
         for side, one in answers.items()
         if len(one)
     }
@@ -155,7 +155,7 @@ def area_by_group(
     return float(roc_auc_score(is_known, np.concatenate(highest)))
 
 
-def part(photos: Photos, labels: set[str], *, keep: bool) -> Photos:
+def part(photos: FeaturizedDataset, labels: set[str], *, keep: bool) -> FeaturizedDataset:
     """Returns the photos of these classes, or of the others."""
     records = photos.data.records
     rows = [row for row, one in enumerate(records) if (one.label in labels) == keep]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bricksight.backbones import frozen_graph
-from bricksight.export import Proof, build_classifier
+from bricksight.export import ParityReference, build_classifier
 from bricksight.export import jetson as writer
 from bricksight.export._request import Request
 from bricksight.predict import Predictor
@@ -22,7 +22,9 @@ def request_of(run: TrainingResult) -> Request:
     rows = np.stack(list(Predictor(run.bundle.path).probabilities_of(photos)))
     spec = run.bundle.manifest.input
     return Request(
-        proof=Proof(photos=photos, probabilities=rows, labels=run.bundle.labels, spec=spec)
+        proof=ParityReference(
+            photos=photos, probabilities=rows, labels=run.bundle.labels, spec=spec
+        )
     )
 
 

@@ -19,7 +19,7 @@ from bricksight.benchmark import (
 from bricksight.benchmark._machine import machine
 from bricksight.benchmark._processes import Worker
 from bricksight.cli import main
-from bricksight.dataset import Record, scan
+from bricksight.dataset import Example, scan
 from bricksight.errors import BricksightError, BundleError, ConfigError, DataError
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
@@ -31,12 +31,12 @@ QUICK = Settings(runtimes=("litert",), threads=(1, 2), rounds=2, calls=3, cold_s
 
 
 @pytest.fixture(scope="session")
-def tiny_photos(tiny_run: TrainingResult) -> tuple[Record, ...]:
+def tiny_photos(tiny_run: TrainingResult) -> tuple[Example, ...]:
     return tiny_run.findings.data.bucket("testing")
 
 
 @pytest.fixture(scope="session")
-def measured(tiny_run: TrainingResult, tiny_photos: tuple[Record, ...]) -> BenchmarkResult:
+def measured(tiny_run: TrainingResult, tiny_photos: tuple[Example, ...]) -> BenchmarkResult:
     """LiteRT with one thread and with two, on the photos kept for the test."""
     return benchmark([tiny_run.bundle.path], photos=tiny_photos, settings=QUICK)
 
@@ -211,7 +211,7 @@ def test_settings__what_cannot_be_is_refused(settings: dict[str, object], messag
 
 
 def test_worker__answers_as_the_predictor_does(
-    tiny_run: TrainingResult, tiny_photos: tuple[Record, ...]
+    tiny_run: TrainingResult, tiny_photos: tuple[Example, ...]
 ) -> None:
     (model, *_), _ = find_models([tiny_run.bundle.path], runtimes=["litert"])
     paths = [record.path for record in tiny_photos]

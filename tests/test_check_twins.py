@@ -9,14 +9,14 @@ from bricksight.check import Twins, _twins
 from bricksight.check._fingerprint import Fingerprint
 from bricksight.check._neighbours import MAX_DIFFERENCE, MAX_DISTANCE
 from bricksight.check._twins import find_twins
-from bricksight.dataset import Record
+from bricksight.dataset import Example
 
 Found = dict[str, float]
 
 
 def some_photos(
     num: int, *, scenes: int, noise: float, unstable_bits: int, copies: int = 0, seed: int = 0
-) -> tuple[list[Record], list[Fingerprint]]:
+) -> tuple[list[Example], list[Fingerprint]]:
     """Photos of a few scenes: the noise of their thumbnails, and bits that are now 0, now 1."""
     rng = np.random.default_rng([seed, num, scenes])
     scene = rng.integers(0, scenes, num)
@@ -32,14 +32,14 @@ def some_photos(
     labels = rng.integers(0, 3, num).tolist()
     buckets = rng.choice(["training", "validation", "testing"], num, p=[0.6, 0.2, 0.2])
     records = [
-        Record(Path(f"{row}"), f"{label}/{row}", f"{label}", f"{row}", contents[row], str(bucket))
+        Example(Path(f"{row}"), f"{label}/{row}", f"{label}", f"{row}", contents[row], str(bucket))
         for row, (label, bucket) in enumerate(zip(labels, buckets, strict=True))
     ]
     return records, [Fingerprint(*both) for both in zip(hashes, thumbnails, strict=True)]
 
 
 def by_definition(
-    records: list[Record], fingerprints: list[Fingerprint], limit: float
+    records: list[Example], fingerprints: list[Fingerprint], limit: float
 ) -> tuple[Found, Found, Found]:
     """Photo → difference from its nearest twin: in its class, of another label, across the split"""
     in_class: Found = {}

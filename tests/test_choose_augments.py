@@ -5,19 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.config import AugmentConfig, HeadConfig, TrainingConfig
 from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import open_photos
+from bricksight.features.featurized_dataset import featurize
 from bricksight.heads import POLICIES
 from bricksight.training import SilentReporter
 from bricksight.training.augmentation_policy import choose_augments
 from bricksight.training.loading import load_dataset
-from bricksight.training.options import Training
+from bricksight.training.options import HeadTrainingOptions
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
-UNASKED = Training(
+UNASKED = HeadTrainingOptions(
     config=HeadConfig(),
     augment=AugmentConfig(),
     checkpoint_path=None,
@@ -40,8 +40,8 @@ def test_choose_augments__takes_the_boldest_that_cannot_be_told_to_be_worse(
     folder = write_photo_folder(tmp_path / "photos", per_class=16)
     path = write_keras_file(tmp_path / "network.keras", network)
     config = TrainingConfig.of(image_dir=folder, tfhub_module=f"saved_model:{path}")
-    watch = Stopwatch(SilentReporter())
+    watch = StageTimer(SilentReporter())
     data = load_dataset(config, watch)
-    photos = open_photos(data, config, cache_path=default_cache_path(), watch=watch)
+    photos = featurize(data, config, cache_path=default_cache_path(), watch=watch)
     found, (*milder, boldest) = choose_augments(photos, UNASKED), POLICIES.values()
     assert found in (milder if sees else [boldest])

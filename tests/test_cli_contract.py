@@ -19,7 +19,7 @@ from bricksight.bundle import open_bundle
 from bricksight.cli import COMMANDS, main
 from bricksight.features import FeatureCache, default_cache_path, list_entries
 from bricksight.training import TrainingResult
-from bricksight.training.results.artifacts import Findings
+from bricksight.training.results.artifacts import TrainingReport
 
 Captured = pytest.CaptureFixture[str]
 
@@ -46,7 +46,7 @@ def run_process(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def photos_of(findings: Findings) -> list[str]:
+def photos_of(findings: TrainingReport) -> list[str]:
     return [str(record.path) for record in findings.data.bucket("testing")]
 
 

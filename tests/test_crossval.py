@@ -17,10 +17,10 @@ from bricksight.config import (
     SplitConfig,
     TrainingConfig,
 )
-from bricksight.dataset import deal_folds, scan, thinned
+from bricksight.dataset import make_folds, scan, subsample
 from bricksight.errors import ConfigError, DataError
 from bricksight.training import cross_validate
-from bricksight.training.results.label_issues import find_suspects, show_suspects
+from bricksight.training.results.label_issues import find_label_issues, show_label_issues
 from photos import draw, write_photo_folder
 from tiny_modules import tiny_network, write_keras_file, write_saved_model
 
@@ -40,7 +40,7 @@ def write_grouped(folder: Path, *, num_objects: int = 6) -> Path:
 def test_deal_folds__tests_every_photo_once_and_parts_no_group(tmp_path: Path) -> None:
     data = scan(write_grouped(tmp_path / "photos"), split=GROUPED)
     tested: Counter[str] = Counter()
-    for dealt in deal_folds(data, num_folds=3, seed=1):
+    for dealt in make_folds(data, num_folds=3, seed=1):
         sides: dict[str, set[str]] = {}
         for record in dealt.records:
             sides.setdefault(record.group, set()).add(record.bucket)
@@ -55,7 +55,7 @@ def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
     data = scan(write_grouped(tmp_path / "photos"), split=GROUPED)
 
     def dealt(seed: int) -> list[list[str]]:
-        folds = deal_folds(data, num_folds=3, seed=seed)
+        folds = make_folds(data, num_folds=3, seed=seed)
         return [[record.bucket for record in one.records] for one in folds]
 
     assert dealt(1) == dealt(1) != dealt(2)
@@ -64,7 +64,7 @@ def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
 def test_deal_folds__refuses_more_folds_than_groups(tmp_path: Path) -> None:
     data = scan(write_grouped(tmp_path / "photos", num_objects=2), split=GROUPED)
     with pytest.raises(DataError, match=r"cannot be dealt to 9 folds: .* ask for --folds \d\."):
-        list(deal_folds(data, num_folds=9, seed=0))
+        list(make_folds(data, num_folds=9, seed=0))
 
 
 def test_crossval_config__refuses_what_measures_nothing() -> None:
@@ -76,13 +76,13 @@ def test_crossval_config__refuses_what_measures_nothing() -> None:
 
 def test_thinned__leaves_whole_groups_of_every_class(tmp_path: Path) -> None:
     data = next(
-        deal_folds(
+        make_folds(
             scan(write_grouped(tmp_path / "photos", num_objects=9), split=GROUPED),
             num_folds=3,
             seed=0,
         )
     )
-    half, all_but_one = (thinned(data, share=share, seed=3) for share in (0.5, 0.0))
+    half, all_but_one = (subsample(data, share=share, seed=3) for share in (0.5, 0.0))
     full, kept, fewest = (
         {record.group for record in one.bucket("training")} for one in (data, half, all_but_one)
     )
@@ -184,6 +184,6 @@ def test_crossval__names_and_shows_wrong_labels(
 def test_find_suspects__finds_none_where_all_are_right(tmp_path: Path) -> None:
     data = scan(write_photo_folder(tmp_path / "photos", per_class=4))
     sure = np.eye(3, dtype=np.float32)[data.label_indices(data.records)]
-    assert find_suspects(data, 0.9 * sure + 0.1 / 3) == ()
-    show_suspects(tmp_path / "sheet.jpg", data, ())
+    assert find_label_issues(data, 0.9 * sure + 0.1 / 3) == ()
+    show_label_issues(tmp_path / "sheet.jpg", data, ())
     assert not (tmp_path / "sheet.jpg").exists()

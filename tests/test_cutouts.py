@@ -10,14 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight._support.progress import SilentReporter, Stopwatch
+from bricksight._support.progress import SilentReporter, StageTimer
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, InputSpec, TrainingConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError
-from bricksight.features import Views, compile_module, extract
-from bricksight.features.foreground_masks import find_cutouts
-from bricksight.finetuning import Mixture, read_pictures
-from bricksight.images import Backgrounds, Cutouts, augment, differing_part, encode_mask, to_input
+from bricksight.features import Views, compile_backbone, extract
+from bricksight.features.foreground_masks import find_foreground_masks
+from bricksight.finetuning import BatchGenerator, read_image_set
+from bricksight.images import (
+    Backgrounds,
+    ForegroundMasks,
+    augment,
+    encode_mask,
+    foreground_mask,
+    to_input,
+)
 from bricksight.predict import Predictor
 from bricksight.training import train
 from photos import COLOURS, draw_part
@@ -113,8 +120,8 @@ def test_backgrounds__are_parts_of_photos_or_colours_and_gradients() -> None:
 # What the features are kept by
 
 
-def cutouts_of(path: Path, mask: np.ndarray, **backgrounds: Any) -> Cutouts:
-    return Cutouts(masks={path: encode_mask(mask)}, backgrounds=Backgrounds(**backgrounds))
+def cutouts_of(path: Path, mask: np.ndarray, **backgrounds: Any) -> ForegroundMasks:
+    return ForegroundMasks(masks={path: encode_mask(mask)}, backgrounds=Backgrounds(**backgrounds))
 
 
 @pytest.mark.tf
@@ -123,12 +130,12 @@ def test_extract__masks_and_backgrounds_are_part_of_the_key(
 ) -> None:
     records = scan(photo_folder).records[:3]
     module = as_module(tiny_network(), name="tiny", size=32)
-    compiled = compile_module(module, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
+    compiled = compile_backbone(module, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
     left, right = np.zeros((2, 40, 48), np.uint8)
     left[:, :24], right[:, 24:] = 255, 255
     views = Views(num_random=2, augment=AugmentConfig(random_crop=10))
 
-    def computed(cutouts: Cutouts | None) -> tuple[int, np.ndarray]:
+    def computed(cutouts: ForegroundMasks | None) -> tuple[int, np.ndarray]:
         found = extract(
             records,
             compiled=compiled,
@@ -157,9 +164,9 @@ def test_mixture__shows_other_backgrounds(tmp_path: Path) -> None:
     for path in paths:
         Image.fromarray(image[..., :3]).resize((480, 400), Image.Resampling.NEAREST).save(path)
     cutouts = cutouts_of(paths[0], image[..., 3], percent=100)
-    found = read_pictures(paths, np.array([0, 1]), size=40, cutouts=cutouts)
+    found = read_image_set(paths, np.array([0, 1]), size=40, cutouts=cutouts)
     assert [one.shape for one in found.pixels] == [(60, 72, 4), (60, 72, 3)]
-    mixture = Mixture(
+    mixture = BatchGenerator(
         photos=found,
         augments=(AugmentConfig(),),
         batch_size=2,
@@ -197,9 +204,9 @@ def masks_of(parts: Path) -> Path:
     return parts.with_name(f"{parts.name}_masks")
 
 
-def found_in(parts: Path, **source: Any) -> Cutouts | None:
+def found_in(parts: Path, **source: Any) -> ForegroundMasks | None:
     config = TrainingConfig.of(**{"image_dir": parts, "masks": masks_of(parts), **source})
-    return find_cutouts(scan(parts).records, config.data, Stopwatch(SilentReporter()))
+    return find_foreground_masks(scan(parts).records, config.data, StageTimer(SilentReporter()))
 
 
 def test_find_cutouts__masks_by_path(parts: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -326,7 +333,7 @@ def test_differing_part__is_the_part_in_other_light(
     photo[expected] = (170, 30, 40)
     photo[160:190, 200:240] = scene(seed=1, noise=noise)[160:190, 200:240]  # a hole: a stud's top
     photo[20:25, 20:24] = 255  # a speck of dust
-    found = differing_part(as_photo(photo * gain), as_photo(scene(seed=2, noise=noise)))
+    found = foreground_mask(as_photo(photo * gain), as_photo(scene(seed=2, noise=noise)))
     assert (found.dtype, set(np.unique(found))) == (np.uint8, {0, 255})
     either, both = (found > 0) | expected, (found > 0) & expected
     assert both.sum() / either.sum() > 0.95
@@ -336,17 +343,17 @@ def test_differing_part__is_the_part_in_other_light(
 def test_differing_part__reaches_the_edge_of_the_photo() -> None:
     photo = scene(seed=1)
     photo[:80, :90] = (170, 30, 40)
-    found = differing_part(as_photo(photo), as_photo(scene(seed=2)))
+    found = foreground_mask(as_photo(photo), as_photo(scene(seed=2)))
     assert found[:75, :85].all()
     assert not found[90:, :].any()
 
 
 def test_differing_part__nothing_and_everything() -> None:
     empty = as_photo(scene(seed=2))
-    assert not differing_part(as_photo(scene(seed=1)), empty).any()
+    assert not foreground_mask(as_photo(scene(seed=1)), empty).any()
     other = as_photo(np.random.default_rng(0).uniform(0, 255, size=(12, 16, 3)))
     elsewhere = np.asarray(Image.fromarray(other).resize((480, 360), Image.Resampling.NEAREST))
-    assert differing_part(elsewhere, empty).all()
+    assert foreground_mask(elsewhere, empty).all()
 
 
 def test_find_cutouts__from_the_empty_scene(

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bricksight.config import BUCKETS, SplitConfig
-from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Record, scan, suggest_group_by
+from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Example, scan, suggest_group_by
 from bricksight.dataset._dataset import assemble
 from bricksight.dataset._groups import join_identical
 from bricksight.dataset._records import Photo
-from bricksight.dataset._split import deal, hashed_bucket
+from bricksight.dataset._split import assign_splits, hashed_bucket
 from bricksight.errors import DataError
 
 NAMES = st.text("abcdefghij_0123456789", min_size=1, max_size=6)
@@ -77,7 +77,7 @@ def test_hashed_bucket__is_retrains(key: str, percentages: tuple[int, int]) -> N
 def test_split__known_photos_stay_where_they_are_dealt() -> None:
     """A change here is a change of the rule, and then SPLIT_RULE_VERSION must go up."""
     groups = {label: [f"{label}/{number}.jpg" for number in range(20)] for label in ("ant", "bee")}
-    bucket_of = deal(groups, SplitConfig())
+    bucket_of = assign_splits(groups, SplitConfig())
     assert SPLIT_RULE_VERSION == 1
     assert {key: bucket for key, bucket in bucket_of.items() if bucket != "training"} == {
         "ant/0.jpg": "testing",
@@ -169,7 +169,7 @@ def test_scan__renaming_the_folder_changes_nothing(photo_folder: Path) -> None:
 def test_deal__moves_no_more_than_the_minimum_asks(drawn: dict[tuple[str, str], str]) -> None:
     split = SplitConfig()
     groups = own_groups(drawn)
-    bucket_of = deal(groups, split)
+    bucket_of = assign_splits(groups, split)
     for keys in groups.values():
         moved = [key for key in keys if bucket_of[key] != hashed_bucket(key, split)]
         required = set(BUCKETS) if len(keys) >= 3 else {"training"}
@@ -181,16 +181,16 @@ def test_deal__added_photos_move_none_of_a_class_that_is_on_every_side(
     drawn: dict[tuple[str, str], str], added: dict[tuple[str, str], str]
 ) -> None:
     split = SplitConfig(validation_percentage=30, testing_percentage=30)
-    after = deal(own_groups({**drawn, **added}), split)
+    after = assign_splits(own_groups({**drawn, **added}), split)
     for keys in own_groups(drawn).values():
         if {hashed_bucket(key, split) for key in keys} == set(BUCKETS):
-            assert {key: after[key] for key in keys} == deal({"": keys}, split)
+            assert {key: after[key] for key in keys} == assign_splits({"": keys}, split)
 
 
 def test_deal__moves_the_group_nearest_to_the_bucket() -> None:
     split = SplitConfig()
     training = [key for key in map(str, range(100)) if hashed_bucket(key, split) == "training"][:9]
-    bucket_of = deal({"a": training}, split)
+    bucket_of = assign_splits({"a": training}, split)
 
     def percent(key: str) -> int:
         return int(hashlib.sha1(key.encode()).hexdigest(), 16) % 2**27
@@ -249,12 +249,12 @@ def test_group_by__that_finds_nothing_is_refused(photo_folder: Path) -> None:
         scan(photo_folder, split=SplitConfig(group_by="nowhere"))
 
 
-def records_named(pattern: str, *numbers: range) -> list[Record]:
+def records_named(pattern: str, *numbers: range) -> list[Example]:
     names = [f"{label}/{pattern.format(*number)}" for label in "ab" for number in product(*numbers)]
-    return [Record(Path(name), name, name[0], name, name, "training") for name in names]
+    return [Example(Path(name), name, name[0], name, name, "training") for name in names]
 
 
-def groups_found(group_by: str, records: Sequence[Record]) -> set[str]:
+def groups_found(group_by: str, records: Sequence[Example]) -> set[str]:
     matches = [re.search(group_by, record.relative_path) for record in records]
     return {match[1] for match in matches if match}
 

@@ -2,19 +2,19 @@ import threading
 
 import pytest
 
-from bricksight._support.threads import in_threads, max_threads, require_threads
+from bricksight._support.threads import max_threads, require_threads, thread_map
 from bricksight.errors import ConfigError
 
 
 def test_in_threads__keeps_the_order() -> None:
-    with in_threads(str, range(100), num_threads=4) as results:
+    with thread_map(str, range(100), num_threads=4) as results:
         assert list(results) == [str(number) for number in range(100)]
 
 
 def test_in_threads__passes_errors_on() -> None:
     with (
         pytest.raises(ValueError, match="invalid literal"),
-        in_threads(int, ["1", "x"], num_threads=2) as results,
+        thread_map(int, ["1", "x"], num_threads=2) as results,
     ):
         list(results)
 
@@ -30,7 +30,7 @@ def test_in_threads__drops_what_has_not_begun() -> None:
 
     with (
         pytest.raises(KeyboardInterrupt),
-        in_threads(job, range(1000), num_threads=2) as results,
+        thread_map(job, range(1000), num_threads=2) as results,
     ):
         next(results)
         raise KeyboardInterrupt

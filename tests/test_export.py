@@ -18,7 +18,7 @@ from bricksight.errors import ConfigError, ExportError
 from bricksight.export import (
     FORMATS,
     Classifier,
-    Proof,
+    ParityReference,
     Request,
     build_classifier,
     export,
@@ -43,14 +43,16 @@ def classifier(tiny_run: TrainingResult) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def proof(tiny_run: TrainingResult) -> Proof:
+def proof(tiny_run: TrainingResult) -> ParityReference:
     """Six photos, with the answers of the bundle's LiteRT file."""
     from bricksight.predict import Predictor
 
     photos = [record.path for record in tiny_run.findings.data.records[::6]]
     rows = np.stack(list(Predictor(tiny_run.bundle.path).probabilities_of(photos)))
     spec = tiny_run.bundle.manifest.input
-    return Proof(photos=photos, probabilities=rows, labels=tiny_run.bundle.labels, spec=spec)
+    return ParityReference(
+        photos=photos, probabilities=rows, labels=tiny_run.bundle.labels, spec=spec
+    )
 
 
 def test_frozen_graph__keeps_the_names_and_shapes_of_retrain(tiny_run: TrainingResult) -> None:
@@ -111,7 +113,7 @@ def test_saved_model__serves_prediction_for_image(tiny_run: TrainingResult) -> N
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 def test_saved_model__serves_prediction_for_encoded_photos(
-    classifier: Classifier, proof: Proof, tmp_path: Path, resize: Any
+    classifier: Classifier, proof: ParityReference, tmp_path: Path, resize: Any
 ) -> None:
     tf = require_tensorflow()
     spec = replace(proof.spec, resize=resize)
@@ -223,7 +225,7 @@ def test_saved_model__refuses_files_that_it_would_misread(decoding: Any, kind: s
 @pytest.mark.parametrize("fault", ["fails", "misreads"])
 def test_export__a_signature_that_is_wrong_is_not_handed_out(
     classifier: Classifier,
-    proof: Proof,
+    proof: ParityReference,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: str,
@@ -250,7 +252,7 @@ def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: TrainingResu
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_export__every_format_is_proved(
-    classifier: Classifier, proof: Proof, tmp_path: Path, format_name: str
+    classifier: Classifier, proof: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
     path = tmp_path / FORMATS[format_name].file_name
     exported = export(classifier, format_name, path, Request(proof=proof))
@@ -268,7 +270,7 @@ def test_export__every_format_is_proved(
     ["frozen_graph", "saved_model", "tflite", "onnx", "openvino", "keras"],
 )
 def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
-    tiny_run: TrainingResult, proof: Proof, tmp_path: Path, format_name: str
+    tiny_run: TrainingResult, proof: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
     module, head = tiny_run.findings.compiled.module, tiny_run.findings.trained.head
     rng = np.random.default_rng(0)
@@ -286,13 +288,13 @@ def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
     assert exported.agreement.largest_difference < 1e-4
 
 
-def _inputs(proof: Proof) -> np.ndarray:
+def _inputs(proof: ParityReference) -> np.ndarray:
     return np.stack([images.load_input(path, proof.spec) for path in proof.photos])
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_export__other_answers_are_refused_and_nothing_is_left(
-    classifier: Classifier, proof: Proof, tmp_path: Path, format_name: str
+    classifier: Classifier, proof: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
     altered = replace(proof, probabilities=proof.probabilities + np.float32(0.01))
     with pytest.raises(ExportError, match=rf"The {format_name} file .* up to 0\.01 on 6 photos"):
@@ -302,7 +304,7 @@ def test_export__other_answers_are_refused_and_nothing_is_left(
 
 
 def test_export__an_existing_file_outlives_a_refused_one(
-    classifier: Classifier, proof: Proof, tmp_path: Path
+    classifier: Classifier, proof: ParityReference, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.pb"
     path.write_text("the one before")
@@ -315,7 +317,7 @@ def test_export__an_existing_file_outlives_a_refused_one(
 
 
 def test_export__a_saved_model_takes_the_place_of_an_older_one(
-    classifier: Classifier, proof: Proof, tmp_path: Path
+    classifier: Classifier, proof: ParityReference, tmp_path: Path
 ) -> None:
     path = tmp_path / "served"
     path.mkdir()
@@ -330,7 +332,7 @@ def test_export__a_saved_model_takes_the_place_of_an_older_one(
 
 
 def test_export__a_photo_of_the_proof_that_has_gone(
-    classifier: Classifier, proof: Proof, tmp_path: Path
+    classifier: Classifier, proof: ParityReference, tmp_path: Path
 ) -> None:
     gone = replace(proof, photos=[*proof.photos[:-1], tmp_path / "gone.jpg"])
     with pytest.raises(ExportError, match=r"gone\.jpg cannot be read any more"):
@@ -339,7 +341,7 @@ def test_export__a_photo_of_the_proof_that_has_gone(
 
 
 def test_export__an_unknown_format_lists_the_known(
-    classifier: Classifier, proof: Proof, tmp_path: Path
+    classifier: Classifier, proof: ParityReference, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"--format is 'onyx'; .*frozen_graph, saved_model"):
         export(classifier, "onyx", tmp_path / "model", Request(proof=proof))

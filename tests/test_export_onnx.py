@@ -14,7 +14,13 @@ from bricksight.backbones import frozen_graph, resolve
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import Classifier, Proof, Request, build_classifier, load_classifier
+from bricksight.export import (
+    Classifier,
+    ParityReference,
+    Request,
+    build_classifier,
+    load_classifier,
+)
 from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
@@ -37,7 +43,9 @@ def classifier(tiny_run: TrainingResult) -> Classifier:
 def request_(tiny_run: TrainingResult) -> Request:
     spec = tiny_run.bundle.manifest.input
     labels = tiny_run.bundle.labels
-    return Request(proof=Proof(photos=[], probabilities=np.empty(0), labels=labels, spec=spec))
+    return Request(
+        proof=ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
+    )
 
 
 def answers(content: bytes, images: np.ndarray) -> np.ndarray:
@@ -151,7 +159,7 @@ def test_convert__mobilenet_v2_has_nothing_but_what_it_needs(
     )
     classifier = build_classifier(frozen, head)
     spec = InputSpec(height=frozen.height, width=frozen.width)
-    proof = Proof(photos=[], probabilities=np.empty(0), labels=tuple("abcd"), spec=spec)
+    proof = ParityReference(photos=[], probabilities=np.empty(0), labels=tuple("abcd"), spec=spec)
     content = convert(classifier, Request(proof=proof))
     found = Counter(node.op_type for node in onnx.load_from_string(content).graph.node)
     assert found["Conv"] == 52

@@ -25,7 +25,7 @@ from PIL import Image
 from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ExportError, MissingPackageError
-from bricksight.export import Classifier, Proof, Request, load_classifier, tfjs
+from bricksight.export import Classifier, ParityReference, Request, load_classifier, tfjs
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
@@ -41,7 +41,7 @@ TENSORFLOW_JS = "@tensorflow/tfjs@4.22.0"
 
 
 def request_of(labels: tuple[str, ...], spec: InputSpec, threshold: float | None) -> Request:
-    proof = Proof(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
+    proof = ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
     return Request(proof=proof, unknown_threshold=threshold)
 
 

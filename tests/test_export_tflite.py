@@ -21,7 +21,7 @@ from bricksight.backbones import frozen_graph, resolve
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import Classifier, Proof, build_classifier
+from bricksight.export import Classifier, ParityReference, build_classifier
 from bricksight.export._request import Request
 from bricksight.export._tflite_bias import corrected
 from bricksight.export._tflite_float16 import LARGEST_KEPT
@@ -78,7 +78,7 @@ def photos(count: int = 24, *, size: int = SIZE) -> np.ndarray:
 
 
 def request(labels: Sequence[str] = LABELS, **settings: Any) -> Request:
-    proof = Proof(
+    proof = ParityReference(
         photos=[],
         probabilities=np.empty((0, len(labels)), np.float32),
         labels=labels,

@@ -10,14 +10,14 @@ import pytest
 
 import photos
 from bricksight import images
-from bricksight.backbones import Module, frozen_graph, resolve
+from bricksight.backbones import Backbone, frozen_graph, resolve
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.dataset import Dataset, scan
 from bricksight.features import (
     PLAIN,
-    CompiledModule,
+    CompiledBackbone,
     Views,
-    compile_module,
+    compile_backbone,
     default_cache_path,
     extract,
 )
@@ -29,7 +29,7 @@ RANDOM = Views(num_random=3, augment=AugmentConfig(flip_left_right=True, random_
 
 
 @pytest.fixture(scope="module")
-def module(tmp_path_factory: pytest.TempPathFactory) -> Module:
+def module(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder = write_saved_model(tmp_path_factory.mktemp("module") / "tiny", tiny_network())
     return resolve(f"saved_model:{folder}")
 
@@ -44,15 +44,17 @@ def inputs_of(data: Dataset, spec: InputSpec) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def compiled(module: Module, tmp_path_factory: pytest.TempPathFactory) -> CompiledModule:
+def compiled(module: Backbone, tmp_path_factory: pytest.TempPathFactory) -> CompiledBackbone:
     """The network compiled once for all tests, in a cache folder of its own."""
     data = scan(photos.write_photo_folder(tmp_path_factory.mktemp("compiled") / "photos"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return compile_module(module, images=lambda spec: inputs_of(data, spec)[:4])
+        return compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
 
 
-def test_extract__equals_the_network_on_each_photo(compiled: CompiledModule, data: Dataset) -> None:
+def test_extract__equals_the_network_on_each_photo(
+    compiled: CompiledBackbone, data: Dataset
+) -> None:
     expected = np.asarray(
         frozen_graph(compiled.module).load()(inputs_of(data, compiled.module.input_spec))
     )
@@ -65,7 +67,7 @@ def test_extract__equals_the_network_on_each_photo(compiled: CompiledModule, dat
 
 
 def test_extract__the_second_time_everything_comes_from_the_cache(
-    compiled: CompiledModule, data: Dataset
+    compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
     first = extract(data.records, compiled=compiled, views=RANDOM, cache_path=path)
@@ -75,7 +77,7 @@ def test_extract__the_second_time_everything_comes_from_the_cache(
 
 
 def test_extract__more_views_add_to_those_that_are_there(
-    compiled: CompiledModule, data: Dataset
+    compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
     few = extract(data.records, compiled=compiled, views=RANDOM, cache_path=path)
@@ -86,7 +88,7 @@ def test_extract__more_views_add_to_those_that_are_there(
 
 
 def test_extract__a_changed_photo_is_computed_anew_and_a_renamed_one_is_not(
-    compiled: CompiledModule, data: Dataset, photo_folder: Path
+    compiled: CompiledBackbone, data: Dataset, photo_folder: Path
 ) -> None:
     path = default_cache_path()
     extract(data.records, compiled=compiled, cache_path=path)
@@ -98,7 +100,7 @@ def test_extract__a_changed_photo_is_computed_anew_and_a_renamed_one_is_not(
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_extract__the_number_of_threads_does_not_matter(
-    compiled: CompiledModule, data: Dataset, workers: int
+    compiled: CompiledBackbone, data: Dataset, workers: int
 ) -> None:
     alone = extract(data.records, compiled=compiled, views=RANDOM, workers=1)
     several = extract(data.records, compiled=compiled, views=RANDOM, workers=workers)
@@ -106,7 +108,7 @@ def test_extract__the_number_of_threads_does_not_matter(
 
 
 def test_extract__a_view_depends_on_the_photo_and_the_seed_alone(
-    compiled: CompiledModule, data: Dataset
+    compiled: CompiledBackbone, data: Dataset
 ) -> None:
     whole = extract(data.records, compiled=compiled, views=RANDOM).matrix
     part = extract(data.records[10:12], compiled=compiled, views=RANDOM).matrix
@@ -118,7 +120,7 @@ def test_extract__a_view_depends_on_the_photo_and_the_seed_alone(
 
 
 def test_extract__bad_photos_are_set_aside_by_name(
-    compiled: CompiledModule, faulty_folder: Path
+    compiled: CompiledBackbone, faulty_folder: Path
 ) -> None:
     data = scan(faulty_folder)
     found = extract(data.records, compiled=compiled)
@@ -127,14 +129,14 @@ def test_extract__bad_photos_are_set_aside_by_name(
     assert len(found.records) == len(found.matrix) == len(data.records) - 2
 
 
-def test_extract__tells_of_every_photo(compiled: CompiledModule, data: Dataset) -> None:
+def test_extract__tells_of_every_photo(compiled: CompiledBackbone, data: Dataset) -> None:
     counts: list[int] = []
     extract(data.records, compiled=compiled, progress=counts.append)
     assert sum(counts) == 24
 
 
 def test_extract__an_interruption_keeps_what_was_computed(
-    compiled: CompiledModule, data: Dataset
+    compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
     told = 0
@@ -165,19 +167,19 @@ def test_views__5_and_5_0_are_the_same() -> None:
 
 
 def test_compile_module__is_done_once_and_again_when_the_file_is_gone(
-    module: Module, data: Dataset
+    module: Backbone, data: Dataset
 ) -> None:
-    first = compile_module(module, images=lambda spec: inputs_of(data, spec)[:4])
+    first = compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
 
     def fail(_: InputSpec) -> np.ndarray:
         raise AssertionError("compiled again")
 
-    assert compile_module(module, images=fail) == first
+    assert compile_backbone(module, images=fail) == first
     assert first.runtime == "litert"
     assert first.largest_difference < 1e-4
     assert first.path is not None
     first.path.unlink()
-    again = compile_module(module, images=lambda spec: inputs_of(data, spec)[:4])
+    again = compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
     assert again.path is not None
     assert again.path.exists()
 
@@ -200,7 +202,7 @@ def test_compile_module__an_operation_litert_lacks_is_named_and_tensorflow_runs_
     )
     module = resolve(f"saved_model:{tmp_path / 'hue'}")
     with caplog.at_level(logging.WARNING):
-        compiled = compile_module(module, images=lambda spec: inputs_of(data, spec)[:4])
+        compiled = compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
     assert compiled.runtime == "tensorflow"
     assert "tf.AdjustHue" in caplog.text
     assert "TensorFlow computes its features" in caplog.text
@@ -215,7 +217,7 @@ def test_compile_module__real_mobilenet_agrees_with_tensorflow(
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared_dir / "modules" / "tfhub_cache"))
     module = resolve("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3")
     paths = sorted((shared_dir / "data" / "lego_bricks" / "3001").iterdir())[:4]
-    compiled = compile_module(
+    compiled = compile_backbone(
         module, images=lambda spec: np.stack([images.load_input(path, spec) for path in paths])
     )
     assert compiled.runtime == "litert"
@@ -224,7 +226,7 @@ def test_compile_module__real_mobilenet_agrees_with_tensorflow(
 
 
 def test_compile_module__file_that_was_cut_short_is_made_again(
-    compiled: CompiledModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiled: CompiledBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert compiled.path is not None
     kept = tmp_path / "cache" / "compiled" / compiled.path.parent.name
@@ -234,7 +236,7 @@ def test_compile_module__file_that_was_cut_short_is_made_again(
     def no_images(_: InputSpec) -> np.ndarray:
         raise AssertionError("it is compiled again")
 
-    assert compile_module(compiled.module, images=no_images).path == kept / "features.tflite"
+    assert compile_backbone(compiled.module, images=no_images).path == kept / "features.tflite"
     os.truncate(kept / "features.tflite", 1000)
     with pytest.raises(AssertionError, match="compiled again"):
-        compile_module(compiled.module, images=no_images)
+        compile_backbone(compiled.module, images=no_images)

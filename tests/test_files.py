@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from bricksight._support.filesystem.files import cache_dir, replacing, sha256_of
+from bricksight._support.filesystem.files import atomic_write, cache_dir, sha256_of
 from bricksight._support.filesystem.native_path import native_path
 from bricksight.errors import OutputError
 
@@ -20,7 +20,7 @@ def names(folder: Path) -> list[str]:
 def test_replacing__the_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file.txt"
     for content in ("old", "new"):
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             part.write_text(content)
             assert part.suffix == path.suffix
             if content == "new":
@@ -31,7 +31,7 @@ def test_replacing__the_new_file_takes_the_old_ones_place(tmp_path: Path) -> Non
 
 def test_replacing__a_folder_appears_at_once(tmp_path: Path) -> None:
     path = tmp_path / "folder"
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.mkdir()
         (part / "inside.txt").write_text("here")
         assert not path.exists()
@@ -45,7 +45,7 @@ def test_replacing__a_block_that_fails_leaves_the_old_and_nothing_else(
 ) -> None:
     path = tmp_path / "target"
     path.write_text("old")
-    with pytest.raises(error, match="midway"), replacing(path) as part:
+    with pytest.raises(error, match="midway"), atomic_write(path) as part:
         if kind == "folder":
             part.mkdir()
             (part / "half").write_text("half")
@@ -60,7 +60,7 @@ def test_replacing__a_folder_that_is_not_empty_stays(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     path.mkdir()
     (path / "kept").write_text("kept")
-    with pytest.raises(OutputError, match=r"folder cannot be written"), replacing(path) as part:
+    with pytest.raises(OutputError, match=r"folder cannot be written"), atomic_write(path) as part:
         part.mkdir()
     assert (path / "kept").read_text() == "kept"
     assert names(tmp_path) == ["folder"]

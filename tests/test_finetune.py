@@ -11,11 +11,18 @@ import pytest
 
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones import resolve, tuned_module
+from bricksight.backbones import fine_tuned_backbone, resolve
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, TrainingConfig
 from bricksight.dataset import scan
-from bricksight.errors import ConfigError, ModuleError
-from bricksight.finetuning import Mixture, Pictures, Stage, Trainer, TrainerOptions, read_pictures
+from bricksight.errors import BackboneError, ConfigError
+from bricksight.finetuning import (
+    BatchGenerator,
+    ImageSet,
+    Stage,
+    Trainer,
+    TrainerOptions,
+    read_image_set,
+)
 from bricksight.finetuning.fused_graph import BATCH_NORM_MOMENTUM, build_twin
 from bricksight.finetuning.layer_freezing import first_trained, freeze
 from bricksight.predict import Predictor
@@ -58,13 +65,13 @@ def keras_network(size: int = 32) -> Any:
     return keras.Model(images, layers.GlobalAveragePooling2D()(x))
 
 
-def pictures(*labels: str, per_class: int = 8) -> Pictures:
+def pictures(*labels: str, per_class: int = 8) -> ImageSet:
     drawn = [np.asarray(draw(label, seed)) for label in labels for seed in range(per_class)]
-    return Pictures(pixels=drawn, labels=np.repeat(np.arange(len(labels)), per_class))
+    return ImageSet(pixels=drawn, labels=np.repeat(np.arange(len(labels)), per_class))
 
 
-def mixture(photos: Pictures, **settings: Any) -> Mixture:
-    return Mixture(
+def mixture(photos: ImageSet, **settings: Any) -> BatchGenerator:
+    return BatchGenerator(
         **{"photos": photos, "augments": (AugmentConfig(),), "batch_size": 8, "seed": 0, **settings}
     )
 
@@ -147,7 +154,7 @@ def test_mixture__shows_every_photo_once_an_epoch() -> None:
 def test_mixture__takes_its_share_of_extra_photos_from_each_batch() -> None:
     photos, extra = pictures("red"), pictures("red", "blue", per_class=20)
     spec = InputSpec(height=16, width=16)
-    one_class = Pictures(pixels=extra.pixels, labels=np.full(len(extra), 7))
+    one_class = ImageSet(pixels=extra.pixels, labels=np.full(len(extra), 7))
     drawn = mixture(photos, extra=one_class, extra_share=0.25)
     for batch in drawn.batches(spec, start=0, stop=5):
         assert (batch.labels == 7).sum() == 2
@@ -165,7 +172,7 @@ def test_mixture__depends_on_seed_and_step_alone() -> None:
 
 def test_read_pictures__are_as_large_as_views_need(tmp_path: Path) -> None:
     draw("red", 1).resize((400, 300)).save(tmp_path / "photo.jpg")
-    found = read_pictures([tmp_path / "photo.jpg"], np.array([0]), size=40)
+    found = read_image_set([tmp_path / "photo.jpg"], np.array([0]), size=40)
     assert found.pixels[0].shape == (60, 80, 3)
 
 
@@ -191,7 +198,7 @@ def test_trainer__learns_and_keeps_the_averaged_weights() -> None:
     )
 
 
-def _sized(photos: Pictures) -> list[np.ndarray]:
+def _sized(photos: ImageSet) -> list[np.ndarray]:
     return [images.to_pixels(one, InputSpec(height=32, width=32)) for one in photos.pixels]
 
 
@@ -199,10 +206,10 @@ def _sized(photos: Pictures) -> list[np.ndarray]:
 def test_tuned_module__is_another_one_for_other_weights() -> None:
     network = tiny_network()
     module = as_module(network, name="tiny", size=32)
-    first, again = tuned_module(module, network), tuned_module(module, network)
+    first, again = fine_tuned_backbone(module, network), fine_tuned_backbone(module, network)
     assert first.fingerprint == again.fingerprint != module.fingerprint
     network.layers[1].kernel.assign(2 * network.layers[1].kernel)
-    assert tuned_module(module, network).fingerprint != first.fingerprint
+    assert fine_tuned_backbone(module, network).fingerprint != first.fingerprint
 
 
 def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> TrainingResult:
@@ -377,10 +384,10 @@ def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=found):
             tune(tmp_path / "one", replace(TINY, **settings), tfhub_module=reference)
     hub = write_hub_module(tmp_path / "hub")
-    with pytest.raises(ModuleError, match=r"graph of TensorFlow 1.* Fine-tune a version in TF2"):
+    with pytest.raises(BackboneError, match=r"graph of TensorFlow 1.* Fine-tune a version in TF2"):
         tune(tmp_path / "one", tfhub_module=f"saved_model:{hub}")
     frozen = tune(tmp_path / "one").bundle.path / "saved_model"
-    with pytest.raises(ModuleError, match=r"takes|constants"):
+    with pytest.raises(BackboneError, match=r"takes|constants"):
         tune(tmp_path / "one", tfhub_module=f"saved_model:{frozen}", out=tmp_path / "frozen")
 
 

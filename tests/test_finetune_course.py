@@ -13,7 +13,7 @@ import pytest
 from bricksight._support.optional import require_tensorflow
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
 from bricksight.errors import ConfigError
-from bricksight.finetuning import Mixture, Pictures
+from bricksight.finetuning import BatchGenerator, ImageSet
 from bricksight.training import TrainingResult, train
 from photos import draw, write_photo_folder
 from tensorboard_events import read_events
@@ -211,11 +211,13 @@ def test_early_stopping__needs_validation_photos(tmp_path: Path) -> None:
 SPEC = InputSpec(height=20, width=30)
 
 
-def black_and_white(**settings: Any) -> Mixture:
+def black_and_white(**settings: Any) -> BatchGenerator:
     """Black photos of class 0 and white ones of class 1: the mean says how much is of which."""
     pixels = [np.full((20, 30, 3), value, np.uint8) for value in (0, 255) for _ in range(8)]
-    photos = Pictures(pixels=pixels, labels=np.repeat([0, 1], 8))
-    return Mixture(photos=photos, augments=(AugmentConfig(),), batch_size=16, seed=0, **settings)
+    photos = ImageSet(pixels=pixels, labels=np.repeat([0, 1], 8))
+    return BatchGenerator(
+        photos=photos, augments=(AugmentConfig(),), batch_size=16, seed=0, **settings
+    )
 
 
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1}])

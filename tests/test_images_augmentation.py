@@ -11,7 +11,7 @@ from PIL import Image
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.images import AUGMENTATIONS, augment, to_input
 from bricksight.images.augmentation import CHANGES, FRAMINGS
-from bricksight.images.framing import Framing, take_view
+from bricksight.images.framing import GeometricTransform, take_view
 
 SPEC = InputSpec(height=40, width=48)
 LETTERBOX = InputSpec(height=48, width=48, resize="letterbox")
@@ -113,7 +113,7 @@ def test_augmentation__leaves_the_photo_alone(name: str) -> None:
 @pytest.mark.parametrize("name", FRAMINGS)
 def test_framing__amount_0_is_identity(name: str) -> None:
     image = photo()
-    whole = Framing(width=image.shape[1], height=image.shape[0])
+    whole = GeometricTransform(width=image.shape[1], height=image.shape[0])
     framing = FRAMINGS[name](whole, np.random.default_rng(0), amount=0)
     np.testing.assert_array_equal(take_view(image, framing, SPEC), take_view(image, whole, SPEC))
 
@@ -154,7 +154,7 @@ def test_take_view__is_resizing_then_cutting(
     enlargement: float, cut: tuple[float, float], size: tuple[int, int]
 ) -> None:
     image = photo(*size)
-    framing = Framing(width=size[0], height=size[1], enlargement=enlargement, cut=cut)
+    framing = GeometricTransform(width=size[0], height=size[1], enlargement=enlargement, cut=cut)
     enlarged_width = int(enlargement * SPEC.width)
     enlarged_height = int(enlargement * SPEC.height)
     enlarged = Image.fromarray(image).resize(
@@ -240,7 +240,7 @@ def turn(degrees: float) -> np.ndarray:
 def test_take_view__quarter_turns_are_exact(degrees: float, num_quarters: int) -> None:
     image = photo(48, 48)
     spec = InputSpec(height=48, width=48)
-    framing = Framing(width=48, height=48).moved(turn(degrees))
+    framing = GeometricTransform(width=48, height=48).moved(turn(degrees))
     np.testing.assert_allclose(
         np.asarray(take_view(image, framing, spec)).astype(int),
         np.rot90(image, num_quarters),
@@ -251,8 +251,12 @@ def test_take_view__quarter_turns_are_exact(degrees: float, num_quarters: int) -
 @pytest.mark.parametrize("size", [(60, 60), (90, 70), (400, 300)])
 def test_take_view__half_turn_of_any_size(size: tuple[int, int]) -> None:
     image = photo(*size)
-    turned = take_view(image, Framing(width=size[0], height=size[1]).moved(turn(180)), SPEC)
-    upside_down = take_view(image[::-1, ::-1].copy(), Framing(width=size[0], height=size[1]), SPEC)
+    turned = take_view(
+        image, GeometricTransform(width=size[0], height=size[1]).moved(turn(180)), SPEC
+    )
+    upside_down = take_view(
+        image[::-1, ::-1].copy(), GeometricTransform(width=size[0], height=size[1]), SPEC
+    )
     difference = np.asarray(turned).astype(int) - np.asarray(upside_down)
     assert np.abs(difference).mean() < 3
 
@@ -263,7 +267,7 @@ def test_take_view__turned_circles_stay_round() -> None:
     image = np.where(disc[..., None], 0, 255).astype(np.uint8).repeat(3, axis=2)
     spec = InputSpec(height=100, width=200)
     for degrees in (30, 45, 77):
-        framing = Framing(width=200, height=100).moved(turn(degrees))
+        framing = GeometricTransform(width=200, height=100).moved(turn(degrees))
         turned = np.asarray(take_view(image, framing, spec)).astype(int)
         assert np.abs(turned - image).mean() < 3
 

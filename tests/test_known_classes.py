@@ -9,15 +9,15 @@ import pytest
 from scipy.special import expit, logsumexp
 from sklearn.metrics import roc_auc_score
 
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.backbones import KnownClasses, resolve
 from bricksight.bundle import Head, dealt
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
 from bricksight.features import Examples, default_cache_path
-from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.heads import (
-    Guidance,
     HeadChoice,
+    HeadPrior,
     TrainedHead,
     best_temperature,
     calibrate,
@@ -27,10 +27,10 @@ from bricksight.heads import (
 )
 from bricksight.heads.calibration import common_bias, with_others
 from bricksight.heads.linear import LinearFit
-from bricksight.training import SilentReporter, zero_shot_head
+from bricksight.training import SilentReporter
 from bricksight.training.loading import load_dataset
 from bricksight.training.recipes import train_model
-from bricksight.training.zero_shot_head import prior_head
+from bricksight.training.zero_shot_head import zero_shot_head
 from photos import write_photo_folder
 from tiny_modules import tiny_network, write_keras_file
 
@@ -123,7 +123,7 @@ def test_softmax__from_the_prior_stays_there_without_reason_to_leave() -> None:
     )
     photos = clusters(1, centres, 5)
     for shrinkage in (None, 0.3):
-        linear = LinearFit(photos, num_classes=4, guidance=Guidance(prior=prior))
+        linear = LinearFit(photos, num_classes=4, guidance=HeadPrior(prior=prior))
         choice = HeadChoice("softmax", shrinkage, 1e6, from_prior=True)
         strict = linear.fit(choice, max_iterations=200)
         kernels = centred(strict.kernel), centred(prior.kernel)
@@ -142,7 +142,7 @@ def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
     wrong = replace(right, kernel=right.kernel[:, ::-1].copy())
     scores = {}
     for name, prior in (("none", None), ("right", right), ("wrong", wrong)):
-        guidance = Guidance(prior=prior)
+        guidance = HeadPrior(prior=prior)
         found = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
         choice = found.choice
         assert choice.from_prior == (name == "right")
@@ -166,9 +166,9 @@ def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
         bias=-np.sum(centres**2, 1).astype(np.float32) / 2,
         others=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
     )
-    guidance = Guidance(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
+    guidance = HeadPrior(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
     widths, losses = (40, 10), []
-    for given in (Guidance(), replace(guidance, outliers=None)):
+    for given in (HeadPrior(), replace(guidance, outliers=None)):
         depths, found = choose_depths(
             photos, widths, ["softmax"], num_classes=12, seed=0, guidance=given
         )
@@ -197,7 +197,7 @@ def test_others__take_their_share_of_known_photos() -> None:
     choice, validation = HeadChoice("softmax"), clusters(4, mine, 4)
     plain, knowing = (
         train_by_recipe(
-            photos, validation, num_classes=8, choice=choice, guidance=Guidance(prior=one)
+            photos, validation, num_classes=8, choice=choice, guidance=HeadPrior(prior=one)
         )
         for one in (replace(prior, others=None), prior)
     )
@@ -293,15 +293,15 @@ def test_head_choice__says_where_it_begins() -> None:
     assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
 
 
-def seen(folder: Path, known_classes: KnownClasses) -> Photos:
+def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
     """Returns photos of 3001 (red), 3002 (green) and "blue", seen by a network that knows some."""
     photos = write_photo_folder(folder / "photos", per_class=12)
     (photos / "red").rename(photos / "3001_brick")
     (photos / "green").rename(photos / "3002")
     network = write_keras_file(folder / "network.keras", tiny_network())
     config = TrainingConfig.of(image_dir=photos, tfhub_module=f"saved_model:{network}")
-    watch = Stopwatch(SilentReporter())
-    found = open_photos(
+    watch = StageTimer(SilentReporter())
+    found = featurize(
         load_dataset(config, watch),
         config,
         cache_path=default_cache_path(),
@@ -310,7 +310,7 @@ def seen(folder: Path, known_classes: KnownClasses) -> Photos:
     return replace(found, own=replace(found.own, known=lambda: known_classes))
 
 
-def knowing(photos: Photos, *labels: str) -> KnownClasses:
+def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
     """Returns the class means of 3001 and 3002 under these names."""
     _, examples = photos.plain("training")
     means = [examples.plain()[examples.labels == label].mean(axis=0) for label in (0, 1)]
@@ -325,17 +325,17 @@ def test_prior_head__is_that_of_the_known_classes(
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
     assert photos.data.labels == ("3001_brick", "3002", "blue")
-    assert prior_head(photos) is None
+    assert zero_shot_head(photos) is None
 
     right = knowing(photos, "3001", "3002")
-    head = prior_head(replace(photos, own=replace(photos.own, known=lambda: right)))
+    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
     assert head is not None
     assert head.kernel.shape == (6, 3)
     assert not head.kernel[:, 2].any()
 
     with caplog.at_level(logging.WARNING):
         wrong = knowing(photos, "3002", "3001")
-        assert prior_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
+        assert zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
     assert "2 of 3 classes have the numbers of parts" in caplog.text
     assert "too few for what it knows to be used" in caplog.text
 
@@ -352,7 +352,7 @@ def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Pat
         labels=("3001", "3002", "3003", "3004"),
         head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
     )
-    head = prior_head(replace(photos, own=replace(photos.own, known=lambda: own)))
+    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
     assert head is not None
     assert head.others is not None
     np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
@@ -373,7 +373,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     through, trained = train_model(photos, config, observer=lambda *_: None)
     assert trained.choices["others_known"] == trained.head.num_others == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
-    begun = prior_head(photos)
+    begun = zero_shot_head(photos)
     assert begun is not None
     assert begun.others is not None
     assert trained.head.others is not None
@@ -405,7 +405,7 @@ def test_prior_head__keeps_what_the_photos_might_be_taken_for(
     )
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
     monkeypatch.setattr(zero_shot_head, "_MOST_OTHERS", 2)
-    head = prior_head(photos)
+    head = zero_shot_head(photos)
     assert head is not None
     assert head.others is not None
     assert head.num_others == 2

@@ -12,7 +12,7 @@ from bricksight.check._bursts import taken_at
 from bricksight.cli import main
 from bricksight.config import SplitConfig
 from bricksight.dataset import (
-    Record,
+    Example,
     group_by_for_pairs,
     group_keys,
     scan,
@@ -24,9 +24,9 @@ from photos import draw
 from tiny_bundle import train_tiny
 
 
-def records_named(*names: str) -> list[Record]:
+def records_named(*names: str) -> list[Example]:
     return [
-        Record(Path(name), name, name.partition("/")[0], name, name, "training") for name in names
+        Example(Path(name), name, name.partition("/")[0], name, name, "training") for name in names
     ]
 
 
@@ -39,7 +39,7 @@ NUMBERED = records_named(*(f"{label}/photo{n}-{n % 2}.png" for label in "ab" for
     [(FRAMES, "a/clip_{:04d}.jpg", "a/clip_001"), (NUMBERED, "a/photo{}-1.png", "a/photo1")],
 )
 def test_group_by_for_pairs__keeps_ten_frames_in_a_row_together(
-    records: list[Record], name: str, block: str
+    records: list[Example], name: str, block: str
 ) -> None:
     pairs = [(name.format(10 + n), name.format(11 + n)) for n in range(9)]
     found = group_by_for_pairs(pairs, records)

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from bricksight._support.optional import require_tensorflow
-from bricksight._support.progress import Stopwatch
-from bricksight.backbones import Module, adapted_module, frozen_graph, resolve
+from bricksight._support.progress import StageTimer
+from bricksight.backbones import Backbone, batch_norm_adapted, frozen_graph, resolve
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.training import SilentReporter, train
 from bricksight.training.batch_norm_adaptation import adapted
 from bricksight.training.loading import load_dataset
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.tf
 
 
 @pytest.fixture
-def module(tmp_path: Path) -> Module:
+def module(tmp_path: Path) -> Backbone:
     return resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
 
 
@@ -46,11 +46,11 @@ def met_by_norm(network: Any, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("count", "share"), [(64, 0.2), (256, 0.5)])
 def test_adapted__mixes_what_photos_have_with_what_was_there(
-    module: Module, count: int, share: float
+    module: Backbone, count: int, share: float
 ) -> None:
     images = np.linspace(0.2, 1, count, dtype=np.float32)[:, None, None, None] * noise(count=count)
     before = module.network()
-    after = adapted_module(module, lambda: images, key="a").network()
+    after = batch_norm_adapted(module, lambda: images, key="a").network()
     met = met_by_norm(before, images)
     old, new = norm_of(before), norm_of(after)
     mean = (1 - share) * old.moving_mean.numpy() + share * met.mean((0, 1, 2))
@@ -64,14 +64,14 @@ def test_adapted__mixes_what_photos_have_with_what_was_there(
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_adapted__is_one_network_in_every_form(module: Module) -> None:
+def test_adapted__is_one_network_in_every_form(module: Backbone) -> None:
     looked = Counter[str]()
 
     def images() -> np.ndarray:
         looked["times"] += 1
         return 0.3 * noise(count=32)
 
-    one = adapted_module(module, images, key="a")
+    one = batch_norm_adapted(module, images, key="a")
     assert not looked  # a network that is in the cache needs no photo
     seen = noise(count=5)
     expected = np.asarray(one.network()(seen))
@@ -79,26 +79,26 @@ def test_adapted__is_one_network_in_every_form(module: Module) -> None:
     np.testing.assert_allclose(np.asarray(frozen_graph(one).load()(seen)), expected, atol=1e-5)
     assert not np.allclose(np.asarray(module.load()(seen)), expected, atol=1e-3)
     assert looked["times"] == 1
-    again = adapted_module(module, images, key="a")
-    other = adapted_module(module, images, key="b")
+    again = batch_norm_adapted(module, images, key="a")
+    other = batch_norm_adapted(module, images, key="b")
     assert one.fingerprint == again.fingerprint
     assert len({one.fingerprint, other.fingerprint, module.fingerprint}) == 3
 
 
 def test_adapted__needs_layers(tmp_path: Path) -> None:
     graph = resolve(f"saved_model:{write_hub_module(tmp_path / 'hub')}")
-    with pytest.raises(ModuleError, match="graph without Keras layers"):
-        adapted_module(graph, noise, key="a")
+    with pytest.raises(BackboneError, match="graph without Keras layers"):
+        batch_norm_adapted(graph, noise, key="a")
 
 
 def opened(
     folder: Path, network: Path, *, extra: Path | None = None, is_of_renders: bool = True
-) -> Photos:
+) -> FeaturizedDataset:
     config = TrainingConfig.of(
         image_dir=folder, tfhub_module=f"saved_model:{network}", extra_train_dir=extra
     )
-    watch = Stopwatch(SilentReporter())
-    photos = open_photos(
+    watch = StageTimer(SilentReporter())
+    photos = featurize(
         load_dataset(replace(config, split=SPLIT), watch),
         config,
         cache_path=default_cache_path(),

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import pytest
 
-from bricksight.backbones import SOURCES, list_modules, resolve
+from bricksight.backbones import SOURCES, list_backbones, resolve
 from bricksight.backbones.reference import parse_reference
 from bricksight.backbones.sources._applications import APPLICATIONS
 from bricksight.cli.modules import app
@@ -31,7 +31,7 @@ def run(*tokens: str) -> None:
 
 
 def test_catalogue__every_entry_can_be_looked_up() -> None:
-    specs = list_modules()
+    specs = list_backbones()
     assert len({spec.reference for spec in specs}) == len(specs)
     for spec in specs:
         assert parse_reference(spec.reference, sources=SOURCES, known=[]).source == spec.source
@@ -46,7 +46,7 @@ def test_catalogue__agrees_with_what_is_resolved(
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
     by_name = {one.name: one for one in APPLICATIONS}
-    for spec in list_modules():
+    for spec in list_backbones():
         if spec.source == "keras":
             name, _, alpha = spec.reference.removeprefix("keras:").partition("@alpha=")
             file = by_name[name].weights_file(alpha=float(alpha or 1), size=spec.input_size)
@@ -62,7 +62,7 @@ def test_modules_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) ->
     listed = capsys.readouterr().out
     lines = [line.split() for line in listed.splitlines()]
     assert lines[0] == words("input features parameters size licence on disk reference")
-    assert [line[-1] for line in lines[1:]] == [spec.reference for spec in list_modules()]
+    assert [line[-1] for line in lines[1:]] == [spec.reference for spec in list_backbones()]
     (mine,) = [line for line in lines if line[-1] == "keras:MobileNetV2"]
     assert mine == words("224 1,280 2.26 M 9 MB Apache-2.0 no keras:MobileNetV2")
     packaged = [line for line in lines if line[-1].startswith("packaged:")]
@@ -74,7 +74,7 @@ def test_modules_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) ->
 def test_modules_list__json(capsys: pytest.CaptureFixture[str]) -> None:
     run("list", "--json")
     entries = json.loads(capsys.readouterr().out)
-    assert [entry["reference"] for entry in entries] == [one.reference for one in list_modules()]
+    assert [entry["reference"] for entry in entries] == [one.reference for one in list_backbones()]
     assert set(entries[0]) == {
         "reference",
         "title",

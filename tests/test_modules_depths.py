@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones import frozen_graph, resolve, widths_by_depth
-from bricksight.errors import ModuleError
+from bricksight.backbones import feature_dimensions, frozen_graph, resolve
+from bricksight.errors import BackboneError
 from tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf
@@ -62,7 +62,7 @@ def test_depths__1_is_the_network_as_it_is(tmp_path: Path) -> None:
 
 def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
-    widths = widths_by_depth(resolve(f"saved_model:{path}"))
+    widths = feature_dimensions(resolve(f"saved_model:{path}"))
     assert widths == (7, 2 * 9, 2 * 4)
     deepest = resolve(f"saved_model:{path}@depths=3")
     assert frozen_graph(deepest).num_features == sum(widths)
@@ -71,25 +71,25 @@ def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
 def test_widths_by_depth__are_remembered(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
     module = resolve(f"saved_model:{path}")
-    found = widths_by_depth(module)
+    found = feature_dimensions(module)
 
     def build() -> Any:
         raise AssertionError("the network is built again")
 
-    assert widths_by_depth(dataclasses.replace(module, network_builder=build)) == found
+    assert feature_dimensions(dataclasses.replace(module, network_builder=build)) == found
 
 
 @pytest.mark.parametrize("depths", ["0", "5", "many"])
 def test_depths__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(ModuleError, match=f"asks for depths={depths}; it must be from 1 to 4"):
+    with pytest.raises(BackboneError, match=f"asks for depths={depths}; it must be from 1 to 4"):
         resolve(f"saved_model:{path}@depths={depths}")
 
 
 def test_depths__refuses_what_has_none(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(ModuleError, match="only 1 resolutions"):
+    with pytest.raises(BackboneError, match="only 1 resolutions"):
         resolve(f"saved_model:{path}@depths=2").load()
     folder = write_saved_model(tmp_path / "graph", tiny_network())
-    with pytest.raises(ModuleError, match="graph without Keras layers"):
+    with pytest.raises(BackboneError, match="graph without Keras layers"):
         resolve(f"saved_model:{folder}@depths=2")

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones import Description, Module, describe, frozen_graph, list_modules, resolve
+from bricksight.backbones import (
+    Backbone,
+    Description,
+    describe,
+    frozen_graph,
+    list_backbones,
+    resolve,
+)
 from bricksight.backbones.sources._applications import APPLICATIONS
 from bricksight.backbones.sources.keras_applications import build_network
 from tiny_modules import as_module, noise
@@ -30,7 +37,7 @@ MOBILENET_V2 = [
 ]
 
 
-def random_module(name: str, *, alpha: float = 1.0, size: int = 224) -> Module:
+def random_module(name: str, *, alpha: float = 1.0, size: int = 224) -> Backbone:
     """Returns a network of Keras Applications with random weights."""
     (application,) = [one for one in APPLICATIONS if one.name == name]
     network = build_network(application, alpha=alpha, size=size)
@@ -117,7 +124,7 @@ def test_describe__efficientnet_lite0_names_its_kernels() -> None:
         ("conv2d 1x1", None, 1280, 1, 1),
         ("avgpool 7x7", None, None, 1, None),
     ]
-    (spec,) = [one for one in list_modules() if one.reference == description.reference]
+    (spec,) = [one for one in list_backbones() if one.reference == description.reference]
     assert description.num_parameters == spec.num_parameters
     assert description.num_multiply_adds == spec.num_multiply_adds
 

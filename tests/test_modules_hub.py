@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bricksight.backbones import find, frozen_graph, resolve
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 from file_server import Answer, FileServer, serving
 from tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
 
@@ -142,7 +142,7 @@ def test_cache__module_that_is_cut_short_is_fetched_again(
     assert server.requests == []
     cut_short(folder, damage)
     assert find(handle) is None
-    with pytest.raises(ModuleError, match=rf"is not whole \(.*{folder}.*404"):
+    with pytest.raises(BackboneError, match=rf"is not whole \(.*{folder}.*404"):
         resolve(handle)
     server.answers[path] = [Answer(archive)]
     assert resolve(handle).location == folder
@@ -156,20 +156,20 @@ def test_tfhub__damaged_values_name_the_folder(saved_model: Path, hub_cache: Pat
     (data,) = folder.glob("variables/variables.data-*")
     os.truncate(data, data.stat().st_size // 2)
     with pytest.raises(
-        ModuleError, match=rf"cannot load {folder}(.|\n)*remove a downloaded folder"
+        BackboneError, match=rf"cannot load {folder}(.|\n)*remove a downloaded folder"
     ):
         resolve(f"{HUB}/9").load()
 
 
 @pytest.mark.parametrize("handle", ["http://", "https://[::1/m", "https:///m"])
 def test_tfhub__address_that_is_none(handle: str) -> None:
-    with pytest.raises(ModuleError, match=r"is no address of a module"):
+    with pytest.raises(BackboneError, match=r"is no address of a module"):
         resolve(handle)
 
 
 def test_tfhub__address_with_a_password(server: FileServer) -> None:
     handle = server.url.replace("//", "//me:secret@") + "/tiny/1"
-    with pytest.raises(ModuleError, match=r"user name or password.*netrc") as caught:
+    with pytest.raises(BackboneError, match=r"user name or password.*netrc") as caught:
         resolve(handle)
     assert "secret" not in str(caught.value)
     assert server.requests == []
@@ -180,13 +180,13 @@ def test_tfhub__archive_without_a_module(server: FileServer) -> None:
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         tar.addfile(tarfile.TarInfo("readme.txt"))
     server.answers["/m?tf-hub-format=compressed"] = [Answer(buffer.getvalue())]
-    with pytest.raises(ModuleError, match=r"holds no saved_model\.pb"):
+    with pytest.raises(BackboneError, match=r"holds no saved_model\.pb"):
         resolve(f"{server.url}/m")
 
 
 def test_tfhub__page_instead_of_a_module(server: FileServer, hub_cache: Path) -> None:
     server.answers["/m?tf-hub-format=compressed"] = [Answer(b"<html>Sign in</html>")]
-    with pytest.raises(ModuleError, match=r"what came is no whole tar archive"):
+    with pytest.raises(BackboneError, match=r"what came is no whole tar archive"):
         resolve(f"{server.url}/m")
     assert [path for path in hub_cache.iterdir() if not path.name.endswith(".lock")] == []
 
@@ -195,7 +195,7 @@ def test_tfhub__no_network(hub_cache: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         handle = f"http://127.0.0.1:{taken.getsockname()[1]}/m"
-        with pytest.raises(ModuleError) as caught:
+        with pytest.raises(BackboneError) as caught:
             resolve(handle)
     text = str(caught.value)
     assert f"not in {hub_cache} and could not be downloaded from {handle}?tf-hub-format" in text
@@ -230,11 +230,11 @@ def test_tfhub__a_tf1_module_cannot_be_trained_and_says_what_can(hub_cache: Path
         rf"{HUB}/3@size=32 is a graph of TensorFlow 1.* Fine-tune keras:MobileNetV2, or its "
         rf"version in TF2 format, {HUB}/5, instead"
     )
-    with pytest.raises(ModuleError, match=expected):
+    with pytest.raises(BackboneError, match=expected):
         resolve(f"{HUB}/3@size=32").trainable()
     half = HUB.replace("_100_", "_050_")
     write_hub_module(hub_cache / folder_name(f"{half}/2"))
-    with pytest.raises(ModuleError, match=rf"keras:MobileNetV2@alpha=0.5, .*{half}/5"):
+    with pytest.raises(BackboneError, match=rf"keras:MobileNetV2@alpha=0.5, .*{half}/5"):
         resolve(f"{half}/2@size=32").trainable()
 
 
@@ -260,7 +260,7 @@ def test_kaggle__refused(server: FileServer, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("KAGGLE_USERNAME", raising=False)
     server.answers[KAGGLE_PATH] = [Answer(status=403)]
     with pytest.raises(
-        ModuleError, match=r"answers 403 Forbidden.* KAGGLE_USERNAME and KAGGLE_KEY"
+        BackboneError, match=r"answers 403 Forbidden.* KAGGLE_USERNAME and KAGGLE_KEY"
     ):
         resolve(KAGGLE)
     assert "Authorization" not in server.requests[0][1]

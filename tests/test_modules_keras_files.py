@@ -9,7 +9,7 @@ import pytest
 
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import resolve
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 from tiny_modules import noise, write_keras_file
 
 pytestmark = pytest.mark.tf
@@ -61,5 +61,5 @@ def test_keras_file__a_damaged_one_is_named(tmp_path: Path, damage: str) -> None
     whole = {"cut": content[: len(content) // 2], "empty": b"", "text": b"no model"}
     if damage in whole:
         path.write_bytes(whole[damage])
-    with pytest.raises(ModuleError, match=r"net\.keras"):
+    with pytest.raises(BackboneError, match=r"net\.keras"):
         resolve(f"{path}@size=32").load()

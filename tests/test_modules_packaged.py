@@ -16,7 +16,7 @@ from bricksight.backbones import frozen_graph, resolve
 from bricksight.backbones.reference import parse_reference
 from bricksight.backbones.sources import packaged
 from bricksight.backbones.sources._torch_file import read_tensors
-from bricksight.errors import MissingPackageError, ModuleError
+from bricksight.errors import BackboneError, MissingPackageError
 from bricksight.images import load_input
 from bricksight.synth import sample
 from bricksight.synth.sample import SAMPLE_LABELS
@@ -164,7 +164,7 @@ def test_read_tensors__beyond_the_values(
 ) -> None:
     whole = {"num_elements": 6, "offset": 0, "shape": (2, 3), "strides": (3, 1)}
     path = tensor_file(tmp_path / "t.pth", np.zeros(6), **(whole | tensor))
-    with pytest.raises(ModuleError, match=message):
+    with pytest.raises(BackboneError, match=message):
         read_tensors(path)
 
 
@@ -178,7 +178,7 @@ def test_read_tensors__takes_no_more_memory_than_the_file(
     path = tensor_file(
         tmp_path / "t.pth", np.zeros(6), num_elements=6, offset=0, shape=shape, strides=strides
     )
-    with pytest.raises(ModuleError, match=r"more elements than values|40 sizes"):
+    with pytest.raises(BackboneError, match=r"more elements than values|40 sizes"):
         read_tensors(path)
 
 
@@ -208,7 +208,7 @@ def test_read_tensors__wild_pickle(tmp_path: Path, case: str) -> None:
     path = tmp_path / "t.pth"
     path.write_bytes(START + WILD_PICKLES[case])
     tracemalloc.start()
-    with pytest.raises(ModuleError, match=r"no legacy PyTorch file of tensors, or is damaged"):
+    with pytest.raises(BackboneError, match=r"no legacy PyTorch file of tensors, or is damaged"):
         read_tensors(path)
     assert tracemalloc.get_traced_memory()[1] < 32 << 20
     tracemalloc.stop()
@@ -220,7 +220,7 @@ def test_read_tensors__number_of_values_that_is_wrong(tmp_path: Path, stated: in
     path = tmp_path / "t.pth"
     keys = pickle.dumps(["0"], 2)
     path.write_bytes(START + tensor + keys + struct.pack("<q", stated) + bytes(24))
-    with pytest.raises(ModuleError, match="cut off"):
+    with pytest.raises(BackboneError, match="cut off"):
         read_tensors(path)
 
 
@@ -235,7 +235,7 @@ def test_packaged__weights_for_bricks_that_are_damaged(
     cut = tmp_path / "cut.npz"
     cut.write_bytes(whole.read_bytes()[:-1000])
     for read in (packaged._bricks_known, lambda path: packaged._load_bricks(path, 32)):
-        with pytest.raises(ModuleError, match=r"cut\.npz is damaged.*Install bricksight again"):
+        with pytest.raises(BackboneError, match=r"cut\.npz is damaged.*Install bricksight again"):
             read(cut)
 
 
@@ -252,7 +252,7 @@ def test_read_tensors__malicious_pickle_is_refused(tmp_path: Path, attack: Any) 
     mark = tmp_path / "mark"
     path = tmp_path / "evil.pth"
     path.write_bytes(START + pickle.dumps(attack(mark), protocol=2))
-    with pytest.raises(ModuleError, match=r"only tensors are read"):
+    with pytest.raises(BackboneError, match=r"only tensors are read"):
         read_tensors(path)
     assert not mark.exists()
     with path.open("rb") as file:
@@ -265,7 +265,7 @@ def test_read_tensors__malicious_pickle_is_refused(tmp_path: Path, attack: Any) 
 def test_read_tensors__other_files(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "t.pth"
     path.write_bytes(data)
-    with pytest.raises(ModuleError, match=r"no legacy PyTorch file of tensors, or is damaged"):
+    with pytest.raises(BackboneError, match=r"no legacy PyTorch file of tensors, or is damaged"):
         read_tensors(path)
 
 
@@ -274,5 +274,5 @@ def test_read_tensors__cut_off(tmp_path: Path) -> None:
         tmp_path / "t.pth", np.zeros(6), num_elements=6, offset=0, shape=(6,), strides=(1,)
     )
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(ModuleError, match=r"damaged"):
+    with pytest.raises(BackboneError, match=r"damaged"):
         read_tensors(path)

@@ -6,7 +6,7 @@ import pytest
 
 from bricksight.backbones import SOURCES, find, resolve
 from bricksight.backbones.reference import Reference, parse_reference
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 KNOWN = ["keras:MobileNetV2", "keras:MobileNetV3Small", "packaged:efficientnet_lite0"]
 
@@ -55,20 +55,20 @@ def test_parse_reference__bare_path_of_a_module(tmp_path: Path) -> None:
     ],
 )
 def test_parse_reference__nearest_names(text: str, suggested: str) -> None:
-    with pytest.raises(ModuleError, match=f"Did you mean .*{suggested}"):
+    with pytest.raises(BackboneError, match=f"Did you mean .*{suggested}"):
         parse(text)
 
 
 @pytest.mark.parametrize("text", ["", "nothing:like-it", "keras:", "/no/such/folder"])
 def test_parse_reference__all_forms_are_shown(text: str) -> None:
-    with pytest.raises(ModuleError) as caught:
+    with pytest.raises(BackboneError) as caught:
         parse(text)
     for form in ("https://tfhub.dev/", "kaggle:", "keras:", "saved_model:PATH", "packaged:"):
         assert form in str(caught.value)
 
 
 def test_parse_reference__folder_that_is_no_module(tmp_path: Path) -> None:
-    with pytest.raises(ModuleError, match=r"exists but is no module: .*saved_model\.pb"):
+    with pytest.raises(BackboneError, match=r"exists but is no module: .*saved_model\.pb"):
         parse(str(tmp_path))
 
 
@@ -79,14 +79,16 @@ def test_parse_reference__two_meanings(
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).mkdir()
     (tmp_path / name / "saved_model.pb").touch()
-    with pytest.raises(ModuleError, match=f"could mean .*saved_model:./{name}"):
+    with pytest.raises(BackboneError, match=f"could mean .*saved_model:./{name}"):
         parse(name)
     assert parse(f"saved_model:./{name}").name == f"./{name}"
 
 
 @pytest.mark.parametrize("size", ["0", "7", "5000", "-8", "1e2", "large"])
 def test_reference__size_that_is_none(size: str) -> None:
-    with pytest.raises(ModuleError, match=f"size={size}; it must be a whole number from 8 to 4096"):
+    with pytest.raises(
+        BackboneError, match=f"size={size}; it must be a whole number from 8 to 4096"
+    ):
         _ = parse(f"keras:MobileNetV2@size={size}").size
 
 
@@ -114,7 +116,7 @@ def test_reference__size_that_is_none(size: str) -> None:
     ],
 )
 def test_resolve__what_cannot_be(reference: str, message: str) -> None:
-    with pytest.raises(ModuleError, match=message):
+    with pytest.raises(BackboneError, match=message):
         resolve(reference)
 
 

@@ -12,7 +12,7 @@ import pytest
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import find, frozen_graph, resolve
 from bricksight.backbones.sources._signature import read_meta_graphs
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 from tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
 
 pytestmark = pytest.mark.tf
@@ -127,7 +127,7 @@ def test_saved_model__feature_map_is_averaged(tmp_path: Path) -> None:
 
 def test_saved_model__any_size(tmp_path: Path) -> None:
     folder = write_saved_model(tmp_path / "any", tiny_network(None))
-    with pytest.raises(ModuleError, match=f"any size. Say which: {folder}@size=224"):
+    with pytest.raises(BackboneError, match=f"any size. Say which: {folder}@size=224"):
         resolve(str(folder))
     module = resolve(f"{folder}@size=48")
     assert (module.input_spec.height, module.input_spec.width) == (48, 48)
@@ -137,7 +137,7 @@ def test_saved_model__any_size(tmp_path: Path) -> None:
 
 
 def test_saved_model__another_size_than_its_own(saved_model: Path) -> None:
-    with pytest.raises(ModuleError, match=r"size=64, but the network takes 32x32 only"):
+    with pytest.raises(BackboneError, match=r"size=64, but the network takes 32x32 only"):
         resolve(f"{saved_model}@size=64")
 
 
@@ -153,7 +153,9 @@ def test_saved_model__that_takes_no_images(tmp_path: Path) -> None:
     tf = require_tensorflow()
     spec = tf.TensorSpec((None, 10), tf.float32, name="numbers")
     folder = export(tmp_path / "m", lambda numbers: {"y": 2 * numbers}, spec)
-    with pytest.raises(ModuleError, match=r"takes \{'numbers': \(None, 10\)\}; expected one float"):
+    with pytest.raises(
+        BackboneError, match=r"takes \{'numbers': \(None, 10\)\}; expected one float"
+    ):
         resolve(str(folder))
 
 
@@ -166,7 +168,7 @@ def test_saved_model__several_outputs(tmp_path: Path) -> None:
         return {"mean": mean, "twice": 2 * mean}
 
     folder = export(tmp_path / "two", two, spec)
-    with pytest.raises(ModuleError, match=r"gives .*'mean': .*'twice': .*expected one float32"):
+    with pytest.raises(BackboneError, match=r"gives .*'mean': .*'twice': .*expected one float32"):
         resolve(str(folder))
     folder = export(
         tmp_path / "default", lambda images: two(images) | {"default": images[:, 0, 0]}, spec
@@ -201,19 +203,19 @@ def test_keras_file__network_and_features(tmp_path: Path) -> None:
 def test_keras_file__that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "tiny.keras"
     path.write_bytes(b"not a zip file")
-    with pytest.raises(ModuleError, match=r"is no \.keras file of Keras 3: "):
+    with pytest.raises(BackboneError, match=r"is no \.keras file of Keras 3: "):
         resolve(str(path))
 
 
 def test_network__graph_has_no_layers(saved_model: Path) -> None:
-    with pytest.raises(ModuleError, match=r"graph without Keras layers.*keras:NAME"):
+    with pytest.raises(BackboneError, match=r"graph without Keras layers.*keras:NAME"):
         resolve(str(saved_model)).network()
 
 
 def test_load__weights_are_missing(saved_model: Path, tmp_path: Path) -> None:
     shutil.copytree(saved_model, tmp_path / "broken")
     (tmp_path / "broken" / "variables" / "variables.index").unlink()
-    with pytest.raises(ModuleError, match=r"cannot load"):
+    with pytest.raises(BackboneError, match=r"cannot load"):
         resolve(str(tmp_path / "broken")).load()
 
 
@@ -221,7 +223,7 @@ def test_load__weights_are_missing(saved_model: Path, tmp_path: Path) -> None:
 def test_read_meta_graphs__cut_off(saved_model: Path, tmp_path: Path, cut: int) -> None:
     path = tmp_path / "saved_model.pb"
     path.write_bytes((saved_model / "saved_model.pb").read_bytes()[:-cut])
-    with pytest.raises(ModuleError, match=r"cannot be read as a SavedModel"):
+    with pytest.raises(BackboneError, match=r"cannot be read as a SavedModel"):
         read_meta_graphs(path)
 
 
@@ -229,7 +231,7 @@ def test_read_meta_graphs__cut_off(saved_model: Path, tmp_path: Path, cut: int) 
 def test_read_meta_graphs__other_files(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "saved_model.pb"
     path.write_bytes(data)
-    with pytest.raises(ModuleError, match=r"SavedModel"):
+    with pytest.raises(BackboneError, match=r"SavedModel"):
         read_meta_graphs(path)
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from bricksight._support.filesystem.files import (
+    atomic_write,
     cache_dir,
     in_cache,
     remove_left_behind_in_cache,
-    replacing,
     writing,
 )
 from bricksight._support.filesystem.locks import LOCK, TakenError, claimed_folder, temporary_folder
@@ -170,7 +170,7 @@ def test_left_behind__the_next_that_writes_there_removes_it(tmp_path: Path) -> N
         one = replacing(here / name); globals()[name] = one; one.__enter__().write_text("half")
     """
     with another_process(code, tmp_path):
-        with replacing(tmp_path / "kept.txt") as part:
+        with atomic_write(tmp_path / "kept.txt") as part:
             part.write_text("whole")
         assert len(names(tmp_path)) == 3  # those of a living process stay
     mine = tmp_path / ".mine.abcdefgh"
@@ -269,7 +269,7 @@ def test_replacing__devices_and_pipes_stay_what_they_are(tmp_path: Path) -> None
     for place in (tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(OutputError, match="is a device or a pipe"):
             try_file(place)
-    with pytest.raises(OutputError, match="pipe"), replacing(tmp_path / "pipe") as part:
+    with pytest.raises(OutputError, match="pipe"), atomic_write(tmp_path / "pipe") as part:
         part.touch()
     assert (tmp_path / "pipe").is_fifo()
 
@@ -315,10 +315,10 @@ def test_replacing__the_users_name_is_told_and_not_the_temporary_one(tmp_path: P
     with (
         no_file_larger_than(1000),
         pytest.raises(OutputError) as caught,
-        replacing(tmp_path / "outer") as part,
+        atomic_write(tmp_path / "outer") as part,
     ):
         part.mkdir()
-        with replacing(part / "inner.txt") as inner:
+        with atomic_write(part / "inner.txt") as inner:
             inner.write_bytes(bytes(5000))
     assert str(caught.value).startswith(f"{tmp_path / 'outer'} cannot be written (File too large)")
     assert names(tmp_path) == []
@@ -331,7 +331,7 @@ def test_in_cache__a_full_cache_is_done_without(
     (own_cache_dir / "compiled" / "one").write_text("a file where a folder is wanted")
 
     def write(root: Path) -> Path:
-        with replacing(root / "one" / "file") as part:
+        with atomic_write(root / "one" / "file") as part:
             part.write_text("content")
         return root
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bricksight._support.progress import Countdown, Stopwatch
+from bricksight._support.progress import Countdown, StageTimer
 from bricksight._support.text import about
 from bricksight.cli._console import ConsoleReporter
 from bricksight.cli._progress_lines import SECONDS_BETWEEN, ProgressLines
@@ -56,7 +56,7 @@ def test_countdown__says_which_model_and_the_time_left(monkeypatch: pytest.Monke
 
     told, clock = Told(), [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    countdown = Countdown(Stopwatch(told), 4)
+    countdown = Countdown(StageTimer(told), 4)
     for now in (0, 60, 61, 120):
         clock[0] = now
         countdown.begin_model()

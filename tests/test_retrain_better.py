@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bricksight.config import FineTuneConfig, Recipe, TrainingConfig
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult, train
 from bricksight.training.recipes import ALONE, TOO
@@ -107,6 +107,6 @@ def test_recipe__refuses_what_cannot_be_trained_before_any_work(tmp_path: Path) 
     config = TrainingConfig.of(
         image_dir=photos, tfhub_module=f"saved_model:{module}", out=tmp_path / "bundle"
     )
-    with pytest.raises(ModuleError, match="graph of TensorFlow 1"):
+    with pytest.raises(BackboneError, match="graph of TensorFlow 1"):
         train(replace(config, split=SPLIT, finetuning=BALANCED))
     assert not (tmp_path / "bundle").exists()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bricksight.backbones import list_modules
+from bricksight.backbones import list_backbones
 from bricksight.config import CrossvalConfig, SplitConfig, TrainingConfig
 from bricksight.training import backbone_selection, cross_validate, train
 from photos import write_photo_folder
@@ -33,7 +33,7 @@ def chosen_in(result: Any) -> dict[str, float]:
 
 def test_candidates__are_in_the_catalogue() -> None:
     candidates = {reference.partition("@")[0] for reference in backbone_selection.CANDIDATES}
-    assert candidates <= {spec.reference for spec in list_modules()}
+    assert candidates <= {spec.reference for spec in list_backbones()}
     assert TrainingConfig.of(image_dir=Path("photos")).backbone.tfhub_module == "auto"
 
 

@@ -11,21 +11,21 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from bricksight._support.optional import require_tensorflow
-from bricksight._support.progress import Stopwatch
-from bricksight.backbones import frozen_graph, resolve, with_turns
+from bricksight._support.progress import StageTimer
+from bricksight.backbones import frozen_graph, resolve, with_rotation_tta
 from bricksight.bundle import Head, open_bundle
 from bricksight.config import FineTuneConfig, TrainingConfig
 from bricksight.export import (
     FORMATS,
     Choices,
-    Proof,
+    ParityReference,
     Request,
     build_classifier,
     export_bundle,
     tflite,
 )
 from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import Photos, open_photos
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.predict import Predictor
 from bricksight.training import SilentReporter, TrainingResult, train
 from bricksight.training.augmentation_policy import choose_turns
@@ -127,9 +127,9 @@ def test_turns__further_choices_of_a_format(
 
 def test_turns__int8_keeps_the_range_of_images() -> None:
     """The network begins by a factor of 255, whose range an image must not get."""
-    module = with_turns(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
+    module = with_rotation_tta(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
     head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
-    proof = Proof(
+    proof = ParityReference(
         photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=module.input_spec
     )
     photos = partial(noise, size=64)
@@ -154,7 +154,7 @@ def halves(folder: Path, *, by_place: bool) -> Path:
     return folder
 
 
-def photos_of_halves(folder: Path, *, by_place: bool) -> Photos:
+def photos_of_halves(folder: Path, *, by_place: bool) -> FeaturizedDataset:
     """Seen by a network that sees nothing of what is below."""
     layers = require_tensorflow().keras.layers
     images = layers.Input((32, 32, 3))
@@ -164,9 +164,9 @@ def photos_of_halves(folder: Path, *, by_place: bool) -> Photos:
         image_dir=halves(folder / "photos", by_place=by_place),
         tfhub_module=f"saved_model:{write_keras_file(folder / 'net.keras', network)}",
     )
-    watch = Stopwatch(SilentReporter())
+    watch = StageTimer(SilentReporter())
     data = load_dataset(replace(config, split=SPLIT), watch)
-    return open_photos(data, config, cache_path=default_cache_path(), watch=watch)
+    return featurize(data, config, cache_path=default_cache_path(), watch=watch)
 
 
 @pytest.mark.parametrize(("by_place", "chosen"), [(False, 4), (True, 1)])

@@ -22,12 +22,12 @@ from bricksight.heads import (
     can_cross_validate,
     choose_depths,
     choose_head,
-    last_as_good,
+    one_standard_error_rule,
     score_policy,
     train_by_recipe,
     train_by_sgd,
 )
-from bricksight.heads.losses import best_temperature, doubt_of
+from bricksight.heads.losses import best_temperature, kt_error_rate
 from bricksight.heads.objective import Objective
 from bricksight.heads.selection import L2_STRENGTHS
 from small_disk import no_file_larger_than
@@ -246,7 +246,7 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
     )
     losses = {
         step: best_temperature(
-            head.logits(validation.plain()), validation.labels, doubt=doubt_of(len(validation))
+            head.logits(validation.plain()), validation.labels, doubt=kt_error_rate(len(validation))
         )[1]
         for step, head in heads.items()
         if step >= 3
@@ -289,7 +289,7 @@ def test_best_temperature__a_few_right_answers_leave_doubt() -> None:
     """Of n right answers the next one is right with probability (n + 1/2) / (n + 1) or so."""
     labels = np.repeat([0, 1], 49)
     logits = 1000 * np.eye(2)[labels]
-    temperature, _ = best_temperature(logits, labels, doubt=doubt_of(len(labels)))
+    temperature, _ = best_temperature(logits, labels, doubt=kt_error_rate(len(labels)))
     assert softmax(logits / temperature, axis=1).max() == pytest.approx(1 - 0.005 / 2, abs=2e-4)
 
 
@@ -435,7 +435,7 @@ def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[Head
     assert {choice.kind for choice in losses} == set(kinds)
     assert logits.shape == (len(photos), NUM_CLASSES)
     # They are those of the photos while they were held out, before any temperature.
-    _, loss = best_temperature(logits, photos.labels, doubt=doubt_of(len(photos)))
+    _, loss = best_temperature(logits, photos.labels, doubt=kt_error_rate(len(photos)))
     assert loss == pytest.approx(losses[chosen], rel=1e-4) == found.score.loss
     assert max(losses.values()) > min(losses.values()) + 0.005
 
@@ -514,9 +514,9 @@ def test_last_as_good__takes_what_cannot_be_told_to_be_worse() -> None:
     noisy += best.mean() + 0.05 - noisy.mean()
     worse = best + rng.normal(0.5, 0.1, 300)
     scores = [Score(float(one.mean()), one) for one in (worse, best, noisy, worse)]
-    assert last_as_good(scores, groups) == 2
-    assert last_as_good(scores[:2], groups) == 1
-    assert last_as_good(scores[1:2], groups) == 0
+    assert one_standard_error_rule(scores, groups) == 2
+    assert one_standard_error_rule(scores[:2], groups) == 1
+    assert one_standard_error_rule(scores[1:2], groups) == 0
 
 
 def test_can_cross_validate__needs_a_class_of_two_groups() -> None:

@@ -20,14 +20,14 @@ from bricksight.config import (
     SplitConfig,
     TrainingConfig,
 )
-from bricksight.dataset import Dataset, Record, scan, scan_outliers
+from bricksight.dataset import Dataset, Example, scan, scan_outliers
 from bricksight.errors import ConfigError, DataError
-from bricksight.evaluation import Refused, fewest_for_threshold, refused, unknown_threshold
+from bricksight.evaluation import Rejected, fewest_for_threshold, rejected, unknown_threshold
 from bricksight.features import Examples
-from bricksight.finetuning import NO_CLASS, Mixture, Pictures
+from bricksight.finetuning import NO_CLASS, BatchGenerator, ImageSet
 from bricksight.heads import (
-    Guidance,
     HeadChoice,
+    HeadPrior,
     History,
     TrainedHead,
     choose_head,
@@ -64,7 +64,7 @@ def photos_dealt(*, training: int, validation: int, outliers: int = 0) -> Datase
     """Returns a data set without files."""
     buckets = ["training"] * training + ["validation"] * validation
     records = tuple(
-        Record(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", bucket)
+        Example(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", bucket)
         for row, bucket in enumerate(buckets)
     )
     split = SplitConfig()
@@ -96,7 +96,7 @@ def test_unknown_threshold__keeps_the_rate_on_other_photos(rate: float, num_phot
     for _ in range(3000):
         seen, other = rng.uniform(0.5, 1, size=(2, num_photos))
         threshold = unknown_threshold(of_two_classes(seen), false_alarm_rate=rate)
-        shares.append(refused(of_two_classes(other), threshold).share)
+        shares.append(rejected(of_two_classes(other), threshold).share)
     expected = int(rate / 100 * (num_photos + 1)) / (num_photos + 1)
     assert np.mean(shares) == pytest.approx(expected, abs=0.004)
     assert expected <= rate / 100
@@ -151,12 +151,12 @@ def test_unknown_threshold__of_few_groups_is_none() -> None:
 
 def test_refused__counts_what_is_below() -> None:
     answers = of_two_classes(np.array([0.6, 0.7, 0.8]))
-    assert refused(answers, 0.7) == Refused(count=1, num_images=3)
-    assert refused(answers, None).count == 0
-    both = refused(answers, 0.7) + refused(answers, 0.9)
-    assert both == Refused(count=4, num_images=6)
+    assert rejected(answers, 0.7) == Rejected(count=1, num_images=3)
+    assert rejected(answers, None).count == 0
+    both = rejected(answers, 0.7) + rejected(answers, 0.9)
+    assert both == Rejected(count=4, num_images=6)
     assert both.statement == "4 of 6 photos (66.7 %)"
-    assert refused(np.empty((0, 2)), 0.7).share is None
+    assert rejected(np.empty((0, 2)), 0.7).share is None
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
     tested = trained.head.probabilities(test.plain())
     assert np.median(answers.max(1)) == pytest.approx(np.median(tested.max(1)), abs=0.02)
     threshold = unknown_threshold(answers, false_alarm_rate=5)
-    assert refused(tested, threshold).share < 0.1
+    assert rejected(tested, threshold).share < 0.1
 
 
 @pytest.mark.parametrize("rate", [0, 100, -5])
@@ -296,7 +296,7 @@ def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
             clusters(1),
             num_classes=3,
             choice=HeadChoice("softmax", l2=1e-3),
-            guidance=Guidance(outliers=given),
+            guidance=HeadPrior(outliers=given),
         ).head
         for given in (None, strangers(0))
     ]
@@ -315,9 +315,9 @@ def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
 def test_mixture__takes_outliers_into_each_batch() -> None:
     pixels = [np.asarray(draw("red", seed)) for seed in range(8)]
     belts = [np.asarray(draw_belt(seed)) for seed in range(3)]
-    mixture = Mixture(
-        photos=Pictures(pixels=pixels, labels=np.zeros(8, int)),
-        outliers=Pictures(pixels=belts, labels=np.full(3, NO_CLASS)),
+    mixture = BatchGenerator(
+        photos=ImageSet(pixels=pixels, labels=np.zeros(8, int)),
+        outliers=ImageSet(pixels=belts, labels=np.full(3, NO_CLASS)),
         outliers_share=1 / 3,
         augments=(AugmentConfig(),),
         batch_size=6,
@@ -337,12 +337,12 @@ def test_retrain__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
     bundle, findings = result.bundle, result.findings
     assert bundle.labels == ("blue", "green", "red")
     held_out = [one for one in findings.data.outliers if one.bucket != "training"]
-    assert findings.outliers_refused is not None
-    assert findings.outliers_refused.num_images == len(held_out) > 0
-    assert findings.outliers_refused.share == 1
+    assert findings.outliers_rejected is not None
+    assert findings.outliers_rejected.num_images == len(held_out) > 0
+    assert findings.outliers_rejected.share == 1
     metrics = json.loads((bundle.path / "metrics.json").read_text())
-    assert metrics["outliers_refused"]["share"] == 1
-    assert metrics["known_refused"]["num_images"] == findings.test.num_images
+    assert metrics["outliers_rejected"]["share"] == 1
+    assert metrics["known_rejected"]["num_images"] == findings.test.num_images
     assert "photos of none of the classes" in (bundle.path / "report.html").read_text()
     for runtime in ("litert", "tensorflow"):
         assert_tells_belts_from_colours(Predictor(bundle.path, runtime=runtime), tmp_path)
@@ -364,8 +364,8 @@ def test_fine_tune__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
     write_photo_folder(tmp_path / "photos", per_class=20)
     result = tune(tmp_path, unknown_dir=write_belts(tmp_path / "belts"))
     assert result.findings.trained.choices["outliers"] > 10
-    assert result.findings.outliers_refused is not None
-    assert result.findings.outliers_refused.share == 1
+    assert result.findings.outliers_rejected is not None
+    assert result.findings.outliers_rejected.share == 1
     measured = result.findings.trained.history.measurements
     assert measured[-1].train_accuracy > 0.8, "of the photos of the classes alone"
     assert_tells_belts_from_colours(Predictor(result.bundle.path), tmp_path)
@@ -383,8 +383,8 @@ def test_retrain__says_on_the_terminal_how_many_are_refused(
         r"--false_alarm_rate asks for at most 30 %; \d+ of \d+ photos",
         told,
     )
-    assert result.findings.outliers_refused is not None
-    assert result_json(result)["outliers_refused"] == result.findings.outliers_refused.share > 0.8
+    assert result.findings.outliers_rejected is not None
+    assert result_json(result)["outliers_rejected"] == result.findings.outliers_rejected.share > 0.8
 
 
 @pytest.mark.tf
@@ -415,7 +415,7 @@ def test_crossval__counts_what_is_refused(tmp_path: Path) -> None:
         unknown_dir=write_belts(tmp_path / "belts"),
     )
     found = cross_validate(config, folds=CrossvalConfig(folds=2, seeds=1))
-    (known,), (outliers,) = found.known_refused, found.outliers_refused
+    (known,), (outliers,) = found.known_rejected, found.outliers_rejected
     assert known.num_images == 36
     assert known.count < 18
     assert outliers.num_images % 2 == 0

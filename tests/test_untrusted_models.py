@@ -19,7 +19,7 @@ from bricksight._support.untrusted.keras_files import require_standard_layers
 from bricksight.backbones import resolve
 from bricksight.bundle import Bundle, open_bundle
 from bricksight.cli import main
-from bricksight.errors import BundleError, ExportError, ModuleError, UntrustedModelError
+from bricksight.errors import BackboneError, BundleError, ExportError, UntrustedModelError
 from bricksight.export import export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
@@ -229,7 +229,7 @@ def test_saved_model__a_function_that_writes_files_is_refused_unless_trusted(
     folder = saved(tmp_path / "model", reading(tmp_path))
     with pytest.raises(UntrustedModelError, match="'WriteFile'"):
         SavedModel(folder)
-    with pytest.raises(ModuleError, match="'WriteFile'"):
+    with pytest.raises(BackboneError, match="'WriteFile'"):
         resolve(f"saved_model:{folder}").load()
     assert not written(tmp_path).exists()
     trusted = resolve(f"saved_model:{folder}", trust=True)
@@ -355,7 +355,7 @@ def test_keras__a_lambda_layer_runs_only_when_trusted(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "m.keras", network)
     with pytest.raises(UntrustedModelError, match="Lambda"):
         Keras(path)
-    with pytest.raises(ModuleError, match="Lambda"):
+    with pytest.raises(BackboneError, match="Lambda"):
         resolve(f"saved_model:{path}").load()
     assert Keras(path, trust=True).run(noise(size=SIZE)).shape == (3, 3)
 
@@ -367,7 +367,7 @@ def test_keras__files_that_would_grow_are_refused(tmp_path: Path) -> None:
         archive.writestr("model.weights.h5", bytes(50 << 20))
     with pytest.raises(BundleError, match=r"bytes would become 52,42"):
         Keras(path)
-    with pytest.raises(ModuleError, match=r"bytes would become 52,42"):
+    with pytest.raises(BackboneError, match=r"bytes would become 52,42"):
         resolve(f"saved_model:{path}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones import Module
+from bricksight.backbones import Backbone
 from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.config import InputSpec
 
@@ -95,10 +95,10 @@ def write_hub_module(folder: Path, *, num_features: int = 5) -> Path:
     return folder
 
 
-def as_module(network: Any, *, name: str, size: int) -> Module:
+def as_module(network: Any, *, name: str, size: int) -> Backbone:
     """Returns a ``keras.Model`` as a module, as if it had been found under ``name``."""
     call = functools.partial(network, training=False)
-    return Module(
+    return Backbone(
         reference=name,
         source="test",
         title=name,

@@ -20,7 +20,7 @@ class ImageError(DataError):
     """One file cannot be read as a photo; the message is the reason alone, without the path."""
 
 
-class ModuleError(BricksightError):
+class BackboneError(BricksightError):
     """A pretrained network was not found, not downloaded, or is not what it should be."""
 
 
@@ -45,7 +45,7 @@ class BundleError(BricksightError):
     """A model folder is missing, damaged, or newer than this version reads."""
 
 
-class UntrustedModelError(BundleError, ModuleError):
+class UntrustedModelError(BundleError, BackboneError):
     """A model file may do more than compute, so it is only used when the user trusts it."""
 
 

@@ -36,7 +36,7 @@ class SilentReporter:
         """Shows nothing."""
 
 
-class Stopwatch:
+class StageTimer:
     """Passes stages on to a reporter and notes how long each took, in seconds."""
 
     def __init__(self, reporter: Reporter) -> None:
@@ -81,7 +81,7 @@ class Stopwatch:
 class Countdown:
     """Says which of several models is trained, and about how long the others take."""
 
-    def __init__(self, watch: Stopwatch, total: int) -> None:
+    def __init__(self, watch: StageTimer, total: int) -> None:
         self._watch, self._total = watch, total
         self._begun = 0
         self._start = self._said = time.perf_counter()

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 @contextlib.contextmanager
-def in_threads(
+def thread_map(
     function: Callable[[Item], Result], items: Sequence[Item], *, num_threads: int
 ) -> Iterator[Iterator[Result]]:
     """Yields an iterator over ``function(item)`` for each item, in order, from several threads.

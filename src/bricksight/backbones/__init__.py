@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bricksight.backbones.backbone import FeatureFunction, Module, Progress
-from bricksight.backbones.catalog import ModuleSpec, list_modules
+from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress
+from bricksight.backbones.catalog import BackboneSpec, list_backbones
 from bricksight.backbones.freeze import (
-    FrozenModule,
+    FrozenBackbone,
     frozen_graph,
     without_defaults,
 )
@@ -24,36 +24,44 @@ from bricksight.backbones.known_classes import KnownClasses
 from bricksight.backbones.reference import Reference, parse_reference
 from bricksight.backbones.summary.describe import Description, describe
 from bricksight.backbones.summary.stages import Stage
-from bricksight.backbones.transforms.batch_norm import MOST_PHOTOS, adapted_module
-from bricksight.backbones.transforms.fine_tuned import tuned_module
-from bricksight.backbones.transforms.multi_scale import MOST_DEPTHS, widths_by_depth, with_depths
-from bricksight.backbones.transforms.rotation_tta import EVERY_QUARTER, mean_over_turns, with_turns
-from bricksight.errors import ModuleError
+from bricksight.backbones.transforms.batch_norm import MOST_PHOTOS, batch_norm_adapted
+from bricksight.backbones.transforms.fine_tuned import fine_tuned_backbone
+from bricksight.backbones.transforms.multi_scale import (
+    MOST_DEPTHS,
+    feature_dimensions,
+    with_multi_scale,
+)
+from bricksight.backbones.transforms.rotation_tta import (
+    EVERY_QUARTER,
+    mean_over_rotations,
+    with_rotation_tta,
+)
+from bricksight.errors import BackboneError
 
 __all__ = [
     "EVERY_QUARTER",
     "MOST_PHOTOS",
     "SOURCES",
+    "Backbone",
+    "BackboneSpec",
     "Description",
     "FeatureFunction",
-    "FrozenModule",
+    "FrozenBackbone",
     "KnownClasses",
-    "Module",
-    "ModuleSpec",
     "Progress",
     "Reference",
     "Stage",
-    "adapted_module",
+    "batch_norm_adapted",
     "describe",
+    "feature_dimensions",
     "find",
+    "fine_tuned_backbone",
     "frozen_graph",
-    "list_modules",
-    "mean_over_turns",
+    "list_backbones",
+    "mean_over_rotations",
     "resolve",
-    "tuned_module",
-    "widths_by_depth",
-    "with_depths",
-    "with_turns",
+    "with_multi_scale",
+    "with_rotation_tta",
     "without_defaults",
 ]
 
@@ -67,7 +75,7 @@ SOURCES = {
 """The files that look references up, loaded on first use."""
 
 
-def resolve(reference: str, *, progress: Progress | None = None, trust: bool = False) -> Module:
+def resolve(reference: str, *, progress: Progress | None = None, trust: bool = False) -> Backbone:
     """Returns the module that ``reference`` names, from disk or downloaded.
 
     TensorFlow is not loaded: size, width and fingerprint are read from the files.
@@ -83,8 +91,8 @@ def resolve(reference: str, *, progress: Progress | None = None, trust: bool = F
     """
     parsed, depths = _parse(reference)
     asked = replace(parsed, trust=trust)
-    module: Module = _source(asked).resolve(asked, progress=progress)
-    return module if depths is None else with_depths(module, depths)
+    module: Backbone = _source(asked).resolve(asked, progress=progress)
+    return module if depths is None else with_multi_scale(module, depths)
 
 
 def find(reference: str) -> Path | None:
@@ -101,17 +109,17 @@ def find(reference: str) -> Path | None:
 def _parse(reference: str) -> tuple[Reference, int | None]:
     """Returns the reference for its source, and the option that is the same for all sources."""
     if not isinstance(reference, str) or "\0" in reference:
-        raise ModuleError(
+        raise BackboneError(
             f"The network is {reference!r}; expected text, such as 'keras:MobileNetV2'."
         )
-    known = [spec.reference for spec in list_modules()]
+    known = [spec.reference for spec in list_backbones()]
     parsed = parse_reference(reference, sources=SOURCES, known=known)
     own = dict(parsed.options)
     depths = own.pop("depths", None)
     if depths is None:
         return replace(parsed, options=own), None
     if depths not in map(str, range(1, MOST_DEPTHS + 1)):
-        raise ModuleError(
+        raise BackboneError(
             f"{reference} asks for depths={depths}; it must be from 1 to {MOST_DEPTHS}."
         )
     return replace(parsed, options=own), int(depths)

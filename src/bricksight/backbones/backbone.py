@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bricksight._support.filesystem.files import sha256_of
 from bricksight.backbones.known_classes import KnownClasses
 from bricksight.config import InputSpec
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes received so far and the bytes expected, ``None`` if the server does not say."""
@@ -27,7 +27,7 @@ class FeatureFunction(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Module:
+class Backbone:
     """A pretrained network without its classification layer, found but not loaded.
 
     Attributes:
@@ -83,7 +83,7 @@ class Module:
             ModuleError: the source holds a graph and no Keras layers.
         """
         if self.network_builder is None:
-            raise ModuleError(
+            raise BackboneError(
                 f"{self.reference} is a TensorFlow graph without Keras layers. Networks that have "
                 "them are keras:NAME, packaged:NAME and .keras files."
             )

@@ -10,7 +10,7 @@ from bricksight.backbones.sources._applications import APPLICATIONS
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModuleSpec:
+class BackboneSpec:
     """One network of the catalogue.
 
     Attributes:
@@ -76,7 +76,7 @@ _APPLICATIONS = {
 }
 
 
-def list_modules() -> list[ModuleSpec]:
+def list_backbones() -> list[BackboneSpec]:
     """Returns the catalogue in the order in which it is shown."""
     return [
         _spec("packaged:efficientnet_lite0", "EfficientNet-Lite0", _EFFICIENTNET_LITE0),
@@ -113,8 +113,8 @@ def list_modules() -> list[ModuleSpec]:
 
 def _spec(
     reference: str, title: str, figures: _Figures, *, size: int = 224, licence: str = "Apache-2.0"
-) -> ModuleSpec:
-    return ModuleSpec(
+) -> BackboneSpec:
+    return BackboneSpec(
         reference=reference,
         title=title,
         source="tfhub" if "://" in reference else reference.partition(":")[0],

@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
+from bricksight._support.filesystem.files import atomic_write, cache_dir, in_cache
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones.backbone import FeatureFunction, Module
-from bricksight.errors import ModuleError
+from bricksight.backbones.backbone import Backbone, FeatureFunction
+from bricksight.errors import BackboneError
 
 FREEZER_VERSION = 3
 """Part of the cache's folder name: raised when the same module is frozen to another graph."""
@@ -34,7 +34,7 @@ _CONTROL_FLOW = frozenset({"Switch", "Merge", "Enter", "Exit", "NextIteration", 
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrozenModule:
+class FrozenBackbone:
     """A serialized ``GraphDef`` from images to features.
 
     Attributes:
@@ -74,7 +74,7 @@ class FrozenModule:
         return function
 
 
-def frozen_graph(module: Module) -> FrozenModule:
+def frozen_graph(module: Backbone) -> FrozenBackbone:
     """Returns ``module`` with its variables folded into constants, from the cache if it is there.
 
     The graph holds no default-valued attributes, so that TensorFlow 2.12 reads it too.
@@ -92,31 +92,31 @@ def frozen_graph(module: Module) -> FrozenModule:
     return frozen
 
 
-def _read(folder: Path, fingerprint: str) -> FrozenModule | None:
+def _read(folder: Path, fingerprint: str) -> FrozenBackbone | None:
     """Returns what ``_write`` wrote, ``None`` if it is absent or damaged."""
     try:
         described = json.loads((folder / "module.json").read_text(encoding="utf-8"))
         graph = (folder / "graph.pb").read_bytes()
         if described.pop("sha256") != hashlib.sha256(graph).hexdigest():
             return None
-        return FrozenModule(graph_def_bytes=graph, fingerprint=fingerprint, **described)
+        return FrozenBackbone(graph_def_bytes=graph, fingerprint=fingerprint, **described)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _write(frozen: FrozenModule, folder: Path) -> None:
+def _write(frozen: FrozenBackbone, folder: Path) -> None:
     described = asdict(frozen)
     graph = described.pop("graph_def_bytes")
     described.pop("fingerprint")
     described["sha256"] = hashlib.sha256(graph).hexdigest()
     # Two files, each replaced whole: the checksum tells a pair that does not belong together.
-    with replacing(folder / "graph.pb") as part:
+    with atomic_write(folder / "graph.pb") as part:
         part.write_bytes(graph)
-    with replacing(folder / "module.json") as part:
+    with atomic_write(folder / "module.json") as part:
         part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
-def _freeze(module: Module) -> FrozenModule:
+def _freeze(module: Backbone) -> FrozenBackbone:
     tf = require_tensorflow()
     spec = module.input_spec
     function = module.load()
@@ -127,7 +127,7 @@ def _freeze(module: Module) -> FrozenModule:
     signature = tf.TensorSpec((None, spec.height, spec.width, 3), tf.float32, name=INPUT_NODE)
     concrete = tf.function(renamed, autograph=False).get_concrete_function(signature)
     graph_def = _tidied(_fold_variables(concrete, module.reference))
-    return FrozenModule(
+    return FrozenBackbone(
         graph_def_bytes=graph_def.SerializeToString(deterministic=True),
         input_name=f"{INPUT_NODE}:0",
         output_name=f"{OUTPUT_NODE}:0",
@@ -147,7 +147,7 @@ def _fold_variables(concrete: Any, text: str) -> Any:
     ).graph.as_graph_def()
     leftover = sorted({node.op for node in graph_def.node} & _CONTROL_FLOW)
     if leftover:
-        raise ModuleError(
+        raise BackboneError(
             f"{text} contains control flow of TensorFlow 1 ({', '.join(leftover)}), which cannot "
             "be frozen. Use a newer version of the module."
         )
@@ -194,7 +194,7 @@ def _with_lasting_names(graph_def: Any) -> Any:
 
 def _without_counters(graph_def: Any) -> Any:
     """Numbers anew what Keras names by counting in the process: "global_average_pooling2d_7"."""
-    counted = _names_by_keras()
+    pluralize = _names_by_keras()
     parts: dict[tuple[str, ...], str] = {}
     seen: Counter[tuple[tuple[str, ...], str]] = Counter()
     names = {}
@@ -205,7 +205,7 @@ def _without_counters(graph_def: Any) -> Any:
             above, path = path, (*path, part)
             if path not in parts:
                 base = _COUNT.sub("", part)
-                if base in counted:
+                if base in pluralize:
                     number = seen[above, base]
                     seen[above, base] += 1
                     part = f"{base}_{number}" if number else base

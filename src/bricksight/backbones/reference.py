@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight.config import user_path
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 _OPTIONS = re.compile(r"@([a-z]+=[^@,=]+(?:,[a-z]+=[^@,=]+)*)$")
 # Two letters at least: "C:\\modules" is a path.
@@ -50,7 +50,7 @@ class Reference:
         unknown = sorted(set(self.options) - set(names))
         if unknown:
             allowed = f"it takes {', '.join(names)}" if names else "it takes none"
-            raise ModuleError(f"{self.text} has the option {unknown[0]!r}; {allowed}.")
+            raise BackboneError(f"{self.text} has the option {unknown[0]!r}; {allowed}.")
 
     @property
     def size(self) -> int | None:
@@ -63,7 +63,7 @@ class Reference:
         if text is None:
             return None
         if not text.isdecimal() or not 8 <= int(text) <= 4096:
-            raise ModuleError(
+            raise BackboneError(
                 f"{self.text} asks for size={text}; it must be a whole number from 8 to 4096."
             )
         return int(text)
@@ -101,7 +101,7 @@ def parse_reference(text: str, *, sources: Iterable[str], known: Iterable[str]) 
 
 def _refuse_if_also_a_path(text: str, body: str) -> None:
     if is_module_path(Path(body)):
-        raise ModuleError(
+        raise BackboneError(
             f"{text} could mean the module of that name or the folder ./{body}. "
             f"For the folder, write saved_model:./{body}; "
             "for the module, start from another working folder."
@@ -115,17 +115,17 @@ def _bare(reference: Reference, known: Iterable[str]) -> Reference:
     same_name = [other for other in known if other.partition(":")[2].lower() == name.lower()]
     if name and is_module_path(path):
         if same_name:
-            raise ModuleError(
+            raise BackboneError(
                 f"{reference.text} could mean the catalogue's {same_name[0]} or the path ./{name}. "
                 f"Write {same_name[0]} or saved_model:./{name}."
             )
         return reference
     if name and os.path.exists(path):  # noqa: PTH110  (Path.exists may raise)
-        raise ModuleError(
+        raise BackboneError(
             f"{path} exists but is no module: it must be a folder with saved_model.pb in it, "
             "or a .keras file."
         )
-    raise ModuleError(
+    raise BackboneError(
         f"{reference.text!r} is no module that is known here. {_nearest(name, known)}"
         f"`bricksight modules` lists what there is. The ways to name one:\n{FORMS}"
     )

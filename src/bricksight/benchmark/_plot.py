@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bricksight._support.lettering import drawable, elided, text_width
 from bricksight._support.plotting import COLOURS, new_figure
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.benchmark._result import Measurement
 
 _MARKERS = "osD^vP*X"  # they tell the threads
@@ -31,7 +31,7 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
         threads = sorted({one.threads for one, _ in shown})
         for (one, accuracy), name in zip(shown, names, strict=True):
             index = files.index((one.name, one.runtime))
-            counted_threads = f", {counted(one.threads, 'thread')}" if len(threads) > 1 else ""
+            counted_threads = f", {pluralize(one.threads, 'thread')}" if len(threads) > 1 else ""
             axes.errorbar(
                 one.latency_p50_ms,
                 accuracy,

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.text import counted, percent, printable
+from bricksight._support.text import percent, pluralize, printable
 from bricksight.dataset import Problem, summaries, unreadable_files
 from bricksight.evaluation import Evaluation, trained_on, warnings_of
 
@@ -213,13 +213,13 @@ def _machine_text(machine: Mapping[str, Any], settings: Mapping[str, Any]) -> st
     memory_text = f", {memory / 1e9:.1f} GB of memory" if memory else ""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     photos = ", ".join(settings["photo_sizes"])
-    data = f"{settings['data']}: {counted(settings['num_photos'], 'photo')}. " * bool(
+    data = f"{settings['data']}: {pluralize(settings['num_photos'], 'photo')}. " * bool(
         settings["num_photos"]
     )
     return (
-        f"{board}{machine['processor']}, {counted(machine['cores'], 'core')}{memory_text}, "
+        f"{board}{machine['processor']}, {pluralize(machine['cores'], 'core')}{memory_text}, "
         f"{machine['system']}; {versions}. {data}Each file in a process of its own, in turn: "
-        f"{counted(settings['rounds'], 'round')} of {counted(settings['calls'], 'photo')}, "
-        f"timed on {photos} pixels; {counted(settings['cold_starts'], 'cold start')}. "
+        f"{pluralize(settings['rounds'], 'round')} of {pluralize(settings['calls'], 'photo')}, "
+        f"timed on {photos} pixels; {pluralize(settings['cold_starts'], 'cold start')}. "
         "MB are 10^6 bytes."
     )

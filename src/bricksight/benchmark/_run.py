@@ -18,7 +18,7 @@ from bricksight.benchmark._result import BenchmarkResult, Measurement
 from bricksight.benchmark._settings import Settings
 from bricksight.bundle import open_bundle
 from bricksight.config import AnyPath
-from bricksight.dataset import Record
+from bricksight.dataset import Example
 from bricksight.errors import BricksightError, BundleError, DataError
 from bricksight.evaluation import Evaluation, evaluate
 from bricksight.predict._sidecar import read_sidecar
@@ -48,7 +48,7 @@ class _Candidate:
 def benchmark(
     models: Sequence[AnyPath],
     *,
-    photos: Sequence[Record] = (),
+    photos: Sequence[Example] = (),
     settings: Settings = Settings(),  # noqa: B008  (frozen)
     progress: Progress | None = None,
 ) -> BenchmarkResult:
@@ -109,13 +109,13 @@ def _silent(stage: str, done: int, total: int) -> None:
     pass
 
 
-def _spread(photos: Sequence[Record]) -> list[Path]:
+def _spread(photos: Sequence[Example]) -> list[Path]:
     """Returns a few photos that lie far apart, and so are of several classes."""
     step = max(1, len(photos) // _TIMED_PHOTOS)
     return [record.path for record in photos[::step]][:_TIMED_PHOTOS]
 
 
-def _folder_name(photos: Sequence[Record]) -> str | None:
+def _folder_name(photos: Sequence[Example]) -> str | None:
     if not photos:
         return None
     first = photos[0]
@@ -175,7 +175,7 @@ def _labels(model: ModelFile) -> tuple[str, ...] | None:
         return None  # told when it is started
 
 
-def _require_known(labels: Mapping[str, tuple[str, ...] | None], photos: Sequence[Record]) -> None:
+def _require_known(labels: Mapping[str, tuple[str, ...] | None], photos: Sequence[Example]) -> None:
     """Refuses photos of classes that a model does not know, before hours of measuring."""
     for name, known in labels.items():
         strangers = sorted({record.label for record in photos} - set(known or ()))
@@ -207,7 +207,7 @@ def _time(
 def _answers(
     workers: Mapping[ModelFile, Worker],
     candidates: Sequence[_Candidate],
-    photos: Sequence[Record],
+    photos: Sequence[Example],
     tell: Progress,
 ) -> tuple[dict[ModelFile, Evaluation], dict[str, str]]:
     """Returns the figures of each file, and path → reason of photos that cannot be read."""
@@ -231,7 +231,7 @@ def _answers(
 
 
 def _evaluation(
-    rows: Sequence[str | list[float]], photos: Sequence[Record], labels: Sequence[str]
+    rows: Sequence[str | list[float]], photos: Sequence[Example], labels: Sequence[str]
 ) -> Evaluation:
     answered = [
         (row, record) for row, record in zip(rows, photos, strict=True) if not isinstance(row, str)
@@ -247,7 +247,7 @@ def _evaluation(
 
 
 def _measurement(
-    candidate: _Candidate, photos: Sequence[Record], evaluations: Mapping[ModelFile, Evaluation]
+    candidate: _Candidate, photos: Sequence[Example], evaluations: Mapping[ModelFile, Evaluation]
 ) -> Measurement:
     model, starts, rounds = candidate.model, candidate.starts, candidate.rounds
 
@@ -281,7 +281,7 @@ def _measurement(
     )
 
 
-def _num_trained_on(model: ModelFile, photos: Sequence[Record]) -> int | None:
+def _num_trained_on(model: ModelFile, photos: Sequence[Example]) -> int | None:
     if model.bundle is None or not photos:
         return None
     trained_on = open_bundle(model.bundle).trained_on()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.filesystem.files import replacing, sha256_of, writing
+from bricksight._support.filesystem.files import atomic_write, sha256_of, writing
 from bricksight._support.filesystem.places import is_empty, new_folder, waiting_for
 from bricksight._support.text import json_text
 from bricksight._support.untrusted.folders import recorded_with, require_recorded
@@ -158,5 +158,5 @@ def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[st
             if not file.startswith(f"{name}/")
         }
         content["files"] = dict(sorted((kept | added).items()))
-        with replacing(manifest_path) as part:
+        with atomic_write(manifest_path) as part:
             part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ import numpy as np
 
 from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.optional import require
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.camera.observe import Frame
 from bricksight.camera.source import (
     Source,
@@ -103,8 +103,8 @@ class Video:
         what = "broke off" if ended else f"gave no frame for {SILENCE_S:.0f} s"
         return CameraError(
             f"--source {without_password(self.source.text)} {what} after "
-            f"{counted(count, 'frame')}. Look at cable, power and network, and start again; for a "
-            "USB camera try another port without a hub."
+            f"{pluralize(count, 'frame')}. Look at cable, power and network, and start again; for "
+            "a USB camera try another port without a hub."
         )
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from bricksight._support.text import counted, some
+from bricksight._support.text import pluralize, some
 from bricksight.check._photos import Facts
 from bricksight.check._quality import find_blurred, find_tiny, is_black, is_blank, is_white
-from bricksight.dataset import Problem, Record
+from bricksight.dataset import Example, Problem
 
 _TWELVE_BITS, _SIXTEEN_BITS = 12, 16
 _QUARTER_OF_WHITE = 64
@@ -29,7 +29,7 @@ _TINY = (
 )
 
 
-def photo_advice(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
+def photo_advice(records: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
     """Returns one problem a kind of bad photo; ``facts`` are in the order of the records."""
     found = [fact.quality for fact in facts]
     sides = [min(fact.width, fact.height) for fact in facts]
@@ -46,7 +46,7 @@ def photo_advice(records: Sequence[Record], facts: Sequence[Facts]) -> list[Prob
         paths = [records[row].relative_path for row in rows]
         if paths:
             message = text.format(
-                number=counted(len(paths), "photo is", "photos are"),
+                number=pluralize(len(paths), "photo is", "photos are"),
                 names=some(paths),
                 them="it" if len(paths) == 1 else "them",
             )
@@ -58,7 +58,7 @@ def _where(flags: Sequence[bool]) -> list[int]:
     return [row for row, flag in enumerate(flags) if flag]
 
 
-def _bit_depths(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
+def _bit_depths(records: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
     """Returns whether the photos of 16 bits a channel look like those of another number of bits."""
     paths: dict[int, list[str]] = {_TWELVE_BITS: [], _SIXTEEN_BITS: []}
     brightest = 0.0
@@ -69,16 +69,16 @@ def _bit_depths(records: Sequence[Record], facts: Sequence[Facts]) -> list[Probl
     of_12, of_16 = paths[_TWELVE_BITS], paths[_SIXTEEN_BITS]
     if of_12 and of_16:
         message = (
-            f"{counted(len(of_12), 'photo')} of {len(of_12) + len(of_16):,} with 16 bits a channel "
-            f"{'holds' if len(of_12) == 1 else 'hold'} no value over 4,095: {some(of_12)}. They "
-            "are taken for 12 bits and shown 16 times as bright as the others. If one camera took "
-            "all of them, save them with 8 bits."
+            f"{pluralize(len(of_12), 'photo')} of {len(of_12) + len(of_16):,} with 16 bits a "
+            f"channel {'holds' if len(of_12) == 1 else 'hold'} no value over 4,095: {some(of_12)}. "
+            "They are taken for 12 bits and shown 16 times as bright as the others. If one camera "
+            "took all of them, save them with 8 bits."
         )
         return [Problem("bit_depth", message, tuple(of_12))]
     deep = of_12 or of_16
     if deep and brightest < _QUARTER_OF_WHITE:
         message = (
-            f"{counted(len(deep), 'photo')} with 16 bits a channel use less than a quarter of "
+            f"{pluralize(len(deep), 'photo')} with 16 bits a channel use less than a quarter of "
             f"{_TWELVE_BITS if of_12 else _SIXTEEN_BITS} bits, so they are shown dark: "
             f"{some(deep)}. If the camera has fewer bits, save them with 8 bits, its white as 255."
         )

@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from bricksight._support.text import counted
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.text import pluralize
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import SplitConfig
-from bricksight.dataset import Problem, Record
+from bricksight.dataset import Example, Problem
 from bricksight.images.decoding import read_exif
 
 _SECONDS = 2
@@ -18,7 +18,7 @@ _SAMPLE = 40
 _EXIF, _TAKEN = 0x8769, 0x9003  # the Exif directory, and DateTimeOriginal in it
 
 
-def bursts(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
+def bursts(records: Sequence[Example], split: SplitConfig) -> list[Problem]:
     """Returns a warning where most photos were taken within seconds of another of their class.
 
     Args:
@@ -27,8 +27,8 @@ def bursts(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
     """
     if split.group_by or not _have_times(records):
         return []
-    times: dict[str, list[tuple[float, Record]]] = defaultdict(list)
-    with in_threads(taken_at, [one.path for one in records], num_threads=num_cores()) as found:
+    times: dict[str, list[tuple[float, Example]]] = defaultdict(list)
+    with thread_map(taken_at, [one.path for one in records], num_threads=num_cores()) as found:
         for record, taken in zip(records, found, strict=True):
             if taken is not None:
                 times[record.label].append((taken, record))
@@ -36,10 +36,11 @@ def bursts(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
     if len(close) < _MIN_SHARE * len(records):
         return []
     message = (
-        f"{len(close):,} of {counted(len(records), 'photo')} were taken within {_SECONDS} seconds "
-        "of another of their class, so they probably show the same object. Where one is trained on "
-        "and another tested on, the accuracy is too good. Begin the names of the photos of each "
-        "object alike, such as object7_1.jpg, and keep them together: --group_by '^(.+)_[^_/]*$'"
+        f"{len(close):,} of {pluralize(len(records), 'photo')} were taken within {_SECONDS} "
+        "seconds of another of their class, so they probably show the same object. Where one is "
+        "trained on and another tested on, the accuracy is too good. Begin the names of the "
+        "photos of each object alike, such as object7_1.jpg, and keep them together: "
+        "--group_by '^(.+)_[^_/]*$'"
     )
     return [Problem("bursts", message, tuple(close))]
 
@@ -57,13 +58,13 @@ def taken_at(path: Path) -> float | None:
         return None
 
 
-def _have_times(records: Sequence[Record]) -> bool:
+def _have_times(records: Sequence[Example]) -> bool:
     sample = records[:: max(1, len(records) // _SAMPLE)]
     known = sum(taken_at(record.path) is not None for record in sample)
     return bool(records) and known >= _MIN_SHARE * len(sample)
 
 
-def _close(dated: Sequence[tuple[float, Record]]) -> list[str]:
+def _close(dated: Sequence[tuple[float, Example]]) -> list[str]:
     """Returns the paths of photos with one of another group shortly before or after."""
     in_order = sorted(dated, key=lambda one: (one[0], one[1].relative_path))
     found = set()

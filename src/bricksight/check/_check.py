@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from bricksight._support.text import counted
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.text import pluralize
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.check._advice import photo_advice
 from bricksight.check._bursts import bursts
 from bricksight.check._photos import Facts, examine
@@ -17,8 +17,8 @@ from bricksight.check._twins import Twins, find_twins
 from bricksight.config import PHOTO_FORMATS, SplitConfig
 from bricksight.dataset import (
     Dataset,
+    Example,
     Problem,
-    Record,
     scan,
     suggest_group_by,
     suggested_groups,
@@ -62,14 +62,14 @@ def check(
     )
     if strict and report.faults:
         raise DataError(
-            f"{counted(len(report.faults), 'fault')} in {report.image_dir}:"
+            f"{pluralize(len(report.faults), 'fault')} in {report.image_dir}:"
             + "".join(f"\n  {line}" for line in summaries(report.faults, where="--json"))
         )
     return report
 
 
 def near_duplicates(
-    records: Sequence[Record], *, progress: Callable[[int], None] = lambda _: None
+    records: Sequence[Example], *, progress: Callable[[int], None] = lambda _: None
 ) -> Twins:
     """Returns which of some photos look nearly the same; those that cannot be read do not.
 
@@ -91,13 +91,13 @@ def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
 
 
 def _examined(
-    records: Sequence[Record], progress: Callable[[int, int], None]
+    records: Sequence[Example], progress: Callable[[int, int], None]
 ) -> tuple[dict[str, Facts], dict[str, str]]:
     """Returns relative path → facts, and relative path → reason for what cannot be read."""
     facts: dict[str, Facts] = {}
     reasons: dict[str, str] = {}
     paths = [record.path for record in records]
-    with in_threads(examine, paths, num_threads=num_cores()) as results:
+    with thread_map(examine, paths, num_threads=num_cores()) as results:
         for done, (record, result) in enumerate(zip(records, results, strict=True), start=1):
             if isinstance(result, Facts):
                 facts[record.relative_path] = result
@@ -134,7 +134,7 @@ def _report(
 
 
 def _class_counts(dataset: Dataset) -> tuple[ClassCounts, ...]:
-    members: Mapping[str, list[Record]] = {label: [] for label in dataset.labels}
+    members: Mapping[str, list[Example]] = {label: [] for label in dataset.labels}
     for record in dataset.records:
         members[record.label].append(record)
     return tuple(
@@ -154,7 +154,7 @@ def _spread(numbers: Sequence[int]) -> Spread:
     return Spread(min(numbers), int(statistics.median(numbers)), max(numbers))
 
 
-def _wrong_extensions(records: Sequence[Record], facts: Sequence[Facts]) -> list[Problem]:
+def _wrong_extensions(records: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
     problems = []
     for record, fact in zip(records, facts, strict=True):
         ending = PurePosixPath(record.relative_path).suffix.lower()
@@ -193,7 +193,7 @@ def _twin_problems(twins: Twins) -> list[Problem]:
         Problem(
             kind,
             text.format(
-                number=counted(len(found), "photo looks", "photos look"),
+                number=pluralize(len(found), "photo looks", "photos look"),
                 pair=f"{found[0].path!r} and {found[0].other!r}",
                 be="is" if len(found) == 1 else "are",
             ),

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from bricksight._support.filesystem.files import replacing
+from bricksight._support.filesystem.files import atomic_write
 from bricksight._support.filesystem.locks import short_name
 from bricksight._support.filesystem.walk import mark_as_own
 from bricksight._support.lettering import draw_text, text_width
-from bricksight._support.text import counted
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.text import pluralize
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.check._report import CheckReport
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
@@ -97,7 +97,7 @@ def write_contact_sheets(
         for name, paths, title in _pages(label, photos)
     ]
     done = 0
-    with in_threads(_write, jobs, num_threads=num_cores()) as written:
+    with thread_map(_write, jobs, num_threads=num_cores()) as written:
         for num_photos in written:
             done += num_photos
             if progress is not None:
@@ -118,7 +118,7 @@ def write_twin_sheet(report: CheckReport, folder: Path) -> Path | None:
         return None
     shown = pairs[:_MAX_PAIRS]
     tiles = [_pair([(report.image_dir / name, name) for name in pair]) for pair in shown]
-    title = f"Nearly the same under two labels  ({counted(len(pairs), 'pair')}"
+    title = f"Nearly the same under two labels  ({pluralize(len(pairs), 'pair')}"
     title += ")" if len(shown) == len(pairs) else f", the {len(shown)} most alike)"
     _save(_sheet(tiles, columns=3, title=title), path)
     return path
@@ -137,7 +137,7 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
-        name, title = short_name(label), f"{label}  ({counted(len(photos), 'photo')})"
+        name, title = short_name(label), f"{label}  ({pluralize(len(photos), 'photo')})"
         if page:
             name += f", sheet {page + 1}"
         if num_pages > 1:
@@ -169,7 +169,7 @@ def _write(job: tuple[Path, Sequence[Path], str]) -> int:
 
 
 def _save(sheet: Image.Image, path: Path) -> None:
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         sheet.save(part, format="JPEG", quality=_QUALITY)
 
 

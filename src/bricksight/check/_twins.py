@@ -7,7 +7,7 @@ import numpy as np
 
 from bricksight.check._fingerprint import Fingerprint
 from bricksight.check._neighbours import Looks, Neighbours
-from bricksight.dataset import Record
+from bricksight.dataset import Example
 
 _MAX_PAIRS = 1 << 24
 """So many pairs are compared one by one at most: all pairs of 4,096 photos."""
@@ -50,7 +50,7 @@ class Twins:
 
 
 def find_twins(
-    records: Sequence[Record],
+    records: Sequence[Example],
     fingerprints: Sequence[Fingerprint],
     *,
     progress: Progress | None = None,
@@ -91,7 +91,7 @@ def find_twins(
 class _Pairs:
     """Compares pairs of photos, and keeps each photo's nearest twin of three kinds."""
 
-    def __init__(self, records: Sequence[Record], looks: Looks) -> None:
+    def __init__(self, records: Sequence[Example], looks: Looks) -> None:
         self._looks = looks
         self._contents = _codes([record.sha256 for record in records])
         self._labels = _codes([record.label for record in records])
@@ -160,7 +160,7 @@ class _Pairs:
 class _Nearest:
     """The nearest twin of each photo among the pairs added so far."""
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Example]) -> None:
         self._records = records
         self._other = np.full(len(records), -1)
         self._difference = np.full(len(records), np.inf)

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say
 from bricksight.dataset import summaries
-from bricksight.training import Findings, TrainingResult
+from bricksight.training import TrainingReport, TrainingResult
 
 
 def result_json(result: TrainingResult) -> dict[str, object]:
     """Returns the outcome with stable keys; see docs/bundle.md."""
-    test, refused = result.findings.test, result.findings.outliers_refused
+    test, rejected = result.findings.test, result.findings.outliers_rejected
     return {
         "bundle": str(result.bundle.path),
         "statement": test.statement,
@@ -24,8 +24,8 @@ def result_json(result: TrainingResult) -> dict[str, object]:
         "warnings": [asdict(warning) for warning in result.findings.warnings],
         "num_test_images": test.num_images,
         "unknown_threshold": result.findings.unknown_threshold,
-        "known_refused": result.findings.known_refused.share,
-        "outliers_refused": refused and refused.share,
+        "known_rejected": result.findings.known_rejected.share,
+        "outliers_rejected": rejected and rejected.share,
         "seconds": dict(result.seconds),
     }
 
@@ -47,8 +47,8 @@ def print_result(result: TrainingResult) -> None:
         f"{len(data.bucket(name)):,} {name}" for name in ("training", "validation", "testing")
     )
     console.print(
-        f"{counted(len(data.records), 'photo')} of "
-        f"{counted(len(data.labels), 'class', 'classes')}: {counts}. "
+        f"{pluralize(len(data.records), 'photo')} of "
+        f"{pluralize(len(data.labels), 'class', 'classes')}: {counts}. "
         f"Took {result.seconds['Total']:.1f} s."
     )
     print_marked(console, summaries(data.problems, where=str(result.bundle.path / "report.html")))
@@ -68,13 +68,13 @@ def print_marked(console: Console, messages: Sequence[str]) -> None:
         console.print(Text("! ", style="yellow"), message, sep="", soft_wrap=True)
 
 
-def _unknown(findings: Findings) -> str:
+def _unknown(findings: TrainingReport) -> str:
     """Returns how many photos are answered "unknown", and how many were meant to be."""
     rate = findings.settings["data"]["false_alarm_rate"]
     text = (
-        f'Answered "unknown": {findings.known_refused.statement} of known classes, where '
+        f'Answered "unknown": {findings.known_rejected.statement} of known classes, where '
         f"--false_alarm_rate asks for at most {rate:g} %"
     )
-    if findings.outliers_refused is not None:
-        text += f"; {findings.outliers_refused.statement} of none of the classes"
+    if findings.outliers_rejected is not None:
+        text += f"; {findings.outliers_rejected.statement} of none of the classes"
     return f"{text}."

@@ -13,7 +13,7 @@ from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:
     from bricksight.benchmark import BenchmarkResult, Settings
-    from bricksight.dataset import Record
+    from bricksight.dataset import Example
 
 NAMES = "benchmark.md", "benchmark.json", "benchmark.png"
 """What ``--out`` holds; the last only where there is accuracy to show."""
@@ -117,7 +117,7 @@ def benchmark(
 
 def _photos(
     models: Sequence[Path], comparing: Comparing, split: SplitAsNamed
-) -> "Sequence[Record]":
+) -> "Sequence[Example]":
     """Returns the photos for accuracy; several bundles are measured on the split of the first."""
     from bricksight.benchmark import find_models
     from bricksight.bundle import open_bundle
@@ -133,17 +133,17 @@ def _photos(
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:
-    from bricksight._support.filesystem.files import replacing
+    from bricksight._support.filesystem.files import atomic_write
     from bricksight.benchmark import accuracy_plot
 
     text, figures, plot = (out / name for name in NAMES)
     markdown = found.to_markdown()
     plot.unlink(missing_ok=True)  # one of an earlier run would not belong to these figures
     if any(one.accuracy is not None for one in found.measurements):
-        with replacing(plot) as part:
+        with atomic_write(plot) as part:
             accuracy_plot(found.measurements, part)
         markdown += f"\n![Accuracy against latency]({plot.name})\n"
     content = {text: markdown, figures: json_text(found.to_json(), indent=2) + "\n"}
     for path, words in content.items():
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             part.write_text(words, encoding="utf-8")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.cli._console import ConsoleReporter, Stages, stdout_console
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
@@ -108,7 +108,7 @@ def _class_table(report: "CheckReport") -> Table:
     table = Table(
         title=str(report.image_dir), title_style="bold", title_justify="left", show_footer=True
     )
-    table.add_column("class", counted(len(report.classes), "class", "classes"), overflow="fold")
+    table.add_column("class", pluralize(len(report.classes), "class", "classes"), overflow="fold")
     columns = ["num_photos", "num_groups", "training", "validation", "testing"]
     if all(counts.num_groups == counts.num_photos for counts in report.classes):
         columns.remove("num_groups")

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
-from bricksight._support.text import counted, percent, some
+from bricksight._support.text import percent, pluralize, some
 from bricksight._support.threads import require_threads
 from bricksight.cli._help import panel
 from bricksight.cli._output import CsvOutput, note, say, say_json
@@ -229,7 +229,7 @@ def _classify_objects(
                 complaints.add(photo, row)
         if all(isinstance(row, ImageError) for row in found):
             complaints.add(
-                key, f"none of {counted(len(photos), 'photo')} can be read, so no answer"
+                key, f"none of {pluralize(len(photos), 'photo')} can be read, so no answer"
             )
         else:
             answer = predictor.answer_group(found, top_k=top_k, min_votes=min_votes)
@@ -249,13 +249,13 @@ def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
     if objects and asked.min_votes is not None and asked.min_votes > largest:
         raise ConfigError(
             f"--min_votes is {asked.min_votes}, but no object has more than "
-            f"{counted(largest, 'photo')}, so all would be unknown. Lower it, or name more photos "
-            f"that --group_by {asked.group_by!r} puts together."
+            f"{pluralize(largest, 'photo')}, so all would be unknown. Lower it, or name more "
+            f"photos that --group_by {asked.group_by!r} puts together."
         )
     if unmatched:
         note(
-            f"! --group_by finds nothing in {counted(len(unmatched), 'path')}, each of which is an "
-            f"object of its own: {some(unmatched)}."
+            f"! --group_by finds nothing in {pluralize(len(unmatched), 'path')}, each of which is "
+            f"an object of its own: {some(unmatched)}."
         )
     return dict(objects)
 
@@ -289,7 +289,7 @@ class _TextWriter:
         read = _read(photos, answer)
         for photo, view in read:
             self.photo(photo, view)
-        votes = f"{counted(answer.votes, 'vote')} of {counted(len(read), 'photo')}"
+        votes = f"{pluralize(answer.votes, 'vote')} of {pluralize(len(read), 'photo')}"
         _print_text(f"= {key} ({votes})", answer)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
 from bricksight.config import (
@@ -100,16 +100,16 @@ def _suspects(result: "CrossValidationResult", sheet: Path) -> list[str]:
         f"  {one.path} looks like {one.looks_like} ({100 * one.probability:.0f} %)"
         for one in result.suspects
     ]
-    number = counted(len(lines), "label looks", "labels look")
+    number = pluralize(len(lines), "label looks", "labels look")
     return [f"{number} wrong; the photos are on {sheet}:", *lines]
 
 
 def _text(result: "CrossValidationResult") -> list[str]:
     first = result.evaluations[0]
     lines = [
-        f"{counted(first.num_images, 'photo')} of "
-        f"{counted(len(first.labels), 'class', 'classes')}, "
-        f"{counted(len(result.evaluations), 'seed')}, {result.seconds['Total']:.0f} s",
+        f"{pluralize(first.num_images, 'photo')} of "
+        f"{pluralize(len(first.labels), 'class', 'classes')}, "
+        f"{pluralize(len(result.evaluations), 'seed')}, {result.seconds['Total']:.0f} s",
         _accuracy(result),
     ]
     lines += [f"! {warning.message}" for warning in result.warnings]
@@ -122,11 +122,11 @@ def _text(result: "CrossValidationResult") -> list[str]:
     lines.append(
         f"Expected calibration error: {spread([one for one in errors if one is not None])}"
     )
-    for refused, of in (
-        (result.known_refused, "the photos of known classes"),
-        (result.outliers_refused, "the held-out photos of none of the classes"),
+    for rejected, of in (
+        (result.known_rejected, "the photos of known classes"),
+        (result.outliers_rejected, "the held-out photos of none of the classes"),
     ):
-        shares = [one.share for one in refused if one.share is not None]
+        shares = [one.share for one in rejected if one.share is not None]
         if shares:
             lines.append(f'Answered "unknown", of {of}: {spread(shares)}')
     weakest = sorted(
@@ -176,8 +176,8 @@ def _json(result: "CrossValidationResult") -> dict[str, object]:
         "warnings": [asdict(one) for one in result.warnings],
         "problems": [asdict(one) for one in result.problems],
         "group_accuracies": list(result.group_accuracies),
-        "known_refused": [one.share for one in result.known_refused],
-        "outliers_refused": [one.share for one in result.outliers_refused],
+        "known_rejected": [one.share for one in result.known_rejected],
+        "outliers_rejected": [one.share for one in result.outliers_rejected],
         "seconds": dict(result.seconds),
         "evaluations": [one.to_json() for one in result.evaluations],
         "curve": [

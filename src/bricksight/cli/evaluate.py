@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 import numpy as np
 
-from bricksight._support.text import counted, percent
+from bricksight._support.text import percent, pluralize
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
 from bricksight.config import Layout, SplitConfig
@@ -15,7 +15,7 @@ from bricksight.errors import ConfigError, DataError, ImageError
 
 if TYPE_CHECKING:
     from bricksight.bundle import Bundle
-    from bricksight.dataset import Dataset, Problem, Record
+    from bricksight.dataset import Dataset, Example, Problem
     from bricksight.evaluation import Answered, Evaluation
     from bricksight.predict import Predictor
     from bricksight.training import Reporter
@@ -221,14 +221,14 @@ def _answered(answered: "Answered", num_images: int, threshold: float) -> str:
     """Returns how many photos get an answer, and how good these are."""
     text = (
         f'Answers below {percent(threshold)} are given as "unknown": {answered.count:,} of '
-        f"{counted(num_images, 'photo')} get an answer"
+        f"{pluralize(num_images, 'photo')} get an answer"
     )
     if answered.accuracy is not None:
         text += f", and {percent(answered.accuracy)} of these are right"
     return f"{text}."
 
 
-def photos_of(data: "Dataset", bucket: str) -> "Sequence[Record]":
+def photos_of(data: "Dataset", bucket: str) -> "Sequence[Example]":
     """Returns all photos, or those of one split.
 
     Raises:
@@ -262,7 +262,7 @@ def _require_known(data: "Dataset", predictor: "Predictor") -> None:
 
 
 def _measure(
-    predictor: "Predictor", records: "Sequence[Record]", reporter: "Reporter"
+    predictor: "Predictor", records: "Sequence[Example]", reporter: "Reporter"
 ) -> "tuple[Evaluation, dict[str, str]]":
     """Returns the figures, and path → reason of the photos that cannot be read."""
     from bricksight.evaluation import evaluate as evaluate_arrays

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.cli._help import panel
 from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError, MissingPackageError
@@ -185,7 +185,7 @@ def _print(files: "list[ExportedFile]") -> None:
     console = stdout_console()
     console.print(table)
     num_photos = files[0].agreement.num_photos
-    told = f"Compared on {counted(num_photos, 'photo')}"
+    told = f"Compared on {pluralize(num_photos, 'photo')}"
     if (accuracy := files[0].accuracy) is not None:
         told += f"; accuracy on the {accuracy.num_photos} of them that training has not seen"
     console.print(f"{told}.")

@@ -10,7 +10,7 @@ from bricksight.cli._console import stdout_console
 from bricksight.cli._output import say, say_json
 
 if TYPE_CHECKING:
-    from bricksight.backbones import Description, ModuleSpec, Stage
+    from bricksight.backbones import BackboneSpec, Description, Stage
 
 app = App(name="modules", help="List the pretrained networks, or describe one.")
 
@@ -30,9 +30,9 @@ def list_(*, json: bool = False) -> None:
     json
         Print a JSON array instead of a table.
     """
-    from bricksight.backbones import find, list_modules
+    from bricksight.backbones import find, list_backbones
 
-    specs = list_modules()
+    specs = list_backbones()
     on_disk = [find(spec.reference) is not None for spec in specs]
     if json:
         rows = [asdict(spec) | {"on_disk": here} for spec, here in zip(specs, on_disk, strict=True)]
@@ -69,7 +69,7 @@ def describe(reference: str, /, *, json: bool = False, trust: bool = False) -> N
 _HEADINGS = ("input", "features", "parameters", "size", "licence", "on disk", "reference")
 
 
-def _cells(spec: "ModuleSpec", *, here: bool) -> tuple[str, ...]:
+def _cells(spec: "BackboneSpec", *, here: bool) -> tuple[str, ...]:
     return (
         str(spec.input_size),
         f"{spec.num_features:,}",

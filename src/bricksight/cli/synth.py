@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from bricksight._support.text import counted, some
+from bricksight._support.text import pluralize, some
 from bricksight.cli._help import panel
 from bricksight.cli._output import say
 from bricksight.errors import ConfigError, DataError
@@ -33,7 +33,7 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Photos:
+class FeaturizedDataset:
     """How the photos are made.
 
     Attributes:
@@ -67,7 +67,7 @@ def synth(
     /,
     *,
     which: Annotated[Parts, panel("Parts")] = Parts(),
-    photos: Annotated[Photos, panel("Photos")] = Photos(),
+    photos: Annotated[FeaturizedDataset, panel("FeaturizedDataset")] = FeaturizedDataset(),
 ) -> int:
     """Render training photos of parts that nobody has photographed yet.
 
@@ -80,7 +80,7 @@ def synth(
         which: Which parts are rendered.
         photos: How the photos are made.
     """
-    from bricksight._support.filesystem.files import replacing
+    from bricksight._support.filesystem.files import atomic_write
     from bricksight._support.filesystem.places import claimed, try_file, try_folder
     from bricksight.cli._console import ConsoleReporter
     from bricksight.synth.render import SynthConfig, render_folder
@@ -102,15 +102,15 @@ def synth(
         scenes=_scenes(photos),
     )
     total = len(labels) * config.num_scenes * len(config.views)
-    title = f"Rendering {counted(len(labels), 'part')}"
+    title = f"Rendering {pluralize(len(labels), 'part')}"
     with claimed(out), reporter.stage(title, total) as advance:
         for count in render_folder(out, config, processes=photos.processes):
             advance(count)
     sheet = contact_sheet(out, labels)
-    with replacing(preview) as part:
+    with atomic_write(preview) as part:
         sheet.save(part, format="JPEG", quality=85, optimize=True)
     say(
-        f"{total} photos of {counted(len(labels), 'part')} are in {out}; some in {preview}.",
+        f"{total} photos of {pluralize(len(labels), 'part')} are in {out}; some in {preview}.",
         f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}",
     )
     return 0
@@ -146,7 +146,7 @@ def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _scenes(photos: Photos) -> "SceneConfig":
+def _scenes(photos: FeaturizedDataset) -> "SceneConfig":
     from bricksight.images import find_backgrounds
     from bricksight.synth import scene_config
     from bricksight.synth.scenes import RIG

@@ -5,11 +5,11 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 
 from bricksight.dataset._dataset import Dataset
 from bricksight.dataset._folder import class_folders, label_fault
-from bricksight.dataset._folds import deal_folds, thinned
+from bricksight.dataset._folds import make_folds, subsample
 from bricksight.dataset._groups import group_by_for_pairs, group_keys, suggest_group_by
 from bricksight.dataset._mirrors import mirrored_pairs
 from bricksight.dataset._problems import suggested_groups, unreadable_files
-from bricksight.dataset._records import Problem, Record
+from bricksight.dataset._records import Example, Problem
 from bricksight.dataset._scan import scan, scan_extra, scan_outliers
 from bricksight.dataset._split import SPLIT_RULE_VERSION
 from bricksight.dataset._summary import summaries, summary_of
@@ -17,21 +17,21 @@ from bricksight.dataset._summary import summaries, summary_of
 __all__ = [
     "SPLIT_RULE_VERSION",
     "Dataset",
+    "Example",
     "Problem",
-    "Record",
     "class_folders",
-    "deal_folds",
     "group_by_for_pairs",
     "group_keys",
     "label_fault",
+    "make_folds",
     "mirrored_pairs",
     "scan",
     "scan_extra",
     "scan_outliers",
+    "subsample",
     "suggest_group_by",
     "suggested_groups",
     "summaries",
     "summary_of",
-    "thinned",
     "unreadable_files",
 ]

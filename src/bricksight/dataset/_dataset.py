@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.config import BUCKETS, RENDERS_FILE, SplitConfig
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import (
@@ -17,8 +17,8 @@ from bricksight.dataset._problems import (
     ungrouped,
     unreadable_files,
 )
-from bricksight.dataset._records import Photo, Problem, Record
-from bricksight.dataset._split import deal, sha1_of
+from bricksight.dataset._records import Example, Photo, Problem
+from bricksight.dataset._split import assign_splits, sha1_of
 from bricksight.errors import DataError
 
 MIN_CLASSES = 2
@@ -50,18 +50,18 @@ class Dataset:
 
     image_dir: Path
     labels: tuple[str, ...]
-    records: tuple[Record, ...]
+    records: tuple[Example, ...]
     problems: tuple[Problem, ...]
     split: SplitConfig
-    extra: tuple[Record, ...] = ()
-    outliers: tuple[Record, ...] = ()
+    extra: tuple[Example, ...] = ()
+    outliers: tuple[Example, ...] = ()
 
     @property
     def is_rendered(self) -> bool:
         """Whether these are no photos but renders of ``bricksight synth``."""
         return (self.image_dir / RENDERS_FILE).is_file()
 
-    def bucket(self, name: str) -> tuple[Record, ...]:
+    def bucket(self, name: str) -> tuple[Example, ...]:
         """Returns the photos of one side of the split, sorted by path.
 
         Raises:
@@ -71,7 +71,7 @@ class Dataset:
             raise ValueError(f"There is no bucket {name!r}; there are {', '.join(BUCKETS)}.")
         return tuple(record for record in self.records if record.bucket == name)
 
-    def label_indices(self, records: Sequence[Record]) -> np.ndarray:
+    def label_indices(self, records: Sequence[Example]) -> np.ndarray:
         """Returns the place of each record's class in ``labels``: int32, (num_records,)."""
         index_of = {label: index for index, label in enumerate(self.labels)}
         return np.array([index_of[record.label] for record in records], dtype=np.int32)
@@ -109,7 +109,7 @@ class Dataset:
         )
         return replace(left.with_extra(self.extra), outliers=self.outliers)
 
-    def with_extra(self, extra: Sequence[Record], problems: Sequence[Problem] = ()) -> "Dataset":
+    def with_extra(self, extra: Sequence[Example], problems: Sequence[Problem] = ()) -> "Dataset":
         """Returns the data set with further photos to train on, and what there is to say of them.
 
         Args:
@@ -151,7 +151,8 @@ def assemble(
     least = MIN_CLASSES if trains else 1
     if len(labels) < least:
         raise DataError(
-            f"{image_dir} has photos that can be used of {counted(len(labels), 'class', 'classes')}"
+            f"{image_dir} has photos that can be used of "
+            f"{pluralize(len(labels), 'class', 'classes')}"
             f"{f', {labels[0]!r}' if labels else ''}; at least {least} "
             f"{'is' if least == 1 else 'are'} needed."
             + "".join(f"\n  {problem.message}" for problem in problems[:_MAX_REASONS])
@@ -172,7 +173,7 @@ def assemble(
     )
 
 
-def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Record, ...], list[str]]:
+def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, ...], list[str]]:
     """Returns the records, and the paths in which ``--group_by`` found nothing."""
     keys, unmatched = group_keys([photo.relative_path for photo in photos], group_by=split.group_by)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
@@ -182,9 +183,9 @@ def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Record, ..
     groups: dict[str, set[str]] = defaultdict(set)
     for photo, key in pairs:
         groups[photo.label].add(key)
-    bucket_of = deal(groups, split)
+    bucket_of = assign_splits(groups, split)
     records = tuple(
-        Record(photo.path, photo.relative_path, photo.label, key, photo.sha256, bucket_of[key])
+        Example(photo.path, photo.relative_path, photo.label, key, photo.sha256, bucket_of[key])
         for photo, key in pairs
     )
     return records, unmatched

@@ -15,7 +15,7 @@ from bricksight._support.filesystem.walk import (
     is_photo_name,
     is_text,
 )
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.dataset._records import Photo
 from bricksight.errors import DataError
 
@@ -181,7 +181,7 @@ def _labels(names: list[str], image_dir: Path) -> list[str]:
             for label, same in clashes.items()
         )
         raise DataError(
-            f"{counted(len(clashes), 'line')} of the labels file would stand for more than one "
+            f"{pluralize(len(clashes), 'line')} of the labels file would stand for more than one "
             f"folder in {image_dir}: {what}. Rename or merge these folders."
         )
     return labels

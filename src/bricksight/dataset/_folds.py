@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.dataset._dataset import Dataset
 from bricksight.errors import DataError
 
@@ -15,7 +15,7 @@ _VALIDATION_FOLDS = 8
 """Of the photos that are not tested on, an eighth validates: of five folds, a tenth of all."""
 
 
-def deal_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]:
+def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]:
     """Yields the data set ``num_folds`` times; every photo is on the testing side once.
 
     Classes are spread evenly, and photos of one group stay on one side.
@@ -36,8 +36,8 @@ def deal_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
     if num_possible < num_folds:
         raise DataError(
             f"{data.image_dir} cannot be dealt to {num_folds} folds: no class has more than "
-            f"{counted(int(np.bincount(labels).max()), 'photo')}, and there are "
-            f"{counted(len(np.unique(groups)), 'group')} of photos. Add photos"
+            f"{pluralize(int(np.bincount(labels).max()), 'photo')}, and there are "
+            f"{pluralize(len(np.unique(groups)), 'group')} of photos. Add photos"
             + (f", or ask for --folds {num_possible}." if num_possible > 1 else ".")
         )
 
@@ -64,7 +64,7 @@ def _most_folds(labels: np.ndarray, groups: np.ndarray) -> int:
     return min(len(np.unique(groups)), int(np.bincount(labels).max()))
 
 
-def thinned(data: Dataset, *, share: float, seed: int) -> Dataset:
+def subsample(data: Dataset, *, share: float, seed: int) -> Dataset:
     """Returns the data set with fewer groups on the training side, and at least one a class.
 
     The others are on no side: their bucket is "unused". A smaller share is part of a larger one.

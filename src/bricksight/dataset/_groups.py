@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from bricksight._support.optional import require
-from bricksight._support.text import counted
-from bricksight.dataset._records import Record
+from bricksight._support.text import pluralize
+from bricksight.dataset._records import Example
 from bricksight.errors import DataError
 
 _NO_HASH = "_nohash_"
@@ -87,7 +87,7 @@ def join_identical(keys: Sequence[str], contents: Sequence[str]) -> list[str]:
     return [root(key) for key in keys]
 
 
-def suggest_group_by(records: Sequence[Record]) -> str | None:
+def suggest_group_by(records: Sequence[Example]) -> str | None:
     """Returns an expression for ``--group_by`` if the names look like several photos an object.
 
     Camera tools write ``TIMESTAMP_front.jpg`` or ``photo12-3.png``: without its last part the name
@@ -98,7 +98,7 @@ def suggest_group_by(records: Sequence[Record]) -> str | None:
 
 
 def group_by_for_pairs(
-    pairs: Sequence[tuple[str, str]], records: Sequence[Record]
+    pairs: Sequence[tuple[str, str]], records: Sequence[Example]
 ) -> tuple[str, int] | None:
     """Returns an expression for ``--group_by`` that keeps photos together which look alike.
 
@@ -122,13 +122,13 @@ def group_by_for_pairs(
     return best, kept[best]
 
 
-def _groups_well(pattern: str, records: Sequence[Record]) -> bool:
+def _groups_well(pattern: str, records: Sequence[Example]) -> bool:
     prefixes = _prefixes(pattern, records)
     num_prefixes = sum(map(len, prefixes.values()))
     return len(records) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and _is_varied(prefixes)
 
 
-def _prefixes(pattern: str, records: Sequence[Record]) -> Mapping[str, set[str]]:
+def _prefixes(pattern: str, records: Sequence[Example]) -> Mapping[str, set[str]]:
     """Returns label → the keys that the pattern gives its photos."""
     prefixes: dict[str, set[str]] = defaultdict(set)
     for record in records:
@@ -175,8 +175,8 @@ def _searched(group_by: str, paths: Sequence[str]) -> Iterator[str]:
             match = pattern.search(path, timeout=left)
         except (TimeoutError, MemoryError) as error:
             raise DataError(
-                f"--group_by {group_by!r} takes too long: {counted(len(paths), 'path')} cannot be "
-                f"searched in {seconds:.0f} seconds; it is stuck at {path!r}. A repetition in a "
+                f"--group_by {group_by!r} takes too long: {pluralize(len(paths), 'path')} cannot "
+                f"be searched in {seconds:.0f} seconds; it is stuck at {path!r}. A repetition in a "
                 "repetition, such as (a+)+, may take forever; write it without."
             ) from error
         yield _part_of(match)

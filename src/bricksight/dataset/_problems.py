@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from bricksight._support.text import counted, some
+from bricksight._support.text import pluralize, some
 from bricksight.config import SplitConfig
 from bricksight.dataset._folder import Listing
 from bricksight.dataset._groups import suggest_group_by
-from bricksight.dataset._records import Problem, Record
+from bricksight.dataset._records import Example, Problem
 from bricksight.dataset._split import MIN_GROUPS, missing_buckets
 
 FEW_PHOTOS = 20
@@ -67,7 +67,7 @@ def _of_all(
     """Returns one problem for all paths of a kind, none without any."""
     if not paths:
         return []
-    message = text.format(number=counted(len(paths), noun, plural), paths=some(paths))
+    message = text.format(number=pluralize(len(paths), noun, plural), paths=some(paths))
     return [Problem(kind, message, tuple(paths))]
 
 
@@ -85,8 +85,8 @@ def _alike(labels: Sequence[str]) -> list[Problem]:
     if not same:
         return []
     message = (
-        f"{counted(len(same), 'class', 'classes')} differ only in spelling: {some(same)}. Put the "
-        "photos of one class into one folder."
+        f"{pluralize(len(same), 'class', 'classes')} differ only in spelling: {some(same)}. Put "
+        "the photos of one class into one folder."
     )
     return [Problem("alike_classes", message, tuple(same))]
 
@@ -111,9 +111,9 @@ def empty_classes(labels: Iterable[str]) -> list[Problem]:
     ]
 
 
-def content_problems(records: Sequence[Record]) -> list[Problem]:
+def content_problems(records: Sequence[Example]) -> list[Problem]:
     """Returns the photos that are there more than once, and those under several labels."""
-    same: dict[str, list[Record]] = defaultdict(list)
+    same: dict[str, list[Example]] = defaultdict(list)
     for record in records:
         same[record.sha256].append(record)
     problems = []
@@ -122,7 +122,7 @@ def content_problems(records: Sequence[Record]) -> list[Problem]:
         labels = sorted({record.label for record in copies})
         if len(labels) > 1:
             message = (
-                f"One photo is under {counted(len(labels), 'label')}: {some(paths)}. "
+                f"One photo is under {pluralize(len(labels), 'label')}: {some(paths)}. "
                 "Keep the right one."
             )
             problems.append(Problem("two_labels", message, paths))
@@ -137,13 +137,13 @@ def ungrouped(paths: Sequence[str]) -> list[Problem]:
     if not paths:
         return []
     message = (
-        f"--group_by finds nothing in {counted(len(paths), 'path')}, each of which is a group of "
+        f"--group_by finds nothing in {pluralize(len(paths), 'path')}, each of which is a group of "
         f"its own: {some(paths)}."
     )
     return [Problem("no_group", message, tuple(paths))]
 
 
-def suggested_groups(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
+def suggested_groups(records: Sequence[Example], split: SplitConfig) -> list[Problem]:
     """Returns what is to be said where names suggest groups and none are given."""
     suggestion = None if split.group_by else suggest_group_by(records)
     if suggestion is None:
@@ -156,7 +156,7 @@ def suggested_groups(records: Sequence[Record], split: SplitConfig) -> list[Prob
     return [Problem("group_by", message)]
 
 
-def split_problems(records: Sequence[Record], split: SplitConfig) -> list[Problem]:
+def split_problems(records: Sequence[Example], split: SplitConfig) -> list[Problem]:
     """Returns what keeps classes from being learnt and measured well.
 
     Args:
@@ -185,7 +185,7 @@ def _loose_photos(listing: Listing) -> list[Problem]:
     if not listing.loose_photos:
         return []
     message = (
-        f"{counted(len(listing.loose_photos), 'photo')} beside the class folders, so without a "
+        f"{pluralize(len(listing.loose_photos), 'photo')} beside the class folders, so without a "
         f"class and not used: {some(listing.loose_photos)}."
     )
     return [Problem("loose_photo", message, tuple(listing.loose_photos))]
@@ -205,16 +205,16 @@ def of_other_types(paths: Sequence[str]) -> str:
     what = ", ".join(
         f"{number:,} {ending or 'without one'}" for ending, number in endings.most_common()
     )
-    return f"{counted(len(paths), 'file')} with endings of other types ({what})"
+    return f"{pluralize(len(paths), 'file')} with endings of other types ({what})"
 
 
-def _small_classes(records: Sequence[Record]) -> list[Problem]:
+def _small_classes(records: Sequence[Example]) -> list[Problem]:
     counts = Counter(record.label for record in records)
     small = sorted(label for label, number in counts.items() if number < FEW_PHOTOS)
     if not small:
         return []
     message = (
-        f"{len(small):,} of {counted(len(counts), 'class', 'classes')} "
+        f"{len(small):,} of {pluralize(len(counts), 'class', 'classes')} "
         f"{'has' if len(small) == 1 else 'have'} fewer than {FEW_PHOTOS} photos: {some(small)}. "
         "More photos are the surest way to better answers."
     )
@@ -226,7 +226,7 @@ def _tiny_classes(groups: Mapping[str, set[str]], member: str) -> list[Problem]:
     if not tiny:
         return []
     message = (
-        f"{counted(len(tiny), 'class', 'classes')} with fewer than {MIN_GROUPS} {member} cannot be "
-        f"on every side of the split, and what is there trains first: {some(tiny)}."
+        f"{pluralize(len(tiny), 'class', 'classes')} with fewer than {MIN_GROUPS} {member} cannot "
+        f"be on every side of the split, and what is there trains first: {some(tiny)}."
     )
     return [Problem("tiny_class", message, tuple(tiny))]

@@ -48,7 +48,7 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Example:
     """A photo with its group and its side of the split.
 
     Attributes:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bricksight._support.filesystem.files import sha256_of
-from bricksight._support.text import counted, some
-from bricksight._support.threads import in_threads
+from bricksight._support.text import pluralize, some
+from bricksight._support.threads import thread_map
 from bricksight.config import Layout, SplitConfig, input_path
 from bricksight.dataset._dataset import MIN_CLASSES, Dataset, assemble
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos
@@ -21,8 +21,8 @@ from bricksight.dataset._problems import (
     spelling_of,
     unreadable_files,
 )
-from bricksight.dataset._records import Photo, Problem, Record
-from bricksight.dataset._split import deal
+from bricksight.dataset._records import Example, Photo, Problem
+from bricksight.dataset._split import assign_splits
 from bricksight.errors import DataError
 
 # Hashing waits for the disk more than it computes, and a network disk answers many at a time.
@@ -70,8 +70,8 @@ def scan(
 
 
 def scan_extra(
-    folder: str | os.PathLike[str], *, known: Sequence[Record], layout: Layout = "auto"
-) -> tuple[tuple[Record, ...], list[Problem]]:
+    folder: str | os.PathLike[str], *, known: Sequence[Example], layout: Layout = "auto"
+) -> tuple[tuple[Example, ...], list[Problem]]:
     """Returns further photos to train on, and what is wrong with them; see ``Dataset.with_extra``.
 
     A photo that is, byte for byte, one of the data set's is left out: it could be one to test on.
@@ -97,12 +97,12 @@ def scan_extra(
     problems = [*listing_problems(listing), *advice, *unreadable_files(reasons)]
     if twins:
         message = (
-            f"{counted(len(twins), 'photo')} of {folder} left out, as {folder.name} and the photos "
-            f"have them both: {some(twins)}."
+            f"{pluralize(len(twins), 'photo')} of {folder} left out, as {folder.name} and the "
+            f"photos have them both: {some(twins)}."
         )
         problems.append(Problem("extra_twin", message, tuple(twins)))
     records = tuple(
-        Record(
+        Example(
             path=photo.path,
             relative_path=f"{folder.name}/{photo.relative_path}",
             label=photo.label,
@@ -116,8 +116,8 @@ def scan_extra(
 
 
 def scan_outliers(
-    folder: str | os.PathLike[str], *, known: Sequence[Record], split: SplitConfig
-) -> tuple[tuple[Record, ...], list[Problem]]:
+    folder: str | os.PathLike[str], *, known: Sequence[Example], split: SplitConfig
+) -> tuple[tuple[Example, ...], list[Problem]]:
     """Returns photos of none of the classes, and what is wrong with them; see ``Dataset.outliers``.
 
     They lie in the folder itself or in folders below it, and are dealt by their hashes as the
@@ -139,7 +139,7 @@ def scan_outliers(
     problems = [*listing_problems(listing), *unreadable_files(reasons)]
     if twins:
         message = (
-            f"{counted(len(twins), 'photo')} of --unknown_dir {folder} left out, as the classes "
+            f"{pluralize(len(twins), 'photo')} of --unknown_dir {folder} left out, as the classes "
             f"have them too: {some(twins)}."
         )
         problems.append(Problem("unknown_twin", message, tuple(twins)))
@@ -178,20 +178,20 @@ def _new_classes(folder: Path, listing: Listing, known: Sequence[str]) -> list[P
     if others:
         pairs = "; ".join(f"{label!r} beside {meant!r}" for label, meant in others[:_MAX_PAIRS])
         raise DataError(
-            f"--extra_train_dir {folder} spells {counted(len(others), 'class', 'classes')} of the "
-            f"photos in another way, which would become classes of their own: {pairs}. Rename the "
-            "folders."
+            f"--extra_train_dir {folder} spells {pluralize(len(others), 'class', 'classes')} of "
+            f"the photos in another way, which would become classes of their own: {pairs}. Rename "
+            "the folders."
         )
     if not new or not known:
         return []
     message = (
-        f"{counted(len(new), 'class is', 'classes are')} in {folder.name} alone, so trained but "
+        f"{pluralize(len(new), 'class is', 'classes are')} in {folder.name} alone, so trained but "
         f"never tested: {some(new)}."
     )
     return [Problem("extra_class", message, tuple(new))]
 
 
-def _apart(photos: Sequence[Photo], known: Sequence[Record]) -> tuple[list[Photo], list[str]]:
+def _apart(photos: Sequence[Photo], known: Sequence[Example]) -> tuple[list[Photo], list[str]]:
     """Returns the photos that are not known ones, by path, and the paths of those that are."""
     own = {record.sha256 for record in known}
     left = [photo for photo in photos if photo.sha256 not in own]
@@ -199,15 +199,15 @@ def _apart(photos: Sequence[Photo], known: Sequence[Record]) -> tuple[list[Photo
     return sorted(left, key=lambda photo: photo.relative_path), twins
 
 
-def _outliers(folder: Path, photos: Sequence[Photo], split: SplitConfig) -> tuple[Record, ...]:
+def _outliers(folder: Path, photos: Sequence[Photo], split: SplitConfig) -> tuple[Example, ...]:
     """Returns the records of photos of none of the classes."""
     paths = [photo.relative_path for photo in photos]
     grouped = split.group_by is not None and any(re.search(split.group_by, one) for one in paths)
     keys, _ = group_keys(paths, group_by=split.group_by if grouped else None)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
-    bucket_of = deal({"": keys}, split)
+    bucket_of = assign_splits({"": keys}, split)
     return tuple(
-        Record(photo.path, f"{folder.name}/{path}", "", key, photo.sha256, bucket_of[key])
+        Example(photo.path, f"{folder.name}/{path}", "", key, photo.sha256, bucket_of[key])
         for photo, path, key in zip(photos, paths, keys, strict=True)
     )
 
@@ -218,7 +218,7 @@ def _hashed(
     """Returns the photos with their SHA-256, and relative path → reason for those without."""
     hashed = []
     reasons = {}
-    with in_threads(_hash, photos, num_threads=_NUM_THREADS) as results:
+    with thread_map(_hash, photos, num_threads=_NUM_THREADS) as results:
         for done, (photo, sha256, reason) in enumerate(results, start=1):
             if reason:
                 reasons[photo.relative_path] = reason
@@ -244,15 +244,15 @@ def _require_classes(image_dir: Path, listing: Listing, *, least: int) -> None:
         raise DataError(_one_class(image_dir, listing, *counts.most_common(1)[0]))
     if listing.loose_photos:
         found = (
-            f"{counted(len(listing.loose_photos), 'photo')} such as {listing.loose_photos[0]!r} "
+            f"{pluralize(len(listing.loose_photos), 'photo')} such as {listing.loose_photos[0]!r} "
             f"directly in {image_dir} and none in folders below it, so there are no classes."
         )
     elif listing.classes:
-        found = f"{image_dir} has {counted(len(listing.classes), 'folder')} but no photo in them"
+        found = f"{image_dir} has {pluralize(len(listing.classes), 'folder')} but no photo in them"
         others = listing.found.other_files
         found += f", only {of_other_types(others)}." if others else "."
     elif listing.found.other_files:
-        number = counted(len(listing.found.other_files), "file")
+        number = pluralize(len(listing.found.other_files), "file")
         found = f"{image_dir} holds {number} but no folder."
     else:
         found = f"{image_dir} {_nothing_in(listing)}."
@@ -272,7 +272,7 @@ def _nothing_in(listing: Listing) -> str:
 def _one_class(image_dir: Path, listing: Listing, label: str, num_photos: int) -> str:
     empty = [name for name in listing.classes if name != label]
     message = (
-        f"{image_dir} has photos of only one class, {label!r} ({counted(num_photos, 'photo')}); "
+        f"{image_dir} has photos of only one class, {label!r} ({pluralize(num_photos, 'photo')}); "
         "at least two are needed."
     )
     if empty:

@@ -36,7 +36,7 @@ def hashed_bucket(key: str, split: SplitConfig) -> str:
     return _TRAINING
 
 
-def deal(groups: Mapping[str, Collection[str]], split: SplitConfig) -> dict[str, str]:
+def assign_splits(groups: Mapping[str, Collection[str]], split: SplitConfig) -> dict[str, str]:
     """Returns the bucket of every group.
 
     The hash of the key decides, so that a photo stays where it is when others are added. Then

@@ -16,17 +16,17 @@ from bricksight.evaluation._result import (
 )
 from bricksight.evaluation._scores import evaluate
 from bricksight.evaluation._unknown import (
-    NONE_REFUSED,
-    Refused,
+    NONE_REJECTED,
+    Rejected,
     fewest_for_threshold,
-    refused,
+    rejected,
     unknown_threshold,
 )
 from bricksight.evaluation._warnings import trained_on, warnings_of
 
 __all__ = [
     "CONSENSUS_VOTES",
-    "NONE_REFUSED",
+    "NONE_REJECTED",
     "Answered",
     "ClassScores",
     "ConfusedPair",
@@ -34,11 +34,11 @@ __all__ = [
     "GroupScores",
     "Interval",
     "Mistake",
-    "Refused",
+    "Rejected",
     "ReliabilityBin",
     "evaluate",
     "fewest_for_threshold",
-    "refused",
+    "rejected",
     "trained_on",
     "unknown_threshold",
     "warnings_of",

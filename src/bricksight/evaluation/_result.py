@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._support.text import counted, percent
+from bricksight._support.text import percent, pluralize
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval, is_rough
 
@@ -163,15 +163,15 @@ class Evaluation:
             return "There were no photos to test, so nothing was measured."
         interval = self.accuracy_interval
         text = (
-            f"{percent(self.accuracy)} of {counted(self.num_images, 'photo')} right "
+            f"{percent(self.accuracy)} of {pluralize(self.num_images, 'photo')} right "
             f"(95 % interval {100 * interval.low:.1f} to {100 * interval.high:.1f} %)."
         )
         if self.is_rough:
             text = f"Too few photos for more than a rough figure: {text}"
         if self.groups is not None:
             text += (
-                f" The photos form {counted(self.groups.num_groups, 'group')}. Photos of one group "
-                "are not independent, which the interval takes into account."
+                f" The photos form {pluralize(self.groups.num_groups, 'group')}. Photos of one "
+                "group are not independent, which the interval takes into account."
             )
         return text
 

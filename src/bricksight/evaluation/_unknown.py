@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._support.text import counted, percent
+from bricksight._support.text import percent, pluralize
 
 _CONFIDENCE = 0.7
 _ROUNDING = 1e-9
@@ -16,7 +16,7 @@ _FEW = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class Rejected:
     """How many photos are answered "unknown".
 
     Attributes:
@@ -27,9 +27,9 @@ class Refused:
     count: int
     num_images: int
 
-    def __add__(self, other: "Refused") -> "Refused":
+    def __add__(self, other: "Rejected") -> "Rejected":
         """Returns how many photos of both are."""
-        return Refused(
+        return Rejected(
             count=self.count + other.count, num_images=self.num_images + other.num_images
         )
 
@@ -41,7 +41,7 @@ class Refused:
     @property
     def statement(self) -> str:
         """The same in words."""
-        photos = counted(self.num_images, "photo")
+        photos = pluralize(self.num_images, "photo")
         if self.share is None:
             return photos
         return f"{self.count} of {photos} ({percent(self.share)})"
@@ -51,7 +51,7 @@ class Refused:
         return {**asdict(self), "share": self.share}
 
 
-NONE_REFUSED = Refused(count=0, num_images=0)
+NONE_REJECTED = Rejected(count=0, num_images=0)
 """What a sum of others begins with."""
 
 
@@ -108,7 +108,7 @@ def fewest_for_threshold(false_alarm_rate: float) -> int:
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(1 - false_alarm_rate / 100))
 
 
-def refused(probabilities: np.ndarray, threshold: float | None) -> Refused:
+def rejected(probabilities: np.ndarray, threshold: float | None) -> Rejected:
     """Returns how many photos are answered "unknown".
 
     Args:
@@ -116,4 +116,4 @@ def refused(probabilities: np.ndarray, threshold: float | None) -> Refused:
         threshold: as ``unknown_threshold`` returns it; without one, none is.
     """
     below = probabilities.max(axis=1, initial=0) < (threshold or 0.0)
-    return Refused(count=int(below.sum()), num_images=len(probabilities))
+    return Rejected(count=int(below.sum()), num_images=len(probabilities))

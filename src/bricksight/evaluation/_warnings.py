@@ -1,6 +1,6 @@
 """What a reader must know before believing a figure."""
 
-from bricksight._support.text import counted, some
+from bricksight._support.text import pluralize, some
 from bricksight.dataset import Problem
 from bricksight.evaluation._intervals import WIDEST
 from bricksight.evaluation._result import Evaluation
@@ -29,7 +29,7 @@ def trained_on(number: int, num_images: int, *, model: str = "the model") -> lis
     if not number:
         return []
     message = (
-        f"{number:,} of {counted(num_images, 'photo')} took part in the training of {model}, so "
+        f"{number:,} of {pluralize(num_images, 'photo')} took part in the training of {model}, so "
         "the accuracy is too good. Name other photos, or --bucket testing."
     )
     return [Problem("trained_on", message)]
@@ -39,9 +39,9 @@ def _small_test(evaluation: Evaluation, cure: str) -> list[Problem]:
     interval = evaluation.accuracy_interval
     if interval is None or interval.high - interval.low <= WIDEST:
         return []
-    photos = counted(evaluation.num_images, "photo")
+    photos = pluralize(evaluation.num_images, "photo")
     if evaluation.groups is not None:
-        photos += f" in {counted(evaluation.groups.num_groups, 'group')}"
+        photos += f" in {pluralize(evaluation.groups.num_groups, 'group')}"
     message = (
         f"The test is small ({photos}): the accuracy on other photos of the same kind may lie "
         f"anywhere from {100 * interval.low:.0f} to {100 * interval.high:.0f} %. {cure}"
@@ -55,7 +55,7 @@ def _untested_classes(evaluation: Evaluation) -> list[Problem]:
         return []
     num_classes = len(evaluation.labels)
     message = (
-        f"{len(missing):,} of {counted(num_classes, 'class', 'classes')} "
+        f"{len(missing):,} of {pluralize(num_classes, 'class', 'classes')} "
         f"{'has' if len(missing) == 1 else 'have'} no test photo, so nothing is known about "
         f"{'it' if len(missing) == 1 else 'them'}: {some(missing)}."
     )

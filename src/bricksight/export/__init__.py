@@ -9,20 +9,20 @@ from bricksight.export._formats import (
     require_choice,
     require_packages,
 )
-from bricksight.export._proof import Accuracy, Agreement, Proof
+from bricksight.export._proof import Accuracy, Parity, ParityReference
 from bricksight.export._request import Request
 from bricksight.export.classifier import Classifier, build_classifier, load_classifier
 
 __all__ = [
     "FORMATS",
     "Accuracy",
-    "Agreement",
     "Choices",
     "Classifier",
     "ExportedFile",
     "Exporter",
     "Format",
-    "Proof",
+    "Parity",
+    "ParityReference",
     "Request",
     "build_classifier",
     "export",

@@ -12,7 +12,7 @@ import numpy as np
 from bricksight._support.filesystem.files import sha256_of, writing
 from bricksight._support.filesystem.places import is_empty, try_file, try_folder
 from bricksight._support.filesystem.walk import photos_below
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.threads import num_cores, thread_map
 from bricksight._support.untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
 from bricksight.config import AnyPath, given_or_default, input_path, user_path
@@ -25,7 +25,7 @@ from bricksight.export._formats import (
     layers_of,
     require_choice,
 )
-from bricksight.export._proof import Proof
+from bricksight.export._proof import ParityReference
 from bricksight.export._request import InputOutput, Layout, Precision, Request
 from bricksight.export.classifier import Classifier, load_classifier
 from bricksight.images import load_input
@@ -258,7 +258,7 @@ class Exporter:
         return is_inside(path, folder) or sha256_of(path) == sha256
 
     @functools.cached_property
-    def _proof(self) -> Proof:
+    def _proof(self) -> ParityReference:
         photos: list[Path] = []
         for bucket in _BUCKETS:
             photos += _spread(self._photos[bucket], MAX_PHOTOS - len(photos))
@@ -274,7 +274,7 @@ class Exporter:
                 f"{photos[0]}: {rows[0]} Name others with --image_dir."
             )
         photos = [photo for photo, _ in readable]
-        return Proof(
+        return ParityReference(
             photos=photos,
             probabilities=np.stack([row for _, row in readable]),
             labels=self._bundle.labels,
@@ -308,7 +308,7 @@ class Exporter:
             except ImageError:
                 return None
 
-        with in_threads(load, _spread(photos, MAX_PHOTOS), num_threads=num_cores()) as loaded:
+        with thread_map(load, _spread(photos, MAX_PHOTOS), num_threads=num_cores()) as loaded:
             readable = [one for one in loaded if one is not None]
         return np.stack(readable) if readable else np.empty((0, spec.height, spec.width, 3), "f4")
 

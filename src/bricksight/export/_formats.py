@@ -11,9 +11,9 @@ from typing import Any
 from bricksight._support.filesystem.files import under_its_own_name, writing
 from bricksight._support.filesystem.places import claimed, moved
 from bricksight._support.optional import require_installed
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.errors import ConfigError, ExportError, OutputError
-from bricksight.export._proof import Accuracy, Agreement, measured
+from bricksight.export._proof import Accuracy, Parity, measured
 from bricksight.export._request import Precision, Request
 from bricksight.export.classifier import Classifier
 
@@ -134,7 +134,7 @@ class ExportedFile:
     precision: Precision
     size_bytes: int
     files: tuple[Path, ...]
-    agreement: Agreement
+    agreement: Parity
     inference_ms: float
     accuracy: Accuracy | None = None
 
@@ -277,8 +277,8 @@ def layers_of(classifier: Classifier, format_name: str) -> dict[str, str]:
     return {"input_layer": classifier.input_layer, "output_layer": classifier.output_layer}
 
 
-def _require_agreement(format_name: str, precision: Precision, found: Agreement) -> None:
-    tolerance, photos = TOLERANCES.get(precision), counted(found.num_photos, "photo")
+def _require_agreement(format_name: str, precision: Precision, found: Parity) -> None:
+    tolerance, photos = TOLERANCES.get(precision), pluralize(found.num_photos, "photo")
     if tolerance is not None and found.largest_difference > tolerance:
         raise ExportError(
             f"The {format_name} file gives other answers than the trained model: probabilities "

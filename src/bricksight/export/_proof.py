@@ -18,7 +18,7 @@ _TIMED_RUNS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proof:
+class ParityReference:
     """Photos and the answers to be got.
 
     Attributes:
@@ -37,7 +37,7 @@ class Proof:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class Parity:
     """How near a file comes to the reference.
 
     Attributes:
@@ -77,7 +77,7 @@ class Measured:
             median of a few. ``bricksight benchmark`` compares files with more care.
     """
 
-    agreement: Agreement
+    agreement: Parity
     accuracy: Accuracy | None
     inference_ms: float
 
@@ -86,10 +86,10 @@ def measured(
     path: Path,
     *,
     runtime: str,
-    proof: Proof,
+    proof: ParityReference,
     options: dict[str, str],
     trust: bool = False,
-    also: Callable[[Any, Proof], None] | None = None,
+    also: Callable[[Any, ParityReference], None] | None = None,
 ) -> Measured:
     """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
 
@@ -119,7 +119,7 @@ def measured(
         rows.append(row)
     found = np.stack(rows)
     answers, expected = found.argmax(axis=1), proof.probabilities.argmax(axis=1)
-    agreement = Agreement(
+    agreement = Parity(
         num_photos=len(rows),
         largest_difference=float(np.abs(found - proof.probabilities).max()),
         top1_agreement=float((answers == expected).mean()),

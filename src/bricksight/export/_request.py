@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from bricksight.export._proof import Proof
+from bricksight.export._proof import ParityReference
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 Layout = Literal["nchw", "nhwc"]
@@ -29,7 +29,7 @@ class Request:
         trust: Run the written file whatever its operations, as the network that it is made of.
     """
 
-    proof: Proof
+    proof: ParityReference
     calibration: Callable[[], np.ndarray] | None = None
     precision: Precision = "float32"
     batch: int | None = 1

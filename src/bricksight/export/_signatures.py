@@ -13,7 +13,7 @@ from bricksight import images
 from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ExportError
 from bricksight.export._photo_decoding import FORMATS
-from bricksight.export._proof import Proof
+from bricksight.export._proof import ParityReference
 
 TOLERANCE = 0.1
 """Largest difference of a probability. One value in a hundred of the input differs by 1 of 255,
@@ -22,7 +22,7 @@ which moved probabilities of hard photos by up to 0.02; a format that is misread
 _LONGEST_SIDE = 640
 
 
-def require_signatures(runtime: Any, proof: Proof) -> None:
+def require_signatures(runtime: Any, proof: ParityReference) -> None:
     """Compares what every signature answers with ``serving_array``, which is compared elsewhere.
 
     Args:

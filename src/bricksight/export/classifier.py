@@ -7,7 +7,7 @@ import numpy as np
 
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.untrusted.graphs import require_pure_graph
-from bricksight.backbones import FrozenModule
+from bricksight.backbones import FrozenBackbone
 from bricksight.backbones.freeze import without_defaults
 from bricksight.bundle import Bundle, Head, as_bundle
 from bricksight.config import AnyPath, require_tensor_name
@@ -74,7 +74,7 @@ def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classif
 
 
 def build_classifier(
-    frozen: FrozenModule, head: Head, *, final_tensor_name: str = "final_result"
+    frozen: FrozenBackbone, head: Head, *, final_tensor_name: str = "final_result"
 ) -> Classifier:
     """Returns the network with the head on top.
 

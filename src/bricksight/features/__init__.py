@@ -9,7 +9,7 @@ from bricksight.features._cache import (
     list_entries,
     prune_entries,
 )
-from bricksight.features._compile import CompiledModule, compile_module
+from bricksight.features._compile import CompiledBackbone, compile_backbone
 from bricksight.features._extract import PLAIN, FeatureSet, Views, extract
 from bricksight.features.examples import Examples
 
@@ -17,12 +17,12 @@ __all__ = [
     "CACHE_FILE",
     "PLAIN",
     "CacheEntry",
-    "CompiledModule",
+    "CompiledBackbone",
     "Examples",
     "FeatureCache",
     "FeatureSet",
     "Views",
-    "compile_module",
+    "compile_backbone",
     "default_cache_path",
     "extract",
     "kept_cache_path",

@@ -149,8 +149,8 @@ class FeatureCache:
             for suffix in ("-wal", "-shm"):
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
             self._path.replace(aside)
-        except OSError as refused:
-            raise self._not_opened(refused) from error
+        except OSError as rejected:
+            raise self._not_opened(rejected) from error
         _LOGGER.warning(
             "The feature cache %s is damaged (%s). It was moved to %s and begun again; the "
             "features will be computed once more.",

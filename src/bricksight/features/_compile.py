@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
+from bricksight._support.filesystem.files import atomic_write, cache_dir, in_cache
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones import FrozenModule, Module, frozen_graph
+from bricksight.backbones import Backbone, FrozenBackbone, frozen_graph
 from bricksight.config import InputSpec
 from bricksight.predict.runtimes.litert import LiteRT
 
@@ -34,7 +34,7 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompiledModule:
+class CompiledBackbone:
     """A network ready to compute features.
 
     Attributes:
@@ -46,7 +46,7 @@ class CompiledModule:
             largest feature.
     """
 
-    module: Module
+    module: Backbone
     num_features: int
     path: Path | None
     reason: str
@@ -68,7 +68,9 @@ class CompiledModule:
         return lambda images: np.asarray(function(images))
 
 
-def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray]) -> CompiledModule:
+def compile_backbone(
+    module: Backbone, *, images: Callable[[InputSpec], np.ndarray]
+) -> CompiledBackbone:
     """Returns ``module`` compiled for LiteRT, from the cache if it was compiled before.
 
     A network that LiteRT cannot run, or runs to other features, is run by TensorFlow; a warning
@@ -98,11 +100,11 @@ def compile_module(module: Module, *, images: Callable[[InputSpec], np.ndarray])
 
 
 def _compiled_in(
-    folder: Path, module: Module, images: Callable[[InputSpec], np.ndarray]
-) -> CompiledModule:
+    folder: Path, module: Backbone, images: Callable[[InputSpec], np.ndarray]
+) -> CompiledBackbone:
     compiled = _compile(module, folder, images)
     gc.collect()  # TensorFlow's graphs hold each other in circles: 180 MB for MobileNetV2
-    with replacing(folder / "compiled.json") as part:
+    with atomic_write(folder / "compiled.json") as part:
         described = asdict(_Described.of(compiled))
         part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     return compiled
@@ -110,7 +112,7 @@ def _compiled_in(
 
 @dataclass(frozen=True)
 class _Described:
-    """What is kept of a ``CompiledModule`` beside its file."""
+    """What is kept of a ``CompiledBackbone`` beside its file."""
 
     num_features: int
     reason: str
@@ -118,7 +120,7 @@ class _Described:
     num_bytes: int
 
     @classmethod
-    def of(cls, compiled: CompiledModule) -> "_Described":
+    def of(cls, compiled: CompiledBackbone) -> "_Described":
         return cls(
             compiled.num_features,
             compiled.reason,
@@ -127,7 +129,7 @@ class _Described:
         )
 
 
-def _read(module: Module, folder: Path) -> CompiledModule | None:
+def _read(module: Backbone, folder: Path) -> CompiledBackbone | None:
     path = folder / "features.tflite"
     try:
         described = _Described(**json.loads((folder / "compiled.json").read_text("utf-8")))
@@ -135,7 +137,7 @@ def _read(module: Module, folder: Path) -> CompiledModule | None:
             return None  # cut short
     except (OSError, ValueError, TypeError):
         return None
-    return CompiledModule(
+    return CompiledBackbone(
         module=module,
         path=None if described.reason else path,
         num_features=described.num_features,
@@ -145,8 +147,8 @@ def _read(module: Module, folder: Path) -> CompiledModule | None:
 
 
 def _compile(
-    module: Module, folder: Path, images: Callable[[InputSpec], np.ndarray]
-) -> CompiledModule:
+    module: Backbone, folder: Path, images: Callable[[InputSpec], np.ndarray]
+) -> CompiledBackbone:
     frozen = frozen_graph(module)
     path = folder / "features.tflite"
     reason, difference = "", 0.0
@@ -155,14 +157,14 @@ def _compile(
     except _Unconvertible as error:
         reason = str(error)
     else:
-        with replacing(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(content)
             difference = _difference(frozen, part, images(module.input_spec))
         if difference > TOLERANCE:
             reason = f"its features differ by {difference:.1e} of the largest, {TOLERANCE} allowed"
     if reason:
         path.unlink(missing_ok=True)
-    return CompiledModule(
+    return CompiledBackbone(
         module=module,
         num_features=frozen.num_features,
         path=None if reason else path,
@@ -175,7 +177,7 @@ class _Unconvertible(Exception):  # noqa: N818  (an outcome, handled in this fil
     """The converter met an operation that LiteRT does not have; the message names it."""
 
 
-def _convert(frozen: FrozenModule) -> bytes:
+def _convert(frozen: FrozenBackbone) -> bytes:
     tf = require_tensorflow()
     concrete = frozen.load().get_concrete_function()  # type: ignore[attr-defined]
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
@@ -196,7 +198,7 @@ def _unsupported_operations(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _difference(frozen: FrozenModule, path: Path, images: np.ndarray) -> float:
+def _difference(frozen: FrozenBackbone, path: Path, images: np.ndarray) -> float:
     expected = np.asarray(frozen.load()(images))
     found = LiteRT(path).run(images)
     largest: Any = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-6)

@@ -13,11 +13,11 @@ import numpy as np
 from bricksight import images
 from bricksight._support.threads import num_cores
 from bricksight.config import AugmentConfig, InputSpec
-from bricksight.dataset import Record
+from bricksight.dataset import Example
 from bricksight.errors import CacheError, ImageError
 from bricksight.features._cache import FeatureCache, do_without
-from bricksight.features._compile import CompiledModule, Run
-from bricksight.images import Cutouts
+from bricksight.features._compile import CompiledBackbone, Run
+from bricksight.images import ForegroundMasks
 
 AUGMENTATION_VERSION = 1
 """Part of a view's key: raised when the same settings and seed give another picture."""
@@ -49,14 +49,14 @@ class Views:
     include_plain: bool = True
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: int = 0
-    cutouts: Cutouts | None = None
+    cutouts: ForegroundMasks | None = None
 
     @property
     def keys(self) -> list[str]:
         """One text a view of a photo without a mask; see ``keys_of``."""
         return self._keys("")
 
-    def keys_of(self, record: Record) -> list[str]:
+    def keys_of(self, record: Example) -> list[str]:
         """One text a view, the same in every run that would compute the same pixels."""
         return self._keys("" if self.cutouts is None else self.cutouts.key_of(record.path))
 
@@ -69,7 +69,7 @@ class Views:
         random = [f"{digest}-{number}" for number in range(self.num_random)]
         return [_PLAIN_KEY, *random] if self.include_plain else random
 
-    def read(self, record: Record, spec: InputSpec) -> np.ndarray:
+    def read(self, record: Example, spec: InputSpec) -> np.ndarray:
         """Returns the decoded photo that ``render`` takes.
 
         Raises:
@@ -109,15 +109,15 @@ class FeatureSet:
     """
 
     matrix: np.ndarray
-    records: tuple[Record, ...]
+    records: tuple[Example, ...]
     failures: dict[str, str]
     num_computed: int
 
 
 def extract(
-    records: Sequence[Record],
+    records: Sequence[Example],
     *,
-    compiled: CompiledModule,
+    compiled: CompiledBackbone,
     views: Views = PLAIN,
     cache_path: Path | None = None,
     progress: Progress | None = None,
@@ -167,7 +167,7 @@ def extract(
     )
 
 
-def _open_cache(path: Path, compiled: CompiledModule) -> FeatureCache | None:
+def _open_cache(path: Path, compiled: CompiledBackbone) -> FeatureCache | None:
     module = compiled.module
     try:
         return FeatureCache(
@@ -188,7 +188,7 @@ _Outcome = tuple[_ByView, _ByView] | str
 
 
 def _outcomes(
-    records: Sequence[Record],
+    records: Sequence[Example],
     views: Views,
     job: "_Job",
     cache: FeatureCache | None,
@@ -224,12 +224,12 @@ def _next(queue: deque[tuple[int, _ByView, "Future[_ByView | str]"]]) -> tuple[i
 class _Job:
     """What a worker does with one photo; each thread opens the network once."""
 
-    def __init__(self, compiled: CompiledModule, views: Views) -> None:
+    def __init__(self, compiled: CompiledBackbone, views: Views) -> None:
         self._compiled = compiled
         self._views = views
         self._local = threading.local()
 
-    def compute(self, record: Record, keys: Sequence[str]) -> _ByView | str:
+    def compute(self, record: Example, keys: Sequence[str]) -> _ByView | str:
         """Returns the features by view, or the reason why the photo cannot be read."""
         spec = self._compiled.module.input_spec
         run = self._network()

@@ -8,23 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from bricksight import images
-from bricksight._support.progress import Stopwatch
-from bricksight._support.text import counted
-from bricksight.backbones import Module, resolve, widths_by_depth, with_depths, with_turns
+from bricksight._support.progress import StageTimer
+from bricksight._support.text import pluralize
+from bricksight.backbones import (
+    Backbone,
+    feature_dimensions,
+    resolve,
+    with_multi_scale,
+    with_rotation_tta,
+)
 from bricksight.config import InputSpec, TrainingConfig
-from bricksight.dataset import Dataset, Record, suggested_groups, unreadable_files
+from bricksight.dataset import Dataset, Example, suggested_groups, unreadable_files
 from bricksight.errors import DataError, ImageError
 from bricksight.features import (
     PLAIN,
-    CompiledModule,
+    CompiledBackbone,
     Examples,
     FeatureSet,
     Views,
-    compile_module,
+    compile_backbone,
     extract,
 )
-from bricksight.features.foreground_masks import find_cutouts
-from bricksight.images import Cutouts
+from bricksight.features.foreground_masks import find_foreground_masks
+from bricksight.images import ForegroundMasks
 
 _LOGGER = logging.getLogger(__name__)
 _PHOTOS_TO_COMPILE_ON = 8
@@ -32,7 +38,7 @@ _MAX_NAMED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Photos:
+class FeaturizedDataset:
     """Photos that can all be read, and the features of the unchanged ones.
 
     Attributes:
@@ -55,31 +61,31 @@ class Photos:
     """
 
     data: Dataset
-    compiled: CompiledModule
-    once: CompiledModule
+    compiled: CompiledBackbone
+    once: CompiledBackbone
     turns: int
     cache_path: Path
-    watch: Stopwatch
+    watch: StageTimer
     matrix: np.ndarray
     extra: np.ndarray
     outliers: np.ndarray
-    own: Module
+    own: Backbone
     widths: tuple[int, ...]
-    cutouts: Cutouts | None = None
+    cutouts: ForegroundMasks | None = None
     chosen_from: Mapping[str, float] = field(default_factory=dict)
 
-    def plain(self, bucket: str) -> tuple[tuple[Record, ...], Examples]:
+    def plain(self, bucket: str) -> tuple[tuple[Example, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
         records = self.data.bucket(bucket)
         return records, self.unchanged(records)
 
-    def unchanged(self, records: Sequence[Record]) -> Examples:
+    def unchanged(self, records: Sequence[Example]) -> Examples:
         """Returns photos with their features, unchanged."""
         row_of = {record.relative_path: row for row, record in enumerate(self.data.records)}
         rows = [row_of[record.relative_path] for record in records]
         return self._examples(records, self.matrix[rows])
 
-    def views(self, records: Sequence[Record], views: Views) -> Examples:
+    def views(self, records: Sequence[Example], views: Views) -> Examples:
         """Returns the photos with the features of ``views``.
 
         Raises:
@@ -108,12 +114,12 @@ class Photos:
         plain: np.ndarray = self.outliers[np.array(held_out, bool), 0]
         return plain
 
-    def _again(self, records: Sequence[Record], views: Views) -> np.ndarray:
+    def _again(self, records: Sequence[Example], views: Views) -> np.ndarray:
         views = replace(views, cutouts=self.cutouts)
         found = _extract(records, self.once, views, self.cache_path, self.watch)
         return _all_read(found).matrix
 
-    def turned(self, turns: int) -> "Photos":
+    def turned(self, turns: int) -> "FeaturizedDataset":
         """Returns the same photos with the mean of the features of so many turned copies.
 
         Raises:
@@ -122,7 +128,7 @@ class Photos:
         """
         return through(replace(self, turns=turns), self.once.module)
 
-    def of_depths(self, depths: int) -> "Photos":
+    def of_depths(self, depths: int) -> "FeaturizedDataset":
         """Returns the same photos with the features of the first ``depths`` depths alone.
 
         Raises:
@@ -131,7 +137,7 @@ class Photos:
         """
         if depths == len(self.widths):
             return self
-        once, compiled = _compile(self.data, with_depths(self.own, depths), self.turns)
+        once, compiled = _compile(self.data, with_multi_scale(self.own, depths), self.turns)
         return replace(
             self,
             compiled=compiled,
@@ -142,19 +148,19 @@ class Photos:
             widths=(compiled.num_features,),
         )
 
-    def _examples(self, records: Sequence[Record], matrix: np.ndarray) -> Examples:
+    def _examples(self, records: Sequence[Example], matrix: np.ndarray) -> Examples:
         _, groups = np.unique([record.group for record in records], return_inverse=True)
         return Examples(features=matrix, labels=self.data.label_indices(records), groups=groups)
 
 
-def open_photos(
+def featurize(
     data: Dataset,
     config: TrainingConfig,
     *,
     cache_path: Path,
-    watch: Stopwatch,
+    watch: StageTimer,
     all_depths: bool = False,
-) -> Photos:
+) -> FeaturizedDataset:
     """Returns the photos, each read once by the network.
 
     A photo that cannot be read is set aside, and the others are dealt again by the same rule, so
@@ -196,7 +202,7 @@ def open_photos(
     if data.outliers:
         read = _extract(data.outliers, compiled, PLAIN, cache_path, watch)
         data, outliers = _without_bad_outliers(data, read, config), read.matrix
-    return Photos(
+    return FeaturizedDataset(
         data=data,
         compiled=compiled,
         once=once,
@@ -208,34 +214,38 @@ def open_photos(
         outliers=outliers,
         own=own,
         widths=widths or (compiled.num_features,),
-        cutouts=find_cutouts(data.records, config.data, watch),
+        cutouts=find_foreground_masks(data.records, config.data, watch),
     )
 
 
 def _open_network(
-    data: Dataset, config: TrainingConfig, *, watch: Stopwatch, all_depths: bool
-) -> tuple[Module, tuple[int, ...], tuple[CompiledModule, CompiledModule]]:
+    data: Dataset, config: TrainingConfig, *, watch: StageTimer, all_depths: bool
+) -> tuple[Backbone, tuple[int, ...], tuple[CompiledBackbone, CompiledBackbone]]:
     """Returns the network with its own features, what each depth adds, and all of it compiled."""
     with watch.stage("Finding the network"):
         own = resolve(config.backbone.tfhub_module, trust=config.backbone.trust)
         own = replace(own, input_spec=replace(own.input_spec, resize=config.backbone.resize))
         widths = _widths(own) if all_depths else ()
-        module = with_depths(own, len(widths)) if len(widths) > 1 else own
+        module = with_multi_scale(own, len(widths)) if len(widths) > 1 else own
     with watch.stage("Compiling the network"):
         return own, widths, _compile(data, module, config.backbone.turns or 1)
 
 
-def _compile(data: Dataset, module: Module, turns: int) -> tuple[CompiledModule, CompiledModule]:
+def _compile(
+    data: Dataset, module: Backbone, turns: int
+) -> tuple[CompiledBackbone, CompiledBackbone]:
     """Returns the network that sees a photo once, and the one that sees its turned copies too."""
 
-    def compiled(one: Module) -> CompiledModule:
-        return compile_module(one, images=lambda spec: _readable(data, spec))
+    def compiled(one: Backbone) -> CompiledBackbone:
+        return compile_backbone(one, images=lambda spec: _readable(data, spec))
 
     once = compiled(module)
-    return once, once if turns == 1 else compiled(with_turns(module, turns))
+    return once, once if turns == 1 else compiled(with_rotation_tta(module, turns))
 
 
-def seen_by(photos: Photos, config: TrainingConfig, *, all_depths: bool) -> Photos:
+def with_backbone_of(
+    photos: FeaturizedDataset, config: TrainingConfig, *, all_depths: bool
+) -> FeaturizedDataset:
     """Returns the same photos seen by the network that ``config`` names.
 
     Raises:
@@ -250,20 +260,22 @@ def seen_by(photos: Photos, config: TrainingConfig, *, all_depths: bool) -> Phot
     )
 
 
-def with_own(photos: Photos, own: Module) -> Photos:
+def with_backbone(photos: FeaturizedDataset, own: Backbone) -> FeaturizedDataset:
     """Returns the same photos, seen by another network of the same layers and input size.
 
     Raises:
         ModuleError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
-    module = with_depths(own, len(photos.widths)) if len(photos.widths) > 1 else own
+    module = with_multi_scale(own, len(photos.widths)) if len(photos.widths) > 1 else own
     with photos.watch.stage("Compiling the network"):
         once, compiled = _compile(photos.data, module, photos.turns)
     return replace(_all_seen(photos, once, compiled), own=own)
 
 
-def _all_seen(photos: Photos, once: CompiledModule, compiled: CompiledModule) -> Photos:
+def _all_seen(
+    photos: FeaturizedDataset, once: CompiledBackbone, compiled: CompiledBackbone
+) -> FeaturizedDataset:
     data = photos.data
     return replace(
         photos,
@@ -275,12 +287,12 @@ def _all_seen(photos: Photos, once: CompiledModule, compiled: CompiledModule) ->
     )
 
 
-def _widths(module: Module) -> tuple[int, ...]:
+def _widths(module: Backbone) -> tuple[int, ...]:
     """Returns how many features each depth adds; none where there is nothing to choose from."""
     # What was asked for in the reference is not chosen again; a graph has no depths.
     if module.depths is not None or module.network_builder is None:
         return ()
-    return widths_by_depth(module)
+    return feature_dimensions(module)
 
 
 def _suggest_groups(data: Dataset) -> None:
@@ -297,7 +309,7 @@ def _without_bad_outliers(data: Dataset, found: FeatureSet, config: TrainingConf
     return replace(data, outliers=found.records, problems=problems)
 
 
-def through(photos: Photos, module: Module) -> Photos:
+def through(photos: FeaturizedDataset, module: Backbone) -> FeaturizedDataset:
     """Returns the same photos seen through another network of the same input size.
 
     Args:
@@ -321,7 +333,7 @@ def through(photos: Photos, module: Module) -> Photos:
 
 
 def _plain_features(
-    photos: Photos, records: Sequence[Record], compiled: CompiledModule
+    photos: FeaturizedDataset, records: Sequence[Example], compiled: CompiledBackbone
 ) -> np.ndarray:
     """Returns the features of unchanged photos, float32 (num_records, 1, num_features)."""
     if not records:
@@ -336,11 +348,11 @@ def _all_read(found: FeatureSet) -> FeatureSet:
 
 
 def _extract(
-    records: Sequence[Record],
-    compiled: CompiledModule,
+    records: Sequence[Example],
+    compiled: CompiledBackbone,
     views: Views,
     cache_path: Path,
-    watch: Stopwatch,
+    watch: StageTimer,
 ) -> FeatureSet:
     num_views = len(views.keys)
     title = "Computing features" if num_views == 1 else f"Computing features of {num_views} views"
@@ -369,4 +381,4 @@ def _named(failures: dict[str, str]) -> str:
     lines = [f"  {path}: {reason}" for path, reason in sorted(failures.items())[:_MAX_NAMED]]
     if len(failures) > _MAX_NAMED:
         lines.append(f"  and {len(failures) - _MAX_NAMED} more")
-    return f"{counted(len(failures), 'photo')} cannot be read:\n" + "\n".join(lines)
+    return f"{pluralize(len(failures), 'photo')} cannot be read:\n" + "\n".join(lines)

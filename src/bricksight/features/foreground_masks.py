@@ -7,13 +7,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bricksight import images
-from bricksight._support.progress import Stopwatch
-from bricksight._support.text import counted
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.progress import StageTimer
+from bricksight._support.text import pluralize
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import DataConfig, InputSpec
-from bricksight.dataset import Record
+from bricksight.dataset import Example
 from bricksight.errors import ConfigError, ImageError
-from bricksight.images import Backgrounds, Cutouts
+from bricksight.images import Backgrounds, ForegroundMasks
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,7 +29,9 @@ _PART = 128
 """From this value on a pixel of a mask counts as part."""
 
 
-def find_cutouts(records: Sequence[Record], source: DataConfig, watch: Stopwatch) -> Cutouts | None:
+def find_foreground_masks(
+    records: Sequence[Example], source: DataConfig, watch: StageTimer
+) -> ForegroundMasks | None:
     """Returns the masks of photos and what is put behind the parts; ``None`` if it is not wanted.
 
     Photos without a mask, or with one of nothing or everything, keep their background, and a
@@ -53,14 +55,14 @@ def find_cutouts(records: Sequence[Record], source: DataConfig, watch: Stopwatch
     masks: list[bytes | None] = []
     with (
         watch.stage("Finding the parts", len(records)) as advance,
-        in_threads(_Finder(source).encoded, records, num_threads=num_cores()) as found,
+        thread_map(_Finder(source).encoded, records, num_threads=num_cores()) as found,
     ):
         for mask in found:
             masks.append(mask)
             advance(1)
     _tell(masks, source)
     useful = {record.path: mask for record, mask in zip(records, masks, strict=True) if mask}
-    return Cutouts(masks=useful, backgrounds=backgrounds)
+    return ForegroundMasks(masks=useful, backgrounds=backgrounds)
 
 
 class _Finder:
@@ -75,7 +77,7 @@ class _Finder:
             )
         self._scene = None if self._empty is None else _read_small(self._empty)
 
-    def encoded(self, record: Record) -> bytes | None:
+    def encoded(self, record: Example) -> bytes | None:
         """Returns the mask of a photo; nothing where it tells nothing, ``None`` without one."""
         mask = self._mask_of(record)
         if mask is None:
@@ -83,7 +85,7 @@ class _Finder:
         is_part = mask >= _PART
         return images.encode_mask(mask) if is_part.any() and not is_part.all() else b""
 
-    def _mask_of(self, record: Record) -> np.ndarray | None:
+    def _mask_of(self, record: Example) -> np.ndarray | None:
         if self._masks is not None:
             path = self._masks / PurePosixPath(record.relative_path).with_suffix(".png")
             if path.is_file():
@@ -95,10 +97,10 @@ class _Finder:
         photo, (height, width) = _read_small(record.path), self._scene.shape[:2]
         if photo.shape != self._scene.shape:  # a JPEG's reduced scale is rounded in its own way
             photo = images.to_pixels(photo, InputSpec(height=height, width=width))
-        return images.differing_part(photo, self._scene)
+        return images.foreground_mask(photo, self._scene)
 
 
-def _require_size(path: Path, record: Record, option: str) -> None:
+def _require_size(path: Path, record: Example, option: str) -> None:
     """Refuses a picture that cannot lie on the photo, pixel by pixel."""
     found, expected = _size_of(path), _size_of(record.path)
     if found != expected:
@@ -133,7 +135,7 @@ def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
     if source.empty_scene is not None:
         useless.append(f"that differ nowhere or everywhere from {source.empty_scene}")
     reasons = [
-        f"{counted(number, 'photo')} {reason}"
+        f"{pluralize(number, 'photo')} {reason}"
         for number, reason in (
             (num_without, f"without a mask in {source.masks}"),
             (len(masks) - num_without - num_useful, " or ".join(useless)),
@@ -149,5 +151,5 @@ def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
         _LOGGER.warning(
             "%s: they keep their background. That of %s is replaced.",
             found,
-            counted(num_useful, "photo"),
+            pluralize(num_useful, "photo"),
         )

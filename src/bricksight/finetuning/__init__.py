@@ -1,16 +1,16 @@
 """Fine-tuning: a backbone's own weights are trained together with the head."""
 
-from bricksight.finetuning.batches import NO_CLASS, Mixture, Pictures, read_pictures
-from bricksight.finetuning.trainer import Begun, EpochSeen, Stage, Trainer, TrainerOptions
+from bricksight.finetuning.batches import NO_CLASS, BatchGenerator, ImageSet, read_image_set
+from bricksight.finetuning.trainer import EpochMetrics, ResumeState, Stage, Trainer, TrainerOptions
 
 __all__ = [
     "NO_CLASS",
-    "Begun",
-    "EpochSeen",
-    "Mixture",
-    "Pictures",
+    "BatchGenerator",
+    "EpochMetrics",
+    "ImageSet",
+    "ResumeState",
     "Stage",
     "Trainer",
     "TrainerOptions",
-    "read_pictures",
+    "read_image_set",
 ]

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bricksight import images
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import AugmentConfig, InputSpec
-from bricksight.images import Backgrounds, Cutouts
+from bricksight.images import Backgrounds, ForegroundMasks
 
 _DECODING_MARGIN = 1.5
 """How many times larger than the input photos are kept: what ``augment`` can use, and no more."""
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures:
+class ImageSet:
     """Decoded photos.
 
     Attributes:
@@ -56,14 +56,14 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: Sequence[int] | np.ndarray) -> "Pictures":
+    def take(self, rows: Sequence[int] | np.ndarray) -> "ImageSet":
         """Returns the photos of these rows."""
-        return Pictures(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
+        return ImageSet(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
 
 
-def read_pictures(
-    paths: Sequence[Path], labels: np.ndarray, *, size: int, cutouts: Cutouts | None = None
-) -> Pictures:
+def read_image_set(
+    paths: Sequence[Path], labels: np.ndarray, *, size: int, cutouts: ForegroundMasks | None = None
+) -> ImageSet:
     """Returns photos at about one and a half times ``size``, their proportions kept.
 
     At 160 pixels a photo takes about 170 kB of memory, and a third more with a mask.
@@ -87,12 +87,12 @@ def read_pictures(
         pixels = images.decode(path, min_size=smallest)
         return images.shrink(pixels, smallest / min(pixels.shape[:2]))
 
-    with in_threads(read, paths, num_threads=num_cores()) as found:
-        return Pictures(pixels=list(found), labels=np.asarray(labels))
+    with thread_map(read, paths, num_threads=num_cores()) as found:
+        return ImageSet(pixels=list(found), labels=np.asarray(labels))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixture:
+class BatchGenerator:
     """What batches are drawn from.
 
     Attributes:
@@ -111,10 +111,10 @@ class Mixture:
         backgrounds: What is put behind the parts of photos with a mask.
     """
 
-    photos: Pictures
-    extra: Pictures | None = None
+    photos: ImageSet
+    extra: ImageSet | None = None
     extra_share: float = 0.0
-    outliers: Pictures | None = None
+    outliers: ImageSet | None = None
     outliers_share: float = 0.0
     augments: Sequence[AugmentConfig]
     batch_size: int

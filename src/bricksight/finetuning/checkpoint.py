@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._support.filesystem.files import replacing
+from bricksight._support.filesystem.files import atomic_write
 from bricksight.errors import OutputError
 from bricksight.heads import Checkpoint, Measurement
 
@@ -20,7 +20,7 @@ _SECONDS_BETWEEN = 30.0
 
 
 @dataclass(kw_only=True)
-class Progress:
+class TrainingState:
     """Where the training is.
 
     Attributes:
@@ -57,7 +57,7 @@ class Progress:
 _ARRAYS = ("weights", "slots", "best")
 
 
-class Keeper:
+class CheckpointManager:
     """Writes the progress to a file, and reads it back."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -69,7 +69,7 @@ class Keeper:
         """Whether the last time is long enough ago."""
         return time.monotonic() - self._written >= _SECONDS_BETWEEN
 
-    def keep(self, progress: Progress) -> None:
+    def keep(self, progress: TrainingState) -> None:
         """Writes the progress in place of what was kept before; a full disk ends no training."""
         arrays = {
             f"{name}_{number}": array
@@ -90,13 +90,13 @@ class Keeper:
             "counts": {name: len(getattr(progress, name)) for name in _ARRAYS},
         }
         try:
-            with replacing(self._checkpoint.path) as part, part.open("wb") as file:
+            with atomic_write(self._checkpoint.path) as part, part.open("wb") as file:
                 np.savez(file, described=np.array(json.dumps(described)), **arrays)
         except OutputError as error:
             self._checkpoint.warn_once(error)
         self._written = time.monotonic()
 
-    def resumed(self) -> Progress | None:
+    def resumed(self) -> TrainingState | None:
         """Returns where the training goes on, and says so; ``None`` if it has to begin anew."""
         if not self._checkpoint.resume:
             return None
@@ -112,7 +112,7 @@ class Keeper:
             _LOGGER.info("The training of the network goes on after %d steps.", done)
         return progress
 
-    def _read(self) -> Progress | None:
+    def _read(self) -> TrainingState | None:
         """Returns what ``keep`` wrote, ``None`` if there is none or it is another training's."""
         try:
             with (
@@ -131,4 +131,4 @@ class Keeper:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
             return None
         measurements = [Measurement(**one) for one in described["measurements"]]
-        return Progress(**described["progress"], **arrays, measurements=measurements)
+        return TrainingState(**described["progress"], **arrays, measurements=measurements)

@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from bricksight._support.filesystem.files import cache_dir, give_up_cache, replacing
-from bricksight._support.text import counted
+from bricksight._support.filesystem.files import atomic_write, cache_dir, give_up_cache
+from bricksight._support.text import pluralize
 from bricksight.bundle import dealt
 from bricksight.errors import OutputError
-from bricksight.features.featurized_dataset import Photos
-from bricksight.finetuning import Mixture, Stage, Trainer
-from bricksight.finetuning.checkpoint import Keeper, Progress
-from bricksight.finetuning.loop import Course
+from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.finetuning import BatchGenerator, Stage, Trainer
+from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
+from bricksight.finetuning.loop import FineTuningLoop
 from bricksight.finetuning.schedule import (
     LAST_PART,
-    Tuning,
+    FineTuningPlan,
     first_size,
     mixture_of,
     parts,
@@ -37,7 +37,7 @@ from bricksight.heads import (
 )
 
 _TRAINING_VERSION = 4
-"""Part of the key of what is kept: raised when the same settings train to other weights."""
+"""Phase of the key of what is kept: raised when the same settings train to other weights."""
 
 
 _LOGGER = logging.getLogger(__name__)
@@ -54,8 +54,8 @@ _LOWEST_TEMPERATURE = 0.3
 
 def run_fine_tuning(
     trainer: Trainer,
-    photos: Photos,
-    tuning: Tuning,
+    photos: FeaturizedDataset,
+    tuning: FineTuningPlan,
     *,
     checkpoint: Callable[[str], Checkpoint],
     observer: Observer,
@@ -74,13 +74,13 @@ def run_fine_tuning(
     Raises:
         DataError: a photo that could be read before cannot be read any more.
     """
-    keeper = Keeper(checkpoint(_key(photos, tuning)))
+    keeper = CheckpointManager(checkpoint(_key(photos, tuning)))
     resumed = keeper.resumed()
     progress = resumed or _planned(trainer, photos, tuning)
     if progress is None:
         return None
     start = progress.steps_before + progress.step
-    course = Course(
+    course = FineTuningLoop(
         trainer=trainer,
         photos=photos,
         tuning=_with_epochs(tuning, progress),
@@ -94,7 +94,7 @@ def run_fine_tuning(
     return _trained(course, logits, {"resumed_at_step": start if resumed else None})
 
 
-def _key(photos: Photos, tuning: Tuning) -> str:
+def _key(photos: FeaturizedDataset, tuning: FineTuningPlan) -> str:
     """Returns a hash of all that the result depends on."""
     described = {
         **_described(photos, tuning, {}),
@@ -110,15 +110,19 @@ def _key(photos: Photos, tuning: Tuning) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
-def _planned(trainer: Trainer, photos: Photos, tuning: Tuning) -> Progress | None:
+def _planned(
+    trainer: Trainer, photos: FeaturizedDataset, tuning: FineTuningPlan
+) -> TrainingState | None:
     """Returns the beginning, ``None`` if there is too little time even for that."""
     config = tuning.config
     if config.budget_seconds is not None:
         return _within_budget(trainer, photos, tuning, config.budget_seconds)
-    return Progress(epochs=config.fine_tune_epochs or 1, extra_epochs=config.fine_tune_extra_epochs)
+    return TrainingState(
+        epochs=config.fine_tune_epochs or 1, extra_epochs=config.fine_tune_extra_epochs
+    )
 
 
-def _with_epochs(tuning: Tuning, progress: Progress) -> Tuning:
+def _with_epochs(tuning: FineTuningPlan, progress: TrainingState) -> FineTuningPlan:
     config = replace(
         tuning.config,
         fine_tune_epochs=progress.epochs,
@@ -127,7 +131,7 @@ def _with_epochs(tuning: Tuning, progress: Progress) -> Tuning:
     return replace(tuning, config=config)
 
 
-def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
+def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
     photos, tuning, num_classes = course.photos, course.tuning, len(course.photos.data.labels)
     labels = photos.data.label_indices(photos.data.bucket("validation"))
     calibration = Calibration()
@@ -160,8 +164,8 @@ def _trained(course: Course, logits: np.ndarray, told: Mapping[str, object]) -> 
 
 
 def _within_budget(
-    trainer: Trainer, photos: Photos, tuning: Tuning, budget: float
-) -> Progress | None:
+    trainer: Trainer, photos: FeaturizedDataset, tuning: FineTuningPlan, budget: float
+) -> TrainingState | None:
     """Returns the beginning of as many epochs as there is time for, ``None`` if of too few."""
     data, config, watch = photos.data, tuning.config, photos.watch
     size, own = first_size(photos, tuning), photos.compiled.module.input_spec.height
@@ -195,15 +199,15 @@ def _within_budget(
         )
         return None
     extra_epochs = plan.extra_epochs if is_new else config.fine_tune_extra_epochs
-    first = f"{counted(extra_epochs, 'epoch')} of extra photos, then " if is_new else ""
+    first = f"{pluralize(extra_epochs, 'epoch')} of extra photos, then " if is_new else ""
     watch.say(
-        f"Trains {first}{counted(plan.epochs, 'epoch')}: about {(so_far + plan.seconds) / 60:.1f} "
-        f"minutes in all, of {budget / 60:.1f}."
+        f"Trains {first}{pluralize(plan.epochs, 'epoch')}: about "
+        f"{(so_far + plan.seconds) / 60:.1f} minutes in all, of {budget / 60:.1f}."
     )
-    return Progress(epochs=plan.epochs, extra_epochs=extra_epochs)
+    return TrainingState(epochs=plan.epochs, extra_epochs=extra_epochs)
 
 
-def _learn_extra(course: Course) -> None:
+def _learn_extra(course: FineTuningLoop) -> None:
     """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
     photos, tuning = course.photos, course.tuning
     config, size = tuning.config, first_size(photos, tuning)
@@ -213,7 +217,7 @@ def _learn_extra(course: Course) -> None:
         _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
         return
     extra = pictures(photos, photos.data.extra, size)
-    mixture = Mixture(
+    mixture = BatchGenerator(
         photos=extra,
         augments=tuning.extra_augments,
         batch_size=config.fine_tune_batch_size,
@@ -224,16 +228,16 @@ def _learn_extra(course: Course) -> None:
     )
     epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_rate
     stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
-    title = f"Training the network on {counted(len(extra), 'extra photo')}"
+    title = f"Training the network on {pluralize(len(extra), 'extra photo')}"
     course.learn_extra(stage, title=title)
     try:
-        with replacing(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.savez(file, *course.trainer.state())
     except OutputError as error:
         give_up_cache(error)
 
 
-def _path_of_extra(photos: Photos, tuning: Tuning) -> Path:
+def _path_of_extra(photos: FeaturizedDataset, tuning: FineTuningPlan) -> Path:
     """Returns where is kept what the extra photos have taught: another place for other lessons."""
     described = {
         **_described(photos, tuning, _OF_NO_MATTER_TO_EXTRA),
@@ -244,7 +248,9 @@ def _path_of_extra(photos: Photos, tuning: Tuning) -> Path:
     return cache_dir("tuned") / f"{key}.npz"
 
 
-def _described(photos: Photos, tuning: Tuning, other: Mapping[str, None]) -> dict[str, Any]:
+def _described(
+    photos: FeaturizedDataset, tuning: FineTuningPlan, other: Mapping[str, None]
+) -> dict[str, Any]:
     """Returns what every training depends on; of the settings ``other`` are of no matter."""
     teacher = tuning.teacher and tuning.teacher.key
     return {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bricksight.backbones import Module
+from bricksight.backbones import Backbone
 from bricksight.errors import ConfigError
 
 WHOLE = "whole"
@@ -16,7 +16,7 @@ al. 2014, arXiv 1411.1792), and take half of the time of training.
 """
 
 
-def freeze(network: Any, first: str | None, module: Module) -> None:
+def freeze(network: Any, first: str | None, module: Backbone) -> None:
     """Freezes the layers of ``network`` that are not to be trained.
 
     Args:

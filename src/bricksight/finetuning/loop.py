@@ -6,15 +6,15 @@ from functools import cached_property
 import numpy as np
 from scipy.special import logsumexp
 
-from bricksight.features.featurized_dataset import Photos
-from bricksight.finetuning import Begun, EpochSeen, Pictures, Stage, Trainer
-from bricksight.finetuning.checkpoint import Keeper, Progress
-from bricksight.finetuning.schedule import Tuning, parts, pictures, stage_of
+from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.finetuning import EpochMetrics, ImageSet, ResumeState, Stage, Trainer
+from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
+from bricksight.finetuning.schedule import FineTuningPlan, parts, pictures, stage_of
 from bricksight.heads import History, Measurement, Observer
 
 
 @dataclass(kw_only=True)
-class Course:
+class FineTuningLoop:
     """One training of a network.
 
     Attributes:
@@ -27,10 +27,10 @@ class Course:
     """
 
     trainer: Trainer
-    photos: Photos
-    tuning: Tuning
-    keeper: Keeper
-    progress: Progress
+    photos: FeaturizedDataset
+    tuning: FineTuningPlan
+    keeper: CheckpointManager
+    progress: TrainingState
     observer: Observer
 
     def __post_init__(self) -> None:
@@ -69,9 +69,9 @@ class Course:
 
     def _learn(self, stage: Stage, *, title: str, is_judged: bool) -> None:
         progress = self.progress
-        begun = Begun(step=progress.step, slots=progress.slots) if progress.slots else None
+        begun = ResumeState(step=progress.step, slots=progress.slots) if progress.slots else None
 
-        def after_epoch(seen: EpochSeen) -> bool:
+        def after_epoch(seen: EpochMetrics) -> bool:
             progress.step = seen.step
             ends = is_judged and self._judge(seen)
             if self.keeper.is_due and not ends and seen.step < stage.num_steps:
@@ -92,7 +92,7 @@ class Course:
         self.progress.weights, self.progress.slots = self.trainer.state(), slots
         self.keeper.keep(self.progress)
 
-    def _judge(self, seen: EpochSeen) -> bool:
+    def _judge(self, seen: EpochMetrics) -> bool:
         """Notes how good the averaged weights are; tells whether the part is to end."""
         progress, patience = self.progress, self.tuning.config.early_stopping
         step = progress.steps_before + seen.step
@@ -129,7 +129,7 @@ class Course:
         return self.trainer.logits(self._validation, spec, turns=turns)
 
     @cached_property
-    def _validation(self) -> Pictures:
+    def _validation(self) -> ImageSet:
         size = self.photos.compiled.module.input_spec.height
         return pictures(self.photos, self.photos.data.bucket("validation"), size)
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from bricksight.config import AugmentConfig, FineTuneConfig
-from bricksight.dataset import Record
+from bricksight.dataset import Example
 from bricksight.errors import DataError, ImageError
-from bricksight.features.featurized_dataset import Photos
-from bricksight.finetuning import NO_CLASS, Mixture, Pictures, Stage, read_pictures
+from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.finetuning import NO_CLASS, BatchGenerator, ImageSet, Stage, read_image_set
 from bricksight.finetuning.distillation import Teacher
 from bricksight.heads import OUTLIERS_WEIGHT
-from bricksight.images import Cutouts
+from bricksight.images import ForegroundMasks
 
 LAST_PART = 0.25
 """Share of the epochs in which photos are seen at the network's own size."""
@@ -32,7 +32,7 @@ over the batch they have the weight that they have in the training of the layer.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tuning:
+class FineTuningPlan:
     """How the network is to be trained; each view takes one of the random changes."""
 
     config: FineTuneConfig
@@ -48,14 +48,14 @@ def smaller_size(own: int) -> int:
     return max(32, round(own * _SMALLER / 32) * 32)
 
 
-def first_size(photos: Photos, tuning: Tuning) -> int:
+def first_size(photos: FeaturizedDataset, tuning: FineTuningPlan) -> int:
     """Returns the size of the images at first."""
     own = photos.compiled.module.input_spec.height
     return tuning.config.fine_tune_size or smaller_size(own)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Phase:
     """A stage of the training, before its photos are read.
 
     Attributes:
@@ -78,7 +78,7 @@ class Part:
         return "validation" not in self.sides
 
 
-def parts(photos: Photos, tuning: Tuning) -> list[Part]:
+def parts(photos: FeaturizedDataset, tuning: FineTuningPlan) -> list[Phase]:
     """Returns photos with extra ones among them, then the same at the network's own size.
 
     The last part sees the validation photos too, unless they say when to stop.
@@ -90,9 +90,9 @@ def parts(photos: Photos, tuning: Tuning) -> list[Part]:
     fitted = epochs * _FITTED_PART if fits_all else 0.0
     last = epochs * LAST_PART if small != own else fitted
     planned = (
-        Part(number=1, size=small, epochs=epochs - last, rate=rate),
-        Part(number=2, size=own, epochs=last - fitted, rate=rate * _LAST_RATE),
-        Part(
+        Phase(number=1, size=small, epochs=epochs - last, rate=rate),
+        Phase(number=2, size=own, epochs=last - fitted, rate=rate * _LAST_RATE),
+        Phase(
             number=3,
             size=own,
             epochs=fitted,
@@ -103,7 +103,7 @@ def parts(photos: Photos, tuning: Tuning) -> list[Part]:
     return [part for part in planned if part.epochs]
 
 
-def stage_of(photos: Photos, tuning: Tuning, part: Part) -> Stage:
+def stage_of(photos: FeaturizedDataset, tuning: FineTuningPlan, part: Phase) -> Stage:
     """Returns the part with its photos, all of which are in memory while it is used."""
     seed = tuning.seed + part.number
     mixture = mixture_of(photos, tuning, size=part.size, seed=seed, sides=part.sides)
@@ -111,19 +111,19 @@ def stage_of(photos: Photos, tuning: Tuning, part: Part) -> Stage:
 
 
 def mixture_of(
-    photos: Photos,
-    tuning: Tuning,
+    photos: FeaturizedDataset,
+    tuning: FineTuningPlan,
     *,
     size: int,
     seed: int,
     sides: tuple[str, ...] = ("training",),
-) -> Mixture:
+) -> BatchGenerator:
     """Returns the photos of these parts of the split, all in memory, as batches are drawn."""
     extra = photos.data.extra
     records = tuple(record for side in sides for record in photos.data.bucket(side))
     cutouts = photos.cutouts
     labels = photos.data.label_indices(records)
-    return Mixture(
+    return BatchGenerator(
         photos=_read(photos, records, labels, size, cutouts),
         extra=pictures(photos, extra, size) if extra else None,
         extra_share=tuning.extra_share,
@@ -139,26 +139,26 @@ def mixture_of(
     )
 
 
-def _outliers(photos: Photos, size: int) -> Pictures | None:
+def _outliers(photos: FeaturizedDataset, size: int) -> ImageSet | None:
     records = tuple(one for one in photos.data.outliers if one.bucket == "training")
     return _read(photos, records, np.full(len(records), NO_CLASS), size) if records else None
 
 
-def pictures(photos: Photos, records: tuple[Record, ...], size: int) -> Pictures:
+def pictures(photos: FeaturizedDataset, records: tuple[Example, ...], size: int) -> ImageSet:
     """Returns photos with their labels, in memory."""
     return _read(photos, records, photos.data.label_indices(records), size)
 
 
 def _read(
-    photos: Photos,
-    records: tuple[Record, ...],
+    photos: FeaturizedDataset,
+    records: tuple[Example, ...],
     labels: np.ndarray,
     size: int,
-    cutouts: Cutouts | None = None,
-) -> Pictures:
+    cutouts: ForegroundMasks | None = None,
+) -> ImageSet:
     try:
         with photos.watch.stage("Reading photos"):
             paths = [one.path for one in records]
-            return read_pictures(paths, labels, size=size, cutouts=cutouts)
+            return read_image_set(paths, labels, size=size, cutouts=cutouts)
     except ImageError as error:
         raise DataError(f"{error} It could be read a moment ago.") from error

@@ -6,7 +6,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from bricksight.finetuning import Mixture, Stage, Trainer
+from bricksight.finetuning import BatchGenerator, Stage, Trainer
 
 FEWEST_EPOCHS = 5
 """Fewer teach the network less than its first layer on top would have learned alone."""
@@ -68,7 +68,7 @@ class Plan:
     seconds: float
 
 
-def measure_costs(trainer: Trainer, mixture: Mixture, *, size: int, own_size: int) -> Costs:
+def measure_costs(trainer: Trainer, mixture: BatchGenerator, *, size: int, own_size: int) -> Costs:
     """Returns what steps take; the trainer is afterwards as it was.
 
     The time at the network's own size follows from the number of pixels.

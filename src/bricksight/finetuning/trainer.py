@@ -19,10 +19,10 @@ import numpy as np
 
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones import mean_over_turns
+from bricksight.backbones import mean_over_rotations
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
-from bricksight.finetuning.batches import NO_CLASS, Batch, Mixture, Pictures
+from bricksight.finetuning.batches import NO_CLASS, Batch, BatchGenerator, ImageSet
 from bricksight.finetuning.fused_graph import build_twin, takes_size
 
 HEAD_RATE_FACTOR = 10.0
@@ -43,7 +43,7 @@ class Stage:
         rate: Highest learning rate of the network.
     """
 
-    mixture: Mixture
+    mixture: BatchGenerator
     epochs: float
     size: int
     rate: float
@@ -76,7 +76,7 @@ class TrainerOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpochSeen:
+class EpochMetrics:
     """How the network did on the views of one epoch while it learned from them.
 
     Attributes:
@@ -91,7 +91,7 @@ class EpochSeen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class ResumeState:
     """What it takes to go on with a stage, besides the weights.
 
     Attributes:
@@ -181,9 +181,9 @@ class Trainer:
         self,
         stage: Stage,
         *,
-        begun: Begun | None = None,
+        begun: ResumeState | None = None,
         after_step: Callable[[], None] = lambda: None,
-        after_epoch: Callable[[EpochSeen], bool | None] = lambda _: None,
+        after_epoch: Callable[[EpochMetrics], bool | None] = lambda _: None,
     ) -> int:
         """Trains for one stage; afterwards network and head hold the averaged weights.
 
@@ -217,7 +217,7 @@ class Trainer:
             if step % stage.mixture.steps_per_epoch == 0 or step == stage.num_steps:
                 mean_loss, mean_accuracy = np.mean(seen, axis=0).tolist()
                 seen.clear()
-                if after_epoch(EpochSeen(step=step, loss=mean_loss, accuracy=mean_accuracy)):
+                if after_epoch(EpochMetrics(step=step, loss=mean_loss, accuracy=mean_accuracy)):
                     break
         self._assign(self._variables, self._averages)
         return step
@@ -301,7 +301,7 @@ class Trainer:
 
         return step
 
-    def logits(self, pictures: Pictures, spec: InputSpec, *, turns: int = 1) -> np.ndarray:
+    def logits(self, pictures: ImageSet, spec: InputSpec, *, turns: int = 1) -> np.ndarray:
         """Returns the logits of unchanged photos, float32 (num_photos, num_outputs).
 
         These are the classes, and after them all others.
@@ -309,7 +309,7 @@ class Trainer:
         Args:
             pictures: the photos.
             spec: the size that the network takes.
-            turns: how many copies of each, turned, to take the mean of; see ``with_turns``.
+            turns: how many copies of each, turned, to take the mean of; see ``with_rotation_tta``.
         """
         if self._infer is None:
             self._infer = self._tf.function(
@@ -321,7 +321,7 @@ class Trainer:
         for start in range(0, len(pictures), _EVAL_BATCH):
             some = pictures.pixels[start : start + _EVAL_BATCH]
             inputs = np.stack([images.to_input(one, spec) for one in some])
-            found.append(np.asarray(mean_over_turns(self._infer, inputs, turns)))
+            found.append(np.asarray(mean_over_rotations(self._infer, inputs, turns)))
         return np.concatenate(found)
 
 

@@ -6,17 +6,17 @@
 from bricksight.heads.calibration import Calibration, calibrate, with_others
 from bricksight.heads.fit import train_by_recipe
 from bricksight.heads.folds import can_cross_validate
-from bricksight.heads.linear import DEFAULT_HEADS, Guidance, HeadChoice
-from bricksight.heads.losses import OUTLIERS_WEIGHT, best_temperature, doubt_of
+from bricksight.heads.linear import DEFAULT_HEADS, HeadChoice, HeadPrior
+from bricksight.heads.losses import OUTLIERS_WEIGHT, best_temperature, kt_error_rate
 from bricksight.heads.results import History, Measurement, Observer, TrainedHead
 from bricksight.heads.selection import (
     BOLDEST_POLICY,
     POLICIES,
-    POLICY_OF_RENDERS,
+    SYNTHETIC_POLICY,
     Score,
     choose_depths,
     choose_head,
-    last_as_good,
+    one_standard_error_rule,
     score_policy,
 )
 from bricksight.heads.sgd import Checkpoint, train_by_sgd
@@ -26,11 +26,11 @@ __all__ = [
     "DEFAULT_HEADS",
     "OUTLIERS_WEIGHT",
     "POLICIES",
-    "POLICY_OF_RENDERS",
+    "SYNTHETIC_POLICY",
     "Calibration",
     "Checkpoint",
-    "Guidance",
     "HeadChoice",
+    "HeadPrior",
     "History",
     "Measurement",
     "Observer",
@@ -41,8 +41,8 @@ __all__ = [
     "can_cross_validate",
     "choose_depths",
     "choose_head",
-    "doubt_of",
-    "last_as_good",
+    "kt_error_rate",
+    "one_standard_error_rule",
     "score_policy",
     "train_by_recipe",
     "train_by_sgd",

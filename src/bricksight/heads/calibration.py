@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.special import expit, log_softmax, logit, logsumexp
 
 from bricksight.bundle import Head
-from bricksight.heads.losses import HOTTEST, best_temperature
+from bricksight.heads.losses import MAX_TEMPERATURE, best_temperature
 
 _SHARE = 0.03
 """Of the probability of known photos, on the mean, that is given to what is none of the classes.
@@ -74,7 +74,7 @@ def calibrate(
         candidate = cooled(log_temperature)
         return _loss(candidate, common_bias(candidate, num_classes), labels, num_classes, doubt)
 
-    bounds = np.log(lowest), np.log(HOTTEST)
+    bounds = np.log(lowest), np.log(MAX_TEMPERATURE)
     found = float(minimize_scalar(loss, bounds=bounds, method="bounded").x)
     return Calibration(float(np.exp(found)), float(common_bias(cooled(found), num_classes)))
 

@@ -19,8 +19,8 @@ from bricksight.config import ClassWeight, HeadKind
 from bricksight.features.examples import Examples
 from bricksight.heads.blas import one_blas_thread
 from bricksight.heads.calibration import Calibration, calibrate
-from bricksight.heads.linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
-from bricksight.heads.losses import best_temperature, cross_entropy_and_accuracy, doubt_of
+from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior, LinearFit
+from bricksight.heads.losses import best_temperature, cross_entropy_and_accuracy, kt_error_rate
 from bricksight.heads.results import History, Measurement, Observer, TrainedHead
 
 _ALGORITHMS: Mapping[HeadKind, str] = MappingProxyType(
@@ -42,7 +42,7 @@ def train_by_recipe(
     choice: HeadChoice,
     class_weight: ClassWeight = "none",
     observer: Observer | None = None,
-    guidance: Guidance = NO_GUIDANCE,
+    guidance: HeadPrior = NO_PRIOR,
 ) -> TrainedHead:
     """Returns the head fitted for as many iterations as did best on validation.
 
@@ -86,7 +86,7 @@ def train_by_recipe(
                 validated.flat.logits(validation.plain()),
                 validation.labels,
                 num_classes=num_classes,
-                doubt=doubt_of(len(validation)),
+                doubt=kt_error_rate(len(validation)),
             )
             photos = training.joined(validation)
             head = linear_fit(photos).fit(choice, max_iterations=history.best_step)
@@ -118,7 +118,7 @@ def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
 
 def _loss(head: Head, examples: Examples) -> float:
     """Returns the cross entropy at the best temperature, in nats."""
-    doubt = doubt_of(len(examples))
+    doubt = kt_error_rate(len(examples))
     return best_temperature(head.logits(examples.plain()), examples.labels, doubt=doubt)[1]
 
 

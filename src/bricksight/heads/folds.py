@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.features.examples import Examples
 from bricksight.heads.blas import one_blas_thread
-from bricksight.heads.linear import NO_GUIDANCE, Guidance, HeadChoice, LinearFit
-from bricksight.heads.losses import best_temperature, doubt_of
+from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior, LinearFit
+from bricksight.heads.losses import best_temperature, kt_error_rate
 
 _NUM_FOLDS = 3
 _MAX_ITERATIONS = 30
@@ -40,7 +40,7 @@ class Folds:
     """Photos that are held out in turn; what fits to the others share is computed once."""
 
     def __init__(
-        self, examples: Examples, *, num_classes: int, seed: int, guidance: Guidance = NO_GUIDANCE
+        self, examples: Examples, *, num_classes: int, seed: int, guidance: HeadPrior = NO_PRIOR
     ) -> None:
         """Deals the photos.
 
@@ -71,13 +71,13 @@ class Folds:
             return head.logits(self._held_out[fold])
 
         jobs = list(itertools.product(choices, range(len(self._fits))))
-        with one_blas_thread(), in_threads(logits_of_fold, jobs, num_threads=num_cores()) as found:
+        with one_blas_thread(), thread_map(logits_of_fold, jobs, num_threads=num_cores()) as found:
             by_job = iter(list(found))
         return [self._measured(list(itertools.islice(by_job, len(self._fits)))) for _ in choices]
 
     def _measured(self, of_folds: Sequence[np.ndarray]) -> HeldOut:
         logits = np.concatenate(of_folds)[self._in_order]
-        doubt = doubt_of(len(self._labels))
+        doubt = kt_error_rate(len(self._labels))
         temperature, loss = best_temperature(logits, self._labels, doubt=doubt)
         return HeldOut(loss, logits, temperature)
 

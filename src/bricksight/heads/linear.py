@@ -53,7 +53,7 @@ DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guidance:
+class HeadPrior:
     """What softmax regression goes by besides the photos of the classes.
 
     Attributes:
@@ -65,15 +65,15 @@ class Guidance:
     outliers: np.ndarray | None = None
     prior: Head | None = None
 
-    def first_features(self, number: int) -> "Guidance":
+    def first_features(self, number: int) -> "HeadPrior":
         """Returns the same for the first ``number`` features alone."""
-        return Guidance(
+        return HeadPrior(
             outliers=None if self.outliers is None else self.outliers[..., :number],
             prior=None if self.prior is None else self.prior.first_features(number),
         )
 
 
-NO_GUIDANCE = Guidance()
+NO_PRIOR = HeadPrior()
 
 _CORRECTIONS = 5
 """Steps that L-BFGS remembers. With SciPy's 10 it needs no fewer, and its own arithmetic, which no
@@ -89,7 +89,7 @@ class LinearFit:
         *,
         num_classes: int,
         class_weight: ClassWeight = "none",
-        guidance: Guidance = NO_GUIDANCE,
+        guidance: HeadPrior = NO_PRIOR,
     ) -> None:
         """Takes the photos.
 

@@ -45,7 +45,7 @@ def outlier_exposure(head: Head, features: np.ndarray) -> tuple[float, np.ndarra
     return float(weight * cross_entropies.sum()), weight * (chances - 1 / chances.shape[1])
 
 
-HOTTEST = 1000.0
+MAX_TEMPERATURE = 1000.0
 """No temperature is higher."""
 
 
@@ -62,7 +62,7 @@ def best_temperature(
         labels: int (num_photos,).
         lowest: the temperature is not below it: where a few photos are all right, the best fit
             would be boundless certainty.
-        doubt: share of each label that is given to all classes alike; see ``doubt_of``.
+        doubt: share of each label that is given to all classes alike; see ``kt_error_rate``.
 
     Returns:
         The temperature, from ``lowest`` to 1000, and the mean cross entropy with it, in nats.
@@ -73,11 +73,13 @@ def best_temperature(
         scale = np.exp(-log_temperature)
         return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(lowest), np.log(HOTTEST)), method="bounded")
+    found = minimize_scalar(
+        loss, bounds=(np.log(lowest), np.log(MAX_TEMPERATURE)), method="bounded"
+    )
     return float(np.exp(found.x)), float(found.fun)
 
 
-def doubt_of(num_photos: int) -> float:
+def kt_error_rate(num_photos: int) -> float:
     """Returns how much so many right answers leave open: the share of the next that is wrong.
 
     Without it a head that answers photos which are all easy wins by boundless certainty. The

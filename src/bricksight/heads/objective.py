@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bricksight._support.threads import in_threads, num_cores
+from bricksight._support.threads import num_cores, thread_map
 from bricksight.bundle import Head
 from bricksight.heads.losses import outlier_exposure
 
@@ -82,7 +82,7 @@ class Objective:
             parts = [self._of_chunk(head, self._chunks[0])]
         else:
             compute = functools.partial(self._of_chunk, head)
-            with in_threads(compute, self._chunks, num_threads=num_cores()) as found:
+            with thread_map(compute, self._chunks, num_threads=num_cores()) as found:
                 parts = list(found)
         if self._outliers is not None:
             loss, residual = outlier_exposure(head, self._outliers)

@@ -23,7 +23,7 @@ from scipy.special import log_softmax
 from bricksight.config import AugmentConfig, HeadKind
 from bricksight.features.examples import Examples
 from bricksight.heads.folds import Folds, HeldOut
-from bricksight.heads.linear import NO_GUIDANCE, Guidance, HeadChoice
+from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior
 
 _UPRIGHT = AugmentConfig(
     flip_left_right=True,
@@ -75,7 +75,7 @@ _ROUGH = replace(
     random_erasing=15,
 )
 
-POLICY_OF_RENDERS = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
+SYNTHETIC_POLICY = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
 """To train a network with renders, which are cleaner than photos; what came of it is in
 docs/mobilenet_v2_bricks.md."""
 
@@ -123,7 +123,7 @@ class ChosenHead(NamedTuple):
 
 
 def score_policy(
-    examples: Examples, *, num_classes: int, seed: int, guidance: Guidance = NO_GUIDANCE
+    examples: Examples, *, num_classes: int, seed: int, guidance: HeadPrior = NO_PRIOR
 ) -> Score:
     """Returns how well held-out photos are told apart when these views are trained on.
 
@@ -138,7 +138,7 @@ def score_policy(
     return _score(folds.held_out([usual])[0], examples.labels)
 
 
-def last_as_good(scores: Sequence[Score], groups: np.ndarray) -> int:
+def one_standard_error_rule(scores: Sequence[Score], groups: np.ndarray) -> int:
     """Returns which is the last that cannot be told to be worse than the best.
 
     It is no more than one standard error of the difference above it, as in the rule of L. Breiman
@@ -165,7 +165,7 @@ def choose_depths(
     *,
     num_classes: int,
     seed: int,
-    guidance: Guidance = NO_GUIDANCE,
+    guidance: HeadPrior = NO_PRIOR,
 ) -> tuple[int, list[ChosenHead]]:
     """Returns of how many depths to take the features, and the best head of those that were tried.
 
@@ -196,7 +196,7 @@ def choose_depths(
         found.append(one)
         if len(found) > 1 and one.score.loss > found[-2].score.loss:
             break
-    return last_as_good([one.score for one in found], examples.groups) + 1, found
+    return one_standard_error_rule([one.score for one in found], examples.groups) + 1, found
 
 
 def choose_head(
@@ -205,7 +205,7 @@ def choose_head(
     *,
     num_classes: int,
     seed: int,
-    guidance: Guidance = NO_GUIDANCE,
+    guidance: HeadPrior = NO_PRIOR,
     near: HeadChoice | None = None,
 ) -> ChosenHead:
     """Returns the head with the lowest held-out cross entropy.

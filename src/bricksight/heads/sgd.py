@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from bricksight._support.filesystem.files import replacing
+from bricksight._support.filesystem.files import atomic_write
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig
 from bricksight.errors import OutputError
@@ -277,7 +277,7 @@ def _write(checkpoint: Checkpoint, state: _State) -> None:
         "rng": state.rng.bit_generator.state,
         "measurements": [asdict(measurement) for measurement in state.history.measurements],
     }
-    with replacing(checkpoint.path) as part, part.open("wb") as file:
+    with atomic_write(checkpoint.path) as part, part.open("wb") as file:
         np.savez(
             file, kernel=state.kernel, bias=state.bias, described=np.array(json.dumps(described))
         )

@@ -10,28 +10,33 @@ from typing import TYPE_CHECKING
 
 from bricksight._support.lazy import on_use
 from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
-from bricksight.images.empty_scene import differing_part
+from bricksight.images.empty_scene import foreground_mask
 from bricksight.images.given import Photo, Source, is_array, rgb_pixels
 from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
 
 if TYPE_CHECKING:
     from bricksight.images.augmentation import AUGMENTATIONS, augment
-    from bricksight.images.cutouts import Backgrounds, Cutouts, encode_mask, find_backgrounds
+    from bricksight.images.cutouts import (
+        Backgrounds,
+        ForegroundMasks,
+        encode_mask,
+        find_backgrounds,
+    )
 
 __all__ = [
     "AUGMENTATIONS",
     "MAX_PIXELS",
     "Backgrounds",
-    "Cutouts",
+    "ForegroundMasks",
     "ImageProbe",
     "Photo",
     "Source",
     "augment",
     "decode",
     "decoding_size",
-    "differing_part",
     "encode_mask",
     "find_backgrounds",
+    "foreground_mask",
     "holding_pixels",
     "is_array",
     "load_input",
@@ -45,7 +50,7 @@ __all__ = [
 _ROOM_OF = {
     "AUGMENTATIONS": "augmentation",
     "Backgrounds": "cutouts",
-    "Cutouts": "cutouts",
+    "ForegroundMasks": "cutouts",
     "augment": "augmentation",
     "encode_mask": "cutouts",
     "find_backgrounds": "cutouts",

@@ -16,7 +16,7 @@ import numpy as np
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.images.changes import CHANGES
 from bricksight.images.cutouts import Backgrounds, over_background
-from bricksight.images.framing import FRAMINGS, Framing, take_view
+from bricksight.images.framing import FRAMINGS, GeometricTransform, take_view
 from bricksight.images.preprocessing import pad, scale_to_unit
 
 AUGMENTATIONS: Mapping[str, Callable[..., object]] = MappingProxyType({**FRAMINGS, **CHANGES})
@@ -48,7 +48,7 @@ def augment(
         spec: the network's size.
         backgrounds: what to put behind the part, and how often.
     """
-    framing = Framing(width=image.shape[1], height=image.shape[0])
+    framing = GeometricTransform(width=image.shape[1], height=image.shape[0])
     for name, frame in FRAMINGS.items():
         if amount := getattr(config, name):
             framing = frame(framing, rng, amount=amount)

@@ -59,7 +59,7 @@ class Backgrounds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cutouts:
+class ForegroundMasks:
     """Where the parts of photos are, and what is put behind them.
 
     Attributes:
@@ -100,7 +100,7 @@ class Cutouts:
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """Returns a mask, uint8 (height, width), as ``Cutouts`` keeps it."""
+    """Returns a mask, uint8 (height, width), as ``ForegroundMasks`` keeps it."""
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, format="PNG")
     return buffer.getvalue()

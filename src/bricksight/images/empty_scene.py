@@ -23,7 +23,7 @@ _GAP = 2
 """Gaps in a part up to twice as wide, in pixels, are closed."""
 
 
-def differing_part(photo: np.ndarray, empty: np.ndarray) -> np.ndarray:
+def foreground_mask(photo: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """Returns 255 where a photo differs from that of the empty scene: uint8 (height, width).
 
     Background subtraction with one normal distribution of the colour, as in C. R. Wren,

@@ -20,7 +20,7 @@ _REDUCE_TO = 1.4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Framing:
+class GeometricTransform:
     """Where a view lies on a photo; the default shows the whole photo as it is.
 
     Attributes:
@@ -39,30 +39,36 @@ class Framing:
     enlargement: float = 1.0
     cut: tuple[float, float] = (0.0, 0.0)
 
-    def moved(self, motion: np.ndarray) -> "Framing":
+    def moved(self, motion: np.ndarray) -> "GeometricTransform":
         """Returns the framing after a further motion of what is seen."""
         return replace(self, motion=self.motion @ motion)
 
-    def enlarged(self, factor: float, *, rng: np.random.Generator) -> "Framing":
+    def enlarged(self, factor: float, *, rng: np.random.Generator) -> "GeometricTransform":
         """Returns the framing enlarged further and cut at a random place."""
         across, down = rng.random(2).tolist()
         return replace(self, enlargement=self.enlargement * factor, cut=(across, down))
 
 
-def random_rotation(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
+def random_rotation(
+    framing: GeometricTransform, rng: np.random.Generator, *, amount: float
+) -> GeometricTransform:
     """Turns the photo about its centre by up to ``amount`` degrees either way."""
     angle = math.radians(rng.uniform(-amount, amount))
     cos, sin = math.cos(angle), math.sin(angle)
     return framing.moved(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]))
 
 
-def random_shrink(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
+def random_shrink(
+    framing: GeometricTransform, rng: np.random.Generator, *, amount: float
+) -> GeometricTransform:
     """Shows the photo U(1, 1 + ``amount`` / 100) times smaller, about its centre."""
     factor = rng.uniform(1, 1 + amount / 100)
     return framing.moved(np.diag([factor, factor, 1]))
 
 
-def random_translation(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
+def random_translation(
+    framing: GeometricTransform, rng: np.random.Generator, *, amount: float
+) -> GeometricTransform:
     """Shifts the photo by up to ``amount`` percent of its width and of its height."""
     across, down = rng.uniform(-amount / 100, amount / 100, size=2)
     shift = np.eye(3)
@@ -70,12 +76,16 @@ def random_translation(framing: Framing, rng: np.random.Generator, *, amount: fl
     return framing.moved(shift)
 
 
-def random_scale(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
+def random_scale(
+    framing: GeometricTransform, rng: np.random.Generator, *, amount: float
+) -> GeometricTransform:
     """Enlarges the photo by U(1, 1 + ``amount`` / 100) and cuts out a random part of view size."""
     return framing.enlarged(rng.uniform(1, 1 + amount / 100), rng=rng)
 
 
-def random_crop(framing: Framing, rng: np.random.Generator, *, amount: float) -> Framing:
+def random_crop(
+    framing: GeometricTransform, rng: np.random.Generator, *, amount: float
+) -> GeometricTransform:
     """Enlarges the photo by 1 + ``amount`` / 100 and cuts out a random part of view size.
 
     With ``random_scale`` both enlarge and one cut is made, as in retrain.py; 50 percent keeps two
@@ -84,7 +94,7 @@ def random_crop(framing: Framing, rng: np.random.Generator, *, amount: float) ->
     return framing.enlarged(1 + amount / 100, rng=rng)
 
 
-FRAMINGS: Mapping[str, Callable[..., Framing]] = MappingProxyType(
+FRAMINGS: Mapping[str, Callable[..., GeometricTransform]] = MappingProxyType(
     {
         "random_rotation": random_rotation,
         "random_shrink": random_shrink,
@@ -96,7 +106,7 @@ FRAMINGS: Mapping[str, Callable[..., Framing]] = MappingProxyType(
 """Field of ``AugmentConfig`` → function of a framing, in order of application."""
 
 
-def take_view(image: np.ndarray, framing: Framing, spec: InputSpec) -> Image.Image:
+def take_view(image: np.ndarray, framing: GeometricTransform, spec: InputSpec) -> Image.Image:
     """Returns what is seen, at the size that the photo covers of the network's input.
 
     Where the view looks past the photo, it shows the median colour of the photo's border.
@@ -126,7 +136,7 @@ def border_colour(image: np.ndarray) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _cut_box(framing: Framing, size: tuple[int, int]) -> Box:
+def _cut_box(framing: GeometricTransform, size: tuple[int, int]) -> Box:
     """Returns the part of the frame that is cut out, in the photo's pixels.
 
     As in retrain.py the enlarged photo has a whole number of pixels, and so has what is cut away.
@@ -142,7 +152,7 @@ def _cut_side(length: int, size: int, enlargement: float, cut: float) -> tuple[f
     return offset * length / enlarged, (offset + size) * length / enlarged
 
 
-def _about_centre(framing: Framing) -> np.ndarray:
+def _about_centre(framing: GeometricTransform) -> np.ndarray:
     centre = np.eye(3)
     centre[:2, 2] = framing.width / 2, framing.height / 2
     to_photo: np.ndarray = centre @ framing.motion @ np.linalg.inv(centre)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.filesystem.files import replacing
+from bricksight._support.filesystem.files import atomic_write
 from bricksight._support.text import json_text
 from bricksight._support.untrusted.folders import MODEL_FOLDERS, require_recorded
 from bricksight._support.untrusted.json_files import read_json
@@ -62,7 +62,7 @@ def is_described(path: Path) -> bool:
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
     """Describes the model file ``path``."""
     content = asdict(sidecar) | {"bricksight_version": __version__}
-    with replacing(sidecar_path(path)) as part:
+    with atomic_write(sidecar_path(path)) as part:
         part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
 
 

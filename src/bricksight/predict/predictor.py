@@ -11,7 +11,7 @@ import numpy as np
 from bricksight import images
 from bricksight._support.fusion import count_votes, fuse
 from bricksight._support.library_errors import library_errors_as
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight._support.threads import num_cores, require_threads
 from bricksight.bundle import Bundle, open_bundle, read_labels
 from bricksight.config import AnyPath, InputSpec, input_path
@@ -342,7 +342,7 @@ class Predictor:
         read = [row for row in rows if not isinstance(row, ImageError)]
         if not read:
             raise ImageError(
-                f"none of {counted(len(rows), 'photo')} of the object can be read; the first is "
+                f"none of {pluralize(len(rows), 'photo')} of the object can be read; the first is "
                 f"{rows[0]}"
             )
         group = np.zeros(len(read), np.intp)

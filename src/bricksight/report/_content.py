@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bricksight.evaluation import Evaluation, Refused
+from bricksight.evaluation import Evaluation, Rejected
 
 if TYPE_CHECKING:
     from bricksight.dataset import Problem
@@ -69,7 +69,7 @@ class ReportContent:
         image_dir: the folder below which the paths of mistakes and examples are.
         examples: label to the path of one training photo, shown beside mistaken photos.
         unknown_threshold: answers below this probability are given as "unknown".
-        outliers_refused: how many photos of none of the classes are, ``None`` if none were shown.
+        outliers_rejected: how many photos of none of the classes are, ``None`` if none were shown.
     """
 
     title: str
@@ -86,4 +86,4 @@ class ReportContent:
     timings: Mapping[str, float] = field(default_factory=dict)
     examples: Mapping[str, str] = field(default_factory=dict)
     unknown_threshold: float | None = None
-    outliers_refused: Refused | None = None
+    outliers_rejected: Rejected | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from bricksight._support.filesystem import files
-from bricksight._support.text import counted, printable
+from bricksight._support.text import pluralize, printable
 from bricksight.config import BUCKETS
 from bricksight.evaluation import Answered, Evaluation, Mistake
 from bricksight.report import _plots, _tables
@@ -41,7 +41,7 @@ def write_report(path: Path, content: ReportContent) -> None:
     Nothing outside the file is loaded when it is opened: style, plots and photos are inside.
     """
     html = _environment().get_template("report.html.j2").render(_context(content))
-    with files.replacing(path) as part:
+    with files.atomic_write(path) as part:
         part.write_text(html, encoding="utf-8")
 
 
@@ -54,7 +54,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["counted"] = counted
+    environment.globals["pluralize"] = pluralize
     environment.filters["percent"] = _tables.percent
     environment.filters["duration"] = _tables.duration
     return environment
@@ -100,7 +100,7 @@ def cautions(evaluation: Evaluation) -> list[str]:
     if num_few:
         texts.append(
             f"The figures of a class with fewer than {_FEW_PHOTOS} test photos say little; that is "
-            f"{num_few:,} of {counted(len(evaluation.classes), 'class', 'classes')}."
+            f"{num_few:,} of {pluralize(len(evaluation.classes), 'class', 'classes')}."
         )
     if evaluation.groups is not None and evaluation.groups.accuracy is None:
         texts.append(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.filesystem.files import replacing, writing
+from bricksight._support.filesystem.files import atomic_write, writing
 from bricksight._support.text import json_text
 from bricksight.config import RENDERS_FILE
 from bricksight.errors import ConfigError, DataError
@@ -90,7 +90,7 @@ def _text_of(path: Path) -> str:
 
 def begin_records(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Writes the file anew, without a line that was cut off."""
-    with replacing(folder / RECORDS) as part:
+    with atomic_write(folder / RECORDS) as part:
         part.write_text("", encoding="utf-8")
         add_records(part, records)
 

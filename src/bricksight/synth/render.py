@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.filesystem.files import replacing, sha256_of, writing
+from bricksight._support.filesystem.files import atomic_write, sha256_of, writing
 from bricksight._support.filesystem.walk import mark_as_own
 from bricksight._support.optional import require, require_installed
 from bricksight._support.threads import num_cores
@@ -251,11 +251,11 @@ def _render_some(
         for shot in shots:
             file = _file(label, index, shot.view.name)
             quality = shot.view.finish.jpeg_quality
-            with writing(out / file), replacing(out / file) as part:
+            with writing(out / file), atomic_write(out / file) as part:
                 shot.photo.save(part, format="JPEG", quality=quality)
             if shot.mask is not None:
                 mask = (_masks_of(out) / file).with_suffix(".png")
-                with writing(mask), replacing(mask) as part:
+                with writing(mask), atomic_write(mask) as part:
                     shot.mask.save(part, format="PNG")
             part_number, shared = models[label].number, {"index": index, **settings}
             lines.append(record(scene, shot.view, part=part_number, file=file, settings=shared))

@@ -6,17 +6,17 @@ from bricksight.training.cross_validation import (
     CurvePoint,
     cross_validate,
 )
-from bricksight.training.results.artifacts import Findings
-from bricksight.training.results.label_issues import Suspect
+from bricksight.training.results.artifacts import TrainingReport
+from bricksight.training.results.label_issues import LabelIssue
 from bricksight.training.train import TrainingResult, train
 
 __all__ = [
     "CrossValidationResult",
     "CurvePoint",
-    "Findings",
+    "LabelIssue",
     "Reporter",
     "SilentReporter",
-    "Suspect",
+    "TrainingReport",
     "TrainingResult",
     "cross_validate",
     "train",

@@ -8,20 +8,20 @@ import numpy as np
 
 from bricksight.backbones import EVERY_QUARTER
 from bricksight.config import AugmentConfig, HeadConfig
-from bricksight.dataset import Record, mirrored_pairs
+from bricksight.dataset import Example, mirrored_pairs
 from bricksight.features import Examples, Views
-from bricksight.features.featurized_dataset import Photos
+from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.heads import (
     BOLDEST_POLICY,
     POLICIES,
-    Guidance,
+    HeadPrior,
     Score,
     can_cross_validate,
-    last_as_good,
+    one_standard_error_rule,
     score_policy,
 )
-from bricksight.training.options import Training
-from bricksight.training.zero_shot_head import prior_head
+from bricksight.training.options import HeadTrainingOptions
+from bricksight.training.zero_shot_head import zero_shot_head
 
 MAX_VIEWS = 15
 """Random views of a photo that our recipe makes at most."""
@@ -39,15 +39,17 @@ def affordable_views(num_photos: int) -> int:
     return min(MAX_VIEWS, max(2, _VIEWS_IN_ALL // max(num_photos, 1)))
 
 
-def choose_augments(photos: Photos, training: Training) -> tuple[AugmentConfig, ...]:
+def choose_augments(
+    photos: FeaturizedDataset, training: HeadTrainingOptions
+) -> tuple[AugmentConfig, ...]:
     """Returns the random changes to train the network with: those of ``choose_views``."""
     kinds, _ = choose_views(photos, training)
     return tuple(views.augment for views in kinds) or (AugmentConfig(),)
 
 
 def choose_turns(
-    photos: Photos, augments: Sequence[AugmentConfig], training: Training
-) -> tuple[Photos, dict[str, float]]:
+    photos: FeaturizedDataset, augments: Sequence[AugmentConfig], training: HeadTrainingOptions
+) -> tuple[FeaturizedDataset, dict[str, float]]:
     """Returns the photos as they are, or with their turned copies if that tells them apart better.
 
     With them come the held-out cross entropies of both; none where there was no choice.
@@ -70,7 +72,9 @@ def choose_turns(
     return candidates[min(losses, key=losses.__getitem__)], losses
 
 
-def choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[str, float]]:
+def choose_views(
+    photos: FeaturizedDataset, training: HeadTrainingOptions
+) -> tuple[list[Views], dict[str, float]]:
     """Returns the kinds of views to train on, and the held-out cross entropy of each policy.
 
     Of the policies that cannot be told apart it is the boldest: photos to come will differ from
@@ -94,17 +98,17 @@ def choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[
         few = kinds_of(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
         scores[name] = _score(photos, few, config.seed)
     losses = {name: score.loss for name, score in scores.items()}
-    best = list(scores)[last_as_good(list(scores.values()), groups)]
+    best = list(scores)[one_standard_error_rule(list(scores.values()), groups)]
     return kinds_of(policies[best], num, config.seed), losses
 
 
-def _score(photos: Photos, kinds: Sequence[Views], seed: int) -> Score:
+def _score(photos: FeaturizedDataset, kinds: Sequence[Views], seed: int) -> Score:
     """Returns how well training on these views tells held-out photos apart."""
     # The features of the other depths would take several times as long, to the same end.
     records = _spread(photos.data.bucket("training"))
     width = photos.widths[0]
     examples = with_views(photos, records, kinds).first_features(width)
-    guidance = Guidance(prior=prior_head(photos)).first_features(width)
+    guidance = HeadPrior(prior=zero_shot_head(photos)).first_features(width)
     with photos.watch.stage("Choosing the views"):
         return score_policy(
             examples, num_classes=len(photos.data.labels), seed=seed, guidance=guidance
@@ -112,7 +116,7 @@ def _score(photos: Photos, kinds: Sequence[Views], seed: int) -> Score:
 
 
 def allowed_policy(
-    photos: Photos, config: HeadConfig, policy: Sequence[AugmentConfig]
+    photos: FeaturizedDataset, config: HeadConfig, policy: Sequence[AugmentConfig]
 ) -> tuple[AugmentConfig, ...]:
     """Returns the policy, without mirroring where it would turn one class into another."""
     pairs = mirrored_pairs(photos.data.labels) if config.mirror == "auto" else []
@@ -134,13 +138,15 @@ def kinds_of(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list
     ]
 
 
-def with_views(photos: Photos, records: Sequence[Record], kinds: Sequence[Views]) -> Examples:
+def with_views(
+    photos: FeaturizedDataset, records: Sequence[Example], kinds: Sequence[Views]
+) -> Examples:
     """Returns the unchanged photos first, then the views of each kind."""
     plain = photos.unchanged(records)
     parts = [plain.features, *(photos.views(records, views).features for views in kinds)]
     return replace(plain, features=np.concatenate(parts, axis=1))
 
 
-def _spread(records: Sequence[Record]) -> Sequence[Record]:
+def _spread(records: Sequence[Example]) -> Sequence[Example]:
     """Returns photos evenly spread over the list, which is sorted by class."""
     return records[:: max(1, math.ceil(len(records) / _PHOTOS_TO_CHOOSE_BY))]

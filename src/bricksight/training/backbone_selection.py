@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.config import AUTO_MODULE, TrainingConfig
 from bricksight.dataset import Dataset
-from bricksight.features.featurized_dataset import Photos, open_photos, seen_by
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize, with_backbone_of
 from bricksight.heads import can_cross_validate, score_policy
 
 CANDIDATES = ("packaged:efficientnet_lite0", "packaged:mobilenet_v2_bricks@size=160")
@@ -15,14 +15,14 @@ CANDIDATES = ("packaged:efficientnet_lite0", "packaged:mobilenet_v2_bricks@size=
 is taken where nothing can tell."""
 
 
-def open_candidates(
+def featurize_candidates(
     data: Dataset,
     config: TrainingConfig,
     *,
     cache_path: Path,
-    watch: Stopwatch,
+    watch: StageTimer,
     all_depths: bool = False,
-) -> tuple[Photos, ...]:
+) -> tuple[FeaturizedDataset, ...]:
     """Returns the photos as each network sees them; one where the reference names it.
 
     Args:
@@ -30,10 +30,10 @@ def open_candidates(
         config: names the network, and says how strict to be.
         cache_path: the feature cache.
         watch: shows and times the work.
-        all_depths: see ``open_photos``.
+        all_depths: see ``featurize``.
 
     Raises:
-        DataError: as ``open_photos``.
+        DataError: as ``featurize``.
         ModuleError: a network cannot be had.
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
@@ -42,11 +42,11 @@ def open_candidates(
     names = CANDIDATES if asked == AUTO_MODULE else (asked,)
     backbones = [replace(config.backbone, tfhub_module=name) for name in names]
     first, *others = (replace(config, backbone=backbone) for backbone in backbones)
-    photos = open_photos(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)
-    return (photos, *(seen_by(photos, other, all_depths=all_depths) for other in others))
+    photos = featurize(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)
+    return (photos, *(with_backbone_of(photos, other, all_depths=all_depths) for other in others))
 
 
-def choose_network(candidates: Sequence[Photos], *, seed: int) -> Photos:
+def select_backbone(candidates: Sequence[FeaturizedDataset], *, seed: int) -> FeaturizedDataset:
     """Returns the photos seen by the network that tells them apart best while they are held out.
 
     Softmax regression on the networks' own features of the unchanged training photos, by groups in

@@ -5,12 +5,12 @@ import hashlib
 import numpy as np
 
 from bricksight import images
-from bricksight._support.text import counted
-from bricksight.backbones import MOST_PHOTOS, adapted_module
-from bricksight.features.featurized_dataset import Photos, with_own
+from bricksight._support.text import pluralize
+from bricksight.backbones import MOST_PHOTOS, batch_norm_adapted
+from bricksight.features.featurized_dataset import FeaturizedDataset, with_backbone
 
 
-def adapted(photos: Photos) -> Photos:
+def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
     """Returns the photos seen by their network with normalisations that know the training photos.
 
     Only a network that has learned from renders alone is changed. No label is looked at, and no
@@ -27,13 +27,13 @@ def adapted(photos: Photos) -> Photos:
     seen, spec = [records[row] for row in rows], photos.own.input_spec
     photos.watch.say_once(
         f"{photos.own.reference} was trained on renders, so its batch normalisation is adapted to "
-        f"{counted(len(seen), 'training photo')}."
+        f"{pluralize(len(seen), 'training photo')}."
     )
-    own = adapted_module(
+    own = batch_norm_adapted(
         photos.own,
         lambda: np.stack([images.load_input(record.path, spec) for record in seen]),
         key=hashlib.sha256(
             " ".join([spec.key, *(record.sha256 for record in seen)]).encode()
         ).hexdigest(),
     )
-    return with_own(photos, own)
+    return with_backbone(photos, own)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bricksight._support.filesystem.places import try_file
-from bricksight._support.progress import Countdown, Reporter, SilentReporter, Stopwatch
+from bricksight._support.progress import Countdown, Reporter, SilentReporter, StageTimer
 from bricksight.check import bursts
 from bricksight.config import (
     CrossvalConfig,
@@ -15,27 +15,27 @@ from bricksight.config import (
     given,
     given_or_default,
 )
-from bricksight.dataset import Problem, deal_folds, suggested_groups, thinned
+from bricksight.dataset import Problem, make_folds, subsample, suggested_groups
 from bricksight.evaluation import (
-    NONE_REFUSED,
+    NONE_REJECTED,
     Evaluation,
-    Refused,
+    Rejected,
     evaluate,
-    refused,
+    rejected,
     warnings_of,
 )
-from bricksight.features.featurized_dataset import Photos
+from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.finetuning.distillation import require_teacher
-from bricksight.training.backbone_selection import choose_network, open_candidates
+from bricksight.training.backbone_selection import featurize_candidates, select_backbone
 from bricksight.training.loading import load_dataset
 from bricksight.training.options import validate_options
 from bricksight.training.recipes import selects_depths, train_model
 from bricksight.training.results.evaluation import choose_threshold, rendered_test
 from bricksight.training.results.label_issues import (
-    Suspect,
-    find_suspects,
+    LabelIssue,
+    find_label_issues,
     require_cleanlab,
-    show_suspects,
+    show_label_issues,
 )
 from bricksight.training.results.near_copies import copies_problem, near_copies
 from bricksight.training.results.outputs import cache_path_of
@@ -54,15 +54,15 @@ class CurvePoint:
     Attributes:
         photos_per_class: Mean number of training photos.
         evaluation: Over all photos, by models trained on so many.
-        known_refused: How many of these photos were answered "unknown".
-        outliers_refused: How many photos of none of the classes were, of those not trained on;
+        known_rejected: How many of these photos were answered "unknown".
+        outliers_rejected: How many photos of none of the classes were, of those not trained on;
             each counts once a fold. ``None`` where no such photos were given.
     """
 
     photos_per_class: float
     evaluation: Evaluation
-    known_refused: Refused
-    outliers_refused: Refused | None
+    known_rejected: Rejected
+    outliers_rejected: Rejected | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,8 @@ class CrossValidationResult:
 
     Attributes:
         evaluations: One a seed, over all photos, each answered by a model that has not seen it.
-        known_refused: How many of these photos were answered "unknown", one a seed.
-        outliers_refused: The same of the photos of none of the classes; empty without any.
+        known_rejected: How many of these photos were answered "unknown", one a seed.
+        outliers_rejected: The same of the photos of none of the classes; empty without any.
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
         suspects: Photos whose labels are probably wrong, if they were wanted.
@@ -81,11 +81,11 @@ class CrossValidationResult:
     """
 
     evaluations: tuple[Evaluation, ...]
-    known_refused: tuple[Refused, ...]
-    outliers_refused: tuple[Refused, ...]
+    known_rejected: tuple[Rejected, ...]
+    outliers_rejected: tuple[Rejected, ...]
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
-    suspects: tuple[Suspect, ...] = ()
+    suspects: tuple[LabelIssue, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -136,10 +136,10 @@ def cross_validate(
     config = replace(config, split=split, finetuning=config.finetuning.resolved)
     validate_options(config)
     head = config.head
-    watch = Stopwatch(reporter or SilentReporter())
+    watch = StageTimer(reporter or SilentReporter())
     data = load_dataset(config, watch)
     require_teacher(config.finetuning.teacher, data.labels)
-    candidates = open_candidates(
+    candidates = featurize_candidates(
         data,
         config,
         cache_path=cache_path_of(config),
@@ -157,16 +157,16 @@ def cross_validate(
     countdown = Countdown(watch, folds.folds * (len(shares) + folds.seeds))
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
-    suspects: tuple[Suspect, ...] = ()
+    suspects: tuple[LabelIssue, ...] = ()
     data = candidates[0].data
     if folds.suspects is not None:
-        suspects = find_suspects(data, np.mean([found for _, found in measured], axis=0))
-        show_suspects(folds.suspects, data, suspects)
+        suspects = find_label_issues(data, np.mean([found for _, found in measured], axis=0))
+        show_label_issues(folds.suspects, data, suspects)
     return CrossValidationResult(
         evaluations=tuple(point.evaluation for point, _ in measured),
-        known_refused=tuple(point.known_refused for point, _ in measured),
-        outliers_refused=tuple(
-            point.outliers_refused for point, _ in measured if point.outliers_refused
+        known_rejected=tuple(point.known_rejected for point, _ in measured),
+        outliers_rejected=tuple(
+            point.outliers_rejected for point, _ in measured if point.outliers_rejected
         ),
         seconds=watch.seconds_so_far(),
         curve=(*curve, measured[0][0]) if curve else (),
@@ -177,14 +177,14 @@ def cross_validate(
 
 
 def _warnings(
-    photos: Photos, evaluation: Evaluation, num_folds: int, seed: int
+    photos: FeaturizedDataset, evaluation: Evaluation, num_folds: int, seed: int
 ) -> Iterator[Problem]:
     """Yields what changes how the accuracy is to be read, leaks first."""
     data = photos.data
     yield from suggested_groups(data.records, data.split)
     yield from bursts(data.records, data.split)
     pairs: list[tuple[str, str]] = []
-    for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
+    for dealt in make_folds(data, num_folds=num_folds, seed=seed):
         pairs += near_copies(replace(photos, data=dealt))
     yield from copies_problem(pairs, data.records, len(data.records))
     yield from warnings_of(evaluation)
@@ -192,7 +192,7 @@ def _warnings(
 
 
 def _measure(
-    candidates: Sequence[Photos],
+    candidates: Sequence[FeaturizedDataset],
     config: TrainingConfig,
     countdown: Countdown,
     *,
@@ -207,19 +207,19 @@ def _measure(
     data, rate = candidates[0].data, config.data.false_alarm_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
-    for dealt in deal_folds(data, num_folds=num_folds, seed=seed):
-        dealt = thinned(dealt, share=share, seed=seed) if share < 1 else dealt
+    for dealt in make_folds(data, num_folds=num_folds, seed=seed):
+        dealt = subsample(dealt, share=share, seed=seed) if share < 1 else dealt
         counts.append(len(dealt.bucket("training")))
         countdown.begin_model()
-        photos = choose_network([replace(one, data=dealt) for one in candidates], seed=seed)
+        photos = select_backbone([replace(one, data=dealt) for one in candidates], seed=seed)
         trained_on, trained = train_model(photos, config, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
         _, examples = trained_on.plain("testing")
         found[rows] = trained.head.probabilities(examples.plain())
         threshold, _ = choose_threshold(trained, dealt, rate)
-        known.append(refused(found[rows], threshold))
+        known.append(rejected(found[rows], threshold))
         strange = trained.head.probabilities(trained_on.held_out_outliers())
-        outliers.append(refused(strange, threshold))
+        outliers.append(rejected(strange, threshold))
     evaluation = evaluate(
         found,
         data.label_indices(data.records),
@@ -231,7 +231,7 @@ def _measure(
     point = CurvePoint(
         photos_per_class=per_class,
         evaluation=evaluation,
-        known_refused=sum(known, start=NONE_REFUSED),
-        outliers_refused=sum(outliers, start=NONE_REFUSED) if data.outliers else None,
+        known_rejected=sum(known, start=NONE_REJECTED),
+        outliers_rejected=sum(outliers, start=NONE_REJECTED) if data.outliers else None,
     )
     return point, found

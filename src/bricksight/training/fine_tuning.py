@@ -4,26 +4,26 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from bricksight.backbones import tuned_module
+from bricksight.backbones import fine_tuned_backbone
 from bricksight.config import FineTuneConfig
 from bricksight.errors import ConfigError
-from bricksight.features.featurized_dataset import Photos, through
+from bricksight.features.featurized_dataset import FeaturizedDataset, through
 from bricksight.finetuning import Trainer, TrainerOptions
 from bricksight.finetuning.distillation import Teacher
 from bricksight.finetuning.fine_tuner import run_fine_tuning
 from bricksight.finetuning.layer_freezing import first_trained, freeze
 from bricksight.finetuning.schedule import (
-    Tuning,
+    FineTuningPlan,
     smaller_size,
 )
 from bricksight.heads import (
-    POLICY_OF_RENDERS,
+    SYNTHETIC_POLICY,
     TrainedHead,
     with_others,
 )
 from bricksight.training.augmentation_policy import allowed_policy, choose_augments, choose_turns
-from bricksight.training.options import Training, warn_of_unused
-from bricksight.training.zero_shot_head import prior_head
+from bricksight.training.options import HeadTrainingOptions, warn_of_unused
+from bricksight.training.zero_shot_head import zero_shot_head
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ _OF_THE_LAYER = ("class_weight", "head")
 
 
 def fine_tune_network(
-    photos: Photos, training: Training, config: FineTuneConfig
-) -> tuple[Photos, TrainedHead] | None:
+    photos: FeaturizedDataset, training: HeadTrainingOptions, config: FineTuneConfig
+) -> tuple[FeaturizedDataset, TrainedHead] | None:
     """Returns the photos seen through the tuned network, and the layer on top.
 
     ``None`` where the time budget is too short for it.
@@ -69,7 +69,7 @@ def fine_tune_network(
         adapt_batch_norm=config.batch_norm == "adapted",
         teacher_share=config.teacher_share,
     )
-    prior = prior_head(photos)
+    prior = zero_shot_head(photos)
     if prior is not None and prior.others is not None:
         _, examples = photos.plain("training")
         prior = with_others(prior, prior.others, examples.plain())
@@ -89,11 +89,13 @@ def fine_tune_network(
         "begins_with_known_classes": prior is not None,
     }
     trained = replace(trained, choices={**trained.choices, **told})
-    seen = through(photos, tuned_module(module, network))
+    seen = through(photos, fine_tuned_backbone(module, network))
     return seen, trained
 
 
-def _warn(photos: Photos, training: Training, config: FineTuneConfig, network: Any) -> None:
+def _warn(
+    photos: FeaturizedDataset, training: HeadTrainingOptions, config: FineTuneConfig, network: Any
+) -> None:
     """Says which settings do nothing here."""
     warn_of_unused(
         replace(training, resume=False),
@@ -117,18 +119,21 @@ def _warn(photos: Photos, training: Training, config: FineTuneConfig, network: A
 
 
 def _tuning_of(
-    trainer: Trainer, photos: Photos, training: Training, config: FineTuneConfig
-) -> Tuning:
+    trainer: Trainer,
+    photos: FeaturizedDataset,
+    training: HeadTrainingOptions,
+    config: FineTuneConfig,
+) -> FineTuningPlan:
     if config.early_stopping is not None and not photos.data.bucket("validation"):
         raise ConfigError(
             f"--early_stopping {config.early_stopping} goes by the validation photos, and there "
             "are none. Raise --validation_percentage, or leave it out."
         )
     config = replace(config, fine_tune_size=_size_of(trainer, photos, config))
-    return Tuning(
+    return FineTuningPlan(
         config=config,
         augments=choose_augments(photos, training),
-        extra_augments=allowed_policy(photos, training.config, POLICY_OF_RENDERS)
+        extra_augments=allowed_policy(photos, training.config, SYNTHETIC_POLICY)
         if training.augment.is_identity
         else (training.augment,),
         extra_share=training.extra_share,
@@ -137,7 +142,7 @@ def _tuning_of(
     )
 
 
-def _size_of(trainer: Trainer, photos: Photos, config: FineTuneConfig) -> int:
+def _size_of(trainer: Trainer, photos: FeaturizedDataset, config: FineTuneConfig) -> int:
     """Returns rows and columns of the images at first: what the network takes."""
     module = photos.compiled.module
     own = module.input_spec.height

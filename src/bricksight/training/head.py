@@ -14,12 +14,12 @@ from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
 from bricksight.dataset import SPLIT_RULE_VERSION
 from bricksight.features import Examples, Views
-from bricksight.features.featurized_dataset import Photos
+from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.heads import (
     DEFAULT_HEADS,
     Checkpoint,
-    Guidance,
     HeadChoice,
+    HeadPrior,
     Measurement,
     TrainedHead,
     can_cross_validate,
@@ -35,8 +35,8 @@ from bricksight.training.augmentation_policy import (
     with_views,
 )
 from bricksight.training.batch_norm_adaptation import adapted
-from bricksight.training.options import Training, unlike_default, warn_of_unused
-from bricksight.training.zero_shot_head import prior_head
+from bricksight.training.options import HeadTrainingOptions, non_default_options, warn_of_unused
+from bricksight.training.zero_shot_head import zero_shot_head
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ MAX_VIEWS_FOR_STEPS = 10
 """The same for retrain.py's training, whose slight distortions make views that are more alike."""
 
 
-def train_head(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
+def train_head(
+    photos: FeaturizedDataset, training: HeadTrainingOptions
+) -> tuple[FeaturizedDataset, TrainedHead]:
     """Returns the trained head, and the photos with the features that it takes.
 
     Raises:
@@ -57,14 +59,14 @@ def train_head(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
     return _by_recipe(photos, training)
 
 
-def _validation(photos: Photos) -> Examples | None:
+def _validation(photos: FeaturizedDataset) -> Examples | None:
     records, examples = photos.plain("validation")
     return examples if records else None
 
 
-def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
+def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> TrainedHead:
     config = training.config
-    unused = unlike_default(config, ("head", "ignore_colour", "mirror"))
+    unused = non_default_options(config, ("head", "ignore_colour", "mirror"))
     if unused:
         _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
     records = photos.data.bucket("training")
@@ -81,7 +83,7 @@ def _by_sgd(photos: Photos, training: Training) -> TrainedHead:
         views = replace(views, num_random=num, include_plain=num == 0)
     examples = _with_further(photos, photos.views(records, views), training)
     num_steps = config.how_many_training_steps or DEFAULT_STEPS
-    with photos.watch.stage("Training", num_steps) as advance:
+    with photos.watch.stage("HeadTrainingOptions", num_steps) as advance:
 
         def after_step(step: int, head: Head) -> None:
             advance(1)
@@ -111,7 +113,9 @@ def _num_views_for_steps(config: HeadConfig, num_photos: int) -> int:
     return min(num, MAX_VIEWS_FOR_STEPS)
 
 
-def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
+def _checkpoint(
+    photos: FeaturizedDataset, training: HeadTrainingOptions, views: Views
+) -> Checkpoint:
     """Returns where this training is kept; the key holds all that the result depends on."""
     described = {
         "split_rule": SPLIT_RULE_VERSION,
@@ -129,7 +133,9 @@ def _checkpoint(photos: Photos, training: Training, views: Views) -> Checkpoint:
     return training.checkpoint(key)
 
 
-def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]:
+def _by_recipe(
+    photos: FeaturizedDataset, training: HeadTrainingOptions
+) -> tuple[FeaturizedDataset, TrainedHead]:
     config, num_classes = training.config, len(photos.data.labels)
     warn_of_unused(
         training,
@@ -140,7 +146,7 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
     kinds, by_views = _choose_views(photos, training)
     photos, by_turns = choose_turns(photos, [views.augment for views in kinds], training)
     examples = with_views(photos, records, kinds)
-    guidance = Guidance(outliers=photos.outlier_views(kinds), prior=prior_head(photos))
+    guidance = HeadPrior(outliers=photos.outlier_views(kinds), prior=zero_shot_head(photos))
     layer = _choose_layer(photos, examples, guidance, config)
     narrow = photos.of_depths(layer.depths)
     examples = examples.first_features(narrow.compiled.num_features)
@@ -152,7 +158,7 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
             training.after_step(narrow.compiled.module, measurement.step, head)
 
     held_out = _held_out(photos, kinds, narrow.compiled.num_features)
-    with photos.watch.stage("Training"):
+    with photos.watch.stage("HeadTrainingOptions"):
         trained = train_by_recipe(
             _with_further(narrow, examples, training),
             held_out,
@@ -182,7 +188,9 @@ def _by_recipe(photos: Photos, training: Training) -> tuple[Photos, TrainedHead]
     )
 
 
-def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict[str, float]]:
+def _choose_views(
+    photos: FeaturizedDataset, training: HeadTrainingOptions
+) -> tuple[list[Views], dict[str, float]]:
     """Returns what ``choose_views`` does, and says what the user would not expect."""
     if not can_cross_validate(photos.plain("training")[1]):
         _LOGGER.warning(
@@ -198,7 +206,9 @@ def _choose_views(photos: Photos, training: Training) -> tuple[list[Views], dict
     return kinds, losses
 
 
-def _held_out(photos: Photos, kinds: Sequence[Views], num_features: int) -> Examples | None:
+def _held_out(
+    photos: FeaturizedDataset, kinds: Sequence[Views], num_features: int
+) -> Examples | None:
     """Returns the validation photos with the same views as those of the training."""
     records = photos.data.bucket("validation")
     return with_views(photos, records, kinds).first_features(num_features) if records else None
@@ -233,7 +243,7 @@ class _Layer(NamedTuple):
 
 
 def _choose_layer(
-    photos: Photos, examples: Examples, guidance: Guidance, config: HeadConfig
+    photos: FeaturizedDataset, examples: Examples, guidance: HeadPrior, config: HeadConfig
 ) -> _Layer:
     kinds: tuple[HeadKind, ...] = ("softmax", "lda") if config.head == "auto" else (config.head,)
     if guidance.outliers is not None and config.head == "auto":
@@ -255,7 +265,9 @@ def _choose_layer(
     return _Layer(depths, best.choice, by_depths if len(found) > 1 else {}, by_head, best.logits)
 
 
-def _with_further(photos: Photos, examples: Examples, training: Training) -> Examples:
+def _with_further(
+    photos: FeaturizedDataset, examples: Examples, training: HeadTrainingOptions
+) -> Examples:
     """Returns the training photos with the extra ones, by which nothing is chosen."""
     extra = photos.data.extra
     if not extra:

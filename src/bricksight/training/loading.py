@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from bricksight._support.progress import Stopwatch
+from bricksight._support.progress import StageTimer
 from bricksight.config import TrainingConfig
 from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
 
 
-def load_dataset(config: TrainingConfig, watch: Stopwatch) -> Dataset:
+def load_dataset(config: TrainingConfig, watch: StageTimer) -> Dataset:
     """Returns the photos, with the extra ones and those of no class if there are any.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight._support.filesystem.files import cache_dir
-from bricksight.backbones import Module
+from bricksight.backbones import Backbone
 from bricksight.bundle import Head
 from bricksight.config import AugmentConfig, HeadConfig, TrainingConfig
 from bricksight.errors import ConfigError
@@ -14,12 +14,12 @@ from bricksight.heads import Checkpoint, Observer
 
 _LOGGER = logging.getLogger(__name__)
 
-AfterStep = Callable[[Module, int, Head], None]
+AfterStep = Callable[[Backbone, int, Head], None]
 """Told the network that the layer is for, the step's number, and the layer."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class HeadTrainingOptions:
     """How the head is to be trained.
 
     Attributes:
@@ -57,15 +57,15 @@ def checkpoint_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.npz")
 
 
-def warn_of_unused(training: Training, *, instead: str, names: Sequence[str]) -> None:
+def warn_of_unused(training: HeadTrainingOptions, *, instead: str, names: Sequence[str]) -> None:
     """Says which settings do nothing where ``instead`` trains the layer."""
     resume = ("resume",) if training.resume else ()
-    unused = unlike_default(training.config, names, *resume)
+    unused = non_default_options(training.config, names, *resume)
     if unused:
         _LOGGER.warning("%s trains the layer, and --%s does nothing.", instead, unused)
 
 
-def unlike_default(config: HeadConfig, names: Sequence[str], *further: str) -> str:
+def non_default_options(config: HeadConfig, names: Sequence[str], *further: str) -> str:
     """Returns the options that were given, as they follow on "--"."""
     default = HeadConfig()
     given = [name for name in names if getattr(config, name) != getattr(default, name)]

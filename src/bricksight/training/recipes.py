@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from bricksight.config import FineTuneConfig, TrainingConfig
-from bricksight.features.featurized_dataset import Photos
-from bricksight.heads import Checkpoint, Observer, TrainedHead, doubt_of
+from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.heads import Checkpoint, Observer, TrainedHead, kt_error_rate
 from bricksight.training.fine_tuning import fine_tune_network
 from bricksight.training.head import train_head
-from bricksight.training.options import AfterStep, Training
-from bricksight.training.results.tensorboard import Snapshots
+from bricksight.training.options import AfterStep, HeadTrainingOptions
+from bricksight.training.results.tensorboard import WeightHistory
 
 ALONE, TOO = "the layer alone", "the network too"
 
@@ -19,9 +19,9 @@ _FEW_WRONG = 0.01
 gain, and "balanced" does not take the time."""
 
 
-def train_better(
-    photos: Photos, training: Training, tuning: FineTuneConfig
-) -> tuple[Photos, TrainedHead]:
+def train_best_of(
+    photos: FeaturizedDataset, training: HeadTrainingOptions, tuning: FineTuneConfig
+) -> tuple[FeaturizedDataset, TrainedHead]:
     """Trains in both ways and returns what answers the validation photos better.
 
     Of few photos a network may learn less than a layer on features of several depths does. Where
@@ -33,7 +33,7 @@ def train_better(
         ConfigError: as ``fine_tune_network``.
         DataError: a photo that could be read before cannot be read any more.
     """
-    seen_alone, seen_too = Snapshots(), Snapshots()
+    seen_alone, seen_too = WeightHistory(), WeightHistory()
     photos.own.trainable()  # what cannot be trained is refused before any work
     quiet = replace(training, after_step=None, resume=False)
     alone = train_head(photos, replace(quiet, observer=seen_alone.take))
@@ -55,7 +55,7 @@ def train_better(
     return through, replace(trained, choices={**trained.choices, **chosen})
 
 
-def _is_good_enough(photos: Photos, trained: TrainedHead) -> bool:
+def _is_good_enough(photos: FeaturizedDataset, trained: TrainedHead) -> bool:
     """Returns whether so few of the held-out photos are wrong, and says so."""
     answers = {"validation": trained.held_out}
     if trained.out_of_fold is not None:
@@ -67,7 +67,7 @@ def _is_good_enough(photos: Photos, trained: TrainedHead) -> bool:
         ]
     )
     # With the doubt that so few photos leave, so that a handful without an error is not enough.
-    if 1 - right.mean() + doubt_of(len(right)) > _FEW_WRONG:
+    if 1 - right.mean() + kt_error_rate(len(right)) > _FEW_WRONG:
         return False
     photos.watch.say(
         f"The network stays as it is: the layer alone answers {right.sum():,} of "
@@ -76,14 +76,14 @@ def _is_good_enough(photos: Photos, trained: TrainedHead) -> bool:
     return True
 
 
-def _cross_entropy(photos: Photos, trained: TrainedHead) -> float:
+def _cross_entropy(photos: FeaturizedDataset, trained: TrainedHead) -> float:
     """Returns that of the validation photos, in nats, by what was not fitted to them."""
     labels = photos.data.label_indices(photos.data.bucket("validation"))
     of_label = trained.held_out[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(of_label, np.float32(1e-30))).mean())
 
 
-def _tell(observer: Observer, trained: TrainedHead, seen: Snapshots) -> None:
+def _tell(observer: Observer, trained: TrainedHead, seen: WeightHistory) -> None:
     """Tells the observer what it would have been told of this training alone."""
     for measurement in trained.history.measurements:
         if measurement.step in seen.heads:
@@ -91,13 +91,13 @@ def _tell(observer: Observer, trained: TrainedHead, seen: Snapshots) -> None:
 
 
 def train_model(
-    photos: Photos,
+    photos: FeaturizedDataset,
     config: TrainingConfig,
     *,
     observer: Observer,
     after_step: AfterStep | None = None,
     checkpoints: list[Checkpoint] | None = None,
-) -> tuple[Photos, TrainedHead]:
+) -> tuple[FeaturizedDataset, TrainedHead]:
     """Returns the photos as the layer sees them, through the network that was trained or chosen.
 
     Args:
@@ -109,7 +109,7 @@ def train_model(
             they are of no use once the training is over.
     """
     head, tuning, files = config.head, config.finetuning, config.files
-    training = Training(
+    training = HeadTrainingOptions(
         config=head,
         augment=config.augmentation,
         checkpoint_path=files.checkpoint_path,
@@ -121,7 +121,7 @@ def train_model(
         chooses_turns=config.backbone.turns is None and tuning.recipe == "best",
     )
     if compares_head_only(config) and photos.data.bucket("validation"):
-        through, trained = train_better(photos, training, tuning)
+        through, trained = train_best_of(photos, training, tuning)
     else:
         tuned = None
         if tuning.trains_network:

@@ -8,24 +8,24 @@ from pathlib import Path
 from bricksight import bundle as bundles
 from bricksight._support.filesystem.files import writing
 from bricksight._support.optional import require_tensorflow
-from bricksight._support.progress import Reporter, SilentReporter, Stopwatch
+from bricksight._support.progress import Reporter, SilentReporter, StageTimer
 from bricksight.bundle import Bundle
 from bricksight.config import TrainingConfig, given
 from bricksight.errors import BricksightError, OutputError
 from bricksight.finetuning.distillation import require_teacher
 from bricksight.heads import Checkpoint
-from bricksight.training.backbone_selection import choose_network, open_candidates
+from bricksight.training.backbone_selection import featurize_candidates, select_backbone
 from bricksight.training.loading import load_dataset
 from bricksight.training.options import validate_options
 from bricksight.training.recipes import selects_depths, train_model
 from bricksight.training.results.artifacts import (
-    Findings,
+    TrainingReport,
     manifest,
     write_metrics,
     write_page,
     write_photos,
 )
-from bricksight.training.results.evaluation import judge_trained
+from bricksight.training.results.evaluation import evaluate_model
 from bricksight.training.results.exports import write_exports
 from bricksight.training.results.outputs import (
     SUMMARIES,
@@ -36,7 +36,7 @@ from bricksight.training.results.outputs import (
     try_outputs,
     write_beside,
 )
-from bricksight.training.results.tensorboard import Snapshots, write_summaries
+from bricksight.training.results.tensorboard import WeightHistory, write_summaries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class TrainingResult:
     """
 
     bundle: Bundle
-    findings: Findings
+    findings: TrainingReport
     seconds: Mapping[str, float]
 
 
@@ -74,7 +74,7 @@ def train(config: TrainingConfig, *, reporter: Reporter | None = None) -> Traini
     config = replace(config, finetuning=config.finetuning.resolved)
     validate_options(config)
     try_outputs(config)
-    run = _Run(config, Stopwatch(reporter or SilentReporter()))
+    run = _Run(config, StageTimer(reporter or SilentReporter()))
     out = config.output.out
     try:
         with model_folder(config) as (out, folder):
@@ -103,12 +103,12 @@ class _Run:
         checkpoints: Where the training is kept until the bundle is written.
     """
 
-    def __init__(self, config: TrainingConfig, watch: Stopwatch) -> None:
+    def __init__(self, config: TrainingConfig, watch: StageTimer) -> None:
         self.watch = watch
-        self.findings: Findings | None = None
+        self.findings: TrainingReport | None = None
         self.checkpoints: list[Checkpoint] = []
         self._config = config
-        self._snapshots = Snapshots()
+        self._snapshots = WeightHistory()
         self._graphs = IntermediateGraphs(config)
 
     def train(self) -> None:
@@ -121,7 +121,7 @@ class _Run:
         # crashes.
         with ThreadPoolExecutor(max_workers=1) as beside:
             beside.submit(require_tensorflow)
-            candidates = open_candidates(
+            candidates = featurize_candidates(
                 data,
                 config,
                 cache_path=cache_path_of(config),
@@ -129,16 +129,16 @@ class _Run:
                 all_depths=selects_depths(config),
             )
             self._photos, trained = train_model(
-                choose_network(candidates, seed=config.head.seed),
+                select_backbone(candidates, seed=config.head.seed),
                 config,
                 observer=self._snapshots.take,
                 after_step=self._graphs if config.files.intermediate_store_frequency else None,
                 checkpoints=self.checkpoints,
             )
-            self.findings = judge_trained(self._photos, trained, config)
+            self.findings = evaluate_model(self._photos, trained, config)
 
     @property
-    def found(self) -> Findings:
+    def found(self) -> TrainingReport:
         """What the report tells."""
         if self.findings is None:
             raise RuntimeError("the training is not over")

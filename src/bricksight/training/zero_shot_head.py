@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import softmax
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.bundle import Head
-from bricksight.features.featurized_dataset import Photos
+from bricksight.features.featurized_dataset import FeaturizedDataset
 
 _LEAST_RIGHT = 0.25
 """Share of the training photos of known classes that have to be answered rightly among these: names
@@ -20,7 +20,7 @@ _MOST_OTHERS = 128
 _LOGGER = logging.getLogger(__name__)
 
 
-def prior_head(photos: Photos) -> Head | None:
+def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     """Returns the layer by which the network tells the classes apart already.
 
     It knows nothing of classes whose names it does not know, and uses the network's own features
@@ -44,7 +44,7 @@ def prior_head(photos: Photos) -> Head | None:
     right = float((logits.argmax(axis=1) == examples.labels[rows]).mean())
     have = "has the number of a part" if is_known.sum() == 1 else "have the numbers of parts"
     told = (
-        f"{int(is_known.sum())} of {counted(len(is_known), 'class', 'classes')} "
+        f"{int(is_known.sum())} of {pluralize(len(is_known), 'class', 'classes')} "
         f"{have} that {photos.own.reference} knows; it answers {100 * right:.0f} % of their "
         "training photos correctly before any training"
     )

@@ -51,13 +51,13 @@ def writing(place: Path | str) -> Iterator[None]:
 
 
 def _refused(place: Path | str, number: int, reason: str) -> OutputError:
-    refused = OutputError(f"{place} cannot be written ({reason}). {advice_on(number)}")
-    refused.place, refused.number, refused.strerror = str(place), number, reason
-    return refused
+    rejected = OutputError(f"{place} cannot be written ({reason}). {advice_on(number)}")
+    rejected.place, rejected.number, rejected.strerror = str(place), number, reason
+    return rejected
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yields a temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
     The name may be used for a file or for a folder. A block that fails leaves nothing behind, and

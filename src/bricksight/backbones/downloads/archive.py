@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from bricksight._support.filesystem.files import replacing
+from bricksight._support.filesystem.files import atomic_write
 from bricksight._support.text import shortened
 from bricksight.backbones.backbone import Progress
 from bricksight.backbones.downloads.download import DownloadError, download
@@ -59,7 +59,7 @@ def download_and_unpack(
 
 
 def _replace(folder: Path, archive: Path, missing_in: Callable[[Path], str | None]) -> None:
-    with replacing(folder) as part:
+    with atomic_write(folder) as part:
         unpack(archive, part)
         if lacks := missing_in(part):
             raise DownloadError(f"what came is no module: {lacks}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 _TOLERANCE = 1e-3
 """Largest difference, relative to the largest feature, between two ways to the same features."""
@@ -66,7 +66,7 @@ class GraphNetwork:
         self.trainable_variables = [one for one in self.weights if one.trainable]
         self.output_shape = (None, int(concrete.outputs[0].shape[1]))
         if not self.trainable_variables:
-            raise ModuleError(
+            raise BackboneError(
                 f"{text} is a SavedModel whose weights are constants, or not to be trained. "
                 "Fine-tune the SavedModel that it was frozen from, or keras:NAME from `bricksight "
                 "modules`."
@@ -102,7 +102,7 @@ class GraphNetwork:
         try:
             found = np.asarray(self._with_mode(images, False))
             traced.get_concrete_function(tf.TensorSpec(shape, tf.float32))  # nothing is updated
-        except (ValueError, TypeError, KeyError, ModuleError, tf.errors.OpError):
+        except (ValueError, TypeError, KeyError, BackboneError, tf.errors.OpError):
             return False
         expected = np.asarray(self._plain(images))
         return expected.shape == found.shape and bool(

@@ -9,12 +9,12 @@ from bricksight._support.library_errors import library_errors_as
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.untrusted.keras_files import read_keras_config, require_standard_layers
 from bricksight.backbones.reference import Reference
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 
 def keras_input_size(path: Path) -> tuple[int | None, int | None]:
     """Returns height and width, as far as the first layer of the model's description tells."""
-    with library_errors_as(ModuleError, path, "is no .keras file of Keras 3"):
+    with library_errors_as(BackboneError, path, "is no .keras file of Keras 3"):
         config = read_keras_config(path)["config"]
         layers = config.get("layers", [{}])
         shape = layers[0].get("config", {}).get("batch_shape") or [None] * 4
@@ -32,7 +32,7 @@ def load_keras_file(reference: Reference, path: Path) -> Any:
     """
     keras = require_tensorflow().keras
     problem = "is not a model of one input and one output that Keras can load"
-    with library_errors_as(ModuleError, path, problem), native_path(path) as readable:
+    with library_errors_as(BackboneError, path, problem), native_path(path) as readable:
         if not reference.trust:
             require_standard_layers(path)
         model = keras.models.load_model(readable, compile=False, safe_mode=not reference.trust)
@@ -41,7 +41,7 @@ def load_keras_file(reference: Reference, path: Path) -> Any:
         pooling = keras.layers.GlobalAveragePooling2D(name=free_name(model, "pooled_features"))
         model, output = keras.Model(images, pooling(output)), pooling.output
     if len(images.shape) != 4 or len(output.shape) != 2 or output.shape[1] is None:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} takes {images.shape} and gives {output.shape}; expected "
             "(num_images, height, width, 3), and (num_images, num_features) or a feature map."
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 _FLOAT = 1  # DT_FLOAT of types.proto
 _MAX_BYTES = 2**31 - 1  # of any protocol buffer
@@ -53,12 +53,12 @@ def read_meta_graphs(path: Path) -> list[MetaGraph]:
         data = path.read_bytes()
         graphs = [_meta_graph(part) for part in _messages(data, 2)]
     except (OSError, IndexError, ValueError) as error:
-        raise ModuleError(
+        raise BackboneError(
             f"{path} cannot be read as a SavedModel ({error}); it may be cut off. "
             "Copy or download the module again."
         ) from error
     if not graphs:
-        raise ModuleError(f"{path} holds no graph, so it is no SavedModel.")
+        raise BackboneError(f"{path} holds no graph, so it is no SavedModel.")
     return graphs
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bricksight.backbones.sources._tensor_pickle import PickleError, Tensor, read_pickle
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -33,7 +33,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
             raise ValueError(f"expected a regular file of at most {_MAX_BYTES:,} bytes")
         return _read(path.read_bytes())
     except (OSError, ValueError, MemoryError) as error:
-        raise ModuleError(
+        raise BackboneError(
             f"{path} is no legacy PyTorch file of tensors, or is damaged: {error}. "
             "Install the package that brought it again."
         ) from error

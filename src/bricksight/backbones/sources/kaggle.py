@@ -5,18 +5,18 @@ import re
 from pathlib import Path
 
 from bricksight._support.filesystem.files import cache_dir
-from bricksight.backbones.backbone import Module, Progress
+from bricksight.backbones.backbone import Backbone, Progress
 from bricksight.backbones.downloads.archive import download_and_unpack
 from bricksight.backbones.downloads.download import DownloadError, without_secrets
 from bricksight.backbones.reference import Reference
 from bricksight.backbones.sources import saved_model
 from bricksight.config import user_path
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 _DEFAULT_ENDPOINT = "https://www.kaggle.com"
 
 
-def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
     """Returns the module of ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
 
     Raises:
@@ -42,12 +42,12 @@ def find(reference: Reference) -> Path | None:
 def _parts(reference: Reference) -> list[str]:
     parts = reference.name.split("/")
     if len(parts) != 5 or not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} is no model of Kaggle; expected OWNER/MODEL/FRAMEWORK/VARIATION/"
             "VERSION, such as kaggle:google/mobilenet-v2/tensorFlow2/100-224-feature-vector/2."
         )
     if not parts[4].isdecimal() or ".." in parts:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} ends in {parts[4]!r}; expected the number of a version, "
             "because the newest would be another network next year."
         )
@@ -85,7 +85,7 @@ def _fetch(reference: Reference, progress: Progress | None) -> Path:
         )
     except DownloadError as error:
         found = f"not in {folder}" if lacking is None else f"not whole ({lacking})"
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} is {found} and could not be downloaded from "
             f"{without_secrets(url)}: {error}. "
             "Models that ask for consent need KAGGLE_USERNAME and KAGGLE_KEY. Without network, "

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones.backbone import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress, fingerprint_of
 from bricksight.backbones.downloads.download import DownloadError, download
 from bricksight.backbones.reference import Reference
 from bricksight.backbones.sources._applications import APPLICATIONS, Application
 from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.config import InputSpec, user_path
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same weights are read to other features."""
@@ -47,7 +47,7 @@ class _Choice:
         return ", ".join([*parts, f"{self.size} px{note}"])
 
 
-def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
     """Returns the module of ``keras:NAME@alpha=A,size=S``; the weights are fetched if need be.
 
     With ``weights=random`` there are none to fetch: the same untrained network every time.
@@ -63,7 +63,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
     num_features = choice.application.num_features[choice.alpha]
     settings = (READER_VERSION, choice.application.name, choice.alpha, choice.size)
     files = [] if path is None else [("weights.h5", path)]
-    return Module(
+    return Backbone(
         reference=reference.text,
         source=reference.source,
         title=choice.title,
@@ -111,19 +111,19 @@ def _choose(reference: Reference) -> _Choice:
     by_name = {one.name: one for one in APPLICATIONS}
     application = by_name.get(reference.name)
     if application is None:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text}: there is no {reference.name!r} here. "
             f"Expected keras: and one of {', '.join(by_name)}."
         )
     reference.only(*(("alpha",) if application.takes_alpha else ()), "size", "weights")
     weights = reference.options.get("weights", "imagenet")
     if weights not in ("imagenet", "random"):
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} asks for weights={weights}; it takes imagenet, random."
         )
     size = reference.size or application.size
     if size < application.smallest:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} asks for size={size}; "
             f"{application.name} takes {application.smallest} pixels or more."
         )
@@ -138,7 +138,7 @@ def _choose_alpha(reference: Reference, application: Application) -> float:
     for spelling in (text, text.rstrip("0"), f"{text}.0"):
         if spelling in allowed:
             return allowed[spelling]
-    raise ModuleError(
+    raise BackboneError(
         f"{reference.text} asks for alpha={text}; "
         f"{application.name} has ImageNet weights for {', '.join(allowed)}."
     )
@@ -179,7 +179,7 @@ def _fetch(reference: Reference, choice: _Choice, path: Path, progress: Progress
         download(url, path, is_whole=_is_whole, md5=md5, progress=progress)
     except DownloadError as error:
         lacking = f"{path} is cut short" if path.exists() else f"not in {path.parent}"
-        raise ModuleError(
+        raise BackboneError(
             f"The weights of {reference.text} are not there ({lacking}) and could not be "
             f"downloaded from {url}: {error}. "
             f"Copy {choice.file} into {path.parent} from a machine "
@@ -197,7 +197,7 @@ def _load_network(text: str, choice: _Choice, path: Path | None) -> Any:
     try:
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
-        raise ModuleError(
+        raise BackboneError(
             f"{text}: the weights in {path} do not fit the network ({error}). "
             "Remove the file to have it downloaded again."
         ) from error

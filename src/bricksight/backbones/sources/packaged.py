@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bricksight.backbones.backbone import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress, fingerprint_of
 from bricksight.backbones.known_classes import KnownClasses
 from bricksight.backbones.reference import Reference
 from bricksight.backbones.sources import efficientnet_lite
@@ -31,7 +31,7 @@ from bricksight.backbones.sources.keras_applications import build_network
 from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
-from bricksight.errors import MissingPackageError, ModuleError
+from bricksight.errors import BackboneError, MissingPackageError
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same file is read to other features."""
@@ -62,7 +62,7 @@ class _Network:
     is_of_renders: bool = False
 
 
-def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
     """Returns the module of ``packaged:NAME``; pip has downloaded it already.
 
     Raises:
@@ -77,7 +77,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
             f"Install it: pip install {network.package}"
         )
     build = functools.partial(network.load, path, size)
-    return Module(
+    return Backbone(
         reference=reference.text,
         source=reference.source,
         title=f"{network.title}, {size} px",
@@ -107,13 +107,13 @@ def _choose(reference: Reference) -> tuple[_Network, int]:
     network = _NETWORKS.get(reference.name)
     if network is None:
         expected = " or ".join(f"packaged:{name}" for name in _NETWORKS)
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text}: there is no packaged {reference.name!r}; expected {expected}."
         )
     reference.only("size")
     size = reference.size or _SIZE
     if size < _SMALLEST:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} asks for size={size}; "
             f"{reference.name} takes {_SMALLEST} pixels or more."
         )
@@ -125,7 +125,7 @@ def _load_lite(path: Path, size: int) -> Any:
     try:
         efficientnet_lite.set_weights(network, read_tensors(path))
     except (KeyError, ValueError) as error:
-        raise ModuleError(
+        raise BackboneError(
             f"{path} is not the EfficientNet-Lite0 that was expected ({error}). "
             f"Install {_LITE.package} again."
         ) from error
@@ -150,13 +150,13 @@ def _bricks_known(path: Path) -> KnownClasses:
 
 @contextlib.contextmanager
 def _arrays(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """Yields the arrays of our own file; what is wrong with them becomes a ``ModuleError``."""
+    """Yields the arrays of our own file; what is wrong with them becomes a ``BackboneError``."""
     try:
         # Opened here: numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             yield arrays
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModuleError(f"{path} is damaged ({error}). Install bricksight again.") from error
+        raise BackboneError(f"{path} is damaged ({error}). Install bricksight again.") from error
 
 
 def _load_function(build: Any, text: str, size: int) -> FeatureFunction:

@@ -13,7 +13,7 @@ from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.text import shortened
 from bricksight._support.untrusted.graphs import require_pure_saved_model
-from bricksight.backbones.backbone import FeatureFunction, Module, Progress, fingerprint_of
+from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress, fingerprint_of
 from bricksight.backbones.reference import Reference, is_module_path
 from bricksight.backbones.sources._graph_network import GraphNetwork
 from bricksight.backbones.sources._keras_files import keras_input_size, load_keras_file
@@ -24,7 +24,7 @@ from bricksight.backbones.sources._signature import (
     read_meta_graphs,
 )
 from bricksight.config import InputSpec, user_path
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 READER_VERSION = 1
 """Part of every fingerprint: raised when the same files are read to other features."""
@@ -55,7 +55,7 @@ class _Entry:
     width: int
 
 
-def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
     """Returns the module of ``saved_model:PATH``; nothing is downloaded, so no progress is told.
 
     Raises:
@@ -66,7 +66,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
     if path.suffix == ".keras" and path.is_file():
         return _keras_file(reference, path)
     if not os.path.exists(path):  # noqa: PTH110  (Path.exists may raise)
-        raise ModuleError(f"{reference.text}: there is no folder or .keras file {path}.")
+        raise BackboneError(f"{reference.text}: there is no folder or .keras file {path}.")
     return from_folder(reference, path, title=f"SavedModel {path.name}")
 
 
@@ -100,7 +100,7 @@ def missing_in(folder: Path) -> str | None:
         are_all = {path.name[-5:] for path in parts} == {f"{len(parts):05d}"}
         if not are_all or not all(path.stat().st_size for path in parts):
             return f"a file variables.data-* in {index.parent} is missing or empty"
-    except (ModuleError, OSError) as error:
+    except (BackboneError, OSError) as error:
         return str(error)
     return None
 
@@ -113,7 +113,7 @@ def from_folder(
     licence: str | None = None,
     default_size: int | None = None,
     tunable_instead: str | None = None,
-) -> Module:
+) -> Backbone:
     """Returns the module in ``folder``, a SavedModel or a TF1 Hub module.
 
     Args:
@@ -128,13 +128,13 @@ def from_folder(
         ModuleError: it is none of these, or its input and output are not as expected.
     """
     if not (folder / "saved_model.pb").is_file():
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text}: {folder} holds no saved_model.pb, "
             "so it is neither a SavedModel nor a TF1 Hub module."
         )
     graph = _choose_graph(reference, read_meta_graphs(folder / "saved_model.pb"))
     entry, num_features = _choose_entry(reference, graph, default_size)
-    return Module(
+    return Backbone(
         reference=reference.text,
         source=reference.source,
         title=title,
@@ -171,7 +171,7 @@ def _choose_graph(reference: Reference, graphs: list[MetaGraph]) -> MetaGraph:
         if tags in by_tags:
             return by_tags[tags]
     found = "; ".join(", ".join(sorted(graph.tags)) for graph in graphs)
-    raise ModuleError(
+    raise BackboneError(
         f"{reference.text}: no graph is for inference. Expected one tagged 'serve', or untagged "
         f"as in TF1 Hub modules; found the tags: {found}."
     )
@@ -201,7 +201,7 @@ def _choose_signature(reference: Reference, graph: MetaGraph) -> tuple[str, Sign
             return name, usable[name]
     if len(usable) == 1:
         return next(iter(usable.items()))
-    raise ModuleError(
+    raise BackboneError(
         f"{reference.text} has the signatures {', '.join(sorted(usable))}; "
         "expected one, or one named 'default' or 'serving_default'."
     )
@@ -216,7 +216,7 @@ def _choose_input(
         shape = spec.shape or (None, None, None, 3)
         if spec.is_float and len(shape) == 4 and shape[3] in (3, None):
             return name, *_input_size(reference, (shape[1], shape[2]), default_size)
-    raise ModuleError(
+    raise BackboneError(
         f"{reference.text} takes {described}; expected one float32 input "
         "of shape (num_images, height, width, 3)."
     )
@@ -228,12 +228,12 @@ def _input_size(
     height, width = found
     asked = reference.size
     if asked is not None and not {height, width} <= {asked, None}:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} asks for size={asked}, but the network takes {height}x{width} only."
         )
     size = asked or default_size
     if size is None and (height is None or width is None):
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} takes photos of any size. Say which: {reference.text}@size=224"
         )
     return height or size or 0, width or size or 0
@@ -248,7 +248,7 @@ def _choose_output(reference: Reference, signature: Signature) -> tuple[str, Ten
         if len(fitting) == 1:
             return next(iter(fitting.items()))
     described = {name: spec.shape for name, spec in signature.outputs.items()}
-    raise ModuleError(
+    raise BackboneError(
         f"{reference.text} gives {described}; expected one float32 output of shape "
         "(num_images, num_features), or (num_images, rows, columns, num_features)."
     )
@@ -272,7 +272,7 @@ def _load_trainable(
         if hasattr(
             loaded, "prune"
         ):  # what TensorFlow gives for graphs of version 1, and only those
-            raise ModuleError(
+            raise BackboneError(
                 f"{text} is a graph of TensorFlow 1, whose weights cannot be trained here. "
                 f"Fine-tune {instead or _TUNABLE} instead."
             )
@@ -289,7 +289,7 @@ def _load_trainable(
 
 @contextmanager
 def _loaded(reference: Reference, folder: Path, entry: _Entry) -> Iterator[Any]:
-    """Loads the SavedModel; what TensorFlow cannot do with it in the block is a ``ModuleError``."""
+    """Loads the SavedModel; what fails in TensorFlow in the block is a ``BackboneError``."""
     tf = require_tensorflow()
     try:
         with native_path(folder) as readable:
@@ -298,7 +298,7 @@ def _loaded(reference: Reference, folder: Path, entry: _Entry) -> Iterator[Any]:
             loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
         yield loaded
     except (*_DAMAGE, tf.errors.OpError) as error:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text}: TensorFlow {tf.__version__} cannot load {folder}: "
             f"{shortened(str(error), limit=1000)}. If it is cut short: remove a downloaded folder, "
             "and it is downloaded again; copy another one again from where it came."
@@ -349,22 +349,22 @@ def _features_of(output: Any, *, text: str, name: str = "") -> Any:
     tf = require_tensorflow()
     output = output.get(name) if isinstance(output, dict) else output
     if not hasattr(output, "shape"):
-        raise ModuleError(f"{text} gives {output}; expected one tensor.")
+        raise BackboneError(f"{text} gives {output}; expected one tensor.")
     if output.dtype == tf.float32 and output.shape.rank == 4:
         _logger.info("%s gives a feature map of %s; averaged over it.", text, output.shape)
         output = tf.reduce_mean(output, axis=(1, 2))
     if output.dtype != tf.float32 or output.shape.rank != 2 or output.shape[1] is None:
-        raise ModuleError(
+        raise BackboneError(
             f"{text} gives {output.dtype.name} of shape {output.shape}; expected float32 of "
             "shape (num_images, num_features)."
         )
     return output
 
 
-def _keras_file(reference: Reference, path: Path) -> Module:
+def _keras_file(reference: Reference, path: Path) -> Backbone:
     height, width = _input_size(reference, keras_input_size(path), None)
     build = functools.partial(load_keras_file, reference, path)
-    return Module(
+    return Backbone(
         reference=reference.text,
         source=reference.source,
         title=f"Keras model {path.name}",

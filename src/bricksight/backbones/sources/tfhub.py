@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bricksight._support.filesystem.files import cache_dir, replacing
-from bricksight.backbones.backbone import Module, Progress
+from bricksight._support.filesystem.files import atomic_write, cache_dir
+from bricksight.backbones.backbone import Backbone, Progress
 from bricksight.backbones.downloads.archive import download_and_unpack
 from bricksight.backbones.downloads.download import DownloadError, without_secrets
 from bricksight.backbones.reference import Reference
 from bricksight.backbones.sources import saved_model
 from bricksight.config import user_path
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 
-def resolve(reference: Reference, *, progress: Progress | None = None) -> Module:
+def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
     """Returns the module of a handle such as ``https://tfhub.dev/...``, downloaded if need be.
 
     Raises:
@@ -28,7 +28,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Module
     handle = reference.name
     _require_address(handle)
     if "/classification/" in handle:
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} is a classifier of its own classes; expected a network without its "
             f"last layer. Try {handle.replace('/classification/', '/feature_vector/')}"
         )
@@ -56,12 +56,12 @@ def _require_address(handle: str) -> None:
     except ValueError:
         is_plain, has_secret = False, False
     if not is_plain:
-        raise ModuleError(
+        raise BackboneError(
             f"{handle} is no address of a module; expected one such as "
             "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5."
         )
     if has_secret:
-        raise ModuleError(
+        raise BackboneError(
             f"{without_secrets(handle)} was given with a user name or password, which would be "
             "written into models and reports. Leave them out, and put them into ~/.netrc."
         )
@@ -120,11 +120,11 @@ def _fetch(reference: Reference, progress: Progress | None) -> Path:
         download_and_unpack(url, folder, missing_in=saved_model.missing_in, progress=progress)
     except DownloadError as error:
         found = f"not in {folder.parent}" if lacking is None else f"not whole ({lacking})"
-        raise ModuleError(
+        raise BackboneError(
             f"{reference.text} is {found} and could not be downloaded from {url}: "
             f"{error}. Copy its folder to {folder} from a machine that has it, name a folder with "
             "saved_model:PATH, or use packaged:efficientnet_lite0, which needs no network."
         ) from error
-    with replacing(folder.with_name(f"{folder.name}.descriptor.txt")) as part:
+    with atomic_write(folder.with_name(f"{folder.name}.descriptor.txt")) as part:
         part.write_text(f"Module: {handle}\n", encoding="utf-8")
     return folder

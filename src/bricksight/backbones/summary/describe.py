@@ -7,7 +7,7 @@ is a run of equal blocks; ``t`` is the expansion, ``c`` the output channels, ``n
 
 from dataclasses import dataclass
 
-from bricksight.backbones.backbone import Module
+from bricksight.backbones.backbone import Backbone
 from bricksight.backbones.freeze import frozen_graph
 from bricksight.backbones.summary.layers import read_layers, read_nodes
 from bricksight.backbones.summary.stages import Stage, stages_of
@@ -40,7 +40,7 @@ class Description:
     stages: list[Stage]
 
 
-def describe(module: Module) -> Description:
+def describe(module: Backbone) -> Description:
     """Returns stages, parameters and multiply-adds of ``module``; loads TensorFlow.
 
     Raises:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones.freeze import FrozenModule
+from bricksight.backbones.freeze import FrozenBackbone
 
 _CONVOLUTIONS = frozenset({"Conv2D", "DepthwiseConv2dNative"})
 _WEIGHTED = _CONVOLUTIONS | {"MatMul"}
@@ -99,7 +99,7 @@ class Layer:
     is_gate: bool = False
 
 
-def read_nodes(frozen: FrozenModule) -> list[Node]:
+def read_nodes(frozen: FrozenBackbone) -> list[Node]:
     """Returns the operations that depend on the image, inputs before their users.
 
     Constants that are only used before the first layer belong to the scaling of the image and
@@ -201,7 +201,7 @@ def read_layers(nodes: list[Node]) -> list[Layer]:
     """Returns a layer for every node with weights and every pooling, in the order of ``nodes``."""
     layers: list[Layer] = []
     owners: dict[Node, Layer] = {}
-    counted: set[str] = set()
+    pluralize: set[str] = set()
     for node in nodes:
         behind = [owners[one] for one in node.inputs if one in owners]
         if node.has_weights or node.is_pooling:
@@ -216,9 +216,9 @@ def read_layers(nodes: list[Node]) -> list[Layer]:
         else:
             continue
         # One constant may be used twice, as the variance of a batch normalisation is.
-        new = node.parameter_sizes.keys() - counted
+        new = node.parameter_sizes.keys() - pluralize
         layer.num_parameters += sum(node.parameter_sizes[name] for name in new)
-        counted |= new
+        pluralize |= new
     return layers
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones.backbone import FeatureFunction, Module
+from bricksight.backbones.backbone import Backbone, FeatureFunction
 from bricksight.backbones.sources.saved_model import feature_function
 
 MOST_PHOTOS = 256
@@ -29,7 +29,7 @@ _Statistics = tuple[np.ndarray, np.ndarray]
 """Mean and variance of each channel."""
 
 
-def adapted_module(module: Module, images: Callable[[], np.ndarray], *, key: str) -> Module:
+def batch_norm_adapted(module: Backbone, images: Callable[[], np.ndarray], *, key: str) -> Backbone:
     """Returns ``module`` with normalisations of its own statistics and of those of photos.
 
     With n photos, those of the photos count n / (n + 256).

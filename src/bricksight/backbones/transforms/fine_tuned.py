@@ -5,11 +5,11 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from bricksight.backbones.backbone import Module
+from bricksight.backbones.backbone import Backbone
 from bricksight.backbones.sources.saved_model import feature_function
 
 
-def tuned_module(module: Module, network: Any) -> Module:
+def fine_tuned_backbone(module: Backbone, network: Any) -> Backbone:
     """Returns ``module`` with the weights that ``network`` has now.
 
     Args:

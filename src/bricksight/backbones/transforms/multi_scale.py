@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.filesystem.files import cache_dir, in_cache, replacing
+from bricksight._support.filesystem.files import atomic_write, cache_dir, in_cache
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones.backbone import Module
+from bricksight.backbones.backbone import Backbone
 from bricksight.backbones.sources._keras_files import free_name
 from bricksight.backbones.sources.saved_model import feature_function
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 MOST_DEPTHS = 4
 
@@ -25,7 +25,7 @@ _FILE_VERSION = 1
 """Part of the file's name: raised when a depth gives other features."""
 
 
-def with_depths(module: Module, depths: int) -> Module:
+def with_multi_scale(module: Backbone, depths: int) -> Backbone:
     """Returns ``module`` with the features of earlier layers after its own.
 
     Each further depth is one resolution up: the widest layer there, its mean over the image and its
@@ -63,7 +63,7 @@ def with_depths(module: Module, depths: int) -> Module:
     )
 
 
-def widths_by_depth(module: Module) -> tuple[int, ...]:
+def feature_dimensions(module: Backbone) -> tuple[int, ...]:
     """Returns how many features each depth adds, the module's own first, at most ``MOST_DEPTHS``.
 
     They are kept in the cache folder, so that only the first run has to build the network.
@@ -88,16 +88,16 @@ def widths_by_depth(module: Module) -> tuple[int, ...]:
 
 
 def _write(path: Path, widths: list[int]) -> None:
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(widths), encoding="utf-8")
 
 
-def _build(module: Module, depths: int) -> Any:
+def _build(module: Backbone, depths: int) -> Any:
     layers = require_tensorflow().keras.layers
     network = module.network()
     widest = _widest_by_resolution(network)
     if len(widest) < depths:
-        raise ModuleError(f"{module.reference}: the network has only {len(widest)} resolutions.")
+        raise BackboneError(f"{module.reference}: the network has only {len(widest)} resolutions.")
     poolings = {"mean": layers.GlobalAveragePooling2D, "maximum": layers.GlobalMaxPooling2D}
     # The coarsest resolution is that of the features that are there already.
     earlier = [

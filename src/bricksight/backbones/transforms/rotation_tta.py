@@ -11,15 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.backbones.backbone import FeatureFunction, Module
+from bricksight.backbones.backbone import Backbone, FeatureFunction
 from bricksight.backbones.sources.saved_model import feature_function
-from bricksight.errors import ModuleError
+from bricksight.errors import BackboneError
 
 EVERY_QUARTER = 4
 """As many copies as there may be, the photo itself among them."""
 
 
-def with_turns(module: Module, turns: int) -> Module:
+def with_rotation_tta(module: Backbone, turns: int) -> Backbone:
     """Returns ``module`` with the mean of the features of each photo and of its turned copies.
 
     Turning is part of the graph, and so of every file that is made of it. It has no Keras layers;
@@ -37,7 +37,7 @@ def with_turns(module: Module, turns: int) -> Module:
         return module
     spec = module.input_spec
     if turns == EVERY_QUARTER and spec.height != spec.width:
-        raise ModuleError(
+        raise BackboneError(
             f"{module.reference} takes images of {spec.height}x{spec.width}, and a quarter turn of "
             "one has another shape. Ask for 2 turns, or take a network of square images."
         )
@@ -45,7 +45,7 @@ def with_turns(module: Module, turns: int) -> Module:
     def load() -> FeatureFunction:
         once = module.load()
         return feature_function(
-            lambda images: mean_over_turns(once, images, turns),
+            lambda images: mean_over_rotations(once, images, turns),
             text=module.reference,
             height=spec.height,
             width=spec.width,
@@ -61,14 +61,14 @@ def with_turns(module: Module, turns: int) -> Module:
     )
 
 
-def mean_over_turns(once: FeatureFunction, images: Any, turns: int) -> Any:
+def mean_over_rotations(once: FeatureFunction, images: Any, turns: int) -> Any:
     """Returns the mean of what ``once`` gives for the images and their turned copies.
 
     Args:
         once: takes a float32 tensor (num_images, height, width, 3), gives one (num_images,
             num_outputs).
         images: such a tensor, square where ``turns`` is 4.
-        turns: 1, 2 or 4, as for ``with_turns``.
+        turns: 1, 2 or 4, as for ``with_rotation_tta``.
     """
     tf = require_tensorflow()
     if turns == 1:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bricksight._support.filesystem.files import cache_dir, give_up_cache, replacing
+from bricksight._support.filesystem.files import atomic_write, cache_dir, give_up_cache
 from bricksight.errors import CacheError, OutputError
 from bricksight.synth.ldraw.part import LDrawPart
 from bricksight.synth.mesh import Mesh
@@ -107,7 +107,7 @@ def write_entry(path: Path, entry: Entry) -> None:
     about |= {"names": entry.names, "digest": entry.digest}
     arrays = {name: getattr(part.mesh, name) for name in _ARRAYS}
     try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
                 about=np.frombuffer(json.dumps(about).encode(), dtype=np.uint8),

@@ -15,10 +15,10 @@ from bricksight._support.text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
-from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Problem, Record
-from bricksight.evaluation import Evaluation, Refused, evaluate
+from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Example, Problem
+from bricksight.evaluation import Evaluation, Rejected, evaluate
 from bricksight.export import ExportedFile
-from bricksight.features import CompiledModule
+from bricksight.features import CompiledBackbone
 from bricksight.heads import TrainedHead
 from bricksight.report import ReportContent, TrainingHistory, write_report
 
@@ -26,7 +26,7 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scipy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class TrainingReport:
     """All that is known at the end of a run.
 
     Attributes:
@@ -36,26 +36,28 @@ class Findings:
         test: Figures on the test photos.
         validation: Figures on the validation photos, ``None`` if there were none.
         unknown_threshold: Chosen on the validation photos, ``None`` if there were none.
-        known_refused: How many test photos are answered "unknown".
-        outliers_refused: How many photos of none of the classes are, of those that were held out;
+        known_rejected: How many test photos are answered "unknown".
+        outliers_rejected: How many photos of none of the classes are, of those that were held out;
             ``None`` where no such photos were given.
         warnings: What changes how the figures are to be read.
         settings: What the run was asked for.
     """
 
     data: Dataset
-    compiled: CompiledModule
+    compiled: CompiledBackbone
     trained: TrainedHead
     test: Evaluation
     validation: Evaluation | None
     unknown_threshold: float | None
-    known_refused: Refused
-    outliers_refused: Refused | None
+    known_rejected: Rejected
+    outliers_rejected: Rejected | None
     warnings: Sequence[Problem]
     settings: Mapping[str, Mapping[str, object]]
 
 
-def judge(probabilities: np.ndarray, data: Dataset, records: Sequence[Record]) -> Evaluation:
+def evaluate_split(
+    probabilities: np.ndarray, data: Dataset, records: Sequence[Example]
+) -> Evaluation:
     """Returns the figures of these answers, float32 (num_records, num_classes)."""
     return evaluate(
         probabilities,
@@ -66,7 +68,7 @@ def judge(probabilities: np.ndarray, data: Dataset, records: Sequence[Record]) -
     )
 
 
-def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
+def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manifest:
     """Returns what the bundle says of itself."""
     module = findings.compiled.module
     return Manifest(
@@ -105,20 +107,20 @@ def manifest(findings: Findings, exports: Sequence[ExportedFile]) -> Manifest:
     )
 
 
-def write_page(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
+def write_page(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
     """Writes ``report.html``."""
     write_report(folder / "report.html", _content(findings, seconds))
 
 
-def write_metrics(folder: Path, findings: Findings, *, seconds: Mapping[str, float]) -> None:
+def write_metrics(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
     """Writes ``metrics.json``."""
     metrics = {
         "test": findings.test.to_json(),
         "warnings": [asdict(warning) for warning in findings.warnings],
         "validation": findings.validation and findings.validation.to_json(),
         "unknown_threshold": findings.unknown_threshold,
-        "known_refused": findings.known_refused.to_json(),
-        "outliers_refused": findings.outliers_refused and findings.outliers_refused.to_json(),
+        "known_rejected": findings.known_rejected.to_json(),
+        "outliers_rejected": findings.outliers_rejected and findings.outliers_rejected.to_json(),
         "history": _history_json(findings.trained),
         "seconds": dict(seconds),
         "versions": versions(),
@@ -143,7 +145,7 @@ def _history_json(trained: TrainedHead) -> dict[str, object]:
     }
 
 
-def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
+def _content(findings: TrainingReport, seconds: Mapping[str, float]) -> ReportContent:
     data, module = findings.data, findings.compiled.module
     return ReportContent(
         title=data.image_dir.resolve().name,
@@ -168,11 +170,11 @@ def _content(findings: Findings, seconds: Mapping[str, float]) -> ReportContent:
         timings=seconds,
         examples={record.label: record.relative_path for record in data.bucket("training")},
         unknown_threshold=findings.unknown_threshold,
-        outliers_refused=findings.outliers_refused,
+        outliers_rejected=findings.outliers_rejected,
     )
 
 
-def _training_history(findings: Findings) -> TrainingHistory:
+def _training_history(findings: TrainingReport) -> TrainingHistory:
     trained = findings.trained
     measured = trained.history.measurements
     with_validation = [one for one in measured if one.validation_accuracy is not None]

@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.check import bursts
 from bricksight.config import TrainingConfig
 from bricksight.dataset import Dataset, Problem, suggested_groups
 from bricksight.evaluation import (
     Evaluation,
     fewest_for_threshold,
-    refused,
+    rejected,
     unknown_threshold,
     warnings_of,
 )
-from bricksight.features.featurized_dataset import Photos
+from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.heads import TrainedHead
-from bricksight.training.results.artifacts import Findings, judge
+from bricksight.training.results.artifacts import TrainingReport, evaluate_split
 from bricksight.training.results.near_copies import copies_problem, near_copies
 
 Settings = Mapping[str, Mapping[str, object]]
@@ -25,7 +25,9 @@ Settings = Mapping[str, Mapping[str, object]]
 _CURE = "bricksight crossval, which tests on every photo, narrows that range."
 
 
-def judge_trained(photos: Photos, trained: TrainedHead, config: TrainingConfig) -> Findings:
+def evaluate_model(
+    photos: FeaturizedDataset, trained: TrainedHead, config: TrainingConfig
+) -> TrainingReport:
     """Returns the figures on photos that the training has not seen."""
     head, data, test_batch_size = trained.head, photos.data, config.output.test_batch_size
     with photos.watch.stage("Evaluating"):
@@ -35,27 +37,29 @@ def judge_trained(photos: Photos, trained: TrainedHead, config: TrainingConfig) 
             rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
             test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
         validated = (
-            judge(trained.held_out, data, validation_records) if validation_records else None
+            evaluate_split(trained.held_out, data, validation_records)
+            if validation_records
+            else None
         )
         answers = head.probabilities(test.plain())
-        tested = judge(answers, data, test_records)
+        tested = evaluate_split(answers, data, test_records)
         threshold, without = choose_threshold(trained, data, config.data.false_alarm_rate)
         outliers = head.probabilities(photos.held_out_outliers())
-    return Findings(
+    return TrainingReport(
         data=data,
         compiled=photos.compiled,
         trained=trained,
         test=tested,
         validation=validated,
         unknown_threshold=threshold,
-        known_refused=refused(answers, threshold),
-        outliers_refused=refused(outliers, threshold) if data.outliers else None,
+        known_rejected=rejected(answers, threshold),
+        outliers_rejected=rejected(outliers, threshold) if data.outliers else None,
         warnings=(*_warnings(photos, tested), *without),
         settings=config.to_dict(),
     )
 
 
-def _warnings(photos: Photos, tested: Evaluation) -> list[Problem]:
+def _warnings(photos: FeaturizedDataset, tested: Evaluation) -> list[Problem]:
     """Returns what changes how the accuracy is to be read, leaks first."""
     if not tested.num_images:
         return []
@@ -125,7 +129,7 @@ def _rough_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Pr
 
 def _held_out(groups: Sequence[str]) -> str:
     number = len(set(groups))
-    return counted(number, "held-out photo" if number == len(groups) else "held-out group")
+    return pluralize(number, "held-out photo" if number == len(groups) else "held-out group")
 
 
 def rendered_test(data: Dataset) -> list[Problem]:

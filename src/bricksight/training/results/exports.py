@@ -8,15 +8,15 @@ import numpy as np
 from bricksight.backbones import frozen_graph
 from bricksight.bundle import HEAD, Head
 from bricksight.config import TrainingConfig
-from bricksight.export import ExportedFile, Proof, Request, build_classifier, export
-from bricksight.features.featurized_dataset import Photos
+from bricksight.export import ExportedFile, ParityReference, Request, build_classifier, export
+from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.training.results.outputs import BUNDLE_FILES
 
 _PHOTOS_TO_PROVE_ON = 32
 
 
 def write_exports(
-    folder: Path, photos: Photos, head: Head, config: TrainingConfig
+    folder: Path, photos: FeaturizedDataset, head: Head, config: TrainingConfig
 ) -> list[ExportedFile]:
     """Writes every format of the bundle and the head itself."""
     classifier = build_classifier(
@@ -26,7 +26,7 @@ def write_exports(
     )
     rows = np.linspace(0, len(photos.data.records) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
     rows = np.unique(rows)
-    proof = Proof(
+    proof = ParityReference(
         photos=[photos.data.records[row].path for row in rows],
         probabilities=head.probabilities(photos.matrix[rows, 0]),
         labels=photos.data.labels,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._support.optional import require, require_installed
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.check import write_captioned_sheet
 from bricksight.dataset import Dataset
 
@@ -18,7 +18,7 @@ _MOST_SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suspect:
+class LabelIssue:
     """A photo that looks like one of another class.
 
     Attributes:
@@ -43,7 +43,7 @@ def require_cleanlab() -> None:
     require_installed("cleanlab", extra="labels", feature="Finding wrong labels")
 
 
-def find_suspects(data: Dataset, probabilities: np.ndarray) -> tuple[Suspect, ...]:
+def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIssue, ...]:
     """Returns the suspected photos, the most suspicious first.
 
     Args:
@@ -66,7 +66,7 @@ def find_suspects(data: Dataset, probabilities: np.ndarray) -> tuple[Suspect, ..
         n_jobs=1,
     )
     return tuple(
-        Suspect(
+        LabelIssue(
             path=data.records[row].relative_path,
             label=data.records[row].label,
             looks_like=data.labels[probabilities[row].argmax()],
@@ -76,12 +76,12 @@ def find_suspects(data: Dataset, probabilities: np.ndarray) -> tuple[Suspect, ..
     )
 
 
-def show_suspects(path: Path, data: Dataset, suspects: tuple[Suspect, ...]) -> None:
+def show_label_issues(path: Path, data: Dataset, suspects: tuple[LabelIssue, ...]) -> None:
     """Writes the sheet of the most suspicious photos; nothing where there are none."""
     if not suspects:
         return
     shown = suspects[:_MOST_SHOWN]
-    title = f"Labels that are probably wrong  ({counted(len(suspects), 'photo')}"
+    title = f"Labels that are probably wrong  ({pluralize(len(suspects), 'photo')}"
     title += ")" if len(shown) == len(suspects) else f", the first {len(shown)})"
     photos = [(data.image_dir / one.path, f"{one.label}: {one.looks_like}?") for one in shown]
     write_captioned_sheet(path, photos, title=title)

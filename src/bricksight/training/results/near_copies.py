@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bricksight._support.text import counted
+from bricksight._support.text import pluralize
 from bricksight.check import near_duplicates
-from bricksight.dataset import Problem, Record, group_by_for_pairs
-from bricksight.features.featurized_dataset import Photos
+from bricksight.dataset import Example, Problem, group_by_for_pairs
+from bricksight.features.featurized_dataset import FeaturizedDataset
 
 _ALIKE = 0.9
 """Least cosine of the features of photos that are looked at; copies saved anew are far above."""
@@ -19,7 +19,7 @@ _NEAREST = 3
 _ROWS_AT_ONCE = 128  # of 20,000 photos 40 MB
 
 
-def near_copies(photos: Photos) -> list[tuple[str, str]]:
+def near_copies(photos: FeaturizedDataset) -> list[tuple[str, str]]:
     """Returns test photos that look nearly the same as one that is trained on, each with that.
 
     Features propose the pairs and ``check`` decides, so that few photos are read once more.
@@ -45,7 +45,7 @@ def near_copies(photos: Photos) -> list[tuple[str, str]]:
 
 
 def copies_problem(
-    pairs: Sequence[tuple[str, str]], records: Sequence[Record], num_tested: int
+    pairs: Sequence[tuple[str, str]], records: Sequence[Example], num_tested: int
 ) -> list[Problem]:
     """Returns the warning of test photos that look like ones that are trained on.
 
@@ -58,9 +58,9 @@ def copies_problem(
         return []
     be = "looks" if len(pairs) == 1 else "look"
     message = (
-        f"The accuracy is probably too good: {len(pairs):,} of {counted(num_tested, 'test photo')} "
-        f"{be} nearly the same as a photo that is trained on, such as {pairs[0][0]!r} and "
-        f"{pairs[0][1]!r}. "
+        f"The accuracy is probably too good: {len(pairs):,} of "
+        f"{pluralize(num_tested, 'test photo')} {be} nearly the same as a photo that is "
+        f"trained on, such as {pairs[0][0]!r} and {pairs[0][1]!r}. "
     )
     cure = group_by_for_pairs(pairs, records)
     if cure is None:

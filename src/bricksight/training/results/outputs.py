@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bricksight import bundle as bundles
-from bricksight._support.filesystem.files import cache_root, replacing, writing
+from bricksight._support.filesystem.files import atomic_write, cache_root, writing
 from bricksight._support.filesystem.places import TakenPlaceError, new_folder, try_file, try_folder
-from bricksight.backbones import Module, frozen_graph
+from bricksight.backbones import Backbone, frozen_graph
 from bricksight.bundle import Bundle, Head
 from bricksight.config import TrainingConfig
 from bricksight.errors import BundleError, ConfigError, OutputError
@@ -130,7 +130,7 @@ class IntermediateGraphs:
         self._config = config
         self.error: OutputError | None = None
 
-    def __call__(self, module: Module, step: int, head: Head) -> None:
+    def __call__(self, module: Backbone, step: int, head: Head) -> None:
         """Writes the graph, if it is its turn."""
         every = self._config.files.intermediate_store_frequency
         if self.error is not None or not every or not step or step % every:
@@ -140,7 +140,7 @@ class IntermediateGraphs:
         )
         path = self._config.files.intermediate_output_graphs_dir / f"intermediate_{step}.pb"
         try:
-            with replacing(path) as part:
+            with atomic_write(path) as part:
                 part.write_bytes(classifier.graph_def_bytes)
         except OutputError as error:
             self.error = error
@@ -201,7 +201,7 @@ def _copy_labels(config: TrainingConfig, bundle: Bundle, _: Summaries) -> None:
 
 def _copy(file: Path, place: Path | None) -> None:
     if place is not None:
-        with replacing(place) as part:
+        with atomic_write(place) as part:
             shutil.copyfile(file, part)
 
 

@@ -17,7 +17,7 @@ _NUM_BINS = 30
 
 
 @dataclass
-class Snapshots:
+class WeightHistory:
     """The layer at some measurements of a training.
 
     Only at every so many: their number is halved whenever it has grown too large, so that memory
