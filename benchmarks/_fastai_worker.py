@@ -191,7 +191,7 @@ def by_fastai(job: Job, weights: Path) -> tuple[np.ndarray, float, float]:
     return outputs.numpy(), seconds, epochs
 
 
-class FeaturizedDataset(torch.utils.data.Dataset):
+class Photos(torch.utils.data.Dataset):
     """Photos and their labels, as a transform makes them."""
 
     def __init__(self, rows: list[tuple[str, int]], transform: Any) -> None:
@@ -211,7 +211,7 @@ def by_timm(job: Job, weights: Path, *, mixed: bool = False) -> tuple[np.ndarray
     data = resolve_data_config({"input_size": (3, job.size, job.size)}, model=model)
     augment = create_transform(**data, is_training=True, auto_augment="rand-m7-mstd0.5-inc1")
     loader = torch.utils.data.DataLoader(
-        FeaturizedDataset(job.training, augment),
+        Photos(job.training, augment),
         batch_size=job.batch,
         shuffle=True,
         drop_last=True,
@@ -245,7 +245,7 @@ def by_timm(job: Job, weights: Path, *, mixed: bool = False) -> tuple[np.ndarray
             steps += 1
     optimizer.sync_lookahead()
     seconds = time.perf_counter() - start
-    plain = FeaturizedDataset([(path, 0) for path in job.testing], create_transform(**data))
+    plain = Photos([(path, 0) for path in job.testing], create_transform(**data))
     model.eval()
     with torch.no_grad():
         outputs = [

@@ -335,7 +335,7 @@ def test_export__a_photo_of_the_proof_that_has_gone(
     classifier: Classifier, proof: ParityReference, tmp_path: Path
 ) -> None:
     gone = replace(proof, photos=[*proof.photos[:-1], tmp_path / "gone.jpg"])
-    with pytest.raises(ExportError, match=r"gone\.jpg cannot be read any more"):
+    with pytest.raises(ExportError, match=r"gone\.jpg was trained on, and now cannot be read"):
         export(classifier, "frozen_graph", tmp_path / "model.pb", Request(proof=gone))
     assert not (tmp_path / "model.pb").exists()
 

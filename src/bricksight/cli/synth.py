@@ -33,7 +33,7 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeaturizedDataset:
+class RenderedPhotos:
     """How the photos are made.
 
     Attributes:
@@ -67,7 +67,7 @@ def synth(
     /,
     *,
     which: Annotated[Parts, panel("Parts")] = Parts(),
-    photos: Annotated[FeaturizedDataset, panel("FeaturizedDataset")] = FeaturizedDataset(),
+    photos: Annotated[RenderedPhotos, panel("Photos")] = RenderedPhotos(),
 ) -> int:
     """Render training photos of parts that nobody has photographed yet.
 
@@ -146,7 +146,7 @@ def _labels(which: Parts, remark: Any) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _scenes(photos: FeaturizedDataset) -> "SceneConfig":
+def _scenes(photos: RenderedPhotos) -> "SceneConfig":
     from bricksight.images import find_backgrounds
     from bricksight.synth import scene_config
     from bricksight.synth.scenes import RIG

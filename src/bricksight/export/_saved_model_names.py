@@ -14,7 +14,7 @@ _COUNTED = re.compile(r"(.*?)_(\d+)")
 def name_functions_by_order(folder: Path) -> None:
     """Numbers the functions of a SavedModel from 0, so that the same model gives the same bytes.
 
-    TensorFlow numbers them by a counter of the process.
+    TensorFlow numbers them by a counter of the process, whose settings calls hold as well.
 
     Args:
         folder: what ``tf.saved_model.save`` has written.
@@ -83,6 +83,8 @@ def _rename_arguments(function: Any, names: Mapping[str, str]) -> None:
 def _rename_calls(nodes: Any, names: Mapping[str, str]) -> None:
     for node in nodes:
         node.op = names.get(node.op, node.op)
+        if "config_proto" in node.attr:  # devices and options of the process that wrote it
+            node.attr["config_proto"].s = b""
         for value in node.attr.values():
             for called in (*((value.func,) if value.HasField("func") else ()), *value.list.func):
                 called.name = names.get(called.name, called.name)

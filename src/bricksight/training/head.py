@@ -83,7 +83,7 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
         views = replace(views, num_random=num, include_plain=num == 0)
     examples = _with_further(photos, photos.views(records, views), training)
     num_steps = config.how_many_training_steps or DEFAULT_STEPS
-    with photos.watch.stage("HeadTrainingOptions", num_steps) as advance:
+    with photos.watch.stage("Training", num_steps) as advance:
 
         def after_step(step: int, head: Head) -> None:
             advance(1)
@@ -158,7 +158,7 @@ def _by_recipe(
             training.after_step(narrow.compiled.module, measurement.step, head)
 
     held_out = _held_out(photos, kinds, narrow.compiled.num_features)
-    with photos.watch.stage("HeadTrainingOptions"):
+    with photos.watch.stage("Training"):
         trained = train_by_recipe(
             _with_further(narrow, examples, training),
             held_out,
