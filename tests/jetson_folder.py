@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bricksight.backbones import frozen_graph
-from bricksight.export import ParityReference, build_classifier
-from bricksight.export import jetson as writer
-from bricksight.export._request import Request
+from bricksight.formats import ParityReference, build_classifier
+from bricksight.formats import jetson as writer
+from bricksight.formats._request import Request
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
 

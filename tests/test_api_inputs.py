@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bricksight import backbones, benchmark, camera, dataset, export, features, images
+from bricksight import backbones, benchmark, camera, dataset, features, formats, images
 from bricksight.bundle import open_bundle, read_labels
-from bricksight.check import check, contact_sheet
 from bricksight.cli import main
 from bricksight.config import FineTuneConfig, TrainingConfig
 from bricksight.errors import BricksightError, BundleError
 from bricksight.predict import Predictor
+from bricksight.quality import check, contact_sheet
 from bricksight.training import cross_validate, train
 from photos import write_photo_folder
 
@@ -28,8 +28,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "contact_sheet": contact_sheet,
     "decode": images.decode,
     "probe": images.probe,
-    "export_bundle": lambda path: export.export_bundle(path, "onnx"),
-    "load_classifier": export.load_classifier,
+    "export_bundle": lambda path: formats.export_bundle(path, "onnx"),
+    "load_classifier": formats.load_classifier,
     "benchmark": lambda path: benchmark.benchmark([path]),
     "benchmark of one": benchmark.benchmark,
     "modules.resolve": backbones.resolve,

@@ -37,7 +37,7 @@ LIGHT = (
     "evaluation",
     "report",
     "predict",
-    "check",
+    "quality",
     "camera",
     "benchmark",
     "cli",

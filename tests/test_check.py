@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from bricksight import images
-from bricksight.check import (
+from bricksight.config import SplitConfig
+from bricksight.errors import DataError
+from bricksight.quality import (
     CheckReport,
     Spread,
     check,
@@ -16,10 +18,8 @@ from bricksight.check import (
     write_contact_sheets,
     write_twin_sheet,
 )
-from bricksight.check._fingerprint import fingerprint
-from bricksight.check._neighbours import MAX_DISTANCE
-from bricksight.config import SplitConfig
-from bricksight.errors import DataError
+from bricksight.quality._fingerprint import fingerprint
+from bricksight.quality._neighbours import MAX_DISTANCE
 from photos import draw, write_photo_folder
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from bricksight.check import check
+from bricksight.quality import check
 from photos import draw
 
 NUM_GOOD = 12

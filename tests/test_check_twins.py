@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bricksight.check import Twins, _twins
-from bricksight.check._fingerprint import Fingerprint
-from bricksight.check._neighbours import MAX_DIFFERENCE, MAX_DISTANCE
-from bricksight.check._twins import find_twins
 from bricksight.dataset import Example
+from bricksight.quality import Twins, _twins
+from bricksight.quality._fingerprint import Fingerprint
+from bricksight.quality._neighbours import MAX_DIFFERENCE, MAX_DISTANCE
+from bricksight.quality._twins import find_twins
 
 Found = dict[str, float]
 

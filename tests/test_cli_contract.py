@@ -184,7 +184,7 @@ def test_interrupt__exits_with_130(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bricksight.check.check", interrupted)
+    monkeypatch.setattr("bricksight.quality.check", interrupted)
     assert main(["check", "photos"]) == 130
     assert capsys.readouterr().err == "bricksight: Interrupted.\n"
 

@@ -15,7 +15,7 @@ from bricksight.backbones import frozen_graph
 from bricksight.bundle import Head
 from bricksight.config import GRAPH_NAMES
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import (
+from bricksight.formats import (
     FORMATS,
     Classifier,
     ParityReference,
@@ -132,7 +132,7 @@ def test_saved_model__serves_prediction_for_encoded_photos(
 @pytest.fixture(scope="module")
 def decoding() -> Any:
     """Bytes of a file → what the graph of ``serving_bytes`` makes of them."""
-    from bricksight.export._photo_decoding import decoded
+    from bricksight.formats._photo_decoding import decoded
 
     tf = require_tensorflow()
     signature = [tf.TensorSpec((), tf.string)]

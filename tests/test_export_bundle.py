@@ -13,7 +13,7 @@ import pytest
 from bricksight.bundle import Bundle, add_export, open_bundle
 from bricksight.cli import main
 from bricksight.errors import BundleError, ConfigError, ExportError, OutputError
-from bricksight.export import FORMATS, Choices, Exporter, export_bundle
+from bricksight.formats import FORMATS, Choices, Exporter, export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import read_sidecar
 from bricksight.training import TrainingResult

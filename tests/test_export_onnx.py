@@ -14,14 +14,14 @@ from bricksight.backbones import frozen_graph, resolve
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import (
+from bricksight.formats import (
     Classifier,
     ParityReference,
     Request,
     build_classifier,
     load_classifier,
 )
-from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
+from bricksight.formats.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
 from tiny_modules import noise

@@ -25,7 +25,7 @@ from PIL import Image
 from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
 from bricksight.errors import BundleError, ExportError, MissingPackageError
-from bricksight.export import Classifier, ParityReference, Request, load_classifier, tfjs
+from bricksight.formats import Classifier, ParityReference, Request, load_classifier, tfjs
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.tfjs import TensorFlowJs

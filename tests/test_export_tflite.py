@@ -21,12 +21,12 @@ from bricksight.backbones import frozen_graph, resolve
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import Classifier, ParityReference, build_classifier
-from bricksight.export._request import Request
-from bricksight.export._tflite_bias import corrected
-from bricksight.export._tflite_float16 import LARGEST_KEPT
-from bricksight.export._tflite_metadata import with_metadata
-from bricksight.export.tflite import convert, write
+from bricksight.formats import Classifier, ParityReference, build_classifier
+from bricksight.formats._request import Request
+from bricksight.formats._tflite_bias import corrected
+from bricksight.formats._tflite_float16 import LARGEST_KEPT
+from bricksight.formats._tflite_metadata import with_metadata
+from bricksight.formats.tflite import convert, write
 from tiny_modules import as_module
 
 pytestmark = pytest.mark.tf

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export import Classifier, jetson
-from bricksight.export.onnx import IMAGENET_MEAN, IMAGENET_STD
+from bricksight.formats import Classifier, jetson
+from bricksight.formats.onnx import IMAGENET_MEAN, IMAGENET_STD
 from bricksight.images import load_input
 from bricksight.training import TrainingResult
 from jetson_folder import jetson_folder as jetson_folder

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight.check import bursts, check
-from bricksight.check._bursts import taken_at
 from bricksight.cli import main
 from bricksight.config import SplitConfig
 from bricksight.dataset import (
@@ -19,6 +17,8 @@ from bricksight.dataset import (
     suggest_group_by,
     suggested_groups,
 )
+from bricksight.quality import bursts, check
+from bricksight.quality._bursts import taken_at
 from bricksight.training.results.near_copies import _nearest, copies_problem
 from photos import draw
 from tiny_bundle import train_tiny

@@ -12,7 +12,7 @@ import pytest
 from bricksight import images
 from bricksight.bundle import open_bundle
 from bricksight.errors import BundleError, ConfigError, ImageError, MissingPackageError
-from bricksight.export import Choices, Exporter, export_bundle
+from bricksight.formats import Choices, Exporter, export_bundle
 from bricksight.predict import RUNTIMES, Predictor
 from bricksight.predict.runtimes import runtime_class
 from bricksight.training import TrainingResult

@@ -15,7 +15,9 @@ from bricksight._support.progress import StageTimer
 from bricksight.backbones import frozen_graph, resolve, with_rotation_tta
 from bricksight.bundle import Head, open_bundle
 from bricksight.config import FineTuneConfig, TrainingConfig
-from bricksight.export import (
+from bricksight.features import default_cache_path
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
+from bricksight.formats import (
     FORMATS,
     Choices,
     ParityReference,
@@ -24,8 +26,6 @@ from bricksight.export import (
     export_bundle,
     tflite,
 )
-from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.predict import Predictor
 from bricksight.training import SilentReporter, TrainingResult, train
 from bricksight.training.augmentation_policy import choose_turns

@@ -20,7 +20,7 @@ from bricksight.backbones import resolve
 from bricksight.bundle import Bundle, open_bundle
 from bricksight.cli import main
 from bricksight.errors import BackboneError, BundleError, ExportError, UntrustedModelError
-from bricksight.export import export_bundle
+from bricksight.formats import export_bundle
 from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.onnx import OnnxRuntime

@@ -10,6 +10,15 @@ from bricksight._support.lazy import on_use
 from bricksight._version import __version__
 
 if TYPE_CHECKING:
+    from bricksight.api import (
+        ModelEvaluation,
+        check,
+        cross_validate,
+        evaluate,
+        export,
+        load,
+        train,
+    )
     from bricksight.bundle import Bundle, open_bundle
     from bricksight.config import (
         AugmentConfig,
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
         SplitConfig,
         TrainingConfig,
     )
-    from bricksight.errors import BricksightError
+    from bricksight.errors import BricksightError, ConfigError
     from bricksight.predict import Answer, GroupAnswer, Prediction, Predictor
 
 __all__ = [
@@ -26,22 +35,38 @@ __all__ = [
     "AugmentConfig",
     "BricksightError",
     "Bundle",
+    "ConfigError",
     "FineTuneConfig",
     "GroupAnswer",
     "HeadConfig",
+    "ModelEvaluation",
     "Prediction",
     "Predictor",
     "SplitConfig",
     "TrainingConfig",
     "__version__",
+    "check",
+    "cross_validate",
+    "evaluate",
+    "export",
+    "load",
     "open_bundle",
+    "train",
 ]
 
 _ROOM_OF = {
+    "ModelEvaluation": "api",
+    "check": "api",
+    "cross_validate": "api",
+    "evaluate": "api",
+    "export": "api",
+    "load": "api",
+    "train": "api",
     "Answer": "predict",
     "AugmentConfig": "config",
     "BricksightError": "errors",
     "Bundle": "bundle",
+    "ConfigError": "errors",
     "FineTuneConfig": "config",
     "GroupAnswer": "predict",
     "HeadConfig": "config",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from bricksight._support.text import json_text
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
-from bricksight.cli.evaluate import SplitAsNamed, photos_of, split_of
+from bricksight.cli.evaluate import SplitAsNamed
 from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def _photos(
     models: Sequence[Path], comparing: Comparing, split: SplitAsNamed
 ) -> "Sequence[Example]":
     """Returns the photos for accuracy; several bundles are measured on the split of the first."""
+    from bricksight.api.evaluation import photos_of, split_of
     from bricksight.benchmark import find_models
     from bricksight.bundle import open_bundle
     from bricksight.dataset import scan

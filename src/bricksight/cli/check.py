@@ -16,8 +16,8 @@ from bricksight.cli._output import say_json
 from bricksight.config import SplitConfig
 
 if TYPE_CHECKING:
-    from bricksight.check import CheckReport, Spread
     from bricksight.dataset import Problem
+    from bricksight.quality import CheckReport, Spread
 
 
 def check(
@@ -54,7 +54,7 @@ def check(
     quiet
         Print nothing and show no progress.
     """
-    from bricksight import check as checking
+    from bricksight import quality as checking
     from bricksight._support.filesystem.places import try_folder
 
     sheets = contact_sheets

@@ -10,7 +10,7 @@ from bricksight.cli._output import note, say_json
 from bricksight.errors import ConfigError, MissingPackageError
 
 if TYPE_CHECKING:
-    from bricksight.export import Choices, ExportedFile
+    from bricksight.formats import Choices, ExportedFile
 
 ALL = "all"
 
@@ -80,7 +80,7 @@ def export(
     """
     from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter
-    from bricksight.export import FORMATS, Choices, Exporter
+    from bricksight.formats import FORMATS, Choices, Exporter
 
     choices = Choices(**vars(choosing))
     if writing.format == ALL:
@@ -113,7 +113,7 @@ def export(
 
 def _all_possible(choices: "Choices") -> list[str]:
     """Returns the formats whose packages are installed, and tells of the others."""
-    from bricksight.export import FORMATS, require_packages
+    from bricksight.formats import FORMATS, require_packages
 
     if choices.given():
         given = ", ".join(f"--{name}" for name in choices.given())
@@ -134,7 +134,7 @@ def _all_possible(choices: "Choices") -> list[str]:
 
 def _require_possible(names: list[str], choices: "Choices") -> None:
     """Refuses what cannot be done before the first file is written."""
-    from bricksight.export import require_choice, require_packages
+    from bricksight.formats import require_choice, require_packages
 
     for name in names:
         require_choice(name, choices.given())

@@ -57,8 +57,11 @@ class TrainingConfig:
             ConfigError: there is no such setting, or it has a value that cannot be used.
         """
         settings["image_dir"] = image_dir
+        # "head" is a section and a field of it.
         sections: dict[str, Any] = {
-            name: settings.pop(name) for name in _SECTIONS if name in settings
+            name: settings.pop(name)
+            for name, kind in _SECTIONS.items()
+            if isinstance(settings.get(name), kind)
         }
         for name, kind in _SECTIONS.items():
             own = {one: settings.pop(one) for one in _fields(kind) if one in settings}

@@ -1,6 +1,7 @@
 """What a model says of photos."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from bricksight.errors import ImageError
 
@@ -29,6 +30,14 @@ class Answer:
     def label(self) -> str | None:
         """The most probable class, ``None`` if unknown."""
         return None if self.is_unknown else self.predictions[0].label
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns label, "unknown" and predictions as plain values, for JSON."""
+        return {
+            "label": self.label,
+            "is_unknown": self.is_unknown,
+            "predictions": [asdict(one) for one in self.predictions],
+        }
 
 
 @dataclass(frozen=True)

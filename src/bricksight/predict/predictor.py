@@ -37,6 +37,12 @@ class Predictor:
 
     Example:
         ``Predictor("bricks-model").predict("photo.jpg").label``
+
+    Attributes:
+        labels: The classes, in the order of the outputs.
+        input_spec: How photos are prepared.
+        unknown_threshold: Below it the answer is "unknown"; ``None`` where it never is.
+        path: The model folder or file, ``None`` where the model came otherwise.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class Predictor:
             spec=described.input,
             unknown_threshold=described.unknown_threshold,
             source=f"{file} in {name}",
+            path=path,
         )
 
     @classmethod
@@ -169,6 +176,7 @@ class Predictor:
         spec: InputSpec,
         unknown_threshold: float | None,
         source: str,
+        path: Path | None = None,
     ) -> None:
         size = (spec.height, spec.width)
         if runtime.input_size is not None and runtime.input_size != size:
@@ -177,9 +185,13 @@ class Predictor:
                 f"says {_by(size)}: they do not belong together. Copy or export the model again."
             )
         self._runtime, self._source = runtime, source
+        self.path = path
         self.labels = tuple(labels)
         self.input_spec = spec
         self.unknown_threshold = unknown_threshold
+
+    def __repr__(self) -> str:
+        return f"<Predictor: {len(self.labels)} classes, {self._source}>"
 
     def warm_up(self) -> None:
         """Classifies one blank picture; what a runtime puts off until then is done."""

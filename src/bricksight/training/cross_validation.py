@@ -7,7 +7,6 @@ import numpy as np
 
 from bricksight._support.filesystem.places import try_file
 from bricksight._support.progress import Countdown, Reporter, SilentReporter, StageTimer
-from bricksight.check import bursts
 from bricksight.config import (
     CrossvalConfig,
     SplitConfig,
@@ -26,6 +25,7 @@ from bricksight.evaluation import (
 )
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.finetuning.distillation import require_teacher
+from bricksight.quality import bursts
 from bricksight.training.backbone_selection import featurize_candidates, select_backbone
 from bricksight.training.loading import load_dataset
 from bricksight.training.options import validate_options

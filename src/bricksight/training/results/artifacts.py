@@ -17,8 +17,8 @@ from bricksight.bundle import PHOTOS, Manifest
 from bricksight.config import BUCKETS
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Example, Problem
 from bricksight.evaluation import Evaluation, Rejected, evaluate
-from bricksight.export import ExportedFile
 from bricksight.features import CompiledBackbone
+from bricksight.formats import ExportedFile
 from bricksight.heads import TrainedHead
 from bricksight.report import ReportContent, TrainingHistory, write_report
 

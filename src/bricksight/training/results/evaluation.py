@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bricksight._support.text import pluralize
-from bricksight.check import bursts
 from bricksight.config import TrainingConfig
 from bricksight.dataset import Dataset, Problem, suggested_groups
 from bricksight.evaluation import (
@@ -17,6 +16,7 @@ from bricksight.evaluation import (
 )
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.heads import TrainedHead
+from bricksight.quality import bursts
 from bricksight.training.results.artifacts import TrainingReport, evaluate_split
 from bricksight.training.results.near_copies import copies_problem, near_copies
 

@@ -8,8 +8,8 @@ import numpy as np
 from bricksight.backbones import frozen_graph
 from bricksight.bundle import HEAD, Head
 from bricksight.config import TrainingConfig
-from bricksight.export import ExportedFile, ParityReference, Request, build_classifier, export
 from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.formats import ExportedFile, ParityReference, Request, build_classifier, export
 from bricksight.training.results.outputs import BUNDLE_FILES
 
 _PHOTOS_TO_PROVE_ON = 32

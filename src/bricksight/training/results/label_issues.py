@@ -11,8 +11,8 @@ import numpy as np
 
 from bricksight._support.optional import require, require_installed
 from bricksight._support.text import pluralize
-from bricksight.check import write_captioned_sheet
 from bricksight.dataset import Dataset
+from bricksight.quality import write_captioned_sheet
 
 _MOST_SHOWN = 60
 

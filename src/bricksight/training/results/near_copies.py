@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from bricksight._support.text import pluralize
-from bricksight.check import near_duplicates
 from bricksight.dataset import Example, Problem, group_by_for_pairs
 from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.quality import near_duplicates
 
 _ALIKE = 0.9
 """Least cosine of the features of photos that are looked at; copies saved anew are far above."""

@@ -15,8 +15,8 @@ from bricksight.backbones import Backbone, frozen_graph
 from bricksight.bundle import Bundle, Head
 from bricksight.config import TrainingConfig
 from bricksight.errors import BundleError, ConfigError, OutputError
-from bricksight.export import build_classifier
 from bricksight.features import CACHE_FILE, default_cache_path
+from bricksight.formats import build_classifier
 from bricksight.training.options import checkpoint_file
 
 BUNDLE_FILES = {

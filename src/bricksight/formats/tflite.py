@@ -8,11 +8,11 @@ import numpy as np
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ConfigError, ExportError
-from bricksight.export._request import Request
-from bricksight.export._tflite_bias import corrected
-from bricksight.export._tflite_float16 import with_float16
-from bricksight.export._tflite_metadata import with_metadata
-from bricksight.export.classifier import Classifier
+from bricksight.formats._request import Request
+from bricksight.formats._tflite_bias import corrected
+from bricksight.formats._tflite_float16 import with_float16
+from bricksight.formats._tflite_metadata import with_metadata
+from bricksight.formats.classifier import Classifier
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:

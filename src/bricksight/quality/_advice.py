@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from bricksight._support.text import pluralize, some
-from bricksight.check._photos import Facts
-from bricksight.check._quality import find_blurred, find_tiny, is_black, is_blank, is_white
 from bricksight.dataset import Example, Problem
+from bricksight.quality._photos import Facts
+from bricksight.quality._quality import find_blurred, find_tiny, is_black, is_blank, is_white
 
 _TWELVE_BITS, _SIXTEEN_BITS = 12, 16
 _QUARTER_OF_WHITE = 64

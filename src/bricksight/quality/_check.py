@@ -9,11 +9,6 @@ from pathlib import PurePosixPath
 
 from bricksight._support.text import pluralize
 from bricksight._support.threads import num_cores, thread_map
-from bricksight.check._advice import photo_advice
-from bricksight.check._bursts import bursts
-from bricksight.check._photos import Facts, examine
-from bricksight.check._report import CheckReport, ClassCounts, Spread
-from bricksight.check._twins import Twins, find_twins
 from bricksight.config import PHOTO_FORMATS, SplitConfig
 from bricksight.dataset import (
     Dataset,
@@ -25,6 +20,11 @@ from bricksight.dataset import (
     summaries,
 )
 from bricksight.errors import DataError
+from bricksight.quality._advice import photo_advice
+from bricksight.quality._bursts import bursts
+from bricksight.quality._photos import Facts, examine
+from bricksight.quality._report import CheckReport, ClassCounts, Spread
+from bricksight.quality._twins import Twins, find_twins
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many photos are done, and how many there are."""

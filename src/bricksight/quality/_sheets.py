@@ -13,11 +13,11 @@ from bricksight._support.filesystem.walk import mark_as_own
 from bricksight._support.lettering import draw_text, text_width
 from bricksight._support.text import pluralize
 from bricksight._support.threads import num_cores, thread_map
-from bricksight.check._report import CheckReport
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
 from bricksight.errors import ConfigError, ImageError
 from bricksight.images.decoding import decode_image
+from bricksight.quality._report import CheckReport
 
 _PAPER = (240, 241, 243)
 _MOUNT = (225, 227, 230)

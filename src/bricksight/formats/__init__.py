@@ -1,7 +1,7 @@
 """One file a format, each proved on real photos before anyone sees it."""
 
-from bricksight.export._bundle import Choices, Exporter, export_bundle
-from bricksight.export._formats import (
+from bricksight.formats._bundle import Choices, Exporter, export_bundle
+from bricksight.formats._formats import (
     FORMATS,
     ExportedFile,
     Format,
@@ -9,9 +9,9 @@ from bricksight.export._formats import (
     require_choice,
     require_packages,
 )
-from bricksight.export._proof import Accuracy, Parity, ParityReference
-from bricksight.export._request import Request
-from bricksight.export.classifier import Classifier, build_classifier, load_classifier
+from bricksight.formats._proof import Accuracy, Parity, ParityReference
+from bricksight.formats._request import Request
+from bricksight.formats.classifier import Classifier, build_classifier, load_classifier
 
 __all__ = [
     "FORMATS",

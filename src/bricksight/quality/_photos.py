@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bricksight import images
-from bricksight.check._fingerprint import Fingerprint, fingerprint
-from bricksight.check._quality import QUALITY_SIZE, Quality, quality
 from bricksight.errors import ImageError
 from bricksight.images.decoding import read
+from bricksight.quality._fingerprint import Fingerprint, fingerprint
+from bricksight.quality._quality import QUALITY_SIZE, Quality, quality
 
 
 @dataclass(frozen=True, slots=True)

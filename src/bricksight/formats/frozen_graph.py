@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bricksight.export._request import Request
-from bricksight.export.classifier import Classifier
+from bricksight.formats._request import Request
+from bricksight.formats.classifier import Classifier
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bricksight.check._fingerprint import Fingerprint
+from bricksight.quality._fingerprint import Fingerprint
 
 MAX_DISTANCE = 4
 """Hashes of twins differ in at most this many of their 64 bits."""

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bricksight.check._twins import Twins
 from bricksight.dataset import Dataset, Problem
+from bricksight.quality._twins import Twins
 
 
 @dataclass(frozen=True, slots=True)

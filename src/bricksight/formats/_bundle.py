@@ -17,7 +17,7 @@ from bricksight._support.untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
 from bricksight.config import AnyPath, given_or_default, input_path, user_path
 from bricksight.errors import ConfigError, ExportError, ImageError
-from bricksight.export._formats import (
+from bricksight.formats._formats import (
     ExportedFile,
     Format,
     export,
@@ -25,9 +25,9 @@ from bricksight.export._formats import (
     layers_of,
     require_choice,
 )
-from bricksight.export._proof import ParityReference
-from bricksight.export._request import InputOutput, Layout, Precision, Request
-from bricksight.export.classifier import Classifier, load_classifier
+from bricksight.formats._proof import ParityReference
+from bricksight.formats._request import InputOutput, Layout, Precision, Request
+from bricksight.formats.classifier import Classifier, load_classifier
 from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bricksight.check._fingerprint import Fingerprint
-from bricksight.check._neighbours import Looks, Neighbours
 from bricksight.dataset import Example
+from bricksight.quality._fingerprint import Fingerprint
+from bricksight.quality._neighbours import Looks, Neighbours
 
 _MAX_PAIRS = 1 << 24
 """So many pairs are compared one by one at most: all pairs of 4,096 photos."""

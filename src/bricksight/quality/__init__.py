@@ -1,15 +1,15 @@
 """Everything that can be known about a folder of photos before training on it."""
 
-from bricksight.check._bursts import bursts
-from bricksight.check._check import check, near_duplicates
-from bricksight.check._report import CheckReport, ClassCounts, Spread
-from bricksight.check._sheets import (
+from bricksight.quality._bursts import bursts
+from bricksight.quality._check import check, near_duplicates
+from bricksight.quality._report import CheckReport, ClassCounts, Spread
+from bricksight.quality._sheets import (
     contact_sheet,
     write_captioned_sheet,
     write_contact_sheets,
     write_twin_sheet,
 )
-from bricksight.check._twins import Twin, Twins
+from bricksight.quality._twins import Twin, Twins
 
 __all__ = [
     "CheckReport",

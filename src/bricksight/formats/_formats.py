@@ -13,9 +13,9 @@ from bricksight._support.filesystem.places import claimed, moved
 from bricksight._support.optional import require_installed
 from bricksight._support.text import pluralize
 from bricksight.errors import ConfigError, ExportError, OutputError
-from bricksight.export._proof import Accuracy, Parity, measured
-from bricksight.export._request import Precision, Request
-from bricksight.export.classifier import Classifier
+from bricksight.formats._proof import Accuracy, Parity, measured
+from bricksight.formats._request import Precision, Request
+from bricksight.formats.classifier import Classifier
 
 _BATCH = ("1", "dynamic")
 _WRITING_ONNX = {"onnx": "onnx", "tf2onnx": "onnx"}
@@ -59,37 +59,37 @@ class Format:
 
 FORMATS = {
     "frozen_graph": Format(
-        writer="bricksight.export.frozen_graph:write", runtime="tensorflow", file_name="model.pb"
+        writer="bricksight.formats.frozen_graph:write", runtime="tensorflow", file_name="model.pb"
     ),
     "saved_model": Format(
-        writer="bricksight.export.saved_model:write",
+        writer="bricksight.formats.saved_model:write",
         runtime="saved_model",
         file_name="saved_model",
-        also="bricksight.export._signatures:require_signatures",
+        also="bricksight.formats._signatures:require_signatures",
         options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
-        writer="bricksight.export.keras:write",
+        writer="bricksight.formats.keras:write",
         runtime="keras",
         file_name="model.keras",
         packages=_WRITING_ONNX,
     ),
     "tflite": Format(
-        writer="bricksight.export.tflite:write",
+        writer="bricksight.formats.tflite:write",
         runtime="litert",
         file_name="model.tflite",
         precisions=("float32", "float16", "dynamic", "int8"),
         options={"batch": _BATCH, "io": ("float32", "uint8", "int8")},
     ),
     "onnx": Format(
-        writer="bricksight.export.onnx:write",
+        writer="bricksight.formats.onnx:write",
         runtime="onnxruntime",
         file_name="model.onnx",
         options={"batch": _BATCH, "layout": ("nchw", "nhwc")},
         packages=_PROVING_ONNX,
     ),
     "openvino": Format(
-        writer="bricksight.export.openvino:write",
+        writer="bricksight.formats.openvino:write",
         runtime="openvino",
         file_name="model.xml",
         precisions=("float32", "float16", "int8"),
@@ -98,14 +98,14 @@ FORMATS = {
         packages={"openvino": "openvino"},
     ),
     "jetson": Format(
-        writer="bricksight.export.jetson:write",
+        writer="bricksight.formats.jetson:write",
         runtime="onnxruntime",
         file_name="jetson",
         proved="model.onnx",
         packages=_PROVING_ONNX,
     ),
     "tfjs": Format(
-        writer="bricksight.export.tfjs:write",
+        writer="bricksight.formats.tfjs:write",
         runtime="tfjs",
         file_name="tfjs",
         packages={"tensorflowjs": None},

@@ -1,0 +1,14 @@
+"""The functions of ``import bricksight as bs``: a line each from photos to answers."""
+
+from bricksight.api.evaluation import ModelEvaluation, evaluate
+from bricksight.api.functions import check, cross_validate, export, load, train
+
+__all__ = [
+    "ModelEvaluation",
+    "check",
+    "cross_validate",
+    "evaluate",
+    "export",
+    "load",
+    "train",
+]
