@@ -31,8 +31,9 @@ from bricksight.config import (
 from bricksight.dataset import Dataset, make_folds, scan
 from bricksight.features import default_cache_path
 from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
-from bricksight.formats import Classifier, ParityReference, build_classifier, openvino, tflite
-from bricksight.formats._request import Precision, Request
+from bricksight.formats import Classifier, ParityReference, build_classifier, openvino
+from bricksight.formats.request import Precision, Request
+from bricksight.formats.tflite import tflite
 from bricksight.predict.runtimes import runtime_class
 from bricksight.training import SilentReporter
 from bricksight.training.recipes import selects_depths, train_model

@@ -12,7 +12,7 @@ import pytest
 from bricksight.backbones import frozen_graph
 from bricksight.formats import ParityReference, build_classifier
 from bricksight.formats import jetson as writer
-from bricksight.formats._request import Request
+from bricksight.formats.request import Request
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
 

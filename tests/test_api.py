@@ -1,7 +1,9 @@
 """``import bricksight as bs``: from photos to answers in a line each."""
 
+import ast
 import inspect
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +89,13 @@ def test_train__settings_beside_a_configuration(tmp_path: Path) -> None:
         bs.train(config, seed=3)
     with pytest.raises(bs.ConfigError, match="recipee is no setting of a training"):
         bs.cross_validate(tmp_path, recipee="best")
+
+
+def test_docs__name_what_there_is() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bbs\.(\w+)", page))
+    assert {"train", "load"} < named <= set(bs.__all__)
+    call = re.search(r"^result = (bs\.train\(.*\))$", page, re.MULTILINE)
+    assert call is not None
+    settings = ast.parse(call[1], mode="eval").body.keywords  # type: ignore[attr-defined]
+    bs.TrainingConfig.of("photos", **{one.arg: ast.literal_eval(one.value) for one in settings})

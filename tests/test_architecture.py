@@ -48,7 +48,9 @@ ROOMS = sorted(
 )
 COMMANDS = sorted(
     module.name
-    for module in pkgutil.iter_modules([str(Path(bricksight.__file__).with_name("cli"))])
+    for module in pkgutil.iter_modules(
+        [str(Path(bricksight.__file__).with_name("cli") / "commands")]
+    )
 )
 
 
@@ -82,7 +84,7 @@ def test_light_half__is_the_one_of_the_import_contract() -> None:
 
 def test_light_half__loads_no_framework() -> None:
     imports = [f"bricksight.{room}" for room in LIGHT]
-    imports += [f"bricksight.cli.{command}" for command in COMMANDS]
+    imports += [f"bricksight.cli.commands.{command}" for command in COMMANDS]
     loaded = loaded_after(f"import {', '.join(imports)}")
     assert "bricksight.predict" in loaded
     assert not loaded & HEAVY
@@ -128,7 +130,7 @@ def test_command_line__answers_without_numpy_or_any_room(arguments: list[str]) -
 def test_commands__print_in_one_place() -> None:
     """What goes past it may steer the terminal; ``print`` itself is ruff's to find."""
     past = re.compile(r"std(?:out|err)\.write|\bConsole\(|\bText\((?!\")|\bText\.\w+\(")
-    for path in Path(bricksight.__file__).with_name("cli").glob("*.py"):
+    for path in Path(bricksight.__file__).with_name("cli").rglob("*.py"):
         if path.name not in ("_output.py", "_console.py"):
             assert past.findall(path.read_text(encoding="utf-8")) == [], path.name
 

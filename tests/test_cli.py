@@ -107,7 +107,10 @@ def test_retrain__the_reason_is_seen_while_tensorflow_still_loads(
 
 
 @pytest.mark.parametrize(
-    "config", [TrainingConfig, SplitConfig, HeadConfig, AugmentConfig], ids=lambda one: one.__name__
+    "config",
+    [one.default_factory for one in dataclasses.fields(TrainingConfig) if one.name != "data"]
+    + [DataConfig],
+    ids=lambda one: one.__name__,
 )
 def test_retrain__help_explains_every_setting(
     config: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight.cli.classify import Answering, OldGraph
-from bricksight.cli.crossval import Folds
-from bricksight.cli.evaluate import Measuring, SplitAsNamed
-from bricksight.cli.retrain import Output
+from bricksight.cli.commands.classify import Answering, OldGraph
+from bricksight.cli.commands.crossval import Folds
+from bricksight.cli.commands.evaluate import Measuring, SplitAsNamed
+from bricksight.cli.commands.retrain import Output
 from bricksight.config import (
     AugmentConfig,
     BackboneConfig,

@@ -22,8 +22,8 @@ from bricksight.formats import (
     Request,
     build_classifier,
     export,
-    saved_model,
 )
+from bricksight.formats.saved_model import saved_model
 from bricksight.training import TrainingResult
 from photos import draw
 
@@ -132,7 +132,7 @@ def test_saved_model__serves_prediction_for_encoded_photos(
 @pytest.fixture(scope="module")
 def decoding() -> Any:
     """Bytes of a file → what the graph of ``serving_bytes`` makes of them."""
-    from bricksight.formats._photo_decoding import decoded
+    from bricksight.formats.saved_model.photo_decoding import decoded
 
     tf = require_tensorflow()
     signature = [tf.TensorSpec((), tf.string)]

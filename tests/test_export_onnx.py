@@ -21,7 +21,7 @@ from bricksight.formats import (
     build_classifier,
     load_classifier,
 )
-from bricksight.formats.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
+from bricksight.formats.onnx.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
 from tiny_modules import noise

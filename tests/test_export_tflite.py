@@ -22,11 +22,11 @@ from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
 from bricksight.formats import Classifier, ParityReference, build_classifier
-from bricksight.formats._request import Request
-from bricksight.formats._tflite_bias import corrected
-from bricksight.formats._tflite_float16 import LARGEST_KEPT
-from bricksight.formats._tflite_metadata import with_metadata
-from bricksight.formats.tflite import convert, write
+from bricksight.formats.request import Request
+from bricksight.formats.tflite.bias import corrected
+from bricksight.formats.tflite.float16 import LARGEST_KEPT
+from bricksight.formats.tflite.metadata import with_metadata
+from bricksight.formats.tflite.tflite import convert, write
 from tiny_modules import as_module
 
 pytestmark = pytest.mark.tf

@@ -10,8 +10,8 @@ from PIL import Image
 
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.images import AUGMENTATIONS, augment, to_input
-from bricksight.images.augmentation import CHANGES, FRAMINGS
-from bricksight.images.framing import GeometricTransform, take_view
+from bricksight.images.changing.augmentation import CHANGES, FRAMINGS
+from bricksight.images.changing.framing import GeometricTransform, take_view
 
 SPEC = InputSpec(height=40, width=48)
 LETTERBOX = InputSpec(height=48, width=48, resize="letterbox")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.images._budget import PixelBudget
+from bricksight.images.reading.budget import PixelBudget
 
 
 def test_budget__most_pixels_in_flight() -> None:

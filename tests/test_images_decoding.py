@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bricksight.images import ImageProbe, decode, probe
-from bricksight.images._colour import to_rgb
+from bricksight.images.reading.colour import to_rgb
 
 WHITE = [255, 255, 255]
 RED = [255, 0, 0]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bricksight.errors import ConfigError, ExportError
 from bricksight.formats import Classifier, jetson
-from bricksight.formats.onnx import IMAGENET_MEAN, IMAGENET_STD
+from bricksight.formats.onnx.onnx import IMAGENET_MEAN, IMAGENET_STD
 from bricksight.images import load_input
 from bricksight.training import TrainingResult
 from jetson_folder import jetson_folder as jetson_folder

@@ -12,7 +12,7 @@ import pytest
 from bricksight.backbones import SOURCES, list_backbones, resolve
 from bricksight.backbones.reference import parse_reference
 from bricksight.backbones.sources._applications import APPLICATIONS
-from bricksight.cli.modules import app
+from bricksight.cli.commands.modules import app
 from tiny_modules import tiny_network, write_saved_model
 
 
@@ -95,7 +95,7 @@ def test_modules_list__json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_modules_list__does_not_load_tensorflow() -> None:
     code = (
-        "import sys; from bricksight.cli.modules import app;"
+        "import sys; from bricksight.cli.commands.modules import app;"
         "app(['list'], result_action='return_value');"
         "sys.exit('tensorflow' in sys.modules or 'requests' in sys.modules)"
     )

@@ -24,8 +24,8 @@ from bricksight.formats import (
     Request,
     build_classifier,
     export_bundle,
-    tflite,
 )
+from bricksight.formats.tflite import tflite
 from bricksight.predict import Predictor
 from bricksight.training import SilentReporter, TrainingResult, train
 from bricksight.training.augmentation_policy import choose_turns

@@ -32,27 +32,39 @@ _RARE_COLLECTIONS = (50_000, 20, 50)
 and again, which took 5 % of a training."""
 
 COMMANDS = {
-    "demo": ("bricksight.cli.demo:demo", "The whole job on what the package ships."),
-    "sample": ("bricksight.cli.sample:sample", "Write a small data set of rendered bricks."),
-    "check": ("bricksight.cli.check:check", "Look at a folder of photos before training on it."),
-    "retrain": ("bricksight.cli.retrain:retrain", "Train a classifier on a folder of photos."),
-    "classify": ("bricksight.cli.classify:classify", "Say what is on photos."),
-    "evaluate": ("bricksight.cli.evaluate:evaluate", "Measure a model on a folder of photos."),
+    "demo": ("demo:demo", "The whole job on what the package ships."),
+    "sample": (
+        "sample:sample",
+        "Write a small data set of rendered bricks.",
+    ),
+    "check": (
+        "check:check",
+        "Look at a folder of photos before training on it.",
+    ),
+    "retrain": (
+        "retrain:retrain",
+        "Train a classifier on a folder of photos.",
+    ),
+    "classify": ("classify:classify", "Say what is on photos."),
+    "evaluate": (
+        "evaluate:evaluate",
+        "Measure a model on a folder of photos.",
+    ),
     "crossval": (
-        "bricksight.cli.crossval:crossval",
+        "crossval:crossval",
         "Measure a recipe on photos that it has not seen.",
     ),
-    "export": ("bricksight.cli.export:export", "Write a model in other formats."),
+    "export": ("export:export", "Write a model in other formats."),
     "benchmark": (
-        "bricksight.cli.benchmark:benchmark",
+        "benchmark:benchmark",
         "Compare speed, size and accuracy of model files.",
     ),
-    "synth": ("bricksight.cli.synth:synth", "Render training photos of parts."),
-    "camera": ("bricksight.cli.camera:camera", "Say what a camera or a video shows, live."),
-    "modules": ("bricksight.cli.modules:app", "List and describe pretrained networks."),
-    "cache": ("bricksight.cli.cache:app", "Show and prune what is kept between runs."),
+    "synth": ("synth:synth", "Render training photos of parts."),
+    "camera": ("camera:camera", "Say what a camera or a video shows, live."),
+    "modules": ("modules:app", "List and describe pretrained networks."),
+    "cache": ("cache:app", "Show and prune what is kept between runs."),
 }
-"""Command → what runs it, imported on use, and its line in the list."""
+"""Command → what runs it, in ``commands/`` and imported on use, and its line in the list."""
 
 
 def make_app(command: str = "") -> cyclopts.App:
@@ -80,7 +92,7 @@ def make_app(command: str = "") -> cyclopts.App:
     )
     for order, (name, (target, summary)) in enumerate(COMMANDS.items()):
         shown = None if name == command else summary
-        app.command(target, name=name, sort_key=order, help=shown)
+        app.command(f"bricksight.cli.commands.{target}", name=name, sort_key=order, help=shown)
     return app
 
 

@@ -9,9 +9,9 @@ from bricksight.formats._formats import (
     require_choice,
     require_packages,
 )
-from bricksight.formats._proof import Accuracy, Parity, ParityReference
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import Classifier, build_classifier, load_classifier
+from bricksight.formats.request import Request
+from bricksight.formats.verification import Accuracy, Parity, ParityReference
 
 __all__ = [
     "FORMATS",

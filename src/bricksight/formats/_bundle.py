@@ -25,9 +25,9 @@ from bricksight.formats._formats import (
     layers_of,
     require_choice,
 )
-from bricksight.formats._proof import ParityReference
-from bricksight.formats._request import InputOutput, Layout, Precision, Request
 from bricksight.formats.classifier import Classifier, load_classifier
+from bricksight.formats.request import InputOutput, Layout, Precision, Request
+from bricksight.formats.verification import ParityReference
 from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import (

@@ -13,9 +13,9 @@ from bricksight._support.filesystem.places import claimed, moved
 from bricksight._support.optional import require_installed
 from bricksight._support.text import pluralize
 from bricksight.errors import ConfigError, ExportError, OutputError
-from bricksight.formats._proof import Accuracy, Parity, measured
-from bricksight.formats._request import Precision, Request
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.request import Precision, Request
+from bricksight.formats.verification import Accuracy, Parity, measured
 
 _BATCH = ("1", "dynamic")
 _WRITING_ONNX = {"onnx": "onnx", "tf2onnx": "onnx"}
@@ -62,10 +62,10 @@ FORMATS = {
         writer="bricksight.formats.frozen_graph:write", runtime="tensorflow", file_name="model.pb"
     ),
     "saved_model": Format(
-        writer="bricksight.formats.saved_model:write",
+        writer="bricksight.formats.saved_model.saved_model:write",
         runtime="saved_model",
         file_name="saved_model",
-        also="bricksight.formats._signatures:require_signatures",
+        also="bricksight.formats.saved_model.signatures:require_signatures",
         options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
@@ -75,14 +75,14 @@ FORMATS = {
         packages=_WRITING_ONNX,
     ),
     "tflite": Format(
-        writer="bricksight.formats.tflite:write",
+        writer="bricksight.formats.tflite.tflite:write",
         runtime="litert",
         file_name="model.tflite",
         precisions=("float32", "float16", "dynamic", "int8"),
         options={"batch": _BATCH, "io": ("float32", "uint8", "int8")},
     ),
     "onnx": Format(
-        writer="bricksight.formats.onnx:write",
+        writer="bricksight.formats.onnx.onnx:write",
         runtime="onnxruntime",
         file_name="model.onnx",
         options={"batch": _BATCH, "layout": ("nchw", "nhwc")},

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.request import Request
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:

@@ -13,9 +13,9 @@ from bricksight._support.optional import require_tensorflow
 from bricksight._support.text import json_text
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError, ImageError
-from bricksight.formats import onnx
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.onnx import onnx
+from bricksight.formats.request import Request
 from bricksight.images import decode, load_input
 from bricksight.images.preprocessing import LETTERBOX_GREY
 

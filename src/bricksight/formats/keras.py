@@ -11,9 +11,9 @@ import numpy as np
 from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.optional import require, require_tensorflow
 from bricksight.errors import ExportError
-from bricksight.formats import onnx as onnx_export
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.onnx import onnx as onnx_export
+from bricksight.formats.request import Request
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:

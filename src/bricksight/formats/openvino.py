@@ -7,9 +7,9 @@ from pathlib import Path
 from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require
-from bricksight.formats import tflite
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.request import Request
+from bricksight.formats.tflite import tflite
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:

@@ -14,8 +14,8 @@ from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.optional import require_installed, require_tensorflow
 from bricksight._support.text import json_text
 from bricksight.errors import ExportError
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.request import Request
 from bricksight.images.preprocessing import LETTERBOX_GREY
 
 INPUT, OUTPUT = "image", "prediction"

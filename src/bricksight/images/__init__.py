@@ -9,14 +9,14 @@ What only training needs is loaded when it is first used.
 from typing import TYPE_CHECKING
 
 from bricksight._support.lazy import on_use
-from bricksight.images.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
-from bricksight.images.empty_scene import foreground_mask
+from bricksight.images.changing.empty_scene import foreground_mask
 from bricksight.images.given import Photo, Source, is_array, rgb_pixels
 from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
+from bricksight.images.reading.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
 
 if TYPE_CHECKING:
-    from bricksight.images.augmentation import AUGMENTATIONS, augment
-    from bricksight.images.cutouts import (
+    from bricksight.images.changing.augmentation import AUGMENTATIONS, augment
+    from bricksight.images.changing.foreground_masks import (
         Backgrounds,
         ForegroundMasks,
         encode_mask,
@@ -48,12 +48,12 @@ __all__ = [
 ]
 
 _ROOM_OF = {
-    "AUGMENTATIONS": "augmentation",
-    "Backgrounds": "cutouts",
-    "ForegroundMasks": "cutouts",
-    "augment": "augmentation",
-    "encode_mask": "cutouts",
-    "find_backgrounds": "cutouts",
+    "AUGMENTATIONS": "changing.augmentation",
+    "Backgrounds": "changing.foreground_masks",
+    "ForegroundMasks": "changing.foreground_masks",
+    "augment": "changing.augmentation",
+    "encode_mask": "changing.foreground_masks",
+    "find_backgrounds": "changing.foreground_masks",
 }
 
 __getattr__, __dir__ = on_use(__name__, _ROOM_OF)

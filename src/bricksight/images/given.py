@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from bricksight.errors import ImageError
-from bricksight.images._colour import to_rgb
+from bricksight.images.reading.colour import to_rgb
 
 
 class HasArray(Protocol):

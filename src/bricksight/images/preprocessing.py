@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image
 
 from bricksight.config import InputSpec
-from bricksight.images.decoding import decode_image, holding_pixels
 from bricksight.images.given import Photo, rgb_pixels
+from bricksight.images.reading.decoding import decode_image, holding_pixels
 
 LETTERBOX_GREY = 128
 """What fills the rest of a letterboxed input, 0 to 255."""

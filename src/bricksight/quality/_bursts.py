@@ -10,7 +10,7 @@ from bricksight._support.text import pluralize
 from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import SplitConfig
 from bricksight.dataset import Example, Problem
-from bricksight.images.decoding import read_exif
+from bricksight.images.reading.decoding import read_exif
 
 _SECONDS = 2
 _MIN_SHARE = 0.5

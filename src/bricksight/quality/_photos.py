@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bricksight import images
 from bricksight.errors import ImageError
-from bricksight.images.decoding import read
+from bricksight.images.reading.decoding import read
 from bricksight.quality._fingerprint import Fingerprint, fingerprint
 from bricksight.quality._quality import QUALITY_SIZE, Quality, quality
 

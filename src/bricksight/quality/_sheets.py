@@ -16,7 +16,7 @@ from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import AnyPath, input_paths
 from bricksight.dataset import Dataset
 from bricksight.errors import ConfigError, ImageError
-from bricksight.images.decoding import decode_image
+from bricksight.images.reading.decoding import decode_image
 from bricksight.quality._report import CheckReport
 
 _PAPER = (240, 241, 243)

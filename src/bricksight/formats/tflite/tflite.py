@@ -8,11 +8,11 @@ import numpy as np
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ConfigError, ExportError
-from bricksight.formats._request import Request
-from bricksight.formats._tflite_bias import corrected
-from bricksight.formats._tflite_float16 import with_float16
-from bricksight.formats._tflite_metadata import with_metadata
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.request import Request
+from bricksight.formats.tflite.bias import corrected
+from bricksight.formats.tflite.float16 import with_float16
+from bricksight.formats.tflite.metadata import with_metadata
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from bricksight.formats._proof import ParityReference
+from bricksight.formats.verification import ParityReference
 
 Precision = Literal["float32", "float16", "dynamic", "int8"]
 Layout = Literal["nchw", "nhwc"]

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.threads import num_cores
 from bricksight.errors import ExportError
-from bricksight.formats._tflite_model import packed, unpacked
+from bricksight.formats.tflite.flatbuffer import packed, unpacked
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from PIL import Image
 from bricksight import images
 from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ExportError
-from bricksight.formats._photo_decoding import FORMATS
-from bricksight.formats._proof import ParityReference
+from bricksight.formats.saved_model.photo_decoding import FORMATS
+from bricksight.formats.verification import ParityReference
 
 TOLERANCE = 0.1
 """Largest difference of a probability. One value in a hundred of the input differs by 1 of 255,

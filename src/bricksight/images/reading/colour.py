@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from bricksight.errors import ImageError
-from bricksight.images import _sixteen_bits
+from bricksight.images.reading import sixteen_bits
 
 _BITS_TAG = 258
 _PHOTOMETRIC_TAG = 262
@@ -39,8 +39,8 @@ def used_bits(image: Image.Image) -> int:
     if not image.mode.startswith("I") or not _is_16_bit(image):
         return 8
     return (
-        _sixteen_bits.used_bits(np.asarray(image))
-        if _num_bits(image) == _sixteen_bits.SIXTEEN_BITS
+        sixteen_bits.used_bits(np.asarray(image))
+        if _num_bits(image) == sixteen_bits.SIXTEEN_BITS
         else 8
     )
 
@@ -65,15 +65,15 @@ def _is_16_bit(image: Image.Image) -> bool:
 
 def _num_bits(image: Image.Image) -> int:
     tags = getattr(image, "tag_v2", {})
-    return int(tags.get(_BITS_TAG, (_sixteen_bits.SIXTEEN_BITS,))[0])
+    return int(tags.get(_BITS_TAG, (sixteen_bits.SIXTEEN_BITS,))[0])
 
 
 def _grey_from_16_bit(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     num_bits = _num_bits(image)
-    if num_bits == _sixteen_bits.SIXTEEN_BITS:
-        num_bits = _sixteen_bits.used_bits(values)
-    grey = _sixteen_bits.upper_8_bits(values, num_bits)
+    if num_bits == sixteen_bits.SIXTEEN_BITS:
+        num_bits = sixteen_bits.used_bits(values)
+    grey = sixteen_bits.upper_8_bits(values, num_bits)
     if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
         grey = 255 - grey
     if "transparency" in image.info:  # a PNG may name one grey that is transparent

@@ -13,9 +13,9 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from bricksight.errors import ImageError
-from bricksight.images import _colour, _formats, _orientation, _sixteen_bits
-from bricksight.images._budget import PixelBudget
 from bricksight.images.given import Photo, Source, is_array, open_source, rgb_pixels
+from bricksight.images.reading import colour, formats, orientation, sixteen_bits
+from bricksight.images.reading.budget import PixelBudget
 
 MAX_PIXELS = 178_956_970
 """Largest picture that is decoded, in pixels: where Pillow itself refuses, too.
@@ -156,8 +156,8 @@ def probe(source: Source) -> ImageProbe:
     """
     with _opened(source) as opened:
         picture = opened.picture
-        stored, seen = _orientation.stored_size(picture), _orientation.orientation_of(picture)
-        width, height = _orientation.upright_size(stored, seen)
+        stored, seen = orientation.stored_size(picture), orientation.orientation_of(picture)
+        width, height = orientation.upright_size(stored, seen)
         return ImageProbe(opened.format.name, width, height, picture.mode)
 
 
@@ -170,23 +170,23 @@ def read_exif(source: Source) -> Image.Exif:
     """
     exif = Image.Exif()
     with _opened(source) as opened, _no_warnings(may_warn=True):
-        exif.load(_orientation.exif_of(opened.picture))
+        exif.load(orientation.exif_of(opened.picture))
     return exif
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
     """Returns a Pillow image as that of a file; the caller's own is left as it is."""
     with _as_image_error(), _no_warnings(may_warn=True):
-        is_turned = _orientation.is_turned_by_pillow(image)
+        is_turned = orientation.is_turned_by_pillow(image)
         image.load()
         if not image.width or not image.height:
             raise ImageError(f"empty: a Pillow image of {image.width} x {image.height} pixels")
-        left = _orientation.UPRIGHT if is_turned else _orientation.orientation_of(image)
-        return _orientation.turn_upright(_colour.to_rgb(image), left)
+        left = orientation.UPRIGHT if is_turned else orientation.orientation_of(image)
+        return orientation.turn_upright(colour.to_rgb(image), left)
 
 
 class _Opened(NamedTuple):
-    format: _formats.Format
+    format: formats.Format
     picture: ImageFile
     file: BinaryIO
     may_warn: bool
@@ -195,26 +195,26 @@ class _Opened(NamedTuple):
 def _read(source: Any, min_size: int | None) -> Decoded:
     with _opened(source) as opened:
         picture = opened.picture
-        stored, seen = _orientation.stored_size(picture), _orientation.orientation_of(picture)
-        is_turned = _orientation.is_turned_by_pillow(picture)
+        stored, seen = orientation.stored_size(picture), orientation.orientation_of(picture)
+        is_turned = orientation.is_turned_by_pillow(picture)
         if min_size is not None and opened.format.name == "JPEG":
             picture.draft(None, (min_size, min_size))
         _BUDGET.take(picture.width * picture.height)
-        low_bytes = _sixteen_bits.low_byte_tiles(picture)
+        low_bytes = sixteen_bits.low_byte_tiles(picture)
         with _no_warnings(may_warn=opened.may_warn):
             picture.load()
-            bits = _colour.used_bits(picture)
+            bits = colour.used_bits(picture)
             rgb: Image.Image = picture
             if low_bytes is not None:
                 bits, rgb = _from_16_bits(opened, low_bytes)
             if not is_turned:
                 # Anew: a PNG may name it after the pixels, and from a TIFF Pillow has dropped it.
-                seen = max(seen, _orientation.orientation_of(picture))
-            left = _orientation.UPRIGHT if is_turned else seen
-            image = _orientation.turn_upright(_colour.to_rgb(rgb), left)
+                seen = max(seen, orientation.orientation_of(picture))
+            left = orientation.UPRIGHT if is_turned else seen
+            image = orientation.turn_upright(colour.to_rgb(rgb), left)
         if image is not picture:
             picture.close()  # its pixels would else wait for the collector of circular references
-        width, height = _orientation.upright_size(stored, seen)
+        width, height = orientation.upright_size(stored, seen)
         return Decoded(image, opened.format.name, width, height, bits)
 
 
@@ -222,7 +222,7 @@ def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
     """Returns a JPEG that lacks its end marker alone; ``None`` if more is missing."""
     with _as_image_error(), open_source(source) as file:
         content = file.read()
-    if not content.startswith(_formats.JPEG_START):
+    if not content.startswith(formats.JPEG_START):
         return None
     first, other = (_read(content.rstrip(b"\xff") + end, min_size) for end in _ENDS)
     return first if first.image.tobytes() == other.image.tobytes() else None
@@ -230,23 +230,23 @@ def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
 
 def _from_16_bits(opened: _Opened, low_bytes: list[Any]) -> tuple[int, Image.Image]:
     """Returns how many bits a loaded colour picture of 16 bits a channel uses, and the picture."""
-    if not _sixteen_bits.may_be_12_bit(opened.picture):
-        return _sixteen_bits.SIXTEEN_BITS, opened.picture
+    if not sixteen_bits.may_be_12_bit(opened.picture):
+        return sixteen_bits.SIXTEEN_BITS, opened.picture
     opened.file.seek(0)
     _BUDGET.take(opened.picture.width * opened.picture.height)
     lower = opened.format.reader(opened.file)
     lower.tile = low_bytes
     lower.load()
-    return _sixteen_bits.TWELVE_BITS, _sixteen_bits.joined(opened.picture, lower)
+    return sixteen_bits.TWELVE_BITS, sixteen_bits.joined(opened.picture, lower)
 
 
 @contextlib.contextmanager
 def _opened(source: Any) -> Iterator[_Opened]:
     """Yields the picture, its pixels not yet read; what Pillow raises leaves as ``ImageError``."""
     with _as_image_error(), open_source(source) as file:
-        head = file.read(_formats.HEAD_BYTES)
+        head = file.read(formats.HEAD_BYTES)
         file.seek(0)
-        picture_format = _formats.find_format(head)
+        picture_format = formats.find_format(head)
         may_warn = picture_format.may_warn(head)
         with _no_warnings(may_warn=may_warn):
             picture = picture_format.reader(file)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from bricksight.formats._tflite_bias import corrected
-from bricksight.formats._tflite_model import packed, unpacked
+from bricksight.formats.tflite.bias import corrected
+from bricksight.formats.tflite.flatbuffer import packed, unpacked
 
 LARGEST_KEPT = 4096
 """Constants of at most so many values stay float32: biases and the first layers.

@@ -13,10 +13,10 @@ from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require, require_tensorflow
 from bricksight._support.text import json_text
 from bricksight.errors import ConfigError, ExportError
-from bricksight.formats import tflite
-from bricksight.formats._onnx_layout import moves_channels, without_layout_changes
-from bricksight.formats._request import Request
 from bricksight.formats.classifier import INPUT_LAYER, Classifier
+from bricksight.formats.onnx.layout import moves_channels, without_layout_changes
+from bricksight.formats.request import Request
+from bricksight.formats.tflite import tflite
 
 OPSET = 13
 """What TensorRT 8.2 of JetPack 4.6 reads, the oldest reader that we care for."""

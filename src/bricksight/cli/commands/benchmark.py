@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from bricksight._support.text import json_text
 from bricksight.cli._help import panel
 from bricksight.cli._output import say, say_json
-from bricksight.cli.evaluate import SplitAsNamed
+from bricksight.cli.commands.evaluate import SplitAsNamed
 from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from types import MappingProxyType
 import numpy as np
 
 from bricksight.config import AugmentConfig, InputSpec
-from bricksight.images.changes import CHANGES
-from bricksight.images.cutouts import Backgrounds, over_background
-from bricksight.images.framing import FRAMINGS, GeometricTransform, take_view
+from bricksight.images.changing.changes import CHANGES
+from bricksight.images.changing.foreground_masks import Backgrounds, over_background
+from bricksight.images.changing.framing import FRAMINGS, GeometricTransform, take_view
 from bricksight.images.preprocessing import pad, scale_to_unit
 
 AUGMENTATIONS: Mapping[str, Callable[..., object]] = MappingProxyType({**FRAMINGS, **CHANGES})

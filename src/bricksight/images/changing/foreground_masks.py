@@ -13,8 +13,8 @@ from PIL import Image, ImageChops, ImageFilter
 from bricksight._support.filesystem.walk import photos_below
 from bricksight.config import PHOTO_EXTENSIONS
 from bricksight.errors import ConfigError
-from bricksight.images.decoding import decode
 from bricksight.images.preprocessing import resize, scale_to_unit
+from bricksight.images.reading.decoding import decode
 
 _SMALLEST_CUT = 0.5
 """Least share of a background photo's sides that a view shows."""

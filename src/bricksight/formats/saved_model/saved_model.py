@@ -7,10 +7,10 @@ from bricksight._support.filesystem.native_path import native_path
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require_tensorflow
 from bricksight.config import InputSpec
-from bricksight.formats._photo_decoding import decoded
-from bricksight.formats._request import Request
-from bricksight.formats._saved_model_names import name_functions_by_order
 from bricksight.formats.classifier import Classifier
+from bricksight.formats.request import Request
+from bricksight.formats.saved_model.names import name_functions_by_order
+from bricksight.formats.saved_model.photo_decoding import decoded
 from bricksight.images.preprocessing import LETTERBOX_GREY, decoding_size
 
 BYTES, ARRAY, DEFAULT = "serving_bytes", "serving_array", "serving_default"

@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from bricksight.formats._tflite_model import packed, unpacked
+from bricksight.formats.tflite.flatbuffer import packed, unpacked
 
 METADATA = "TFLITE_METADATA"
 """Name of the model's metadata entry, fixed by TFLite."""

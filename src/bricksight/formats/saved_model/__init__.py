@@ -1,0 +1,1 @@
+"""TensorFlow SavedModel, whose signatures are verified each."""

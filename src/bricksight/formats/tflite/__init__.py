@@ -1,0 +1,1 @@
+"""LiteRT (formerly TensorFlow Lite)."""

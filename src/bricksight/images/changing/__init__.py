@@ -1,0 +1,1 @@
+"""Random changes of training photos, and what is behind the object in them."""

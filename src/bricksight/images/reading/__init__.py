@@ -1,0 +1,1 @@
+"""Files of photos to RGB pixels."""
