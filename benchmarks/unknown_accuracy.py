@@ -1,7 +1,7 @@
 """Does the model know what it does not know? Classes are left out and shown to it all the same.
 
     python benchmarks/unknown_accuracy.py PHOTOS --group_by REGEX [--left_out 10] [--seeds 3]
-        [--unknown_dir DIR] [--turns 4]
+        [--unknown_dir DIR] [--tta 4]
 
 Of each seed, so many classes at random are taken away, a model is trained on the others, and tells
 apart the photos of its own classes that it has not seen and all photos of the left-out ones, by
@@ -52,8 +52,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the layer")
     parser.add_argument("--unknown_dir", type=Path, help="photos of none of the classes")
-    parser.add_argument("--turns", type=int, default=1, choices=(1, 2, 4))
-    parser.add_argument("--false_alarm_rate", type=float, default=5)
+    parser.add_argument("--tta", type=int, default=1, choices=(1, 2, 4))
+    parser.add_argument("--rejection_rate", type=float, default=5)
     options = parser.parse_args()
     print(f"{describe_machine()}; {options.module}, {options.left_out} classes left out\n")
     photos = photos_of(options)
@@ -72,9 +72,9 @@ def config_of(options: argparse.Namespace) -> TrainingConfig:
     return TrainingConfig.of(
         image_dir=options.photos,
         tfhub_module=options.module,
-        turns=options.turns,
+        tta=options.tta,
         unknown_dir=options.unknown_dir,
-        false_alarm_rate=options.false_alarm_rate,
+        rejection_rate=options.rejection_rate,
     )
 
 
@@ -124,7 +124,7 @@ def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -
         )
         for name in scores["known"]
     }
-    threshold, _ = choose_threshold(trained, dealt, options.false_alarm_rate)
+    threshold, _ = choose_threshold(trained, dealt, options.rejection_rate)
     answers = {
         "known photos": trained.head.probabilities(test.plain()),
         "photos of left-out classes": trained.head.probabilities(strange.matrix[:, 0]),

@@ -236,7 +236,7 @@ def test_errors__every_one_is_a_bricksight_error() -> None:
         (AugmentConfig, {"flip_left_right": 1}, "must be True or False"),
         (FineTuneConfig, {"recipe": "good"}, "one of fast, balanced, best or None"),
         (FineTuneConfig, {"recipe": ["best"]}, "one of fast, balanced, best or None"),
-        (TrainingConfig, {"image_dir": "x", "turns": 3}, "--turns is 3; it must be one of 1, 2, 4"),
+        (TrainingConfig, {"image_dir": "x", "tta": 3}, "--tta is 3; it must be one of 1, 2, 4"),
         (TrainingConfig, {"image_dir": 3}, "--image_dir is 3"),
         (TrainingConfig, {"image_dir": "x", "tfhub_module": None}, "must be text"),
         (TrainingConfig, {"image_dir": "x", "extra_share": "half"}, "must be a number"),

@@ -74,7 +74,7 @@ def again(run: TrainingResult, out: Path, **changes: Any) -> TrainingResult:
     settings = {
         "image_dir": run.findings.data.image_dir,
         "tfhub_module": run.findings.compiled.module.reference,
-        "false_alarm_rate": run.findings.settings["data"]["false_alarm_rate"],
+        "rejection_rate": run.findings.settings["data"]["rejection_rate"],
         "out": out,
         **changes,
     }

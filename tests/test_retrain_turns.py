@@ -66,7 +66,7 @@ def turned_run(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     folder = tmp_path_factory.mktemp("turned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(folder / "cache"))
-        return run(folder, turns=4)
+        return run(folder, tta=4)
 
 
 def answer(predictor: Predictor, picture: Image.Image, folder: Path) -> np.ndarray:
@@ -95,7 +95,7 @@ def test_turns__are_told(turned_run: TrainingResult) -> None:
     assert manifest.module["title"].endswith(", 2 depths, 4 turns")
     assert manifest.settings["chosen"]["turns"] == 4
     assert manifest.settings["chosen"]["depths"] == 2
-    assert manifest.settings["backbone"]["turns"] == 4
+    assert manifest.settings["backbone"]["tta"] == 4
 
 
 @pytest.mark.parametrize("format_name", sorted(set(FORMATS) - {"jetson"}))  # it is an ONNX file
@@ -185,7 +185,7 @@ def test_choose_turns__takes_them_where_they_help(
 
 def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
     """Its answers to validation photos, by which it is cooled and compared, are of turned ones."""
-    result = run(tmp_path, tuning=replace(TINY, early_stopping=3), turns=4)
+    result = run(tmp_path, tuning=replace(TINY, early_stopping=3), tta=4)
     findings = result.findings
     assert findings.compiled.module.title.endswith("fine-tuned, 4 turns")
     assert findings.trained.choices["turns"] == 4

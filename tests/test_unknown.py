@@ -95,7 +95,7 @@ def test_unknown_threshold__keeps_the_rate_on_other_photos(rate: float, num_phot
     shares = []
     for _ in range(3000):
         seen, other = rng.uniform(0.5, 1, size=(2, num_photos))
-        threshold = unknown_threshold(of_two_classes(seen), false_alarm_rate=rate)
+        threshold = unknown_threshold(of_two_classes(seen), rejection_rate=rate)
         shares.append(rejected(of_two_classes(other), threshold).share)
     expected = int(rate / 100 * (num_photos + 1)) / (num_photos + 1)
     assert np.mean(shares) == pytest.approx(expected, abs=0.004)
@@ -109,7 +109,7 @@ def test_unknown_threshold__of_few_photos_is_on_the_safe_side(
     num_photos: int, rank: int | None
 ) -> None:
     confidence = np.linspace(0.5, 1, num_photos)
-    found = unknown_threshold(of_two_classes(confidence), false_alarm_rate=5)
+    found = unknown_threshold(of_two_classes(confidence), rejection_rate=5)
     assert found == (None if rank is None else pytest.approx(confidence[rank - 1]))
     assert fewest_for_threshold(5) == 24
 
@@ -117,7 +117,7 @@ def test_unknown_threshold__of_few_photos_is_on_the_safe_side(
 def test_unknown_threshold__of_47_photos_seldom_refuses_twice_as_many_as_asked() -> None:
     rng = np.random.default_rng(0)
     thresholds = [
-        unknown_threshold(of_two_classes(rng.uniform(0.5, 1, 47)), false_alarm_rate=5)
+        unknown_threshold(of_two_classes(rng.uniform(0.5, 1, 47)), rejection_rate=5)
         for _ in range(2000)
     ]
     shares = (np.array(thresholds, float) - 0.5) / 0.5
@@ -137,7 +137,7 @@ def test_unknown_threshold__keeps_the_rate_on_photos_of_other_groups(
     for _ in range(1000):
         shape = (num_groups, 1) if alike else (num_groups, size)
         seen = np.broadcast_to(rng.uniform(0.5, 1, shape), (num_groups, size)).ravel()
-        threshold = unknown_threshold(of_two_classes(seen), false_alarm_rate=5, groups=groups)
+        threshold = unknown_threshold(of_two_classes(seen), rejection_rate=5, groups=groups)
         assert threshold is not None
         shares.append((threshold - 0.5) / 0.5)
     assert 0.03 < np.mean(shares) <= 0.051
@@ -146,7 +146,7 @@ def test_unknown_threshold__keeps_the_rate_on_photos_of_other_groups(
 def test_unknown_threshold__of_few_groups_is_none() -> None:
     answers = of_two_classes(np.linspace(0.5, 1, 69))
     groups = [str(number // 3) for number in range(69)]
-    assert unknown_threshold(answers, false_alarm_rate=5, groups=groups) is None
+    assert unknown_threshold(answers, rejection_rate=5, groups=groups) is None
 
 
 def test_refused__counts_what_is_below() -> None:
@@ -201,14 +201,14 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
     assert answers is not None
     tested = trained.head.probabilities(test.plain())
     assert np.median(answers.max(1)) == pytest.approx(np.median(tested.max(1)), abs=0.02)
-    threshold = unknown_threshold(answers, false_alarm_rate=5)
+    threshold = unknown_threshold(answers, rejection_rate=5)
     assert rejected(tested, threshold).share < 0.1
 
 
 @pytest.mark.parametrize("rate", [0, 100, -5])
 def test_config__refuses_a_rate_that_is_none(rate: float) -> None:
-    with pytest.raises(ConfigError, match=r"--false_alarm_rate is .*; it is in percent"):
-        TrainingConfig.of(image_dir=Path("photos"), false_alarm_rate=rate)
+    with pytest.raises(ConfigError, match=r"--rejection_rate is .*; it is in percent"):
+        TrainingConfig.of(image_dir=Path("photos"), rejection_rate=rate)
 
 
 # The folder.
@@ -333,7 +333,7 @@ def test_mixture__takes_outliers_into_each_batch() -> None:
 def test_retrain__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
     write_photo_folder(tmp_path / "photos", per_class=40)
     belts = write_belts(tmp_path / "belts")
-    result = train_tiny(tmp_path, head=RECIPE, unknown_dir=belts, false_alarm_rate=5)
+    result = train_tiny(tmp_path, head=RECIPE, unknown_dir=belts, rejection_rate=5)
     bundle, findings = result.bundle, result.findings
     assert bundle.labels == ("blue", "green", "red")
     held_out = [one for one in findings.data.outliers if one.bucket != "training"]
@@ -380,7 +380,7 @@ def test_retrain__says_on_the_terminal_how_many_are_refused(
     told = capsys.readouterr().out
     assert re.search(
         r'Answered "unknown": \d of \d+ photos \(.* %\) of known classes, where '
-        r"--false_alarm_rate asks for at most 30 %; \d+ of \d+ photos",
+        r"--rejection_rate asks for at most 30 %; \d+ of \d+ photos",
         told,
     )
     assert result.findings.outliers_rejected is not None

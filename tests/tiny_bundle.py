@@ -29,7 +29,7 @@ def train_tiny(folder: Path, **settings: object) -> TrainingResult:
             "image_dir": image_dir,
             "tfhub_module": f"saved_model:{module}",
             "out": folder / "bundle",
-            "false_alarm_rate": 30.0,  # for which four validation photos will do
+            "rejection_rate": 30.0,  # for which four validation photos will do
             **settings,
         }  # type: ignore[arg-type]
     )

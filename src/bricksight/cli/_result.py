@@ -70,10 +70,10 @@ def print_marked(console: Console, messages: Sequence[str]) -> None:
 
 def _unknown(findings: TrainingReport) -> str:
     """Returns how many photos are answered "unknown", and how many were meant to be."""
-    rate = findings.settings["data"]["false_alarm_rate"]
+    rate = findings.settings["data"]["rejection_rate"]
     text = (
         f'Answered "unknown": {findings.known_rejected.statement} of known classes, where '
-        f"--false_alarm_rate asks for at most {rate:g} %"
+        f"--rejection_rate asks for at most {rate:g} %"
     )
     if findings.outliers_rejected is not None:
         text += f"; {findings.outliers_rejected.statement} of none of the classes"

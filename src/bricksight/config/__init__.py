@@ -10,7 +10,7 @@ from bricksight._support.filesystem.photo_names import (
     RENDERS_FILE,
 )
 from bricksight.config._augment import AugmentConfig
-from bricksight.config._backbone import AUTO_MODULE, BackboneConfig, Turns
+from bricksight.config._backbone import AUTO_MODULE, BackboneConfig, Rotations
 from bricksight.config._crossval import CrossvalConfig
 from bricksight.config._data import DataConfig
 from bricksight.config._head import ClassWeight, HeadConfig, HeadKind, Mirror
@@ -61,9 +61,9 @@ __all__ = [
     "OutputConfig",
     "Recipe",
     "Resize",
+    "Rotations",
     "SplitConfig",
     "TrainingConfig",
-    "Turns",
     "Verbosity",
     "given",
     "given_or_default",

@@ -9,7 +9,7 @@ from bricksight.config._types import take_types
 AUTO_MODULE = "auto"
 """In place of a reference: whichever of the networks that come with bricksight suits the photos."""
 
-Turns = Literal[1, 2, 4]
+Rotations = Literal[1, 2, 4]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class BackboneConfig:
             those that come with bricksight that classifies held-out training photos best.
         resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
             proportions and fills the rest with grey.
-        turns: Copies of each photo whose answers are averaged: 4 for every quarter turn, 2 for the
+        tta: Copies of each photo whose answers are averaged: 4 for every quarter turn, 2 for the
             photo and upside down, 1 for the photo alone. More accurate where parts lie any way
             round; classifying takes so many times as long. By default 1; with --recipe best 4,
             where held-out photos are told apart better.
@@ -30,7 +30,7 @@ class BackboneConfig:
 
     tfhub_module: str = AUTO_MODULE
     resize: Resize = "stretch"
-    turns: Turns | None = None
+    tta: Rotations | None = None
     trust: bool = False
 
     def __post_init__(self) -> None:

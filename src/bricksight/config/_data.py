@@ -21,7 +21,7 @@ class DataConfig:
             to 1, without the ends.
         unknown_dir: Folder of photos of none of the classes, such as junk or the empty belt; the
             model learns to answer "unknown" to them.
-        false_alarm_rate: Percent of the photos of known classes that may be answered "unknown".
+        rejection_rate: Percent of the photos of known classes that may be answered "unknown".
         masks: Folder of masks, such as OUT_masks of `bricksight synth --masks`: for a photo
             red/1.jpg the PNG red/1.png, 255 where the part is. Random views show other backgrounds.
         empty_scene: Photo of the empty scene by the same camera; the part is where a photo differs
@@ -36,7 +36,7 @@ class DataConfig:
     extra_train_dir: Path | None = None
     extra_share: float = 0.5
     unknown_dir: Path | None = None
-    false_alarm_rate: float = 5
+    rejection_rate: float = 5
     masks: Path | None = None
     empty_scene: Path | None = None
     replace_background: float = 50
@@ -52,9 +52,9 @@ class DataConfig:
                 f"--extra_share is {self.extra_share}; it must be over 0 and under 1."
             )
 
-        if not 0 < self.false_alarm_rate < 100:
+        if not 0 < self.rejection_rate < 100:
             raise ConfigError(
-                f"--false_alarm_rate is {self.false_alarm_rate}; it is in percent and must be over "
+                f"--rejection_rate is {self.rejection_rate}; it is in percent and must be over "
                 "0 and under 100."
             )
 

@@ -56,7 +56,7 @@ NONE_REJECTED = Rejected(count=0, num_images=0)
 
 
 def unknown_threshold(
-    probabilities: np.ndarray, *, false_alarm_rate: float, groups: Sequence[str] | None = None
+    probabilities: np.ndarray, *, rejection_rate: float, groups: Sequence[str] | None = None
 ) -> float | None:
     """Returns the highest threshold below which a known photo is expected so rarely.
 
@@ -72,7 +72,7 @@ def unknown_threshold(
     Args:
         probabilities: float32 (num_images, num_classes), of photos of known classes that the
             classifier was not trained on, answered rightly or wrongly.
-        false_alarm_rate: in percent, over 0 and under 100.
+        rejection_rate: in percent, over 0 and under 100.
         groups: one a photo; by default each photo stands for itself.
 
     Returns:
@@ -81,7 +81,7 @@ def unknown_threshold(
     """
     keys = np.arange(len(probabilities)) if groups is None else np.asarray(groups)
     _, group_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    limit = _most_below(len(sizes), false_alarm_rate / 100)
+    limit = _most_below(len(sizes), rejection_rate / 100)
     confidence = probabilities.max(axis=1, initial=0)
     order = np.argsort(confidence, kind="stable")
     below = np.cumsum(1 / sizes[group_of.reshape(-1)][order])
@@ -103,9 +103,9 @@ def _most_below(num_independent: int, rate: float) -> float:
     return rank
 
 
-def fewest_for_threshold(false_alarm_rate: float) -> int:
+def fewest_for_threshold(rejection_rate: float) -> int:
     """Returns how many independent photos it takes to choose a threshold by: 24 for 5 percent."""
-    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(1 - false_alarm_rate / 100))
+    return math.ceil(math.log(1 - _CONFIDENCE) / math.log(1 - rejection_rate / 100))
 
 
 def rejected(probabilities: np.ndarray, threshold: float | None) -> Rejected:

@@ -181,7 +181,7 @@ def featurize(
         CacheError: the cache folder cannot be used.
     """
     _suggest_groups(data)
-    turns = config.backbone.turns or 1
+    turns = config.backbone.tta or 1
     own, widths, (once, compiled) = _open_network(data, config, watch=watch, all_depths=all_depths)
     found = _extract(data.records, compiled, PLAIN, cache_path, watch)
     if found.failures and config.data.strict:
@@ -228,7 +228,7 @@ def _open_network(
         widths = _widths(own) if all_depths else ()
         module = with_multi_scale(own, len(widths)) if len(widths) > 1 else own
     with watch.stage("Compiling the network"):
-        return own, widths, _compile(data, module, config.backbone.turns or 1)
+        return own, widths, _compile(data, module, config.backbone.tta or 1)
 
 
 def _compile(

@@ -204,7 +204,7 @@ def _measure(
 
     With it come the answers, float32 (num_records, num_classes).
     """
-    data, rate = candidates[0].data, config.data.false_alarm_rate
+    data, rate = candidates[0].data, config.data.rejection_rate
     counts, known, outliers = [], [], []
     found = np.zeros((len(data.records), len(data.labels)), np.float32)
     for dealt in make_folds(data, num_folds=num_folds, seed=seed):

@@ -43,7 +43,7 @@ def evaluate_model(
         )
         answers = head.probabilities(test.plain())
         tested = evaluate_split(answers, data, test_records)
-        threshold, without = choose_threshold(trained, data, config.data.false_alarm_rate)
+        threshold, without = choose_threshold(trained, data, config.data.rejection_rate)
         outliers = head.probabilities(photos.held_out_outliers())
     return TrainingReport(
         data=data,
@@ -94,7 +94,7 @@ def choose_threshold(
     if trained.out_of_fold is not None and 0 < len(set(groups)) < fewest:
         answers = np.concatenate([answers, trained.out_of_fold])
         groups += _groups(data, "training")
-    threshold = unknown_threshold(answers, false_alarm_rate=rate, groups=groups)
+    threshold = unknown_threshold(answers, rejection_rate=rate, groups=groups)
     if threshold is not None:
         return threshold, []
     if data.outliers and len(answers):
@@ -111,7 +111,7 @@ def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Probl
     message = (
         f'No answer is given as "unknown": {_held_out(groups)} cannot tell which threshold refuses '
         f"no more than {rate:g} % of known photos; {fewest} or more can. Add photos, or raise "
-        "--validation_percentage or --false_alarm_rate."
+        "--validation_percentage or --rejection_rate."
     )
     return [Problem("no_threshold", message)]
 
@@ -121,7 +121,7 @@ def _rough_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Pr
     message = (
         f'The threshold for "unknown" is rough: it is the lowest probability of '
         f"{_held_out(groups)}. Expect {100 / (len(set(groups)) + 1):.0f} % of known photos to be "
-        f"refused, where --false_alarm_rate asks for {rate:g} %; with {fewest} or more it is kept. "
+        f"refused, where --rejection_rate asks for {rate:g} %; with {fewest} or more it is kept. "
         "Add photos, or raise --validation_percentage."
     )
     return [Problem("rough_threshold", message)]
