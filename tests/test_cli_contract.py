@@ -240,7 +240,7 @@ def test_retrain__all_of_retrains_flags_in_one_line(
 
     manifest = open_bundle("bundle").manifest
     used = {}
-    for group in ("retrain", "split", "head", "augment"):
+    for group in ("data", "backbone", "split", "head", "augmentation", "output", "files"):
         used |= manifest.settings[group]
     for name, value in flags.items():
         is_path = name.endswith(("_dir", "_path")) or name in ("output_graph", "output_labels")

@@ -404,7 +404,7 @@ def test_prior_head__keeps_what_the_photos_might_be_taken_for(
         head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
     )
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
-    monkeypatch.setattr(zero_shot_head, "_MOST_OTHERS", 2)
+    monkeypatch.setattr("bricksight.training.zero_shot_head._MOST_OTHERS", 2)
     head = zero_shot_head(photos)
     assert head is not None
     assert head.others is not None

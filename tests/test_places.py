@@ -165,9 +165,9 @@ def test_new_folder__a_full_disk_is_told_at_once(tmp_path: Path) -> None:
 
 def test_left_behind__the_next_that_writes_there_removes_it(tmp_path: Path) -> None:
     code = """
-    from bricksight._support.filesystem.files import replacing
+    from bricksight._support.filesystem.files import atomic_write
     for name in ("kept.txt", "other.txt"):
-        one = replacing(here / name); globals()[name] = one; one.__enter__().write_text("half")
+        one = atomic_write(here / name); globals()[name] = one; one.__enter__().write_text("half")
     """
     with another_process(code, tmp_path):
         with atomic_write(tmp_path / "kept.txt") as part:

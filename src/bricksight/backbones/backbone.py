@@ -70,7 +70,7 @@ class Backbone:
         """Returns the network as a ``tf.function`` of one signature; loads TensorFlow.
 
         Raises:
-            ModuleError: the files cannot be loaded, or are no network from images to features.
+            BackboneError: the files cannot be loaded, or are no network from images to features.
         """
         return self.loader()
 
@@ -80,7 +80,7 @@ class Backbone:
         It takes float32 images in [0, 1] and gives features, as ``load`` does.
 
         Raises:
-            ModuleError: the source holds a graph and no Keras layers.
+            BackboneError: the source holds a graph and no Keras layers.
         """
         if self.network_builder is None:
             raise BackboneError(
@@ -95,7 +95,7 @@ class Backbone:
         That is the ``keras.Model`` of ``network``, or a ``GraphNetwork`` where there are no layers.
 
         Raises:
-            ModuleError: it has nothing that could be trained, or is a graph of TensorFlow 1.
+            BackboneError: it has nothing that could be trained, or is a graph of TensorFlow 1.
         """
         if self.network_builder is None and self.graph_builder is not None:
             return self.graph_builder()

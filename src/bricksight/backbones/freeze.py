@@ -80,7 +80,7 @@ def frozen_graph(module: Backbone) -> FrozenBackbone:
     The graph holds no default-valued attributes, so that TensorFlow 2.12 reads it too.
 
     Raises:
-        ModuleError: the module cannot be loaded or frozen.
+        BackboneError: the module cannot be loaded or frozen.
         CacheError: the cache folder cannot be made.
     """
     name = f"{module.fingerprint}-{FREEZER_VERSION}"

@@ -45,7 +45,7 @@ class Reference:
         """Refuses options other than ``names``.
 
         Raises:
-            ModuleError: there is another option.
+            BackboneError: there is another option.
         """
         unknown = sorted(set(self.options) - set(names))
         if unknown:
@@ -57,7 +57,7 @@ class Reference:
         """The option ``size``, in pixels, ``None`` if it was not given.
 
         Raises:
-            ModuleError: it is no number from 8 to 4096.
+            BackboneError: it is no number from 8 to 4096.
         """
         text = self.options.get("size")
         if text is None:
@@ -84,7 +84,7 @@ def parse_reference(text: str, *, sources: Iterable[str], known: Iterable[str]) 
         known: references to suggest when this one is not understood.
 
     Raises:
-        ModuleError: it has no source, or could mean two things.
+        BackboneError: it has no source, or could mean two things.
     """
     text = text.strip()
     match = _OPTIONS.search(text)

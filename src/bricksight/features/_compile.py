@@ -82,7 +82,7 @@ def compile_backbone(
             only when the network is compiled.
 
     Raises:
-        ModuleError: the module cannot be loaded.
+        BackboneError: the module cannot be loaded.
         CacheError: the cache folder cannot be used.
     """
     name = f"{module.fingerprint}-{COMPILER_VERSION}"

@@ -123,7 +123,7 @@ class FeaturizedDataset:
         """Returns the same photos with the mean of the features of so many turned copies.
 
         Raises:
-            ModuleError: the network takes no square images, or cannot be compiled.
+            BackboneError: the network takes no square images, or cannot be compiled.
             DataError: a photo that could be read before cannot be read any more.
         """
         return through(replace(self, turns=turns), self.once.module)
@@ -132,7 +132,7 @@ class FeaturizedDataset:
         """Returns the same photos with the features of the first ``depths`` depths alone.
 
         Raises:
-            ModuleError: the network cannot be compiled.
+            BackboneError: the network cannot be compiled.
             CacheError: the cache folder cannot be used.
         """
         if depths == len(self.widths):
@@ -176,7 +176,7 @@ def featurize(
 
     Raises:
         DataError: a photo is bad and ``strict`` is set, or none can be read.
-        ModuleError: the network cannot be had.
+        BackboneError: the network cannot be had.
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
@@ -249,7 +249,7 @@ def with_backbone_of(
     """Returns the same photos seen by the network that ``config`` names.
 
     Raises:
-        ModuleError: the network cannot be had.
+        BackboneError: the network cannot be had.
         DataError: a photo that could be read before cannot be read any more.
     """
     own, widths, (once, compiled) = _open_network(
@@ -264,7 +264,7 @@ def with_backbone(photos: FeaturizedDataset, own: Backbone) -> FeaturizedDataset
     """Returns the same photos, seen by another network of the same layers and input size.
 
     Raises:
-        ModuleError: the network cannot be compiled.
+        BackboneError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
     module = with_multi_scale(own, len(photos.widths)) if len(photos.widths) > 1 else own
@@ -317,7 +317,7 @@ def through(photos: FeaturizedDataset, module: Backbone) -> FeaturizedDataset:
         module: sees a photo once.
 
     Raises:
-        ModuleError: the network cannot be compiled.
+        BackboneError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
     data, watch = photos.data, photos.watch

@@ -117,7 +117,7 @@ class Trainer:
         """Takes what is trained.
 
         Args:
-            network: see ``Module.trainable``.
+            network: see ``Backbone.trainable``.
             num_classes: how many classes there are.
             options: what is the same in all stages.
             head: what the new layer begins as, of as many classes; by default it is zero. Its

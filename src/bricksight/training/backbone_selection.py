@@ -34,7 +34,7 @@ def featurize_candidates(
 
     Raises:
         DataError: as ``featurize``.
-        ModuleError: a network cannot be had.
+        BackboneError: a network cannot be had.
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """

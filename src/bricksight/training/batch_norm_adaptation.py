@@ -17,7 +17,7 @@ def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
     photo of another side of the split. One that is trained itself adapts on its own.
 
     Raises:
-        ModuleError: the network cannot be compiled.
+        BackboneError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
     records = photos.data.bucket("training")

@@ -123,7 +123,7 @@ def cross_validate(
     Raises:
         ConfigError: ``unknown_dir`` with retrain.py's training.
         DataError: the photos cannot be used, or there are fewer groups than folds.
-        ModuleError: the network cannot be had.
+        BackboneError: the network cannot be had.
         CacheError: the cache folder cannot be used.
         MissingPackageError: suspects are wanted and cleanlab is not installed.
     """

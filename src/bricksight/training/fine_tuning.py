@@ -52,7 +52,7 @@ def fine_tune_network(
     ``None`` where the time budget is too short for it.
 
     Raises:
-        ModuleError: the network has no weights that could be trained.
+        BackboneError: the network has no weights that could be trained.
         ConfigError: it has no layer of the name in ``fine_tune_from``, or does not take images of
             ``fine_tune_size``; the teacher does not know the classes; or early stopping has no
             photos to go by.

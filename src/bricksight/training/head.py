@@ -50,7 +50,7 @@ def train_head(
     """Returns the trained head, and the photos with the features that it takes.
 
     Raises:
-        ModuleError: the network cannot be compiled.
+        BackboneError: the network cannot be compiled.
         DataError: a photo cannot be read any more.
     """
     photos = adapted(photos)

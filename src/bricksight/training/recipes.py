@@ -29,7 +29,7 @@ def train_best_of(
     back with the features that their layer takes.
 
     Raises:
-        ModuleError: the network has no weights that could be trained.
+        BackboneError: the network has no weights that could be trained.
         ConfigError: as ``fine_tune_network``.
         DataError: a photo that could be read before cannot be read any more.
     """

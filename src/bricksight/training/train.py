@@ -63,7 +63,7 @@ def train(config: TrainingConfig, *, reporter: Reporter | None = None) -> Traini
 
     Raises:
         DataError: the photos cannot be used.
-        ModuleError: the network cannot be had.
+        BackboneError: the network cannot be had.
         ConfigError: settings that cannot be used together.
         BundleError: the folder to write exists already.
         OutputError: a place cannot be written, or another run writes it; see the message for where

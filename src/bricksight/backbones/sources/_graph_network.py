@@ -50,7 +50,7 @@ class GraphNetwork:
             width: of the images, in pixels.
 
         Raises:
-            ModuleError: none of the weights can be trained.
+            BackboneError: none of the weights can be trained.
         """
         tf = require_tensorflow()
         self.height, self.width = height, width

@@ -27,7 +27,7 @@ def load_keras_file(reference: Reference, path: Path) -> Any:
     A feature map is averaged over rows and columns.
 
     Raises:
-        ModuleError: Keras cannot load it, or it has other inputs and outputs.
+        BackboneError: Keras cannot load it, or it has other inputs and outputs.
         UntrustedModelError: it has other layers than Keras's own, and is not trusted.
     """
     keras = require_tensorflow().keras

@@ -45,7 +45,7 @@ def read_meta_graphs(path: Path) -> list[MetaGraph]:
     """Returns the graphs that a ``saved_model.pb`` holds.
 
     Raises:
-        ModuleError: the file is missing, cut off, or something else.
+        BackboneError: the file is missing, cut off, or something else.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:

@@ -26,7 +26,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """Returns the tensors of a legacy PyTorch file by name; they share the file's memory.
 
     Raises:
-        ModuleError: the file is of another kind, damaged, or holds anything but tensors.
+        BackboneError: the file is of another kind, damaged, or holds anything but tensors.
     """
     try:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:

@@ -20,7 +20,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
     """Returns the module of ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
 
     Raises:
-        ModuleError: it is neither on disk nor to be had, or is no network of this kind.
+        BackboneError: it is neither on disk nor to be had, or is no network of this kind.
     """
     reference.only("size")
     owner, model, _, variation, version = _parts(reference)

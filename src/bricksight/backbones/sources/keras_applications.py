@@ -53,7 +53,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
     With ``weights=random`` there are none to fetch: the same untrained network every time.
 
     Raises:
-        ModuleError: there is no such network, alpha or size, or its weights cannot be had.
+        BackboneError: there is no such network, alpha or size, or its weights cannot be had.
     """
     choice = _choose(reference)
     path = None if choice.is_random else _weights_path(choice)

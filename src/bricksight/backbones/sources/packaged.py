@@ -66,7 +66,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
     """Returns the module of ``packaged:NAME``; pip has downloaded it already.
 
     Raises:
-        ModuleError: there is no packaged module of that name or size.
+        BackboneError: there is no packaged module of that name or size.
         MissingPackageError: its package is not installed.
     """
     network, size = _choose(reference)

@@ -59,7 +59,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
     """Returns the module of ``saved_model:PATH``; nothing is downloaded, so no progress is told.
 
     Raises:
-        ModuleError: there is nothing to load at the path, or it is no network of this kind.
+        BackboneError: there is nothing to load at the path, or it is no network of this kind.
     """
     reference.only("size")
     path = _path(reference)
@@ -125,7 +125,7 @@ def from_folder(
         tunable_instead: what to fine-tune where this is a graph of TensorFlow 1, if known.
 
     Raises:
-        ModuleError: it is none of these, or its input and output are not as expected.
+        BackboneError: it is none of these, or its input and output are not as expected.
     """
     if not (folder / "saved_model.pb").is_file():
         raise BackboneError(
@@ -330,7 +330,7 @@ def feature_function(call: Any, *, text: str, height: int, width: int) -> Featur
         width: of the images, in pixels.
 
     Raises:
-        ModuleError: the output is neither features nor a feature map.
+        BackboneError: the output is neither features nor a feature map.
     """
     tf = require_tensorflow()
 

@@ -22,7 +22,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
     """Returns the module of a handle such as ``https://tfhub.dev/...``, downloaded if need be.
 
     Raises:
-        ModuleError: it is neither on disk nor to be had, or is no network of this kind.
+        BackboneError: it is neither on disk nor to be had, or is no network of this kind.
     """
     reference.only("size")
     handle = reference.name

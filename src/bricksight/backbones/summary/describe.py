@@ -44,7 +44,7 @@ def describe(module: Backbone) -> Description:
     """Returns stages, parameters and multiply-adds of ``module``; loads TensorFlow.
 
     Raises:
-        ModuleError: the module cannot be loaded or frozen.
+        BackboneError: the module cannot be loaded or frozen.
     """
     frozen = frozen_graph(module)
     nodes = read_nodes(frozen)

@@ -41,7 +41,7 @@ def batch_norm_adapted(module: Backbone, images: Callable[[], np.ndarray], *, ke
         key: tells these photos from others, as a part of the fingerprint.
 
     Raises:
-        ModuleError: it has no Keras layers.
+        BackboneError: it has no Keras layers.
     """
     if module.network_builder is None:
         module.network()  # says which networks have layers

@@ -37,7 +37,7 @@ def with_multi_scale(module: Backbone, depths: int) -> Backbone:
             on up to ``MOST_DEPTHS``.
 
     Raises:
-        ModuleError: it has no Keras layers.
+        BackboneError: it has no Keras layers.
     """
     if depths == 1:
         return replace(module, depths=1)
@@ -72,7 +72,7 @@ def feature_dimensions(module: Backbone) -> tuple[int, ...]:
         module: has Keras layers, and no features but its own.
 
     Raises:
-        ModuleError: the network cannot be loaded.
+        BackboneError: the network cannot be loaded.
         CacheError: the cache folder cannot be made.
     """
     name = f"{module.fingerprint}-depths-{_FILE_VERSION}.json"

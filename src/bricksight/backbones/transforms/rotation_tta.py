@@ -31,7 +31,7 @@ def with_rotation_tta(module: Backbone, turns: int) -> Backbone:
             takes square images.
 
     Raises:
-        ModuleError: a quarter turn of its images would have another shape.
+        BackboneError: a quarter turn of its images would have another shape.
     """
     if turns == 1:
         return module
