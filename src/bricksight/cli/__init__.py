@@ -6,7 +6,6 @@ a line in ``COMMANDS``.
 """
 
 import errno
-import gc
 import shlex
 import sys
 from collections.abc import Sequence
@@ -26,10 +25,6 @@ from bricksight.cli._process import (
 )
 from bricksight.cli._values import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError
-
-_RARE_COLLECTIONS = (50_000, 20, 50)
-"""When Python looks for circles of garbage. Its default looks at all objects of TensorFlow again
-and again, which took 5 % of a training."""
 
 COMMANDS = {
     "demo": ("demo:demo", "The whole job on what the package ships."),
@@ -123,7 +118,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after ``bricksight``, ``sys.argv[1:]`` by default.
     """
-    gc.set_threshold(*_RARE_COLLECTIONS)
     prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["classify"]:  # cyclopts takes a lone dash for an option without a name
