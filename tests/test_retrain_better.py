@@ -1,4 +1,4 @@
-"""The recipes keep the layer alone where the network has learned less."""
+"""The recipes keep the head alone where the network has learned less."""
 
 import logging
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bricksight.config import FineTuneConfig, Recipe, TrainingConfig
 from bricksight.errors import BackboneError
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult, train
-from bricksight.training.recipes import ALONE, TOO
+from bricksight.training.recipes import FINE_TUNED, HEAD_ONLY
 from photos import write_photo_folder
 from test_finetune import TINY
 from tiny_bundle import SPLIT
@@ -45,7 +45,8 @@ def losses_of(result: TrainingResult) -> dict[str, float]:
 
 @pytest.mark.tf
 @pytest.mark.parametrize(
-    ("network", "rate", "kept"), [(tiny_network, 1e-9, ALONE), (blind_network, 1e-2, TOO)]
+    ("network", "rate", "kept"),
+    [(tiny_network, 1e-9, HEAD_ONLY), (blind_network, 1e-2, FINE_TUNED)],
 )
 def test_recipe__keeps_what_answers_validation_photos_better(
     tmp_path: Path, network: Any, rate: float, kept: str
@@ -53,8 +54,8 @@ def test_recipe__keeps_what_answers_validation_photos_better(
     result = run(tmp_path, network(), replace(BALANCED, fine_tune_rate=rate))
     losses = losses_of(result)
     assert min(losses, key=losses.__getitem__) == kept
-    assert result.bundle.manifest.module["title"].endswith("fine-tuned") == (kept == TOO)
-    assert ("epochs" in result.findings.trained.choices) == (kept == TOO)
+    assert result.bundle.manifest.module["title"].endswith("fine-tuned") == (kept == FINE_TUNED)
+    assert ("epochs" in result.findings.trained.choices) == (kept == FINE_TUNED)
     # What is exported, drawn and told is of what was kept.
     predictor, tested = Predictor(result.bundle.path), result.findings.data.bucket("testing")
     answers = [predictor.predict(one.path).predictions[0].label for one in tested]
@@ -84,7 +85,7 @@ def test_recipe__trains_both_within_a_long_time_and_the_layer_alone_within_a_sho
     long = run(tmp_path / "long", blind_network(), replace(BALANCED, time_budget="5h"))
     assert "Measuring this machine" in long.seconds
     assert long.findings.trained.choices["epochs"] == BALANCED.fine_tune_epochs
-    assert set(losses_of(long)) == {ALONE, TOO}
+    assert set(losses_of(long)) == {HEAD_ONLY, FINE_TUNED}
 
     with caplog.at_level(logging.WARNING):
         short = run(tmp_path / "short", tiny_network(), replace(BALANCED, time_budget="1s"))

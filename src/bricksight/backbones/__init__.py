@@ -87,7 +87,7 @@ def resolve(reference: str, *, progress: Progress | None = None, trust: bool = F
             else loading it raises an ``UntrustedModelError``.
 
     Raises:
-        BackboneError: nothing is called so, it cannot be had, or it is not what it should be.
+        BackboneError: the reference is unknown, the download failed, or it is no such network.
     """
     parsed, depths = _parse(reference)
     asked = replace(parsed, trust=trust)
@@ -99,7 +99,7 @@ def find(reference: str) -> Path | None:
     """Returns where on disk the files of ``reference`` are, ``None`` if they are not.
 
     Raises:
-        BackboneError: nothing is called so.
+        BackboneError: the reference is unknown.
     """
     parsed, _ = _parse(reference)
     path: Path | None = _source(parsed).find(parsed)

@@ -14,7 +14,7 @@ class Head:
         kernel: float32 (num_features, num_classes).
         bias: float32 (num_classes,).
         others: The same of what is none of the classes. It takes part in the softmax, and its share
-            says nothing of the classes: it is dealt to all of them alike.
+            says nothing of the classes: it is spread uniformly over them.
     """
 
     kernel: np.ndarray

@@ -18,8 +18,8 @@ class DataConfig:
         extra_train_dir: Folder of further photos to train on, such as renders, one sub-folder a
             class; none of them is validated or tested on.
         extra_share: Weight of a class's further photos in the training, as a share of the class: 0
-            to 1, without the ends.
-        unknown_dir: Folder of photos of none of the classes, such as junk or the empty belt; the
+            to 1, strictly between.
+        unknown_dir: Folder of out-of-class photos, such as junk or the empty scene; the
             model learns to answer "unknown" to them.
         rejection_rate: Percent of the photos of known classes that may be answered "unknown".
         masks: Folder of masks, such as OUT_masks of `bricksight synth --masks`: for a photo

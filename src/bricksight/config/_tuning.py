@@ -1,4 +1,4 @@
-"""Settings of training the network itself."""
+"""Fine-tuning settings."""
 
 import re
 from dataclasses import dataclass, fields, replace
@@ -23,7 +23,7 @@ class FineTuneConfig:
     Attributes:
         recipe: "fast" trains the layer on top alone; "balanced" and "best" the network as well,
             "best" longer, and keep what answers the validation photos better. "balanced" leaves it
-            where the layer alone is wrong on no more than 1 % of the held-out photos.
+            where the head alone is wrong on no more than 1 % of the held-out photos.
         time_budget: What the whole run may take, such as 90s, 10m or 1.5h: with fewer epochs, if it
             must be.
         fine_tune: Train the network's own weights too, and keep that.
@@ -93,7 +93,7 @@ class FineTuneConfig:
         if self.budget_seconds is not None and not self.trains_network:
             raise ConfigError(
                 "--time_budget is for training the network; add --recipe balanced or best. "
-                "Training the layer alone takes seconds."
+                "Training the head alone takes seconds."
             )
 
     def _require_unused(self) -> None:
@@ -117,7 +117,7 @@ class FineTuneConfig:
 
     @property
     def keeps_better(self) -> bool:
-        """Whether the layer alone is trained as well, and the better of both is kept."""
+        """Whether the head alone is trained as well, and the better of both is kept."""
         return self.recipe in ("balanced", "best") and self.early_stopping is None
 
     @property

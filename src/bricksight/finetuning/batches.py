@@ -1,4 +1,4 @@
-"""Photos in memory, and the random batches that a network is trained on."""
+"""Images in memory, and the augmented batches that fine-tuning trains on."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How far the training of a network is, kept so that an interrupted one goes on from there."""
+"""Fine-tuning checkpoints, from which an interrupted training resumes."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A trained model whose answers another network learns from."""
+"""Distillation: a trained model (the teacher) whose answers are learned too."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One fine-tuning from beginning to end: planned, resumed, trained, calibrated."""
+"""Runs one fine-tuning: plan, resume, train, calibrate."""
 
 import hashlib
 import json
@@ -238,7 +238,7 @@ def _learn_extra(course: FineTuningLoop) -> None:
 
 
 def _path_of_extra(photos: FeaturizedDataset, tuning: FineTuningPlan) -> Path:
-    """Returns where is kept what the extra photos have taught: another place for other lessons."""
+    """Returns the cache path of the weights that were pretrained on the extra photos."""
     described = {
         **_described(photos, tuning, _OF_NO_MATTER_TO_EXTRA),
         "photos": [(record.sha256, record.label) for record in photos.data.extra],

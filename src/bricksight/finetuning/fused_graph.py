@@ -1,4 +1,4 @@
-"""The same network, built for training on a CPU: same weights, same function, faster gradients.
+"""A fused training graph: same weights, same function, faster gradients on a CPU.
 
 Keras 3 spells batch normalisation out in a dozen element-wise operations, each of which goes
 through memory; on TensorFlow they take more than half of a training step of MobileNetV2. One fused

@@ -1,4 +1,4 @@
-"""A graph without layers, trained as it is; only its statistics are made to follow faster."""
+"""Training of a SavedModel, which has no layers; only its batch-norm momentum is changed."""
 
 from typing import Any
 

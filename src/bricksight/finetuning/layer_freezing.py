@@ -1,4 +1,4 @@
-"""Which layers of a network are trained, and which stay as they are."""
+"""Layer freezing: which layers are trained, and which stay as they are."""
 
 from typing import Any
 

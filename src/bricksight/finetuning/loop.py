@@ -1,4 +1,4 @@
-"""The parts of a network's training, one after the other: judged, stopped, kept, gone on with."""
+"""The fine-tuning loop: phases, validation, early stopping, checkpoints."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""What a network is trained on, in which order, and at which size of the images."""
+"""The fine-tuning schedule: phases, their images, their size and learning rate."""
 
 from dataclasses import dataclass
 

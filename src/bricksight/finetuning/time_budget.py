@@ -1,4 +1,4 @@
-"""How long the network can be trained within a time: measured on this machine, then planned."""
+"""Time budget: measures a training step on this machine and plans the epochs that fit."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""The whole network trained on, not only the layer on top.
+"""Trainer: gradient steps on the whole network, not only on its head.
 
 The head starts at zero, or as what the network knows of the classes already, and learns ten times
 faster than the network (Kumar et al. 2022, arXiv 2202.10054: a random head would spoil the features

@@ -1,4 +1,4 @@
-"""Linear algebra that does not fight itself."""
+"""One BLAS thread per worker, so that threads do not compete for cores."""
 
 import contextlib
 from collections.abc import Iterator

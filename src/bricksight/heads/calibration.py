@@ -1,4 +1,4 @@
-"""How sure the answers are, and how much of them what is none of the classes may take."""
+"""Calibration of a head: temperature, and the bias of the background classes."""
 
 from dataclasses import replace
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Our own recipe for few photos: a linear head on many views.
+"""The default recipe for few photos: a linear head on many augmented views.
 
 What ``choosing`` has chosen is fitted to all training photos, softmax regression by L-BFGS, and the
 validation photos say when to stop; linear discriminant analysis has no steps. Few photos are too
@@ -54,7 +54,7 @@ def train_by_recipe(
         choice: the kind of head and its regularisation.
         class_weight: whether every class or every photo counts the same.
         observer: told of each iteration of the fit that the validation photos judge.
-        guidance: what softmax regression goes by besides.
+        guidance: extra supervision for softmax regression.
     """
     history = History()
     best: list[tuple[float, int, Head]] = []

@@ -1,4 +1,4 @@
-"""How well candidates do on photos that are held out in turn."""
+"""Cross-validation of head candidates."""
 
 import itertools
 import warnings
@@ -48,7 +48,7 @@ class Folds:
             examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
             num_classes: how many classes there are.
             seed: deals the folds.
-            guidance: what softmax regression goes by besides.
+            guidance: extra supervision for softmax regression.
         """
         folds = list(_folds(examples, seed))
         self._labels = examples.labels

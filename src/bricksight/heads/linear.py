@@ -54,7 +54,7 @@ DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class HeadPrior:
-    """What softmax regression goes by besides the photos of the classes.
+    """Extra supervision for softmax regression, besides the photos of the classes.
 
     Attributes:
         outliers: Photos of none of the classes, to be unsure of, float32 (num_outliers, any,
@@ -97,7 +97,7 @@ class LinearFit:
             examples: photos of one class at least; every view counts.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
-            guidance: what softmax regression goes by besides; discriminant analysis cannot.
+            guidance: extra supervision for softmax regression; discriminant analysis takes none.
         """
         self._examples = examples
         self._guidance = guidance

@@ -1,4 +1,4 @@
-"""What comes of training a head."""
+"""Results of head training: measurements, history, the trained head."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

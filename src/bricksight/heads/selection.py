@@ -1,4 +1,4 @@
-"""What is chosen by how well held-out groups of training photos are told apart.
+"""Model selection by cross-validation over groups of training photos.
 
 The random views (is a part upside down still the same part? is colour part of the class?), features
 of how many depths of the network, which kind of head, and how strong its regularisation has to be.
@@ -131,7 +131,7 @@ def score_policy(
         examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
         seed: deals the folds.
-        guidance: what softmax regression goes by besides.
+        guidance: extra supervision for softmax regression.
     """
     folds = Folds(examples, num_classes=num_classes, seed=seed, guidance=guidance)
     usual = HeadChoice("softmax", from_prior=guidance.prior is not None)
@@ -181,7 +181,7 @@ def choose_depths(
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
-        guidance: what softmax regression goes by besides, with the features of all depths.
+        guidance: extra supervision for softmax regression, with the features of all depths.
     """
     found: list[ChosenHead] = []
     for number in np.cumsum(widths).tolist():
@@ -219,7 +219,7 @@ def choose_head(
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
-        guidance: what softmax regression goes by besides.
+        guidance: extra supervision for softmax regression.
         near: what was best of fewer features: its kind is kept, and its regularisation is where the
             search begins.
     """

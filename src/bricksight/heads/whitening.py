@@ -1,4 +1,4 @@
-"""Features in the units in which photos of one class differ.
+"""Whitening: features in units of the variation within a class.
 
 Directions in which photos of one class differ much say little of the class. Linear discriminant
 analysis divides by the covariance within the classes; its estimate from fewer photos than features

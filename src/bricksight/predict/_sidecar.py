@@ -135,7 +135,7 @@ def _require_in_bundle(path: Path, bundle: Bundle) -> None:
     if path.is_dir():
         file = next(path / name for name in MODEL_FOLDERS if (path / name).is_file())
     name = file.absolute().relative_to(bundle.path.absolute()).as_posix()
-    if name in bundle.manifest.files:  # else it was put there by other hands
+    if name in bundle.manifest.files:  # else another program put it there
         bundle.file(name)
 
 

@@ -1,4 +1,4 @@
-"""A network that has learned from renders, made ready for photos."""
+"""Adapts a backbone that was trained on renders to photos."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ from bricksight.features.featurized_dataset import FeaturizedDataset, with_backb
 def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
     """Returns the photos seen by their network with normalisations that know the training photos.
 
-    Only a network that has learned from renders alone is changed. No label is looked at, and no
+    Only a network that has learned from renders alone is changed. It uses no labels, and no
     photo of another side of the split. One that is trained itself adapts on its own.
 
     Raises:

@@ -38,10 +38,10 @@ _UNUSED = (
     "class_weight",
     "head",
 )
-"""Settings of the training of the layer alone."""
+"""Settings of head training."""
 
 _OF_THE_LAYER = ("class_weight", "head")
-"""Those of them that do something where the layer alone is trained as well."""
+"""Those of them that still affect the head-only candidate."""
 
 
 def fine_tune_network(

@@ -1,4 +1,4 @@
-"""The layer alone, or the network too: whichever tells the validation photos apart better."""
+"""Recipes: head only, fine-tuned, or whichever of the two does better on the validation photos."""
 
 from dataclasses import replace
 
@@ -12,21 +12,21 @@ from bricksight.training.head import train_head
 from bricksight.training.options import AfterStep, HeadTrainingOptions
 from bricksight.training.results.tensorboard import WeightHistory
 
-ALONE, TOO = "the layer alone", "the network too"
+HEAD_ONLY, FINE_TUNED = "the head alone", "the fine-tuned network"
 
 _FEW_WRONG = 0.01
-"""Of held-out photos. Where no more are wrong, training the network too has next to nothing left to
-gain, and "balanced" does not take the time."""
+"""Share of held-out photos. The recipe "balanced" skips fine-tuning where no more are wrong: there
+is next to nothing left to gain."""
 
 
 def train_best_of(
     photos: FeaturizedDataset, training: HeadTrainingOptions, tuning: FineTuneConfig
 ) -> tuple[FeaturizedDataset, TrainedHead]:
-    """Trains in both ways and returns what answers the validation photos better.
+    """Trains a head alone and a fine-tuned network, and returns the one with the lower loss.
 
-    Of few photos a network may learn less than a layer on features of several depths does. Where
-    that layer is wrong on next to none, only the recipe "best" trains the network. The photos come
-    back with the features that their layer takes.
+    From few photos, fine-tuning may learn less than a head on multi-scale features. Where the head
+    alone makes next to no mistakes, only the recipe "best" fine-tunes. The data set comes back with
+    the features that the returned head takes.
 
     Raises:
         BackboneError: the network has no weights that could be trained.
@@ -43,13 +43,16 @@ def train_best_of(
     if found is None:
         _tell(training.observer, alone[1], seen_alone)
         return alone
-    losses = {ALONE: _cross_entropy(photos, alone[1]), TOO: _cross_entropy(photos, found[1])}
+    losses = {
+        HEAD_ONLY: _cross_entropy(photos, alone[1]),
+        FINE_TUNED: _cross_entropy(photos, found[1]),
+    }
     kept = min(losses, key=losses.__getitem__)
     photos.watch.say(
-        f"Kept: {kept}. Validation photos have a cross entropy of {losses[ALONE]:.2f} where the "
-        f"layer alone is trained, of {losses[TOO]:.2f} where the network is trained too."
+        f"Kept: {kept}. Cross entropy on the validation photos: {losses[HEAD_ONLY]:.2f} with the "
+        f"head alone, {losses[FINE_TUNED]:.2f} fine-tuned."
     )
-    (through, trained), seen = (alone, seen_alone) if kept == ALONE else (found, seen_too)
+    (through, trained), seen = (alone, seen_alone) if kept == HEAD_ONLY else (found, seen_too)
     _tell(training.observer, trained, seen)
     chosen = {"held_out_cross_entropy_by_training": losses}
     return through, replace(trained, choices={**trained.choices, **chosen})
@@ -70,7 +73,7 @@ def _is_good_enough(photos: FeaturizedDataset, trained: TrainedHead) -> bool:
     if 1 - right.mean() + kt_error_rate(len(right)) > _FEW_WRONG:
         return False
     photos.watch.say(
-        f"The network stays as it is: the layer alone answers {right.sum():,} of "
+        f"Skipping fine-tuning: the head alone answers {right.sum():,} of "
         f"{len(right):,} held-out photos rightly. With --recipe best it is trained all the same."
     )
     return True

@@ -63,7 +63,7 @@ class _Partial:
             validator = self._validator_path.read_text(encoding="ascii")
             self.validator = validator if validator.isprintable() and validator else None
         if self.validator is None:
-            # A beginning of nobody knows what cannot be continued.
+            # Without a validator a partial file cannot be resumed.
             self.path.unlink(missing_ok=True)
 
     @property

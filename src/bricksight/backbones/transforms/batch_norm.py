@@ -1,4 +1,4 @@
-"""A network whose normalisations know the photos that it will see.
+"""Batch-norm adaptation: statistics from the photos that the network will see.
 
 What a network has learned from renders is normalised by the statistics of renders, which those of
 photos are not. They are mixed with those of unlabelled photos in proportion to the number of these,

@@ -36,7 +36,7 @@ _SOURCE, _MEASURING, _TRAINING, _TUNING, _VIEWS = map(
 
 @dataclass(frozen=True, kw_only=True)
 class Folds(CrossvalConfig):
-    """How often is measured, and how it is told.
+    """Folds, seeds and output.
 
     Attributes:
         json: Print all figures as one JSON object.
@@ -64,7 +64,7 @@ def crossval(
     Args:
         data: The photos.
         backbone: The pretrained network.
-        folds: How often is measured, and how it is told.
+        folds: Folds, seeds and output.
         head: How the layer is trained; its seed is the first.
         tuning: How the network itself is trained on.
         augment: Random views of the training photos.

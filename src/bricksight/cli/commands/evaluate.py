@@ -41,7 +41,7 @@ _SPLIT = panel("Split (with --bucket, by default that of the training)")
 
 
 class SplitAsNamed(TypedDict, total=False):
-    """How the photos are dealt; with --bucket, what is not named is as in the training.
+    """The split; with --bucket, defaults come from the bundle.
 
     Attributes:
         testing_percentage: Share of the photos kept for the final test, in percent.

@@ -1,4 +1,4 @@
-"""A trained model judged on photos that it has not seen, and what is to be said of the figures."""
+"""Evaluates a trained model on held-out photos and collects warnings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -80,7 +80,7 @@ def choose_threshold(
 
     The validation photos choose it; where these are too few, also the answers of the
     cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
-    are refused than may be: better than to refuse too many by a threshold that hangs on one photo
+    are refused than may be: better than to refuse too many by a threshold set by a single photo
     (docs/unknown.md). Where even these are too few there is none, unless photos of none of the
     classes are given: who gives them wants them refused.
 
