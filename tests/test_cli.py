@@ -395,7 +395,7 @@ def test_evaluate__classes_that_the_bundle_does_not_know(
         capsys,
         *("evaluate", bundle, photo_folder),
         code=1,
-        message=r"does not know: orange\. It knows blue, green, red",
+        message=r"does not know: 'orange'\. It knows 'blue', 'green', 'red'",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bricksight._support.progress import Reporter, SilentReporter
+from bricksight._support.text import some
 from bricksight.bundle import MANIFEST, Bundle, bundle_around, open_bundle
 from bricksight.config import AnyPath, SplitConfig
 from bricksight.dataset import (
@@ -212,8 +213,8 @@ def _require_known(data: Dataset, predictor: Predictor) -> None:
     strangers = sorted(set(data.labels) - set(predictor.labels))
     if strangers:
         raise DataError(
-            f"{data.image_dir} has classes that the model does not know: {', '.join(strangers)}. "
-            f"It knows {', '.join(predictor.labels)}."
+            f"{data.image_dir} has classes that the model does not know: {some(strangers)}. "
+            f"It knows {some(predictor.labels)}."
         )
 
 
