@@ -75,7 +75,8 @@ def _with_batch(classifier: Classifier, batch: int | None) -> Any:
         )
         return {"prediction": prediction}
 
-    size = classifier.concrete_function().inputs[0].shape[1:].as_list()
+    (entrance,) = (node for node in graph_def.node if node.name == classifier.input_layer)
+    _, *size = tf.TensorShape(entrance.attr["shape"].shape).as_list()
     signature = tf.TensorSpec((batch, *size), tf.float32, name="image")
     model = tf.Module()
     model.serve = tf.function(serve, input_signature=[signature], autograph=False)
