@@ -1,6 +1,5 @@
 """Text in messages and files: numbers, lists of names, and names from outside made safe."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -91,12 +90,16 @@ def json_text(content: Any, *, indent: int | None = None, encoding: str = "utf-8
     escapes, which a reader of JSON takes back. So are bytes of a file name that are no text:
     ``os.fsencode`` makes the name's bytes of what ``json.loads`` gives.
     """
+    import json  # noqa: PLC0415  (not for --help)
+
     text = json.dumps(content, indent=indent, ensure_ascii=False)
     return _PERHAPS_UNSAFE_IN_JSON.sub(lambda found: _in_json(found[0], encoding), text)
 
 
 def _in_json(character: str, encoding: str) -> str:
     if _is_hidden(character) or not can_encode(character, encoding):
+        import json  # noqa: PLC0415
+
         return json.dumps(character)[1:-1]
     return character
 

@@ -11,7 +11,6 @@ import os
 import sys
 from typing import Any, TextIO
 
-from bricksight._support.filesystem.csv_files import CsvWriter
 from bricksight._support.text import encodable, json_text, printable
 
 _STDERR = 2
@@ -60,6 +59,8 @@ class CsvOutput:
     """Prints a CSV table to stdout: safe to show on a terminal, exact elsewhere."""
 
     def __init__(self) -> None:
+        from bricksight._support.filesystem.csv_files import CsvWriter
+
         self._writer = CsvWriter(sys.stdout)
         self._shown = printable if sys.stdout.isatty() else encodable
 
