@@ -85,6 +85,7 @@ def put(*keys: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
         (put("settings", value={"x": ["\udc00"]}), "is no text"),
         (put("settings", value=5), "settings is 5"),
         (put("settings", value={"retrain": {"image_dir": 5}}), "settings.retrain.image_dir is 5"),
+        (put("settings", value={"data": {"image_dir": 5}}), "settings.data.image_dir is 5"),
         (put("settings", value={"split": [1]}), r"settings.split is \[1\]"),
         (put("settings", value={"split": {"group_by": 1}}), "settings.split.group_by is 1"),
         (

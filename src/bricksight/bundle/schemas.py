@@ -31,6 +31,9 @@ _SPLIT = table(
     },
 )
 
+_DATA = table({}, {"image_dir": nullable(text(4096))})
+"""Of the settings; "retrain" in the manifests of earlier versions."""
+
 MANIFEST = table(
     {
         "format_version": whole(1, 2**31),
@@ -43,7 +46,7 @@ MANIFEST = table(
         "unknown_threshold": nullable(number(0, 1)),
         "settings": table(
             {},
-            {"retrain": table({}, {"image_dir": nullable(text(4096))}), "split": _SPLIT},
+            {"data": _DATA, "retrain": _DATA, "split": _SPLIT},
         ),
         "data": mapping,
         "metrics": mapping,
