@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from photos import write_faulty_folder, write_photo_folder
-from tiny_bundle import tiny_run as tiny_run
+from helpers.photos import write_faulty_folder, write_photo_folder
+from helpers.tiny_bundle import tiny_run as tiny_run
 
 
 @pytest.fixture(autouse=True)

@@ -156,3 +156,15 @@ def test_every_room__public_names_are_there_and_explained(room: str) -> None:
 
 def test_package__has_a_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", bricksight.__version__)
+
+
+def test_tests__lie_in_folders_named_for_the_rooms_that_they_test() -> None:
+    rooms = {path.name for path in Path(bricksight.__file__).parent.iterdir() if path.is_dir()}
+    folders = {path.name for path in Path(__file__).parent.iterdir() if path.is_dir()}
+    assert folders - {"helpers"} <= rooms
+
+
+def test_tests__do_not_import_one_another() -> None:
+    imported = re.compile(r"^\s*(?:from|import) [\w.]*\btest_", re.MULTILINE)
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        assert not imported.findall(path.read_text(encoding="utf-8")), path

@@ -1,0 +1,95 @@
+"""Features of several depths side by side."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bricksight._support.optional import require_tensorflow
+from bricksight.backbones import feature_dimensions, frozen_graph, resolve
+from bricksight.errors import BackboneError
+from helpers.tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
+
+pytestmark = pytest.mark.tf
+
+
+def stepped_network() -> Any:
+    """Three resolutions; at the middle one the widest map is not the last."""
+    keras = require_tensorflow().keras
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    images = keras.Input((32, 32, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="fine")(images)
+    x = layers.ZeroPadding2D()(x)
+    x = layers.Conv2D(9, 3, strides=2, activation="relu", name="wide")(x)
+    x = layers.Conv2D(5, 1, activation="relu", name="narrow")(x)
+    x = layers.Conv2D(7, 3, strides=2, padding="same", activation="relu", name="coarse")(x)
+    return keras.Model(images, layers.GlobalAveragePooling2D()(x))
+
+
+def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> None:
+    keras, network = require_tensorflow().keras, stepped_network()
+    path = write_keras_file(tmp_path / "net.keras", network)
+    images = noise()
+    own = np.asarray(network(images))
+    maps = keras.Model(
+        network.input, [network.get_layer(name).output for name in ("wide", "fine")]
+    )(images)
+    wide, fine = (
+        np.concatenate([np.mean(one, axis=(1, 2)), np.max(one, axis=(1, 2))], axis=1)
+        for one in maps
+    )
+    two, three = (resolve(f"saved_model:{path}@depths={number}") for number in (2, 3))
+    np.testing.assert_allclose(
+        np.asarray(two.load()(images)), np.concatenate([own, wide], axis=1), atol=1e-5
+    )
+    expected = np.concatenate([own, wide, fine], axis=1)
+    np.testing.assert_allclose(np.asarray(three.network()(images)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(frozen_graph(three).load()(images)), expected, atol=1e-5)
+    fingerprints = {one.fingerprint for one in (resolve(f"saved_model:{path}"), two, three)}
+    assert len(fingerprints) == 3
+    assert three.title.endswith(", 3 depths")
+
+
+def test_depths__1_is_the_network_as_it_is(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", stepped_network())
+    plain, one = resolve(f"saved_model:{path}"), resolve(f"saved_model:{path}@depths=1")
+    assert one.fingerprint == plain.fingerprint
+    assert (plain.depths, one.depths) == (None, 1)
+
+
+def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", stepped_network())
+    widths = feature_dimensions(resolve(f"saved_model:{path}"))
+    assert widths == (7, 2 * 9, 2 * 4)
+    deepest = resolve(f"saved_model:{path}@depths=3")
+    assert frozen_graph(deepest).num_features == sum(widths)
+
+
+def test_widths_by_depth__are_remembered(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", stepped_network())
+    module = resolve(f"saved_model:{path}")
+    found = feature_dimensions(module)
+
+    def build() -> Any:
+        raise AssertionError("the network is built again")
+
+    assert feature_dimensions(dataclasses.replace(module, network_builder=build)) == found
+
+
+@pytest.mark.parametrize("depths", ["0", "5", "many"])
+def test_depths__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
+    path = write_keras_file(tmp_path / "net.keras", tiny_network())
+    with pytest.raises(BackboneError, match=f"asks for depths={depths}; it must be from 1 to 4"):
+        resolve(f"saved_model:{path}@depths={depths}")
+
+
+def test_depths__refuses_what_has_none(tmp_path: Path) -> None:
+    path = write_keras_file(tmp_path / "net.keras", tiny_network())
+    with pytest.raises(BackboneError, match="only 1 resolutions"):
+        resolve(f"saved_model:{path}@depths=2").load()
+    folder = write_saved_model(tmp_path / "graph", tiny_network())
+    with pytest.raises(BackboneError, match="graph without Keras layers"):
+        resolve(f"saved_model:{folder}@depths=2")

@@ -1,0 +1,189 @@
+"""Folds by group, and a recipe measured on them."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bricksight.cli import main
+from bricksight.config import (
+    CrossvalConfig,
+    FineTuneConfig,
+    HeadConfig,
+    SplitConfig,
+    TrainingConfig,
+)
+from bricksight.dataset import make_folds, scan, subsample
+from bricksight.errors import ConfigError, DataError
+from bricksight.training import cross_validate
+from bricksight.training.results.label_issues import find_label_issues, show_label_issues
+from helpers.photos import draw, write_photo_folder
+from helpers.tiny_modules import tiny_network, write_keras_file, write_saved_model
+
+GROUPED = SplitConfig(group_by=r"(object\d+)")
+
+
+def write_grouped(folder: Path, *, num_objects: int = 6) -> Path:
+    """Three photos of each object, as by three cameras."""
+    for label in ("red", "blue"):
+        (folder / label).mkdir(parents=True)
+        for number in range(3 * num_objects):
+            name = f"object{label}{number // 3}_{number % 3}.png".replace(label, "1" * len(label))
+            draw(label, number).save(folder / label / name)
+    return folder
+
+
+def test_deal_folds__tests_every_photo_once_and_parts_no_group(tmp_path: Path) -> None:
+    data = scan(write_grouped(tmp_path / "photos"), split=GROUPED)
+    tested: Counter[str] = Counter()
+    for dealt in make_folds(data, num_folds=3, seed=1):
+        sides: dict[str, set[str]] = {}
+        for record in dealt.records:
+            sides.setdefault(record.group, set()).add(record.bucket)
+        assert all(len(of_group) == 1 for of_group in sides.values())
+        assert {record.bucket for record in dealt.records} == {"training", "validation", "testing"}
+        tested.update(record.relative_path for record in dealt.bucket("testing"))
+        assert [one.sha256 for one in dealt.records] == [one.sha256 for one in data.records]
+    assert tested == {record.relative_path: 1 for record in data.records}
+
+
+def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
+    data = scan(write_grouped(tmp_path / "photos"), split=GROUPED)
+
+    def dealt(seed: int) -> list[list[str]]:
+        folds = make_folds(data, num_folds=3, seed=seed)
+        return [[record.bucket for record in one.records] for one in folds]
+
+    assert dealt(1) == dealt(1) != dealt(2)
+
+
+def test_deal_folds__refuses_more_folds_than_groups(tmp_path: Path) -> None:
+    data = scan(write_grouped(tmp_path / "photos", num_objects=2), split=GROUPED)
+    with pytest.raises(DataError, match=r"cannot be dealt to 9 folds: .* ask for --folds \d\."):
+        list(make_folds(data, num_folds=9, seed=0))
+
+
+def test_crossval_config__refuses_what_measures_nothing() -> None:
+    with pytest.raises(ConfigError, match="--folds is 1"):
+        CrossvalConfig(folds=1)
+    with pytest.raises(ConfigError, match="--group_by"):
+        CrossvalConfig(group_by="(")
+
+
+def test_thinned__leaves_whole_groups_of_every_class(tmp_path: Path) -> None:
+    data = next(
+        make_folds(
+            scan(write_grouped(tmp_path / "photos", num_objects=9), split=GROUPED),
+            num_folds=3,
+            seed=0,
+        )
+    )
+    half, all_but_one = (subsample(data, share=share, seed=3) for share in (0.5, 0.0))
+    full, kept, fewest = (
+        {record.group for record in one.bucket("training")} for one in (data, half, all_but_one)
+    )
+    assert fewest < kept < full
+    assert len(fewest) == len({record.label for record in all_but_one.bucket("training")}) == 2
+    for record in half.bucket("training"):
+        assert record.group in kept
+    assert [one.relative_path for one in half.records] == [
+        one.relative_path for one in data.records
+    ]
+    for side in ("validation", "testing"):
+        assert half.bucket(side) == data.bucket(side)
+
+
+@pytest.mark.tf
+def test_crossval__draws_a_learning_curve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_photo_folder(tmp_path / "photos", per_class=12)
+    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 2 --seeds 1"
+    assert main([*argv.split(), "--learning_curve", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    numbers = [point["photos_per_class"] for point in told["curve"]]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == 4
+    assert told["curve"][-1]["accuracy"] == told["accuracies"][0]
+    assert set(told["curve"][0]["recalls"]) == {"blue", "green", "red"}
+    assert main([*argv.split(), "--learning_curve", "--quiet"]) == 0
+    assert "The last doubling brought" in capsys.readouterr().out
+
+
+@pytest.mark.tf
+def test_crossval__measures_each_photo_once_a_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_photo_folder(tmp_path / "photos", per_class=8)
+    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    config = TrainingConfig.of(image_dir=folder, tfhub_module=module)
+    result = cross_validate(
+        replace(config, head=HeadConfig(seed=5)), folds=CrossvalConfig(folds=3, seeds=2)
+    )
+    assert [one.num_images for one in result.evaluations] == [24, 24]
+    assert np.mean(result.accuracies) > 0.5
+    assert not list(tmp_path.glob("photos-*"))  # no model
+
+    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2 --seed 5"
+    assert main([*argv.split(), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["accuracies"] == list(result.accuracies)
+    assert main([*argv.split(), "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "24 photos of 3 classes, 2 seeds" in shown
+    assert f"Accuracy: {100 * np.mean(result.accuracies):.1f} % (" in shown
+
+
+@pytest.mark.tf
+def test_crossval__fine_tunes_anew_in_each_fold(tmp_path: Path) -> None:
+    write_grouped(tmp_path / "photos")
+    network = write_keras_file(tmp_path / "network.keras", tiny_network())
+    result = cross_validate(
+        replace(
+            TrainingConfig.of(image_dir=tmp_path / "photos", tfhub_module=f"saved_model:{network}"),
+            finetuning=FineTuneConfig(
+                fine_tune=True,
+                fine_tune_epochs=20,
+                fine_tune_size=32,
+                fine_tune_rate=1e-2,
+                fine_tune_batch_size=8,
+            ),
+        ),
+        folds=CrossvalConfig(folds=2, seeds=1, group_by=GROUPED.group_by),
+    )
+    (accuracy,), (group_accuracy,) = result.accuracies, result.group_accuracies
+    assert accuracy > 0.8
+    assert group_accuracy > 0.8
+    assert result.evaluations[0].num_images == 36
+
+
+@pytest.mark.tf
+def test_crossval__names_and_shows_wrong_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, sheet = write_photo_folder(tmp_path / "photos", per_class=16), tmp_path / "sheet.jpg"
+    (folder / "red" / "photo_03.jpg").rename(folder / "blue" / "stray.jpg")
+    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2"
+    assert main([*argv.split(), "--suspects", str(sheet), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["suspects"][0]
+    assert (first["path"], first["label"], first["looks_like"]) == ("blue/stray.jpg", "blue", "red")
+    assert 0.5 < first["probability"] <= 1
+    with Image.open(sheet) as shown:
+        assert shown.format == "JPEG"
+        assert shown.width > 200
+    assert main([*argv.split(), "--suspects", str(sheet), "--quiet"]) == 0
+    assert "  blue/stray.jpg looks like red (" in capsys.readouterr().out
+
+
+def test_find_suspects__finds_none_where_all_are_right(tmp_path: Path) -> None:
+    data = scan(write_photo_folder(tmp_path / "photos", per_class=4))
+    sure = np.eye(3, dtype=np.float32)[data.label_indices(data.records)]
+    assert find_label_issues(data, 0.9 * sure + 0.1 / 3) == ()
+    show_label_issues(tmp_path / "sheet.jpg", data, ())
+    assert not (tmp_path / "sheet.jpg").exists()

@@ -1,0 +1,444 @@
+"""Classes that a network knows by name before it has seen a photo of them."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import expit, logsumexp
+from sklearn.metrics import roc_auc_score
+
+from bricksight._support.progress import StageTimer
+from bricksight.backbones import KnownClasses, resolve
+from bricksight.bundle import Head, dealt
+from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
+from bricksight.features import Examples, default_cache_path
+from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
+from bricksight.heads import (
+    HeadChoice,
+    HeadPrior,
+    TrainedHead,
+    best_temperature,
+    calibrate,
+    choose_depths,
+    choose_head,
+    train_by_recipe,
+)
+from bricksight.heads.calibration import common_bias, with_others
+from bricksight.heads.linear import LinearFit
+from bricksight.training import SilentReporter
+from bricksight.training.loading import load_dataset
+from bricksight.training.recipes import train_model
+from bricksight.training.zero_shot_head import zero_shot_head
+from helpers.photos import write_photo_folder
+from helpers.tiny_modules import tiny_network, write_keras_file
+
+BRICKS = "packaged:mobilenet_v2_bricks"
+RNG = np.random.default_rng(0)
+
+
+def known(*labels: str, num_features: int = 4) -> KnownClasses:
+    kernel = RNG.normal(size=(num_features, len(labels))).astype(np.float32)
+    return KnownClasses(labels=labels, head=Head(kernel=kernel, bias=np.arange(len(labels)) * 1.0))
+
+
+def centred(array: np.ndarray) -> np.ndarray:
+    found: np.ndarray = array - array.mean(axis=-1, keepdims=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("label", "column"),
+    [
+        ("3001", 0),
+        ("3001_brick_2x4", 0),
+        ("3001 Brick 2 x 4", 0),
+        ("3068b", 1),
+        ("3068B", 1),
+        ("3068a", 1),  # another variant
+        ("3068", 1),
+        ("32064a", 3),  # its own, not the first variant
+        ("32064c", 2),
+        ("30010", None),
+        ("300", None),
+        ("3001xyz", None),
+        ("brick 3001", None),
+        ("dog", None),
+    ],
+)
+def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> None:
+    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a")
+    found = own.head_for([label, "dog"])
+    if column is None:
+        assert found is None
+        return
+    assert found is not None
+    head, is_known = found
+    assert is_known.tolist() == [True, False]
+    np.testing.assert_allclose(head.kernel[:, 0], centred(own.head.kernel)[:, column], rtol=1e-5)
+    np.testing.assert_allclose(head.bias, [centred(own.head.bias)[column], 0])
+    assert not head.kernel[:, 1].any()
+
+
+def test_head_for__the_rest_are_others() -> None:
+    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a", "3005", "none")
+    found = own.head_for(["3068a", "32064c", "dog"])
+    assert found is not None
+    others = found[0].others
+    assert others is not None
+    # No variant of a class is something else.
+    np.testing.assert_allclose(others.kernel, centred(own.head.kernel)[:, [0, 4, 5]], rtol=1e-5)
+    np.testing.assert_allclose(others.bias, centred(own.head.bias)[[0, 4, 5]])
+    alone = known("3001").head_for(["3001"])
+    assert alone is not None
+    assert alone[0].others is None
+
+
+def test_packaged__knows_what_it_was_trained_on() -> None:
+    module = resolve(BRICKS)
+    assert module.known is not None
+    found = module.known()
+    assert found.head.kernel.shape == (1280, len(found.labels))
+    assert found.head.kernel.dtype == np.float32
+    assert "3001" in found.labels
+    assert len(found.labels) == 600
+    assert resolve("packaged:efficientnet_lite0").known is None
+
+
+def clusters(seed: int, centres: np.ndarray, per_class: int) -> Examples:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(centres)), per_class)
+    features = centres[labels] + rng.normal(size=(len(labels), centres.shape[1]))
+    return Examples(
+        features=features.astype(np.float32)[:, None], labels=labels, groups=np.arange(len(labels))
+    )
+
+
+def test_softmax__from_the_prior_stays_there_without_reason_to_leave() -> None:
+    centres = np.random.default_rng(5).normal(size=(4, 6))
+    prior = Head(
+        kernel=np.random.default_rng(6).normal(size=(6, 4)).astype(np.float32),
+        bias=np.arange(4, dtype=np.float32),
+    )
+    photos = clusters(1, centres, 5)
+    for shrinkage in (None, 0.3):
+        linear = LinearFit(photos, num_classes=4, guidance=HeadPrior(prior=prior))
+        choice = HeadChoice("softmax", shrinkage, 1e6, from_prior=True)
+        strict = linear.fit(choice, max_iterations=200)
+        kernels = centred(strict.kernel), centred(prior.kernel)
+        np.testing.assert_allclose(*kernels, atol=1e-3)
+        free = linear.fit(replace(choice, from_prior=False), max_iterations=200)
+        np.testing.assert_allclose(free.kernel, 0, atol=1e-3)
+
+
+def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
+    """Two photos a class say less than who knows the classes."""
+    centres = 0.4 * np.random.default_rng(5).normal(size=(12, 40))
+    photos, test = clusters(1, centres, 3), clusters(2, centres, 30)
+    right = Head(
+        kernel=centres.T.astype(np.float32), bias=-np.sum(centres**2, 1).astype(np.float32) / 2
+    )
+    wrong = replace(right, kernel=right.kernel[:, ::-1].copy())
+    scores = {}
+    for name, prior in (("none", None), ("right", right), ("wrong", wrong)):
+        guidance = HeadPrior(prior=prior)
+        found = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
+        choice = found.choice
+        assert choice.from_prior == (name == "right")
+        trained = train_by_recipe(photos, None, num_classes=12, choice=choice, guidance=guidance)
+        assert trained.choices["begins_with_known_classes"] == (name == "right")
+        answers = trained.head.logits(test.plain()).argmax(axis=1)
+        scores[name] = float((answers == test.labels).mean())
+    assert scores["right"] > scores["none"] + 0.05
+    assert scores["wrong"] == scores["none"]
+
+
+def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
+    """The prior knows the features of the first depth, and goes by no others."""
+    rng = np.random.default_rng(5)
+    centres = 0.4 * rng.normal(size=(12, 40))
+    photos = clusters(1, centres, 3)
+    second = rng.normal(size=(len(photos), 1, 10)).astype(np.float32)
+    photos = replace(photos, features=np.concatenate([photos.features, second], axis=2))
+    known = Head(
+        kernel=np.pad(centres.T, ((0, 10), (0, 0))).astype(np.float32),
+        bias=-np.sum(centres**2, 1).astype(np.float32) / 2,
+        others=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
+    )
+    guidance = HeadPrior(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
+    widths, losses = (40, 10), []
+    for given in (HeadPrior(), replace(guidance, outliers=None)):
+        depths, found = choose_depths(
+            photos, widths, ["softmax"], num_classes=12, seed=0, guidance=given
+        )
+        losses.append(found[depths - 1].score.loss)
+        assert found[0].choice.from_prior == (given.prior is not None)
+    assert losses[1] < losses[0] - 0.1
+    narrow = guidance.first_features(40)
+    assert narrow.prior is not None
+    assert narrow.prior.others is not None
+    assert narrow.prior.kernel.shape == (40, 12)
+    assert narrow.prior.others.kernel.shape == (40, 2)
+    assert narrow.outliers is not None
+    assert narrow.outliers.shape == (3, 1, 40)
+
+
+def test_others__take_their_share_of_known_photos() -> None:
+    """What is far from the classes is near to nothing; what is near the others, to none of them."""
+    centres = 2 * np.random.default_rng(5).normal(size=(12, 10))
+    mine, strange = centres[:8], centres[8:]
+    photos, test = clusters(1, mine, 12), clusters(2, mine, 30)
+    unknown = clusters(3, strange, 30).plain()
+    others = Head(
+        kernel=strange.T.astype(np.float32), bias=-np.sum(strange**2, 1).astype(np.float32) / 2
+    )
+    prior = Head(kernel=np.zeros((10, 8), np.float32), bias=np.zeros(8, np.float32), others=others)
+    choice, validation = HeadChoice("softmax"), clusters(4, mine, 4)
+    plain, knowing = (
+        train_by_recipe(
+            photos, validation, num_classes=8, choice=choice, guidance=HeadPrior(prior=one)
+        )
+        for one in (replace(prior, others=None), prior)
+    )
+    assert plain.head.others is None
+    # But for the temperature the classes are told apart in the same way.
+    ratio = knowing.head.kernel / plain.head.kernel
+    np.testing.assert_allclose(ratio, plain.temperature / knowing.temperature, rtol=1e-3)
+    # The head was fitted to the validation photos as well; what answered them before was not.
+    assert 0.003 < knowing.head.share_of_others(validation.plain()).mean() < 0.06
+    answers = knowing.head.probabilities(test.plain())
+    np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
+    assert (answers.argmax(1) == plain.head.probabilities(test.plain()).argmax(1)).all()
+    assert not np.array_equal(knowing.held_out, plain.held_out)
+
+    def area(trained: TrainedHead) -> float:
+        known_photos, others = (
+            trained.head.probabilities(rows).max(axis=1) for rows in (test.plain(), unknown)
+        )
+        is_known = np.repeat([1, 0], [len(known_photos), len(others)])
+        found: float = roc_auc_score(is_known, np.concatenate([known_photos, others]))
+        return found
+
+    assert area(knowing) > area(plain) + 0.05
+
+
+def test_with_others__have_three_percent_of_the_photos_that_it_goes_by() -> None:
+    rng = np.random.default_rng(0)
+    head, others = (
+        Head(kernel=rng.normal(size=(5, number)).astype("f4"), bias=np.zeros(number, "f4"))
+        for number in (3, 4)
+    )
+    features = rng.normal(size=(20, 5)).astype("f4")
+    found = with_others(head, others, features)
+    assert found.share_of_others(features).mean() == pytest.approx(0.03, abs=1e-4)
+    assert found.others is not None
+    shifts = found.others.bias - others.bias
+    assert np.ptp(shifts) < 1e-5
+    assert head.share_of_others(features).max() == 0
+
+
+def test_calibrate__answers_are_as_sure_as_they_are_right() -> None:
+    """What the others take is made up for by a lower temperature."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 4000)
+    logits = rng.normal(size=(4000, 8))
+    logits[np.arange(4000), labels] += 2
+    logits[:, :5] *= 3
+    found = calibrate(logits, labels, num_classes=5)
+    answers = dealt(found.logits(logits, 5), 5)
+    assert answers.max(axis=1).mean() == pytest.approx(
+        (answers.argmax(axis=1) == labels).mean(), abs=0.015
+    )
+    shifted = found.logits(logits, 5)
+    shares = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+    assert shares[:, 5:].sum(axis=1).mean() == pytest.approx(0.03, abs=1e-3)
+    alone = calibrate(logits[:, :5], labels, num_classes=5)
+    assert 1 < found.temperature < alone.temperature == best_temperature(logits[:, :5], labels)[0]
+    assert alone.bias == 0
+
+
+def test_head__keeps_its_others(tmp_path: Path) -> None:
+    others = Head(kernel=np.ones((2, 3), "f4"), bias=np.ones(3, "f4"))
+    head = Head(kernel=np.zeros((2, 4), "f4"), bias=np.zeros(4, "f4"), others=others)
+    head.save(tmp_path / "head.npz")
+    with np.load(tmp_path / "head.npz", allow_pickle=False) as arrays:
+        shapes = {name: arrays[name].shape for name in arrays.files}
+    assert shapes == {
+        "kernel": (2, 4),
+        "bias": (4,),
+        "others_kernel": (2, 3),
+        "others_bias": (3,),
+    }
+
+
+def test_head__others_are_further_classes_of_the_flat_one() -> None:
+    rng = np.random.default_rng(2)
+    kernel, bias = rng.normal(size=(5, 7)).astype("f4"), rng.normal(size=7).astype("f4")
+    features = rng.normal(size=(9, 5)).astype("f4")
+    head = Head(kernel=kernel, bias=bias).split(4)
+    assert head.num_others == 3
+    np.testing.assert_array_equal(head.flat.kernel, kernel)
+    np.testing.assert_array_equal(head.flat.bias, bias)
+    np.testing.assert_allclose(
+        head.probabilities(features), dealt(features @ kernel + bias, 4), rtol=1e-5
+    )
+    alone = Head(kernel=kernel, bias=bias).split(7)
+    assert alone.others is None
+    assert alone.flat is alone
+
+
+def test_head_choice__says_where_it_begins() -> None:
+    assert str(HeadChoice("softmax", 0.4, 0.01, from_prior=True)).endswith("from the prior")
+    assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
+
+
+def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
+    """Returns photos of 3001 (red), 3002 (green) and "blue", seen by a network that knows some."""
+    photos = write_photo_folder(folder / "photos", per_class=12)
+    (photos / "red").rename(photos / "3001_brick")
+    (photos / "green").rename(photos / "3002")
+    network = write_keras_file(folder / "network.keras", tiny_network())
+    config = TrainingConfig.of(image_dir=photos, tfhub_module=f"saved_model:{network}")
+    watch = StageTimer(SilentReporter())
+    found = featurize(
+        load_dataset(config, watch),
+        config,
+        cache_path=default_cache_path(),
+        watch=watch,
+    )
+    return replace(found, own=replace(found.own, known=lambda: known_classes))
+
+
+def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
+    """Returns the class means of 3001 and 3002 under these names."""
+    _, examples = photos.plain("training")
+    means = [examples.plain()[examples.labels == label].mean(axis=0) for label in (0, 1)]
+    kernel = np.stack(means, axis=1)
+    head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
+    return KnownClasses(labels=labels, head=head)
+
+
+@pytest.mark.tf
+def test_prior_head__is_that_of_the_known_classes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    assert photos.data.labels == ("3001_brick", "3002", "blue")
+    assert zero_shot_head(photos) is None
+
+    right = knowing(photos, "3001", "3002")
+    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
+    assert head is not None
+    assert head.kernel.shape == (6, 3)
+    assert not head.kernel[:, 2].any()
+
+    with caplog.at_level(logging.WARNING):
+        wrong = knowing(photos, "3002", "3001")
+        assert zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
+    assert "2 of 3 classes have the numbers of parts" in caplog.text
+    assert "too few for what it knows to be used" in caplog.text
+
+
+@pytest.mark.tf
+def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
+    """Blue ones have no number, but the network knows them by one."""
+    photos = seen(tmp_path, known("none", num_features=6))
+    _, examples = photos.plain("training")
+    means = np.stack([examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)])
+    kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
+    bias = -50 * np.sum(means**2, axis=1)
+    own = KnownClasses(
+        labels=("3001", "3002", "3003", "3004"),
+        head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
+    )
+    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
+    assert head is not None
+    assert head.others is not None
+    np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.tf
+def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    _, examples = photos.plain("training")
+    means = [examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)]
+    kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
+    head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
+    own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
+    photos = replace(photos, own=replace(photos.own, known=lambda: own))
+    tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=6).resolved
+    config = TrainingConfig.of(image_dir=photos.data.image_dir)
+    config = replace(config, finetuning=tuning)
+    through, trained = train_model(photos, config, observer=lambda *_: None)
+    assert trained.choices["others_known"] == trained.head.num_others == 1
+    np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
+    begun = zero_shot_head(photos)
+    assert begun is not None
+    assert begun.others is not None
+    assert trained.head.others is not None
+    assert np.abs(trained.head.others.kernel - begun.others.kernel).max() > 1e-4  # has learned
+    features = through.plain("validation")[1].plain()
+    assert 0 < trained.head.share_of_others(features).mean() < 0.5
+
+    records = tuple(one for one in photos.data.records if one.bucket != "validation")
+    rows = [row for row, one in enumerate(photos.data.records) if one.bucket != "validation"]
+    unjudged = replace(
+        photos, data=replace(photos.data, records=records), matrix=photos.matrix[rows]
+    )
+    _, trained = train_model(unjudged, config, observer=lambda *_: None)
+    assert trained.head.others is None  # nobody can say how probable they are
+    assert not len(trained.held_out)
+
+
+@pytest.mark.tf
+def test_prior_head__keeps_what_the_photos_might_be_taken_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    right = knowing(photos, "3001", "3002")
+    kernel = np.concatenate([right.head.kernel, RNG.normal(size=(6, 5))], axis=1)
+    bias = np.concatenate([right.head.bias, right.head.bias.min() - np.array([9, 1, 8, 2, 7])])
+    own = KnownClasses(
+        labels=("3001", "3002", "3003", "3004", "3005", "3006", "3007"),
+        head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
+    )
+    photos = replace(photos, own=replace(photos.own, known=lambda: own))
+    monkeypatch.setattr("bricksight.training.zero_shot_head._MOST_OTHERS", 2)
+    head = zero_shot_head(photos)
+    assert head is not None
+    assert head.others is not None
+    assert head.num_others == 2
+    np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, [3, 5]], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("fine_tuned", [False, True])
+def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> None:
+    photos = seen(tmp_path, known("none", num_features=6))
+    right = knowing(photos, "3001", "3002")
+    photos = replace(photos, own=replace(photos.own, known=lambda: right))
+    tuning = FineTuneConfig()
+    if fine_tuned:
+        tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_rate=1e-9)
+    config = TrainingConfig.of(image_dir=photos.data.image_dir)
+    head = HeadConfig(head="softmax")
+    config = replace(config, head=head, finetuning=tuning.resolved)
+    through, trained = train_model(photos, config, observer=lambda *_: None)
+    told = trained.choices["begins_with_known_classes"]
+    assert told is True if fine_tuned else isinstance(told, bool)
+    if fine_tuned:  # nothing was learned, so that it is what was known
+        rows = [row for row, one in enumerate(through.data.records) if one.label != "blue"]
+        answers = trained.head.logits(through.matrix[rows, 0])[:, :2].argmax(axis=1)
+        labels = through.data.label_indices(through.data.records)[rows]
+        assert (answers == labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("scale", [0, 1, 300, 1e6])
+def test_common_bias__exists_however_sure_the_answers_are(scale: float) -> None:
+    logits = scale * np.random.default_rng(0).normal(size=(9, 5))
+    bias = float(common_bias(logits, num_classes=3))
+    odds = logsumexp(logits[:, 3:], axis=1) - logsumexp(logits[:, :3], axis=1)
+    # float32 holds a bias of a million to a sixteenth.
+    low, high = (expit(odds + bias + rounding).mean() for rounding in (-0.1, 0.1))
+    assert low < 0.03 < high
