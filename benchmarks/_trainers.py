@@ -79,7 +79,7 @@ def compare(run_all: RunAll, options: argparse.Namespace) -> None:
 
 def score(fold: Dataset, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns which test photos are right, and which objects of a group and a label."""
-    records = fold.bucket("testing")
+    records = fold.in_split("test")
     labels = fold.label_indices(records)
     objects = np.array([f"{record.label}/{record.group}" for record in records])
     _, first, indices = np.unique(objects, return_index=True, return_inverse=True)
@@ -108,5 +108,5 @@ def by_ours(
         config = replace(config, head=head, finetuning=tuning)
         through, trained = train_model(replace(photos, data=fold), config, observer=lambda *_: None)
     taken = time.perf_counter() - start
-    _, test = through.plain("testing")
+    _, test = through.plain("test")
     return trained.head.probabilities(test.plain()), taken

@@ -45,7 +45,7 @@ def main() -> None:
 
     bundle = open_bundle(options.bundle)
     spec = bundle.manifest.input
-    photo = images.decode(scan(options.image_dir).records[0].path)
+    photo = images.decode(scan(options.image_dir).examples[0].path)
     if not options.full_photo:
         photo = images.to_pixels(photo, spec)
     entry = images.to_input(photo, spec)[None]

@@ -36,11 +36,11 @@ def main() -> None:
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
     compiled = compile_backbone(
         resolve(HUB),
-        images=lambda spec: np.stack([images.load_input(r.path, spec) for r in data.records[:8]]),
+        images=lambda spec: np.stack([images.load_input(r.path, spec) for r in data.examples[:8]]),
     )
 
-    def features(bucket: str, views: Views) -> Examples:
-        records = data.bucket(bucket)
+    def features(split: str, views: Views) -> Examples:
+        records = data.in_split(split)
         matrix = extract(
             records, compiled=compiled, views=views, cache_path=default_cache_path()
         ).matrix
@@ -48,7 +48,7 @@ def main() -> None:
             features=matrix, labels=data.label_indices(records), groups=np.arange(len(records))
         )
 
-    test = features("testing", Views())
+    test = features("test", Views())
     results: dict[int, list[float]] = {MAX_VIEWS_FOR_STEPS: [], options.many: []}
     for seed in range(options.seeds):
         for num, accuracies in results.items():

@@ -99,13 +99,13 @@ def by_guide(
         layer.trainable = False
     train(guide.optimizer(NETWORK_RATE), guide.network_epochs, 1.0)
     taken = time.perf_counter() - start
-    test, _ = read(fold, "testing")
+    test, _ = read(fold, "test")
     return np.asarray(tf.nn.softmax(model.predict(test, verbose=0))), taken
 
 
 def read(fold: Dataset, *sides: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the photos in [0, 1] and their labels."""
-    records = tuple(record for side in sides for record in fold.bucket(side))
+    records = tuple(record for side in sides for record in fold.in_split(side))
     spec = InputSpec(height=SIZE, width=SIZE)
     pixels = np.stack([images.to_input(images.decode(one.path), spec) for one in records])
     return pixels, fold.label_indices(records)

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--module", default=HUB)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    records = scan(options.image_dir).records
+    records = scan(options.image_dir).examples
     compiled = compile_backbone(
         resolve(options.module),
         images=lambda spec: np.stack([images.load_input(r.path, spec) for r in records[:8]]),

@@ -67,7 +67,7 @@ def main() -> None:
         all_depths=selects_depths(replace(config, finetuning=tuning)),
     )
     inputs = np.stack(
-        [images.load_input(one.path, photos.compiled.module.input_spec) for one in data.records]
+        [images.load_input(one.path, photos.compiled.module.input_spec) for one in data.examples]
     )
     rows = []
     for seed in range(options.seeds):
@@ -93,11 +93,11 @@ def outcomes(
 ) -> Iterator[tuple[str, dict[str, float]]]:
     """Yields, a file, bytes, difference, agreement and accuracy on the test photos."""
     train, test = (
-        np.array([row for row, one in enumerate(data.records) if one.bucket == side])
-        for side in ("training", "testing")
+        np.array([row for row, one in enumerate(data.examples) if one.split == side])
+        for side in ("training", "test")
     )
     chosen = train[np.unique(np.linspace(0, len(train) - 1, MAX_CALIBRATION).astype(int))]
-    labels = data.label_indices(data.records)[test]
+    labels = data.label_indices(data.examples)[test]
     reference: np.ndarray | None = None
     for name, (runtime, suffix, write, precision) in files().items():
         with tempfile.TemporaryDirectory() as folder:

@@ -109,8 +109,8 @@ def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -
     )
     through, trained = train_model(replace(known, data=dealt), config, observer=lambda *_: None)
     strange = seen_through(unknown, through.once.module)
-    _, test = through.plain("testing")
-    fitted = through.unchanged(dealt.bucket("training"))
+    _, test = through.plain("test")
+    fitted = through.unchanged(dealt.in_split("training"))
     scores = {
         side: scores_of(trained.head, rows, fitted.plain(), fitted.labels)
         for side, rows in (("known", test.plain()), ("unknown", strange.matrix[:, 0]))
@@ -137,8 +137,8 @@ def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -
     }
     right = answers["known photos"].argmax(axis=1) == test.labels
     by_group = area_by_group(
-        (answers["known photos"], [one.group for one in dealt.bucket("testing")]),
-        (answers["photos of left-out classes"], [one.group for one in unknown.data.records]),
+        (answers["known photos"], [one.group for one in dealt.in_split("test")]),
+        (answers["photos of left-out classes"], [one.group for one in unknown.data.examples]),
     )
     return {"accuracy": float(right.mean())} | areas | {"area, by group": by_group} | shares
 
@@ -157,12 +157,12 @@ def area_by_group(
 
 def part(photos: FeaturizedDataset, labels: set[str], *, keep: bool) -> FeaturizedDataset:
     """Returns the photos of these classes, or of the others."""
-    records = photos.data.records
+    records = photos.data.examples
     rows = [row for row, one in enumerate(records) if (one.label in labels) == keep]
     data = replace(
         photos.data,
         labels=tuple(label for label in photos.data.labels if (label in labels) == keep),
-        records=tuple(records[row] for row in rows),
+        examples=tuple(records[row] for row in rows),
     )
     return replace(photos, data=data, matrix=photos.matrix[rows])
 

@@ -30,7 +30,7 @@ from bricksight.predict._sidecar import (
 
 LABELS = ("a", "b", "c")
 INPUT = InputSpec(height=32, width=32)
-COLUMNS = "path,label,bucket,group,sha256\n"
+COLUMNS = "path,label,split,group,sha256\n"
 
 
 @pytest.fixture
@@ -211,14 +211,14 @@ def test_file__a_link_that_leads_out_is_refused(bundle: Path, tmp_path: Path) ->
     ("lines", "message"),
     [
         (b"a,b\n1,2\n", "a line has no path"),
-        (b"path,label,bucket,group,sha256\na/1.jpg,a\n", "a line has no bucket"),
-        (b"path,label,bucket,group,sha256\n\xff,a,testing,c,d\n", "can't decode"),
-        (b"path,label,bucket,group,sha256\n" + b"A" * 200_000 + b",a,b,c,d\n", "field larger"),
-        (b"path,label,bucket,group,sha256\na/1.jpg,a,nobucket,c,d\n", "bucket .* 'nobucket'"),
-        (b"path,label,bucket,group,sha256\n/etc/x.jpg,a,testing,c,d\n", "leads out"),
-        (b"path,label,bucket,group,sha256\na/../../x.jpg,a,testing,c,d\n", "leads out"),
+        (b"path,label,split,group,sha256\na/1.jpg,a\n", "a line has no split"),
+        (b"path,label,split,group,sha256\n\xff,a,testing,c,d\n", "can't decode"),
+        (b"path,label,split,group,sha256\n" + b"A" * 200_000 + b",a,b,c,d\n", "field larger"),
+        (b"path,label,split,group,sha256\na/1.jpg,a,nobucket,c,d\n", "split .* 'nobucket'"),
+        (b"path,label,split,group,sha256\n/etc/x.jpg,a,testing,c,d\n", "leads out"),
+        (b"path,label,split,group,sha256\na/../../x.jpg,a,testing,c,d\n", "leads out"),
     ],
-    ids=["columns", "short", "latin-1", "endless", "bucket", "absolute", "up"],
+    ids=["columns", "short", "latin-1", "endless", "split", "absolute", "up"],
 )
 def test_photos__a_damaged_list_is_told(bundle: Path, lines: bytes, message: str) -> None:
     path = bundle / "photos.csv"

@@ -123,7 +123,7 @@ def test_export__a_graph_without_the_nodes_is_told(evil_bundle: Bundle) -> None:
 def test_export__a_link_out_of_the_photos_leads_to_photos_of_the_training_alone(
     tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
-    known, other = (record.path for record in tiny_run.findings.data.records[:2])
+    known, other = (record.path for record in tiny_run.findings.data.examples[:2])
     folder, secret = tmp_path / "photos", tmp_path / "secret.jpg"
     link = folder / known.parent.name / known.name
     link.parent.mkdir(parents=True)
@@ -145,7 +145,7 @@ def test_command__trust_is_what_it_takes(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    photo = str(tiny_run.findings.data.records[0].path)
+    photo = str(tiny_run.findings.data.examples[0].path)
     words = ["classify", str(evil_bundle.path), photo, "--runtime", "tensorflow"]
     assert main(words) == 1
     assert "add --trust" in capsys.readouterr().err

@@ -49,7 +49,7 @@ def test_walk__what_systems_leave_behind_is_passed_over_at_every_level(tmp_path:
     for folder in (photos, photos / "a", photos / "a" / "deep"):
         write(folder, *LEFT_BEHIND)
     dataset = scan(photos)
-    assert [record.relative_path for record in dataset.records] == below(photos)
+    assert [record.relative_path for record in dataset.examples] == below(photos)
     assert below(photos) == ["a/1.jpg", "a/deep/2.jpg", "b/3.jpg"]
     assert class_folders(photos) == ["a", "b"]
     assert [one.kind for one in dataset.problems if not one.is_advice] == []
@@ -101,7 +101,7 @@ def test_walk__links_that_lead_up_are_not_followed_even_out_of_the_folder(tmp_pa
     (photos / "a" / "up").symlink_to(tmp_path)
     (photos / "again").symlink_to(photos)
     dataset = scan(photos)
-    assert [record.relative_path for record in dataset.records] == ["a/1.jpg", "b/2.jpg"]
+    assert [record.relative_path for record in dataset.examples] == ["a/1.jpg", "b/2.jpg"]
     (problem,) = [one for one in dataset.problems if one.kind == "link_loop"]
     assert problem.paths == ("again", "a/up")
     assert dataset.labels == ("a", "b")
@@ -112,7 +112,7 @@ def test_walk__a_photo_that_two_links_reach_counts_once_at_its_own_place(tmp_pat
     for name in ("before", "zero"):
         (photos / "a" / name).symlink_to(photos / "a" / "real")
     dataset = scan(photos)
-    assert [record.relative_path for record in dataset.records] == ["a/real/1.jpg", "b/2.jpg"]
+    assert [record.relative_path for record in dataset.examples] == ["a/real/1.jpg", "b/2.jpg"]
     (problem,) = [one for one in dataset.problems if one.kind == "repeated_link"]
     assert problem.paths == ("a/before", "a/zero")
 
@@ -153,7 +153,7 @@ def test_walk__folders_may_be_nested_deeper_than_python_recurses(
 ) -> None:
     photos = write(tmp_path / "photos", "a/1.jpg", "b/2.jpg")
     nest(photos / "a", "d", 1_010)
-    assert len(scan(photos).records) == 2
+    assert len(scan(photos).examples) == 2
 
 
 def test_walk__folders_beyond_the_longest_path_are_named(
@@ -190,7 +190,7 @@ def test_walk__folders_of_ours_are_no_classes_and_are_named(
     write(tmp_path / "a" / "ours", *names)
     dataset = scan(tmp_path)
     assert dataset.labels == ("a", "b")
-    assert len(dataset.records) == 2
+    assert len(dataset.examples) == 2
     found = [one.paths for one in dataset.problems if one.kind == "own_folder"]
     assert sorted(found) == [("a/ours",), ("ours",)]
     assert [one.kind for one in dataset.problems if one.kind == "empty_class"] == []

@@ -37,16 +37,16 @@ def test_train_and_evaluate__strings_in_plain_values_out(tmp_path: Path) -> None
     assert repr(model).startswith("<Predictor: 3 classes, ")
     measured = bs.evaluate(model, photos)
     assert measured.accuracy is not None
-    assert measured.num_trained_on == 36 - len(result.findings.data.bucket("testing"))
+    assert measured.num_trained_on == 36 - len(result.findings.data.in_split("test"))
     assert json.loads(json.dumps(measured.to_dict()))["accuracy"] == measured.accuracy
-    held_out = bs.evaluate(str(tmp_path / "model"), photos, bucket="testing")
+    held_out = bs.evaluate(str(tmp_path / "model"), photos, split="test")
     assert held_out.num_trained_on == 0
-    assert held_out.evaluation.num_images == len(result.findings.data.bucket("testing"))
+    assert held_out.evaluation.num_images == len(result.findings.data.in_split("test"))
 
 
 def test_load__answers_photos_of_any_kind(tiny_run: TrainingResult) -> None:
     model = bs.load(tiny_run.bundle.path)
-    path = tiny_run.findings.data.records[0].path
+    path = tiny_run.findings.data.examples[0].path
     with Image.open(path) as image:
         answers = [
             model.predict(photo)
@@ -70,7 +70,7 @@ def test_export__what_was_loaded(tiny_run: TrainingResult, tmp_path: Path) -> No
 
 def test_check__by_name(tmp_path: Path) -> None:
     photos = write_photo_folder(tmp_path / "photos", per_class=4)
-    assert len(bs.check(str(photos)).dataset.records) == 12
+    assert len(bs.check(str(photos)).dataset.examples) == 12
     with pytest.raises(bs.ConfigError, match=r"groups is no setting here.*group_by"):
         bs.check(photos, groups="x")
 

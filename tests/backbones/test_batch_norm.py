@@ -116,7 +116,7 @@ def test_adapted__to_training_photos_of_a_network_that_knows_renders(tmp_path: P
     photos = opened(folder, network)
     found = adapted(photos)
     assert not np.allclose(found.matrix, photos.matrix, atol=1e-3)
-    training, testing = photos.data.bucket("training"), photos.data.bucket("testing")
+    training, testing = photos.data.in_split("training"), photos.data.in_split("test")
     Image.new("RGB", (40, 40), "red").save(testing[0].path)
     assert adapted(opened(folder, network)).own.fingerprint == found.own.fingerprint
     Image.new("RGB", (40, 40), "red").save(training[0].path)

@@ -32,7 +32,7 @@ QUICK = Settings(runtimes=("litert",), threads=(1, 2), rounds=2, calls=3, cold_s
 
 @pytest.fixture(scope="session")
 def tiny_photos(tiny_run: TrainingResult) -> tuple[Example, ...]:
-    return tiny_run.findings.data.bucket("testing")
+    return tiny_run.findings.data.in_split("test")
 
 
 @pytest.fixture(scope="session")
@@ -131,9 +131,9 @@ def test_benchmark__photos_of_the_training_are_counted_and_warned_of(
     tiny_run: TrainingResult,
 ) -> None:
     settings = Settings(runtimes=("litert",), threads=(1,), rounds=1, calls=1, cold_starts=1)
-    records = tiny_run.findings.data.records
+    records = tiny_run.findings.data.examples
     found = benchmark([tiny_run.bundle.path], photos=records, settings=settings)
-    seen = sum(record.bucket != "testing" for record in records)
+    seen = sum(record.split != "test" for record in records)
     assert found.measurements[0].num_trained_on == seen
     assert f"{seen} of {len(records)} photos took part" in found.to_markdown()
 
@@ -155,11 +155,11 @@ def test_benchmark__bad_photos_are_set_aside_once_for_all_files(
     measured: BenchmarkResult, tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(tiny_run.findings.data.image_dir, tmp_path / "photos"))
-    bad = scan(folder).records[3].path
+    bad = scan(folder).examples[3].path
     whole = bad.read_bytes()
     bad.write_bytes(whole[: len(whole) // 2])
     settings = Settings(runtimes=("litert",), threads=(1,), rounds=1, calls=1, cold_starts=1)
-    records = scan(folder).records
+    records = scan(folder).examples
     found = benchmark([tiny_run.bundle.path], photos=records[1:], settings=settings)
     assert list(found.set_aside) == [bad.relative_to(folder).as_posix()]
     evaluation = found.measurements[0].evaluation
@@ -189,7 +189,7 @@ def test_benchmark__classes_that_the_model_does_not_know(
     (photo_folder / "red").rename(photo_folder / "crimson")
     settings = Settings(runtimes=("litert",), threads=(1,), rounds=1, calls=1, cold_starts=1)
     with pytest.raises(DataError, match="does not know: 'crimson'"):
-        benchmark([tiny_run.bundle.path], photos=scan(photo_folder).records, settings=settings)
+        benchmark([tiny_run.bundle.path], photos=scan(photo_folder).examples, settings=settings)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
 ) -> None:
     out = tmp_path / "out"
     words = ["benchmark", str(tiny_run.bundle.path), "--runtime", "litert", "--threads", "1"]
-    words += ["--data", str(tiny_run.findings.data.image_dir), "--bucket", "testing"]
+    words += ["--data", str(tiny_run.findings.data.image_dir), "--split", "test"]
     words += ["--rounds", "1", "--batch", "1,2", "--json", "--quiet", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr()
@@ -337,7 +337,7 @@ def test_command__without_data_there_is_no_accuracy_and_no_plot(
         ([], 2, "No model is named"),
         (["nowhere"], 1, "nowhere does not exist"),
         (["nowhere", "--threads", "1,two"], 2, "--threads is '1,two'"),
-        (["nowhere", "--bucket", "testing"], 2, "--data names none"),
+        (["nowhere", "--split", "test"], 2, "--data names none"),
     ],
 )
 def test_command__wrong_use_is_named(

@@ -78,10 +78,14 @@ def test_file__one_that_is_gone_is_named_alone(bundle: Path) -> None:
     assert "saved_model" not in str(caught.value)
 
 
-def test_trained_on__is_what_is_not_kept_for_the_test(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("column", "test"), [("split", "test"), ("bucket", "testing")])
+def test_trained_on__is_what_is_not_kept_for_the_test(
+    tmp_path: Path, column: str, test: str
+) -> None:
+    """Bundles before 0.1.0 have other names for the column and the test split."""
     with new_bundle(tmp_path / "bundle") as folder:
-        rows = ['"a,b.jpg",x,training,g,11', "c.jpg,x,testing,h,22", "d.jpg,x,validation,i,33"]
-        (folder / "photos.csv").write_text("\n".join(["path,label,bucket,group,sha256", *rows]))
+        rows = ['"a,b.jpg",x,training,g,11', f"c.jpg,x,{test},h,22", "d.jpg,x,validation,i,33"]
+        (folder / "photos.csv").write_text("\n".join([f"path,label,{column},group,sha256", *rows]))
         write_manifest(folder, MANIFEST)
     assert open_bundle(tmp_path / "bundle").trained_on() == {"11", "33"}
 

@@ -382,7 +382,7 @@ def test_keeper__photos_in_a_row_stay_on_one_side_of_the_split(tmp_path: Path) -
             keeper.save(label, seen(label, picture=show(label, seed)), now=now)
     data = scan(tmp_path)
     assert data.labels == ("blue", "red")
-    groups = [record.group for record in data.records if record.label == "red"]
+    groups = [record.group for record in data.examples if record.label == "red"]
     assert len(groups) == 4
     assert len(set(groups)) == 2
 

@@ -103,9 +103,7 @@ def test_check__takes_the_split_of_training(
     photo_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(str(photo_folder), "--testing_percentage", "0", "--json")
-    assert [counts["testing"] for counts in json.loads(capsys.readouterr().out)["classes"]] == [
-        0
-    ] * 3
+    assert [counts["test"] for counts in json.loads(capsys.readouterr().out)["classes"]] == [0] * 3
 
 
 def test_check__many_of_a_kind_are_cut_short(

@@ -302,7 +302,7 @@ def test_evaluate__measures_the_side_that_training_kept_for_it(
     tiny_run: TrainingResult, bundle: str, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The split is that of the training, unless it is named."""
-    command = ["evaluate", bundle, str(photos), "--bucket", "testing", "--json"]
+    command = ["evaluate", bundle, str(photos), "--split", "test", "--json"]
     assert main(command) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["num_images"] == tiny_run.findings.test.num_images < 36
@@ -322,7 +322,7 @@ def test_evaluate__a_single_file_of_the_bundle_and_one_without(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file = Path(bundle) / "model.tflite"
-    assert main(["evaluate", str(file), str(photos), "--bucket", "testing", "--json"]) == 0
+    assert main(["evaluate", str(file), str(photos), "--split", "test", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["accuracy"] == tiny_run.findings.test.accuracy
     alone = tmp_path / "alone.tflite"
@@ -330,7 +330,7 @@ def test_evaluate__a_single_file_of_the_bundle_and_one_without(
     capsys.readouterr()
     assert main(["evaluate", str(alone), str(photos), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["num_images"] == 36
-    assert main(["evaluate", str(alone), str(photos), "--bucket", "testing"]) == 2
+    assert main(["evaluate", str(alone), str(photos), "--split", "test"]) == 2
     assert "needs the bundle that" in capsys.readouterr().err
 
 
@@ -344,8 +344,8 @@ def test_evaluate__the_split_of_the_training_is_not_for_all_photos(
     manifest["settings"]["split"] |= {"limit_per_class": 3, "later_option": 1}
     (copy / "manifest.json").write_text(json.dumps(manifest))
     counts = []
-    for bucket in ("all", "training", "validation", "testing"):
-        assert main(["evaluate", str(copy), str(photos), "--bucket", bucket, "--json"]) == 0
+    for split in ("all", "training", "validation", "test"):
+        assert main(["evaluate", str(copy), str(photos), "--split", split, "--json"]) == 0
         counts.append(json.loads(capsys.readouterr().out)["num_images"])
     assert counts[0] == 36
     assert sum(counts[1:]) == 9

@@ -47,7 +47,7 @@ def run_process(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def photos_of(findings: TrainingReport) -> list[str]:
-    return [str(record.path) for record in findings.data.bucket("testing")]
+    return [str(record.path) for record in findings.data.in_split("test")]
 
 
 # Help.
@@ -100,7 +100,7 @@ WRONG_USE = [
     ("benchmark bundle --threads 1,1000000", "--threads is 1000000; it must be from 1"),
     ("classify bundle photo --topk 3", "--top_k"),
     ("evaluate bundle", "IMAGE_DIR"),
-    ("evaluate bundle photos --bucket tests", "testing"),
+    ("evaluate bundle photos --split tests", "test"),
     ("check", "IMAGE_DIR"),
     ("modules nonsense", "nonsense"),
     ("modules describe", "REFERENCE"),
@@ -276,7 +276,7 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert re.search(r"^Computing features: 24 in \d+\.\d s", printed.err, flags=re.MULTILINE)
     assert re.search(r"^Training: 9 in \d+\.\d s", printed.err, flags=re.MULTILINE)
     first, *_, test, small, unknown, ask, report, last = printed.out.splitlines()
-    assert re.fullmatch(r"24 photos of 3 classes: .* testing\. Took \d+\.\d s\.", first)
+    assert re.fullmatch(r"24 photos of 3 classes: .* test\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: Too few photos for more than a rough figure: ")
     assert small.startswith("! The test is small (")
     assert unknown.startswith('! No answer is given as "unknown": ')

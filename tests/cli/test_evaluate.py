@@ -87,8 +87,8 @@ def test_evaluate__nothing_to_measure_is_an_error(
         (photos / label).mkdir(parents=True)
         source = tiny_run.findings.data.image_dir / label / "photo_00.jpg"
         shutil.copy(source, photos / label)
-    assert main(["evaluate", model, str(photos), "--bucket", "testing", "--quiet"]) == 1
-    assert "has no photos in the split 'testing'" in capsys.readouterr().err
+    assert main(["evaluate", model, str(photos), "--split", "test", "--quiet"]) == 1
+    assert "has no photos in the split 'test'" in capsys.readouterr().err
 
 
 def test_scan__of_photos_to_measure_on_has_no_advice_for_training(one_class: Path) -> None:

@@ -157,7 +157,7 @@ def test_scan__other_subfolders_in_each_class_are_its_own(tmp_path: Path) -> Non
 
 
 def test_scan_extra__sides_of_a_split_are_no_classes(tmp_path: Path) -> None:
-    known = scan(flat(tmp_path / "photos", "cat", "dog")).records
+    known = scan(flat(tmp_path / "photos", "cat", "dog")).examples
     extra = nested(tmp_path / "extra", "train", "test")
     with pytest.raises(DataError, match="splits of a data set"):
         scan_extra(extra, known=known)
@@ -176,14 +176,14 @@ def test_config__layout_is_one_of_two() -> None:
 
 @pytest.mark.parametrize("spelling", ["3001 brick", "3001_Brick", "3001-BRICK", "3001  brick"])
 def test_scan_extra__a_class_by_another_spelling_is_refused(spelling: str, tmp_path: Path) -> None:
-    known = scan(flat(tmp_path / "photos", "3001_brick", "dog")).records
+    known = scan(flat(tmp_path / "photos", "3001_brick", "dog")).examples
     extra = flat(tmp_path / "extra", spelling, "dog")
     with pytest.raises(DataError, match=rf"'{spelling}' beside '3001_brick'\. Rename"):
         scan_extra(extra, known=known)
 
 
 def test_scan_extra__a_class_of_its_own_is_said_to_be_untested(tmp_path: Path) -> None:
-    known = scan(flat(tmp_path / "photos", "12", "dog")).records
+    known = scan(flat(tmp_path / "photos", "12", "dog")).examples
     extra = flat(tmp_path / "extra", "1-2", "dog")  # another number than 12
     _, problems = scan_extra(extra, known=known)
     (problem,) = [one for one in problems if one.kind == "extra_class"]

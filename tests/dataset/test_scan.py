@@ -31,9 +31,9 @@ def paths_of(dataset: Dataset, kind: str) -> list[tuple[str, ...]]:
 def test_scan__finds_classes_and_photos(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
     assert dataset.labels == ("blue", "green", "red")
-    assert len(dataset.records) == 24
+    assert len(dataset.examples) == 24
     assert kinds(dataset) == []
-    first = dataset.records[0]
+    first = dataset.examples[0]
     assert first.relative_path == "blue/photo_00.jpg"
     assert first.path == photo_folder / "blue" / "photo_00.jpg"
     assert first.sha256 == hashlib.sha256(first.path.read_bytes()).hexdigest()
@@ -46,12 +46,12 @@ def test_scan__takes_text_for_a_path(photo_folder: Path) -> None:
 def test_scan__every_extension_in_any_case(tmp_path: Path) -> None:
     endings = ["jpg", "JPEG", "Png", "webp", "bmp", "gif", "tif", "TIFF"]
     write(tmp_path, *(f"a/{ending}.{ending}" for ending in endings), "b/1.jpg")
-    assert len(scan(tmp_path).records) == len(endings) + 1
+    assert len(scan(tmp_path).examples) == len(endings) + 1
 
 
 def test_scan__nested_folders_belong_to_the_first_level(tmp_path: Path) -> None:
     write(tmp_path, "a/b/c/1.jpg", "a/2.jpg", "b/1.jpg")
-    assert [(record.relative_path, record.label) for record in scan(tmp_path).records] == [
+    assert [(record.relative_path, record.label) for record in scan(tmp_path).examples] == [
         ("a/2.jpg", "a"),
         ("a/b/c/1.jpg", "a"),
         ("b/1.jpg", "b"),
@@ -65,7 +65,7 @@ def test_scan__passes_over_what_is_hidden_or_not_the_users(tmp_path: Path) -> No
     )
     dataset = scan(tmp_path)
     assert dataset.labels == ("a", "b")
-    assert len(dataset.records) == 2
+    assert len(dataset.examples) == 2
     assert kinds(dataset) == []
 
 
@@ -124,7 +124,7 @@ def test_scan__follows_links_but_not_in_circles(tmp_path: Path) -> None:
     (image_dir / "a" / "linked").symlink_to(outside, target_is_directory=True)
     (image_dir / "a" / "circle").symlink_to(image_dir, target_is_directory=True)
     dataset = scan(image_dir)
-    assert [record.relative_path for record in dataset.records] == [
+    assert [record.relative_path for record in dataset.examples] == [
         "a/1.jpg",
         "a/linked/3.jpg",
         "b/1.jpg",
@@ -137,7 +137,7 @@ def test_scan__file_that_cannot_be_opened_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / "a" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     (tmp_path / "b" / "itself.jpg").symlink_to(tmp_path / "b" / "itself.jpg")
     dataset = scan(tmp_path)
-    assert len(dataset.records) == 2
+    assert len(dataset.examples) == 2
     assert paths_of(dataset, "unreadable") == [("a/gone.jpg",), ("b/itself.jpg",)]
 
 
@@ -207,21 +207,21 @@ def test_scan__reports_progress_to_the_end(photo_folder: Path) -> None:
 
 
 def test_bucket__unknown_name_is_refused(photo_folder: Path) -> None:
-    with pytest.raises(ValueError, match="no bucket 'train'; there are training, validation, test"):
-        scan(photo_folder).bucket("train")
+    with pytest.raises(ValueError, match="no split 'train'; there are training, validation, test"):
+        scan(photo_folder).in_split("train")
 
 
 def test_bucket__the_three_are_all_records(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
     dealt = [
-        record for name in ("training", "validation", "testing") for record in dataset.bucket(name)
+        record for name in ("training", "validation", "test") for record in dataset.in_split(name)
     ]
-    assert sorted(dealt, key=lambda record: record.relative_path) == list(dataset.records)
+    assert sorted(dealt, key=lambda record: record.relative_path) == list(dataset.examples)
 
 
 def test_label_indices__follow_class_order(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
-    indices = dataset.label_indices([dataset.records[-1], dataset.records[0]])
+    indices = dataset.label_indices([dataset.examples[-1], dataset.examples[0]])
     assert indices.dtype == np.int32
     assert indices.tolist() == [2, 0]
 
@@ -232,7 +232,7 @@ def test_label_indices__of_nothing_keep_their_type(photo_folder: Path) -> None:
 
 def test_without__sets_files_aside_with_their_reasons(photo_folder: Path) -> None:
     dataset = scan(photo_folder).without({"red/photo_00.jpg": "truncated"})
-    assert len(dataset.records) == 23
+    assert len(dataset.examples) == 23
     assert "'red/photo_00.jpg' cannot be read: truncated." in [
         problem.message for problem in dataset.problems
     ]
@@ -241,24 +241,24 @@ def test_without__sets_files_aside_with_their_reasons(photo_folder: Path) -> Non
 
 def test_without__is_as_if_the_file_had_never_been_there(photo_folder: Path) -> None:
     reasons = {f"red/photo_0{index}.jpg": "bad" for index in (0, 4, 7)}
-    left = scan(photo_folder).without(reasons).records
+    left = scan(photo_folder).without(reasons).examples
     for name in reasons:
         (photo_folder / name).unlink()
-    assert left == scan(photo_folder).records
+    assert left == scan(photo_folder).examples
 
 
 def test_without__class_that_loses_all_is_reported(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
-    reds = {record.relative_path: "bad" for record in dataset.records if record.label == "red"}
+    reds = {record.relative_path: "bad" for record in dataset.examples if record.label == "red"}
     less = dataset.without(reds)
     assert less.labels == ("blue", "green")
     assert paths_of(less, "empty_class") == [("red",)]
-    assert less.label_indices(less.records).max() == 1
+    assert less.label_indices(less.examples).max() == 1
 
 
 def test_without__less_than_two_classes_is_refused(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
-    most = {record.relative_path: "bad" for record in dataset.records if record.label != "red"}
+    most = {record.relative_path: "bad" for record in dataset.examples if record.label != "red"}
     with pytest.raises(DataError, match="of 1 class, 'red'; at least 2 are needed"):
         dataset.without(most)
 
@@ -270,10 +270,10 @@ def test_without__unknown_path_is_refused(photo_folder: Path) -> None:
 
 def test_limit_per_class__never_more_and_always_the_same(photo_folder: Path) -> None:
     limited = scan(photo_folder, split=SplitConfig(limit_per_class=5))
-    names = [record.relative_path for record in limited.records]
+    names = [record.relative_path for record in limited.examples]
     assert [sum(name.startswith(label) for name in names) for label in limited.labels] == [5, 5, 5]
     larger = scan(photo_folder, split=SplitConfig(limit_per_class=6))
-    assert set(names) < {record.relative_path for record in larger.records}
+    assert set(names) < {record.relative_path for record in larger.examples}
 
 
 def test_limit_per_class__keeps_groups_whole(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_limit_per_class__keeps_groups_whole(tmp_path: Path) -> None:
     )
     dataset = scan(tmp_path, split=SplitConfig(limit_per_class=7, group_by=r"^(.+)_"))
     for label in dataset.labels:
-        groups = [record.group for record in dataset.records if record.label == label]
+        groups = [record.group for record in dataset.examples if record.label == label]
         assert sorted(groups.count(group) for group in set(groups)) == [1, 3, 3]
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bricksight.config import BUCKETS, SplitConfig
+from bricksight.config import SPLITS, SplitConfig
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Example, scan, suggest_group_by
 from bricksight.dataset._dataset import assemble
 from bricksight.dataset._groups import join_identical
 from bricksight.dataset._records import Photo
-from bricksight.dataset._split import assign_splits, hashed_bucket
+from bricksight.dataset._split import assign_splits, hashed_split
 from bricksight.errors import DataError
 
 NAMES = st.text("abcdefghij_0123456789", min_size=1, max_size=6)
@@ -54,8 +54,8 @@ def own_groups(drawn: dict[tuple[str, str], str]) -> dict[str, set[str]]:
 
 
 def wanted(split: SplitConfig) -> set[str]:
-    shares = {"validation": split.validation_percentage, "testing": split.testing_percentage}
-    return {"training", *(bucket for bucket, share in shares.items() if share)}
+    shares = {"validation": split.validation_percentage, "test": split.testing_percentage}
+    return {"training", *(split for split, share in shares.items() if share)}
 
 
 def retrain_bucket(file_name: str, validation: int, testing: int) -> str:
@@ -66,26 +66,26 @@ def retrain_bucket(file_name: str, validation: int, testing: int) -> str:
     percentage = (int(hashed, 16) % (largest + 1)) * (100.0 / largest)
     if percentage < validation:
         return "validation"
-    return "testing" if percentage < testing + validation else "training"
+    return "test" if percentage < testing + validation else "training"
 
 
 @given(key=NAMES, percentages=PERCENTAGES)
-def test_hashed_bucket__is_retrains(key: str, percentages: tuple[int, int]) -> None:
-    assert hashed_bucket(key, split_of(percentages)) == retrain_bucket(key, *percentages)
+def test_hashed_split__is_retrains(key: str, percentages: tuple[int, int]) -> None:
+    assert hashed_split(key, split_of(percentages)) == retrain_bucket(key, *percentages)
 
 
 def test_split__known_photos_stay_where_they_are_dealt() -> None:
     """A change here is a change of the rule, and then SPLIT_RULE_VERSION must go up."""
     groups = {label: [f"{label}/{number}.jpg" for number in range(20)] for label in ("ant", "bee")}
-    bucket_of = assign_splits(groups, SplitConfig())
+    split_of = assign_splits(groups, SplitConfig())
     assert SPLIT_RULE_VERSION == 1
-    assert {key: bucket for key, bucket in bucket_of.items() if bucket != "training"} == {
-        "ant/0.jpg": "testing",
-        "ant/11.jpg": "testing",
+    assert {key: split for key, split in split_of.items() if split != "training"} == {
+        "ant/0.jpg": "test",
+        "ant/11.jpg": "test",
         "ant/17.jpg": "validation",
         "bee/11.jpg": "validation",
         "bee/16.jpg": "validation",
-        "bee/8.jpg": "testing",
+        "bee/8.jpg": "test",
     }
 
 
@@ -100,9 +100,9 @@ def test_split__no_group_and_no_content_on_two_sides(
         return
     for attribute in ("group", "sha256"):
         sides: dict[str, set[str]] = defaultdict(set)
-        for record in dataset.records if dataset else ():
-            sides[getattr(record, attribute)].add(record.bucket)
-        assert all(len(buckets) == 1 for buckets in sides.values())
+        for record in dataset.examples if dataset else ():
+            sides[getattr(record, attribute)].add(record.split)
+        assert all(len(splits) == 1 for splits in sides.values())
 
 
 @given(drawn=PHOTOS, percentages=PERCENTAGES)
@@ -115,12 +115,12 @@ def test_split__class_of_three_groups_is_on_every_side(
     if dataset is None:
         return
     for label in dataset.labels:
-        records = [record for record in dataset.records if record.label == label]
-        buckets = {record.bucket for record in records}
-        assert "training" in buckets
-        assert buckets <= wanted(split)
+        records = [record for record in dataset.examples if record.label == label]
+        splits = {record.split for record in records}
+        assert "training" in splits
+        assert splits <= wanted(split)
         if len({record.group for record in records}) >= 3:
-            assert buckets == wanted(split)
+            assert splits == wanted(split)
 
 
 @given(drawn=PHOTOS, percentages=PERCENTAGES)
@@ -131,14 +131,12 @@ def test_split__shared_groups_leave_no_class_without_training_and_no_gap_unsaid(
     dataset = dealt(photos_of(drawn), split)
     if dataset is None:
         return
-    reported = {
-        problem.paths[0] for problem in dataset.problems if problem.kind == "missing_bucket"
-    }
+    reported = {problem.paths[0] for problem in dataset.problems if problem.kind == "missing_split"}
     for label in dataset.labels:
-        records = [record for record in dataset.records if record.label == label]
-        buckets = {record.bucket for record in records}
-        lacking = len({record.group for record in records}) >= 3 and buckets != wanted(split)
-        assert "training" in buckets
+        records = [record for record in dataset.examples if record.label == label]
+        splits = {record.split for record in records}
+        lacking = len({record.group for record in records}) >= 3 and splits != wanted(split)
+        assert "training" in splits
         assert (label in reported) == lacking
 
 
@@ -154,26 +152,26 @@ def test_split__place_of_the_folder_and_order_of_listing_change_nothing(
     if first is None or second is None:
         assert first is second
         return
-    assert [(record.relative_path, record.bucket, record.group) for record in first.records] == [
-        (record.relative_path, record.bucket, record.group) for record in second.records
+    assert [(record.relative_path, record.split, record.group) for record in first.examples] == [
+        (record.relative_path, record.split, record.group) for record in second.examples
     ]
 
 
 def test_scan__renaming_the_folder_changes_nothing(photo_folder: Path) -> None:
-    before = {record.relative_path: record.bucket for record in scan(photo_folder).records}
+    before = {record.relative_path: record.split for record in scan(photo_folder).examples}
     moved = photo_folder.rename(photo_folder.with_name("elsewhere"))
-    assert {record.relative_path: record.bucket for record in scan(moved).records} == before
+    assert {record.relative_path: record.split for record in scan(moved).examples} == before
 
 
 @given(drawn=PHOTOS)
 def test_deal__moves_no_more_than_the_minimum_asks(drawn: dict[tuple[str, str], str]) -> None:
     split = SplitConfig()
     groups = own_groups(drawn)
-    bucket_of = assign_splits(groups, split)
+    split_of = assign_splits(groups, split)
     for keys in groups.values():
-        moved = [key for key in keys if bucket_of[key] != hashed_bucket(key, split)]
-        required = set(BUCKETS) if len(keys) >= 3 else {"training"}
-        assert len(moved) == len(required - {hashed_bucket(key, split) for key in keys})
+        moved = [key for key in keys if split_of[key] != hashed_split(key, split)]
+        required = set(SPLITS) if len(keys) >= 3 else {"training"}
+        assert len(moved) == len(required - {hashed_split(key, split) for key in keys})
 
 
 @given(drawn=PHOTOS, added=PHOTOS)
@@ -183,28 +181,28 @@ def test_deal__added_photos_move_none_of_a_class_that_is_on_every_side(
     split = SplitConfig(validation_percentage=30, testing_percentage=30)
     after = assign_splits(own_groups({**drawn, **added}), split)
     for keys in own_groups(drawn).values():
-        if {hashed_bucket(key, split) for key in keys} == set(BUCKETS):
+        if {hashed_split(key, split) for key in keys} == set(SPLITS):
             assert {key: after[key] for key in keys} == assign_splits({"": keys}, split)
 
 
 def test_deal__moves_the_group_nearest_to_the_bucket() -> None:
     split = SplitConfig()
-    training = [key for key in map(str, range(100)) if hashed_bucket(key, split) == "training"][:9]
-    bucket_of = assign_splits({"a": training}, split)
+    training = [key for key in map(str, range(100)) if hashed_split(key, split) == "training"][:9]
+    split_of = assign_splits({"a": training}, split)
 
     def percent(key: str) -> int:
         return int(hashlib.sha1(key.encode()).hexdigest(), 16) % 2**27
 
     by_percent = sorted(training, key=percent)
-    assert bucket_of[by_percent[0]] == "validation"
-    assert bucket_of[by_percent[1]] == "testing"
-    assert all(bucket_of[key] == "training" for key in by_percent[2:])
+    assert split_of[by_percent[0]] == "validation"
+    assert split_of[by_percent[1]] == "test"
+    assert all(split_of[key] == "training" for key in by_percent[2:])
 
 
 def test_scan__copies_under_two_labels_stay_together(faulty_folder: Path) -> None:
-    records = {record.relative_path: record for record in scan(faulty_folder).records}
+    records = {record.relative_path: record for record in scan(faulty_folder).examples}
     one, other = records["blue/photo_05.jpg"], records["green/blue_photo.jpg"]
-    assert (one.group, one.bucket) == (other.group, other.bucket)
+    assert (one.group, one.split) == (other.group, other.split)
 
 
 def test_join_identical__links_groups_into_one_with_the_shortest_name() -> None:
@@ -218,7 +216,7 @@ def test_group__is_cut_at_nohash(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
-    assert [record.group for record in scan(tmp_path).records] == ["a/one", "a/one", "b/two.jpg"]
+    assert [record.group for record in scan(tmp_path).examples] == ["a/one", "a/one", "b/two.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +236,7 @@ def test_group_by__is_the_capture_or_the_match(
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     dataset = scan(tmp_path, split=SplitConfig(group_by=group_by))
-    assert [record.group for record in dataset.records] == groups
+    assert [record.group for record in dataset.examples] == groups
     assert [problem.paths for problem in dataset.problems if problem.kind == "no_group"] == [
         ("b/other.jpg",)
     ]
@@ -287,9 +285,9 @@ def test_suggest_group_by__is_silent_on_names_of_single_photos(name: str) -> Non
 
 
 def test_suggest_group_by__on_real_folders(shared_dir: Path) -> None:
-    bricks = scan(shared_dir / "data" / "lego_bricks").records
+    bricks = scan(shared_dir / "data" / "lego_bricks").examples
     suggestion = suggest_group_by(bricks)
     assert suggestion is not None
     timestamps = {f"{record.label}/{record.path.name.split('_')[0]}" for record in bricks}
     assert groups_found(suggestion, bricks) == timestamps
-    assert suggest_group_by(scan(shared_dir / "data" / "lego_plates").records) is None
+    assert suggest_group_by(scan(shared_dir / "data" / "lego_plates").examples) is None

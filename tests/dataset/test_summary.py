@@ -34,7 +34,7 @@ def test_summaries__few_are_told_one_by_one_in_the_order_of_their_kinds() -> Non
         "duplicate",
         "two_labels",
         "empty_class",
-        "missing_bucket",
+        "missing_split",
         "bad_name",
         "link_loop",
         "wrong_extension",

@@ -40,7 +40,7 @@ def data(photo_folder: Path) -> Dataset:
 
 
 def inputs_of(data: Dataset, spec: InputSpec) -> np.ndarray:
-    return np.stack([images.load_input(record.path, spec) for record in data.records])
+    return np.stack([images.load_input(record.path, spec) for record in data.examples])
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,11 @@ def test_extract__equals_the_network_on_each_photo(
     expected = np.asarray(
         frozen_graph(compiled.module).load()(inputs_of(data, compiled.module.input_spec))
     )
-    found = extract(data.records, compiled=compiled)
+    found = extract(data.examples, compiled=compiled)
     assert found.matrix.shape == (24, 1, 6)
     assert found.matrix.dtype == np.float32
     np.testing.assert_allclose(found.matrix[:, 0], expected, atol=1e-5)
-    assert found.records == data.records
+    assert found.examples == data.examples
     assert found.failures == {}
 
 
@@ -70,8 +70,8 @@ def test_extract__the_second_time_everything_comes_from_the_cache(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
-    first = extract(data.records, compiled=compiled, views=RANDOM, cache_path=path)
-    second = extract(data.records, compiled=compiled, views=RANDOM, cache_path=path)
+    first = extract(data.examples, compiled=compiled, views=RANDOM, cache_path=path)
+    second = extract(data.examples, compiled=compiled, views=RANDOM, cache_path=path)
     assert (first.num_computed, second.num_computed) == (24 * 4, 0)
     np.testing.assert_array_equal(first.matrix, second.matrix)
 
@@ -80,9 +80,9 @@ def test_extract__more_views_add_to_those_that_are_there(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
-    few = extract(data.records, compiled=compiled, views=RANDOM, cache_path=path)
+    few = extract(data.examples, compiled=compiled, views=RANDOM, cache_path=path)
     more = Views(num_random=5, augment=RANDOM.augment, seed=RANDOM.seed)
-    many = extract(data.records, compiled=compiled, views=more, cache_path=path)
+    many = extract(data.examples, compiled=compiled, views=more, cache_path=path)
     assert many.num_computed == 24 * 2
     np.testing.assert_array_equal(many.matrix[:, :4], few.matrix)
 
@@ -91,10 +91,10 @@ def test_extract__a_changed_photo_is_computed_anew_and_a_renamed_one_is_not(
     compiled: CompiledBackbone, data: Dataset, photo_folder: Path
 ) -> None:
     path = default_cache_path()
-    extract(data.records, compiled=compiled, cache_path=path)
+    extract(data.examples, compiled=compiled, cache_path=path)
     photos.draw("red", 99).save(photo_folder / "red" / "photo_00.jpg")
     (photo_folder / "blue" / "photo_00.jpg").rename(photo_folder / "blue" / "renamed.jpg")
-    again = extract(scan(photo_folder).records, compiled=compiled, cache_path=path)
+    again = extract(scan(photo_folder).examples, compiled=compiled, cache_path=path)
     assert again.num_computed == 1
 
 
@@ -102,20 +102,20 @@ def test_extract__a_changed_photo_is_computed_anew_and_a_renamed_one_is_not(
 def test_extract__the_number_of_threads_does_not_matter(
     compiled: CompiledBackbone, data: Dataset, workers: int
 ) -> None:
-    alone = extract(data.records, compiled=compiled, views=RANDOM, workers=1)
-    several = extract(data.records, compiled=compiled, views=RANDOM, workers=workers)
+    alone = extract(data.examples, compiled=compiled, views=RANDOM, workers=1)
+    several = extract(data.examples, compiled=compiled, views=RANDOM, workers=workers)
     np.testing.assert_array_equal(alone.matrix, several.matrix)
 
 
 def test_extract__a_view_depends_on_the_photo_and_the_seed_alone(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
-    whole = extract(data.records, compiled=compiled, views=RANDOM).matrix
-    part = extract(data.records[10:12], compiled=compiled, views=RANDOM).matrix
+    whole = extract(data.examples, compiled=compiled, views=RANDOM).matrix
+    part = extract(data.examples[10:12], compiled=compiled, views=RANDOM).matrix
     np.testing.assert_array_equal(part, whole[10:12])
     other = Views(num_random=3, augment=RANDOM.augment, seed=6)
     assert not np.array_equal(
-        extract(data.records, compiled=compiled, views=other).matrix[:, 1:], whole[:, 1:]
+        extract(data.examples, compiled=compiled, views=other).matrix[:, 1:], whole[:, 1:]
     )
 
 
@@ -123,15 +123,15 @@ def test_extract__bad_photos_are_set_aside_by_name(
     compiled: CompiledBackbone, faulty_folder: Path
 ) -> None:
     data = scan(faulty_folder)
-    found = extract(data.records, compiled=compiled)
+    found = extract(data.examples, compiled=compiled)
     assert sorted(found.failures) == ["red/text.jpg", "red/truncated.jpg"]
     assert "truncated" in found.failures["red/truncated.jpg"]
-    assert len(found.records) == len(found.matrix) == len(data.records) - 2
+    assert len(found.examples) == len(found.matrix) == len(data.examples) - 2
 
 
 def test_extract__tells_of_every_photo(compiled: CompiledBackbone, data: Dataset) -> None:
     counts: list[int] = []
-    extract(data.records, compiled=compiled, progress=counts.append)
+    extract(data.examples, compiled=compiled, progress=counts.append)
     assert sum(counts) == 24
 
 
@@ -148,8 +148,8 @@ def test_extract__an_interruption_keeps_what_was_computed(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract(data.records, compiled=compiled, cache_path=path, progress=stop_after_ten)
-    again = extract(data.records, compiled=compiled, cache_path=path)
+        extract(data.examples, compiled=compiled, cache_path=path, progress=stop_after_ten)
+    again = extract(data.examples, compiled=compiled, cache_path=path)
     assert again.num_computed == 14
 
 
@@ -206,7 +206,7 @@ def test_compile_module__an_operation_litert_lacks_is_named_and_tensorflow_runs_
     assert compiled.runtime == "tensorflow"
     assert "tf.AdjustHue" in caplog.text
     assert "TensorFlow computes its features" in caplog.text
-    found = extract(data.records[:3], compiled=compiled)
+    found = extract(data.examples[:3], compiled=compiled)
     expected = features(tf.constant(inputs_of(data, module.input_spec)[:3]))
     np.testing.assert_allclose(found.matrix[:, 0], expected, atol=1e-5)
 

@@ -128,7 +128,7 @@ def cutouts_of(path: Path, mask: np.ndarray, **backgrounds: Any) -> ForegroundMa
 def test_extract__masks_and_backgrounds_are_part_of_the_key(
     photo_folder: Path, tmp_path: Path
 ) -> None:
-    records = scan(photo_folder).records[:3]
+    records = scan(photo_folder).examples[:3]
     module = as_module(tiny_network(), name="tiny", size=32)
     compiled = compile_backbone(module, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
     left, right = np.zeros((2, 40, 48), np.uint8)
@@ -206,7 +206,7 @@ def masks_of(parts: Path) -> Path:
 
 def found_in(parts: Path, **source: Any) -> ForegroundMasks | None:
     config = TrainingConfig.of(**{"image_dir": parts, "masks": masks_of(parts), **source})
-    return find_foreground_masks(scan(parts).records, config.data, StageTimer(SilentReporter()))
+    return find_foreground_masks(scan(parts).examples, config.data, StageTimer(SilentReporter()))
 
 
 def test_find_cutouts__masks_by_path(parts: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -217,7 +217,7 @@ def test_find_cutouts__masks_by_path(parts: Path, caplog: pytest.LogCaptureFixtu
         cutouts = found_in(parts, replace_background=30)
     assert cutouts is not None
     missing = {parts / "red" / f"{number}.png" for number in (3, 4, 5)}
-    assert set(cutouts.masks) == {record.path for record in scan(parts).records} - missing
+    assert set(cutouts.masks) == {record.path for record in scan(parts).examples} - missing
     assert cutouts.backgrounds == Backgrounds(percent=30)
     (message,) = caplog.messages
     assert "1 photo without a mask in" in message
@@ -284,7 +284,7 @@ def test_retrain__looks_at_the_part_where_the_background_tells_the_class(
     for number, grey in enumerate((DARK, LIGHT)):
         Image.new("RGB", (64, 64), grey).save(belts / f"{number}.png")
     module = write_keras_file(tmp_path / "tiny.keras", tiny_network(32))
-    others = scan(tmp_path / "other").records
+    others = scan(tmp_path / "other").examples
 
     def share_right(**source: Any) -> float:
         name = "with" if source else "without"
@@ -398,7 +398,7 @@ def test_find_cutouts__refuses_an_empty_scene_that_is_not_theirs(
 
 def test_find_cutouts__compares_what_was_rounded_otherwise(parts: Path, tmp_path: Path) -> None:
     """A JPEG is decoded at an eighth, whose sides are rounded up; a PNG is not."""
-    for path in [record.path for record in scan(parts).records]:
+    for path in [record.path for record in scan(parts).examples]:
         photo, _ = draw_part(path.parent.name, LIGHT, int(path.stem))
         photo.resize((4800, 4097)).save(path.with_suffix(".jpg"))
         path.unlink()

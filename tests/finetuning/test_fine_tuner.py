@@ -187,7 +187,7 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
     history = json.loads((bundle.path / "metrics.json").read_text())["history"]
     assert len(history["measurements"]) == 27  # the last three see the validation photos too
     assert history["measurements"][-1]["validation_accuracy"] > 0.5
-    photo = result.findings.data.records[0].path
+    photo = result.findings.data.examples[0].path
     answers = [
         Predictor(bundle.path, runtime=runtime).predict(photo).predictions[0]
         for runtime in ("litert", "tensorflow")
@@ -200,13 +200,13 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
 def test_retrain__sees_the_validation_photos_only_after_they_have_judged(tmp_path: Path) -> None:
     """The red ones among them are yellow: no training photo says that this is red as well."""
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
-    for record in scan(folder, split=SPLIT).bucket("validation"):
+    for record in scan(folder, split=SPLIT).in_split("validation"):
         if record.label == "red":
             draw("yellow", 3).save(record.path, quality=95)
     result = tune(tmp_path, replace(TINY, fine_tune_epochs=100))
     trained, data = result.findings.trained, result.findings.data
     assert trained.choices["fitted_to"] == "training and validation"
-    records = data.bucket("validation")
+    records = data.in_split("validation")
     red = np.array([record.label == "red" for record in records])
     column = data.labels.index("red")
     assert red.any()
@@ -352,7 +352,7 @@ def test_retrain__fine_tunes_a_saved_model(tmp_path: Path, adapted: bool) -> Non
     of_statistics = [not one.trainable for one in fresh.weights]
     assert sum(of_statistics) == 2
     assert same == ([False] * 4 if adapted else of_statistics)
-    photo = result.findings.data.records[0].path
+    photo = result.findings.data.examples[0].path
     answers = [
         Predictor(result.bundle.path, runtime=runtime).predict(photo).predictions[0]
         for runtime in ("litert", "tensorflow")
@@ -403,8 +403,8 @@ def test_retrain__learns_what_the_teacher_answers(tmp_path: Path) -> None:
     teacher = tune(tmp_path / "taught").bundle.path
     told = replace(TINY, teacher=teacher, teacher_share=1.0)
     believed = tune(tmp_path, told)
-    wrong = {record.label: "" for record in believed.findings.data.records}
-    for record in believed.findings.data.records:
+    wrong = {record.label: "" for record in believed.findings.data.examples}
+    for record in believed.findings.data.examples:
         answer = Predictor(believed.bundle.path).predict(record.path).predictions[0]
         wrong[record.label] = answer.label
     assert wrong == {"red": "blue", "blue": "red", "green": "green"}

@@ -194,7 +194,7 @@ def test_early_stopping__keeps_the_best_step(tmp_path: Path) -> None:
     # What is kept gives that loss, before its temperature.
     logits = np.log(trained.held_out) * trained.choices["temperature"]
     logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    labels = data.label_indices(data.bucket("validation"))
+    labels = data.label_indices(data.in_split("validation"))
     found = -logits[np.arange(len(labels)), labels].mean()
     assert found == pytest.approx(losses[best], rel=1e-3)
 

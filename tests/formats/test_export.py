@@ -47,7 +47,7 @@ def proof(tiny_run: TrainingResult) -> ParityReference:
     """Six photos, with the answers of the bundle's LiteRT file."""
     from bricksight.predict import Predictor
 
-    photos = [record.path for record in tiny_run.findings.data.records[::6]]
+    photos = [record.path for record in tiny_run.findings.data.examples[::6]]
     rows = np.stack(list(Predictor(tiny_run.bundle.path).probabilities_of(photos)))
     spec = tiny_run.bundle.manifest.input
     return ParityReference(

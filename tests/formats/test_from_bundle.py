@@ -31,7 +31,7 @@ def bundle(tiny_run: TrainingResult, tmp_path: Path) -> Bundle:
 
 
 def held_out(run: TrainingResult) -> list[Path]:
-    return [record.path for record in run.findings.data.bucket("testing")]
+    return [record.path for record in run.findings.data.in_split("test")]
 
 
 def test_export_bundle__the_file_is_described_and_recorded(

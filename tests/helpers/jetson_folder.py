@@ -18,7 +18,7 @@ from bricksight.training import TrainingResult
 
 
 def request_of(run: TrainingResult) -> Request:
-    photos = [record.path for record in run.findings.data.records[::3]]
+    photos = [record.path for record in run.findings.data.examples[::3]]
     rows = np.stack(list(Predictor(run.bundle.path).probabilities_of(photos)))
     spec = run.bundle.manifest.input
     return Request(

@@ -35,7 +35,7 @@ def exported(tiny_run: TrainingResult, tmp_path_factory: pytest.TempPathFactory)
 
 def unseen(run: TrainingResult) -> list[Path]:
     """Photos that the bundle was not trained on."""
-    return [record.path for record in run.findings.data.bucket("testing")]
+    return [record.path for record in run.findings.data.in_split("test")]
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

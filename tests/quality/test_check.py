@@ -44,8 +44,8 @@ def test_check__counts_add_up(photo_folder: Path) -> None:
     assert [counts.label for counts in report.classes] == ["blue", "green", "red"]
     for counts in report.classes:
         assert counts.num_photos == counts.num_groups == 8
-        assert counts.training + counts.validation + counts.testing == 8
-        assert min(counts.training, counts.validation, counts.testing) >= 1
+        assert counts.training + counts.validation + counts.test == 8
+        assert min(counts.training, counts.validation, counts.test) >= 1
 
 
 def test_check__sizes_are_as_a_viewer_shows_them(photo_folder: Path) -> None:
@@ -76,7 +76,7 @@ def test_check__finds_every_fault(faulty_folder: Path) -> None:
 
 def test_check__unreadable_photos_are_not_counted(faulty_folder: Path) -> None:
     report = check(faulty_folder)
-    names = {record.relative_path for record in report.dataset.records}
+    names = {record.relative_path for record in report.dataset.examples}
     assert names.isdisjoint({"red/text.jpg", "red/truncated.jpg"})
     assert {counts.label: counts.num_photos for counts in report.classes}["red"] == 9
 
@@ -107,10 +107,10 @@ def test_check__photo_saved_again_leaks_across_the_split(photo_folder: Path) -> 
     for quality in range(70, 90):
         picture.save(photo_folder / "red" / f"again_{quality}.jpg", quality=quality, subsampling=0)
     report = check(photo_folder)
-    bucket_of = {record.relative_path: record.bucket for record in report.dataset.records}
-    leaks = {name for name in bucket_of if "again" in name and bucket_of[name] != "training"}
+    split_of = {record.relative_path: record.split for record in report.dataset.examples}
+    leaks = {name for name in split_of if "again" in name and split_of[name] != "training"}
     assert {twin.path for twin in report.twins.across_split} == leaks != set()
-    assert {bucket_of[twin.other] for twin in report.twins.across_split} == {"training"}
+    assert {split_of[twin.other] for twin in report.twins.across_split} == {"training"}
 
 
 def test_check__same_look_under_two_labels_is_found(photo_folder: Path) -> None:
@@ -160,7 +160,7 @@ def test_to_json__is_plain_and_has_its_keys(faulty_folder: Path) -> None:
         "label",
         "num_groups",
         "num_photos",
-        "testing",
+        "test",
         "training",
         "validation",
     ]
@@ -210,8 +210,8 @@ def test_write_contact_sheets__one_a_class_and_again(photo_folder: Path, tmp_pat
 def test_write_contact_sheets__large_class_takes_several(tmp_path: Path) -> None:
     image_dir = write_photo_folder(tmp_path / "photos")
     dataset = check(image_dir).dataset
-    red = [record for record in dataset.records if record.label == "red"]
-    many = replace(dataset, labels=("red",), records=tuple(red * 40))
+    red = [record for record in dataset.examples if record.label == "red"]
+    many = replace(dataset, labels=("red",), examples=tuple(red * 40))
     calls: list[tuple[int, int]] = []
     written = write_contact_sheets(
         many, tmp_path / "sheets", progress=lambda done, total: calls.append((done, total))

@@ -30,10 +30,10 @@ def some_photos(
         thumbnails[row], hashes[row] = thumbnails[other], hashes[other]
         contents[row] = contents[other]
     labels = rng.integers(0, 3, num).tolist()
-    buckets = rng.choice(["training", "validation", "testing"], num, p=[0.6, 0.2, 0.2])
+    splits = rng.choice(["training", "validation", "test"], num, p=[0.6, 0.2, 0.2])
     records = [
-        Example(Path(f"{row}"), f"{label}/{row}", f"{label}", f"{row}", contents[row], str(bucket))
-        for row, (label, bucket) in enumerate(zip(labels, buckets, strict=True))
+        Example(Path(f"{row}"), f"{label}/{row}", f"{label}", f"{row}", contents[row], str(split))
+        for row, (label, split) in enumerate(zip(labels, splits, strict=True))
     ]
     return records, [Fingerprint(*both) for both in zip(hashes, thumbnails, strict=True)]
 
@@ -54,7 +54,7 @@ def by_definition(
             if changed.bit_count() > MAX_DISTANCE or one.sha256 == other.sha256:
                 continue
             kinds = [in_class if one.label == other.label else across_labels]
-            if one.bucket != "training" == other.bucket:
+            if one.split != "training" == other.split:
                 kinds.append(across_split)
             for found in kinds:
                 nearest = min(found.get(one.relative_path, np.inf), differences[column])
@@ -112,7 +112,7 @@ def test_find_twins__of_many_that_are_all_alike_is_not_quadratic() -> None:
         twins = find_twins(records, fingerprints, progress=lambda *call: calls.append(call))
     assert sum(compared) < 100 * len(records)
     assert len(twins.in_class) == len(twins.across_labels) == len(records)
-    assert len(twins.across_split) == sum(one.bucket != "training" for one in records)
+    assert len(twins.across_split) == sum(one.split != "training" for one in records)
     assert calls[-1] == (12_000, 12_000)
     assert len(calls) > 2
 

@@ -92,7 +92,7 @@ def content(photo_folder: Path) -> ReportContent:
                 best_step=10,
             )
         ],
-        class_counts={label: {"training": 6, "validation": 1, "testing": 1} for label in labels},
+        class_counts={label: {"training": 6, "validation": 1, "test": 1} for label in labels},
         problems=[
             Problem("unreadable", "The file ends too early.", ("a/1.jpg",)),
             Problem("small_class", "It has 8 photos.", ("a",)),
@@ -143,7 +143,7 @@ def test_report__says_what_it_was_given(content: ReportContent, tmp_path: Path):
         "keras:MobileNetV2",
         "numpy 2.0",
         "features 1 min 23 s",
-        "18 for training, 3 for validation, 3 for testing.",
+        "18 for training, 3 for validation, 3 for test.",
         "Answers below 50.0 % are given as “unknown”",
     ):
         assert expected in text

@@ -57,7 +57,7 @@ def test_recipe__keeps_what_answers_validation_photos_better(
     assert result.bundle.manifest.module["title"].endswith("fine-tuned") == (kept == FINE_TUNED)
     assert ("epochs" in result.findings.trained.choices) == (kept == FINE_TUNED)
     # What is exported, drawn and told is of what was kept.
-    predictor, tested = Predictor(result.bundle.path), result.findings.data.bucket("testing")
+    predictor, tested = Predictor(result.bundle.path), result.findings.data.in_split("test")
     answers = [predictor.predict(one.path).predictions[0].label for one in tested]
     right = sum(answer == one.label for answer, one in zip(answers, tested, strict=True))
     assert right / len(tested) == result.findings.test.accuracy

@@ -42,13 +42,13 @@ def test_deal_folds__tests_every_photo_once_and_parts_no_group(tmp_path: Path) -
     tested: Counter[str] = Counter()
     for dealt in make_folds(data, num_folds=3, seed=1):
         sides: dict[str, set[str]] = {}
-        for record in dealt.records:
-            sides.setdefault(record.group, set()).add(record.bucket)
+        for record in dealt.examples:
+            sides.setdefault(record.group, set()).add(record.split)
         assert all(len(of_group) == 1 for of_group in sides.values())
-        assert {record.bucket for record in dealt.records} == {"training", "validation", "testing"}
-        tested.update(record.relative_path for record in dealt.bucket("testing"))
-        assert [one.sha256 for one in dealt.records] == [one.sha256 for one in data.records]
-    assert tested == {record.relative_path: 1 for record in data.records}
+        assert {record.split for record in dealt.examples} == {"training", "validation", "test"}
+        tested.update(record.relative_path for record in dealt.in_split("test"))
+        assert [one.sha256 for one in dealt.examples] == [one.sha256 for one in data.examples]
+    assert tested == {record.relative_path: 1 for record in data.examples}
 
 
 def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
 
     def dealt(seed: int) -> list[list[str]]:
         folds = make_folds(data, num_folds=3, seed=seed)
-        return [[record.bucket for record in one.records] for one in folds]
+        return [[record.split for record in one.examples] for one in folds]
 
     assert dealt(1) == dealt(1) != dealt(2)
 
@@ -84,17 +84,17 @@ def test_thinned__leaves_whole_groups_of_every_class(tmp_path: Path) -> None:
     )
     half, all_but_one = (subsample(data, share=share, seed=3) for share in (0.5, 0.0))
     full, kept, fewest = (
-        {record.group for record in one.bucket("training")} for one in (data, half, all_but_one)
+        {record.group for record in one.in_split("training")} for one in (data, half, all_but_one)
     )
     assert fewest < kept < full
-    assert len(fewest) == len({record.label for record in all_but_one.bucket("training")}) == 2
-    for record in half.bucket("training"):
+    assert len(fewest) == len({record.label for record in all_but_one.in_split("training")}) == 2
+    for record in half.in_split("training"):
         assert record.group in kept
-    assert [one.relative_path for one in half.records] == [
-        one.relative_path for one in data.records
+    assert [one.relative_path for one in half.examples] == [
+        one.relative_path for one in data.examples
     ]
-    for side in ("validation", "testing"):
-        assert half.bucket(side) == data.bucket(side)
+    for side in ("validation", "test"):
+        assert half.in_split(side) == data.in_split(side)
 
 
 @pytest.mark.tf
@@ -183,7 +183,7 @@ def test_crossval__names_and_shows_wrong_labels(
 
 def test_find_suspects__finds_none_where_all_are_right(tmp_path: Path) -> None:
     data = scan(write_photo_folder(tmp_path / "photos", per_class=4))
-    sure = np.eye(3, dtype=np.float32)[data.label_indices(data.records)]
+    sure = np.eye(3, dtype=np.float32)[data.label_indices(data.examples)]
     assert find_label_issues(data, 0.9 * sure + 0.1 / 3) == ()
     show_label_issues(tmp_path / "sheet.jpg", data, ())
     assert not (tmp_path / "sheet.jpg").exists()

@@ -38,8 +38,8 @@ def test_retrain__learns_a_class_that_has_no_photos_of_its_own(
     data = result.findings.data
     assert data.labels == ("blue", "green", "red", "yellow")
     assert len(data.extra) == 20
-    assert {record.label for record in data.records} == set(COLOURS)
-    assert result.findings.test.num_images == len(data.bucket("testing")) < len(data.records)
+    assert {record.label for record in data.examples} == set(COLOURS)
+    assert result.findings.test.num_images == len(data.in_split("test")) < len(data.examples)
     photo = tmp_path / "new.png"
     draw("yellow", 5).save(photo)
     assert Predictor(result.bundle.path).predict(photo).predictions[0].label == "yellow"
@@ -58,12 +58,12 @@ def test_scan_extra__leaves_out_what_could_be_tested_on(tmp_path: Path) -> None:
     folder = write_photo_folder(tmp_path / "photos")
     extra = write_extra(tmp_path / "renders", ("red",))
     shutil.copy(folder / "red" / "photo_05.jpg", extra / "red" / "mine.jpg")
-    records, problems = scan_extra(extra, known=scan(folder).records)
+    records, problems = scan_extra(extra, known=scan(folder).examples)
     assert len(records) == 10
     (problem,) = [one for one in problems if one.kind == "extra_twin"]
     assert "1 photo" in problem.message
     assert problem.paths == ("red/mine.jpg",)
-    assert {record.bucket for record in records} == {"extra"}
+    assert {record.split for record in records} == {"extra"}
 
 
 def test_scan_extra__says_what_is_expected(tmp_path: Path) -> None:

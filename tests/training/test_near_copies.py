@@ -106,8 +106,8 @@ def test_retrain__warns_of_copies_beside_the_accuracy(
             image.save(photos / label / f"{number}x.png", compress_level=1)
     result = train_tiny(tmp_path)
     data = result.findings.data
-    trained_on = {one.relative_path for one in data.records if one.bucket != "testing"}
-    tested = {one.relative_path for one in data.bucket("testing")}
+    trained_on = {one.relative_path for one in data.examples if one.split != "test"}
+    tested = {one.relative_path for one in data.in_split("test")}
     (warning,) = [one for one in result.findings.warnings if one.kind == "near_duplicate_split"]
     expected = {path for path in tested if twin_of(path) in trained_on}
     assert expected
@@ -148,16 +148,16 @@ def test_bursts__are_photos_taken_right_after_each_other(
     tmp_path: Path, seconds: float, said: bool
 ) -> None:
     data = scan(write_dated(tmp_path / "photos", seconds=seconds))
-    problems = bursts(data.records, SplitConfig())
+    problems = bursts(data.examples, SplitConfig())
     assert [problem.kind for problem in problems] == ["bursts"] * said
     assert all("12 of 12 photos were taken within 2 seconds" in one.message for one in problems)
-    assert bursts(data.records, SplitConfig(group_by=r"IMG_\d\d\d")) == []
+    assert bursts(data.examples, SplitConfig(group_by=r"IMG_\d\d\d")) == []
     kinds = {problem.kind for problem in check(data.image_dir).dataset.problems}
     assert ("bursts" in kinds) == said
 
 
 def test_bursts__of_photos_without_times_are_none(photo_folder: Path, tmp_path: Path) -> None:
-    assert bursts(scan(photo_folder).records, SplitConfig()) == []
+    assert bursts(scan(photo_folder).examples, SplitConfig()) == []
     (tmp_path / "no.jpg").write_bytes(b"no photo")
     assert taken_at(tmp_path / "no.jpg") is None
     assert bursts((), SplitConfig()) == []

@@ -80,7 +80,7 @@ def test_turns__answers_are_the_same_however_a_photo_lies(
     turned_run: TrainingResult, tmp_path: Path
 ) -> None:
     predictor = Predictor(turned_run.bundle.path)
-    photo = Image.open(turned_run.findings.data.records[0].path).convert("RGB").resize((32, 32))
+    photo = Image.open(turned_run.findings.data.examples[0].path).convert("RGB").resize((32, 32))
     upright = answer(predictor, photo, tmp_path)
     for quarter in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180):
         np.testing.assert_allclose(
@@ -190,7 +190,7 @@ def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
     assert findings.compiled.module.title.endswith("fine-tuned, 4 turns")
     assert findings.trained.choices["turns"] == 4
     predictor = Predictor(result.bundle.path)
-    validation = findings.data.bucket("validation")
+    validation = findings.data.in_split("validation")
     answers = [answer(predictor, Image.open(one.path), tmp_path) for one in validation]
     np.testing.assert_allclose(np.stack(answers), findings.trained.held_out, atol=1e-4)
 

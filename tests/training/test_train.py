@@ -157,8 +157,8 @@ def test_metrics_json__keys_and_figures(tiny_run: TrainingResult) -> None:
         "versions",
     }
     counts = tiny_run.bundle.manifest.data["num_photos"].values()
-    for side, bucket in (("test", "testing"), ("validation", "validation")):
-        assert content[side]["num_images"] == sum(of_class[bucket] for of_class in counts)
+    for side, split in (("test", "test"), ("validation", "validation")):
+        assert content[side]["num_images"] == sum(of_class[split] for of_class in counts)
         assert 0 <= content[side]["accuracy"] <= 1
     assert content["history"]["best_step"] == 300
     steps = [one["step"] for one in content["history"]["measurements"]]
@@ -173,11 +173,11 @@ def test_metrics_json__keys_and_figures(tiny_run: TrainingResult) -> None:
 def test_photos_csv__holds_every_photo_with_its_side(tiny_run: TrainingResult) -> None:
     with (tiny_run.bundle.path / "photos.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    expected = [dataclasses.asdict(record) for record in tiny_run.findings.data.records]
+    expected = [dataclasses.asdict(record) for record in tiny_run.findings.data.examples]
     for row, record in zip(rows, expected, strict=True):
         assert row.pop("path") == record["relative_path"]
         assert row == {name: record[name] for name in row}
-    assert list(rows[0]) == ["label", "bucket", "group", "sha256"]
+    assert list(rows[0]) == ["label", "split", "group", "sha256"]
 
 
 def test_warnings__are_in_the_manifest_and_the_metrics(tiny_run: TrainingResult) -> None:
@@ -295,7 +295,7 @@ def test_intermediate_graphs__are_written_at_their_steps_and_run(flag_run: FlagR
         "intermediate_240.pb",
     ]
     labels = flag_run.result.bundle.path / "output_labels.txt"
-    photo = flag_run.result.findings.data.records[0].path
+    photo = flag_run.result.findings.data.examples[0].path
     answers = [
         Predictor.from_graph(path, labels).predict(photo).predictions[0].probability
         for path in (
@@ -351,7 +351,7 @@ def test_retrain__another_seed_another_model(tiny_run: TrainingResult, tmp_path:
     assert not np.array_equal(head_of(other), head_of(tiny_run))
     assert other.findings.test.num_images == 2
     assert tiny_run.findings.test.num_images > 2
-    photo = tiny_run.findings.data.records[0].path
+    photo = tiny_run.findings.data.examples[0].path
     files = other.bundle.path / "output_graph.pb", other.bundle.path / "output_labels.txt"
     named = Predictor.from_graph(*files, output_layer="answer").predict(photo)
     assert named.predictions[0].probability == pytest.approx(
@@ -544,7 +544,7 @@ def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
 ) -> None:
     trained, found = recipe_run.findings.trained, recipe_run.findings.validation
     assert found is not None
-    records = recipe_run.findings.data.bucket("validation")
+    records = recipe_run.findings.data.in_split("validation")
     predictor = Predictor(recipe_run.bundle.path)
     answers = np.stack(list(predictor.probabilities_of(record.path for record in records)))
     assert answers.shape == trained.held_out.shape
@@ -614,7 +614,7 @@ def test_retrain__without_validation_and_with_a_class_of_one_photo(
     assert run.bundle.manifest.data["num_photos"]["yellow"] == {
         "training": 1,
         "validation": 0,
-        "testing": 0,
+        "test": 0,
     }
     assert not (run.bundle.path / "summaries" / "validation").exists()
     photo = lone_folder / "yellow" / "only.jpg"
@@ -638,7 +638,7 @@ def test_bad_photos__are_set_aside_by_name(
     tiny_run: TrainingResult, partly_bad_folder: Path, tmp_path: Path
 ) -> None:
     run = again(tiny_run, tmp_path / "bundle", image_dir=partly_bad_folder)
-    assert len(run.findings.data.records) == 36
+    assert len(run.findings.data.examples) == 36
     problems = json.dumps(run.bundle.manifest.data["problems"])
     page = (run.bundle.path / "report.html").read_text(encoding="utf-8")
     for name in ("red/text.jpg", "blue/half.jpg"):

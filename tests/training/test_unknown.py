@@ -62,10 +62,10 @@ def write_belts(folder: Path, *, num: int = 30) -> Path:
 
 def photos_dealt(*, training: int, validation: int, outliers: int = 0) -> Dataset:
     """Returns a data set without files."""
-    buckets = ["training"] * training + ["validation"] * validation
+    splits = ["training"] * training + ["validation"] * validation
     records = tuple(
-        Example(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", bucket)
-        for row, bucket in enumerate(buckets)
+        Example(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", split)
+        for row, split in enumerate(splits)
     )
     split = SplitConfig()
     return Dataset(Path("photos"), ("a", "b"), records, (), split, outliers=records[:outliers])
@@ -217,7 +217,7 @@ def test_config__refuses_a_rate_that_is_none(rate: float) -> None:
 def test_scan_outliers__takes_photos_at_any_depth_and_keeps_some_to_test_on(
     tmp_path: Path,
 ) -> None:
-    known = scan(write_photo_folder(tmp_path / "photos")).records
+    known = scan(write_photo_folder(tmp_path / "photos")).examples
     junk = write_belts(tmp_path / "junk")
     (junk / "screws" / "old").mkdir(parents=True)
     draw("screw", 1).save(junk / "screws" / "old" / "1.png")
@@ -226,7 +226,7 @@ def test_scan_outliers__takes_photos_at_any_depth_and_keeps_some_to_test_on(
     assert problems == []
     assert "junk/screws/old/1.png" in {record.relative_path for record in records}
     assert {record.label for record in records} == {""}
-    held_out = [record for record in records if record.bucket != "training"]
+    held_out = [record for record in records if record.split != "training"]
     assert 2 <= len(held_out) <= 20
     assert scan_outliers(junk, known=known, split=SPLIT)[0] == records
 
@@ -235,7 +235,7 @@ def test_scan_outliers__keeps_what_belongs_together_on_one_side(tmp_path: Path) 
     junk = write_belts(tmp_path / "junk", num=12)
     split = SplitConfig(group_by=r"belt_(\d)", testing_percentage=30)
     records, _ = scan_outliers(junk, known=(), split=split)
-    sides = {(record.group, record.bucket) for record in records}
+    sides = {(record.group, record.split) for record in records}
     assert len(sides) == len({group for group, _ in sides}) == 2
     other = SplitConfig(group_by="of the photos of the classes alone")
     assert len(scan_outliers(junk, known=(), split=other)[0]) == 12
@@ -245,12 +245,12 @@ def test_scan_outliers__leaves_out_photos_of_the_classes(tmp_path: Path) -> None
     folder = write_photo_folder(tmp_path / "photos")
     junk = write_belts(tmp_path / "junk", num=3)
     (junk / "mine.jpg").write_bytes((folder / "red" / "photo_05.jpg").read_bytes())
-    records, (problem,) = scan_outliers(junk, known=scan(folder).records, split=SPLIT)
+    records, (problem,) = scan_outliers(junk, known=scan(folder).examples, split=SPLIT)
     assert len(records) == 3
     assert problem.kind == "unknown_twin"
     assert problem.paths == ("mine.jpg",)
     with pytest.raises(DataError, match=r"--unknown_dir .*blue holds no photos besides those of"):
-        scan_outliers(folder / "blue", known=scan(folder).records, split=SPLIT)
+        scan_outliers(folder / "blue", known=scan(folder).examples, split=SPLIT)
 
 
 # The layer.
@@ -336,7 +336,7 @@ def test_retrain__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
     result = train_tiny(tmp_path, head=RECIPE, unknown_dir=belts, rejection_rate=5)
     bundle, findings = result.bundle, result.findings
     assert bundle.labels == ("blue", "green", "red")
-    held_out = [one for one in findings.data.outliers if one.bucket != "training"]
+    held_out = [one for one in findings.data.outliers if one.split != "training"]
     assert findings.outliers_rejected is not None
     assert findings.outliers_rejected.num_images == len(held_out) > 0
     assert findings.outliers_rejected.share == 1

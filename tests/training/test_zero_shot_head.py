@@ -381,10 +381,10 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     features = through.plain("validation")[1].plain()
     assert 0 < trained.head.share_of_others(features).mean() < 0.5
 
-    records = tuple(one for one in photos.data.records if one.bucket != "validation")
-    rows = [row for row, one in enumerate(photos.data.records) if one.bucket != "validation"]
+    records = tuple(one for one in photos.data.examples if one.split != "validation")
+    rows = [row for row, one in enumerate(photos.data.examples) if one.split != "validation"]
     unjudged = replace(
-        photos, data=replace(photos.data, records=records), matrix=photos.matrix[rows]
+        photos, data=replace(photos.data, examples=records), matrix=photos.matrix[rows]
     )
     _, trained = train_model(unjudged, config, observer=lambda *_: None)
     assert trained.head.others is None  # nobody can say how probable they are
@@ -428,9 +428,9 @@ def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> 
     told = trained.choices["begins_with_known_classes"]
     assert told is True if fine_tuned else isinstance(told, bool)
     if fine_tuned:  # nothing was learned, so that it is what was known
-        rows = [row for row, one in enumerate(through.data.records) if one.label != "blue"]
+        rows = [row for row, one in enumerate(through.data.examples) if one.label != "blue"]
         answers = trained.head.logits(through.matrix[rows, 0])[:, :2].argmax(axis=1)
-        labels = through.data.label_indices(through.data.records)[rows]
+        labels = through.data.label_indices(through.data.examples)[rows]
         assert (answers == labels).mean() > 0.9
 
 

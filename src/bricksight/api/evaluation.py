@@ -26,7 +26,7 @@ from bricksight.evaluation import evaluate as evaluate_arrays
 from bricksight.predict import Predictor
 from bricksight.report import ReportContent, write_report
 
-Bucket = Literal["all", "training", "validation", "testing"]
+SplitName = Literal["all", "training", "validation", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +96,11 @@ def evaluate(
     model: Predictor | AnyPath,
     photos: AnyPath,
     *,
-    bucket: Bucket = "all",
+    split: SplitName = "all",
     runtime: str | None = None,
     trust: bool = False,
     reporter: Reporter | None = None,
-    **split: Any,
+    **split_settings: Any,
 ) -> ModelEvaluation:
     """Returns how good a model is on photos, one sub-folder a class; one class will do.
 
@@ -109,16 +109,16 @@ def evaluate(
     Args:
         model: what ``load`` returns, a model folder, or a file that ``export`` wrote.
         photos: their folders are named as the model's labels.
-        bucket: "all" photos, or those of one split.
+        split: "all" photos, or those of one split.
         runtime: what runs the model; see ``Predictor``.
         trust: run a model even if it may access files, the network or other programs.
         reporter: follows the run.
-        **split: fields of ``SplitConfig``, such as ``group_by``; with a ``bucket``, what is not
-            named is as in the training.
+        **split_settings: fields of ``SplitConfig``, such as ``group_by``. With a ``split``, those
+            that are not given come from the bundle.
 
     Raises:
         BundleError: the model cannot be used.
-        ConfigError: an argument cannot be used, or ``bucket`` needs a bundle.
+        ConfigError: an argument cannot be used, or ``split`` needs a bundle.
         DataError: there are no such photos, none can be read, or the model does not know a class.
     """
     if isinstance(model, Predictor):
@@ -127,10 +127,10 @@ def evaluate(
         predictor = model
     else:
         predictor = Predictor(model, runtime=runtime, trust=trust)
-    bundle = _bundle_of(predictor, bucket)
-    data = scan(photos, split=split_of(bundle, bucket, split), trains=False)
+    bundle = _bundle_of(predictor, split)
+    data = scan(photos, split=split_config_of(bundle, split, split_settings), trains=False)
     _require_known(data, predictor)
-    records = photos_of(data, bucket)
+    records = photos_of(data, split)
     found, bad = _measure(predictor, records, reporter or SilentReporter())
     unreadable = unreadable_files(bad)
     if not found.num_images:
@@ -146,7 +146,7 @@ def evaluate(
         problems=(*data.problems, *unreadable),
         warnings=(
             *trained_on(num_seen, found.num_images),
-            *(suggested_groups(data.records, data.split) if bucket != "all" else ()),
+            *(suggested_groups(data.examples, data.split) if split != "all" else ()),
             *warnings_of(found),
         ),
         set_aside=bad,
@@ -155,11 +155,11 @@ def evaluate(
     )
 
 
-def _bundle_of(predictor: Predictor, bucket: str) -> Bundle | None:
+def _bundle_of(predictor: Predictor, split: str) -> Bundle | None:
     """Returns the bundle that a model is, or lies in.
 
     Raises:
-        ConfigError: there is none, and ``bucket`` needs one.
+        ConfigError: there is none, and ``split`` needs one.
     """
     model = predictor.path
     if model is None:
@@ -168,30 +168,30 @@ def _bundle_of(predictor: Predictor, bucket: str) -> Bundle | None:
         folder = model if (model / MANIFEST).is_file() else bundle_around(model)
     if folder is not None:
         return open_bundle(folder)
-    if bucket != "all":
+    if split != "all":
         raise ConfigError(
-            f"--bucket {bucket} needs the bundle that {model} was exported from, which "
-            "knows how the photos were dealt. Name that, or a file within it."
+            f"--split {split} needs the bundle that {model} was exported from, which "
+            "knows how the photos were split. Name the bundle, or a file within it."
         )
     return None
 
 
-def photos_of(data: Dataset, bucket: str) -> Sequence[Example]:
+def photos_of(data: Dataset, split: str) -> Sequence[Example]:
     """Returns all photos, or those of one split.
 
     Raises:
         DataError: there is none.
     """
-    records = data.records if bucket == "all" else data.bucket(bucket)
+    records = data.examples if split == "all" else data.in_split(split)
     if not records:
         raise DataError(
-            f"{data.image_dir} has no photos in the split {bucket!r}. Name other photos, or leave "
-            "out --bucket."
+            f"{data.image_dir} has no photos in the split {split!r}. Name other photos, or leave "
+            "out --split."
         )
     return records
 
 
-def split_of(bundle: Bundle | None, bucket: str, named: Mapping[str, Any]) -> SplitConfig:
+def split_config_of(bundle: Bundle | None, split: str, named: Mapping[str, Any]) -> SplitConfig:
     """Returns the split that the user has named; for one side of it, the rest is the training's.
 
     Raises:
@@ -204,7 +204,7 @@ def split_of(bundle: Bundle | None, bucket: str, named: Mapping[str, Any]) -> Sp
         raise ConfigError(
             f"{', '.join(strangers)} is no setting of the split. There are: {', '.join(known)}."
         )
-    taken = {"layout"} if bucket == "all" else set(known)
+    taken = {"layout"} if split == "all" else set(known)
     kept = {name: value for name, value in trained.items() if name in taken}
     return SplitConfig(**{**kept, **named})
 

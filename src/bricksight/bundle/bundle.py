@@ -67,7 +67,7 @@ class Bundle:
         Raises:
             BundleError: the list is not the one that was written.
         """
-        return frozenset(one.sha256 for one in self.photos() if one.bucket != "testing")
+        return frozenset(one.sha256 for one in self.photos() if one.split != "test")
 
     def photos(self) -> tuple[Photo, ...]:
         """Returns the photos of the run; bundles of earlier versions do not know, and give none.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bricksight._support.filesystem.csv_files import read_rows
 from bricksight._support.untrusted.folders import stays_inside
-from bricksight.config import BUCKETS
+from bricksight.config import SPLITS
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,13 @@ class Photo:
     Attributes:
         path: Below the folder of photos, with ``/`` between its parts.
         label: Its class.
-        bucket: "training", "validation" or "testing".
+        split: "training", "validation" or "test".
         sha256: Of its bytes.
     """
 
     path: str
     label: str
-    bucket: str
+    split: str
     sha256: str
 
 
@@ -43,12 +43,15 @@ def read_photos(path: Path) -> tuple[Photo, ...]:
 
 def _photo(row: Mapping[str, str | None]) -> Photo:
     values = {one.name: row.get(one.name) for one in fields(Photo)}
+    if values["split"] is None:  # bundles before 0.1.0
+        old = row.get("bucket")
+        values["split"] = "test" if old == "testing" else old
     missing = [name for name, value in values.items() if value is None]
     if missing:
         raise ValueError(f"a line has no {missing[0]}")
     photo = Photo(**{name: value or "" for name, value in values.items()})
-    if photo.bucket not in BUCKETS:
-        raise ValueError(f"the bucket of {photo.path!r} is {photo.bucket!r}; {BUCKETS} are known")
+    if photo.split not in SPLITS:
+        raise ValueError(f"the split of {photo.path!r} is {photo.split!r}; {SPLITS} are known")
     if not stays_inside(photo.path):
         raise ValueError(f"the path {photo.path!r} leads out of the folder of photos")
     return photo

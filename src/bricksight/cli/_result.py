@@ -44,10 +44,10 @@ def print_result(result: TrainingResult) -> None:
     findings = result.findings
     data = findings.data
     counts = ", ".join(
-        f"{len(data.bucket(name)):,} {name}" for name in ("training", "validation", "testing")
+        f"{len(data.in_split(name)):,} {name}" for name in ("training", "validation", "test")
     )
     console.print(
-        f"{pluralize(len(data.records), 'photo')} of "
+        f"{pluralize(len(data.examples), 'photo')} of "
         f"{pluralize(len(data.labels), 'class', 'classes')}: {counts}. "
         f"Took {result.seconds['Total']:.1f} s."
     )

@@ -30,20 +30,20 @@ from bricksight.config._paths import (
     require_text,
     user_path,
 )
-from bricksight.config._split import BUCKETS, MOST_PATTERN_CHARACTERS, Layout, SplitConfig
+from bricksight.config._split import MOST_PATTERN_CHARACTERS, SPLITS, Layout, SplitConfig
 from bricksight.config._training import TrainingConfig
 from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.config._types import given, given_or_default
 
 __all__ = [
     "AUTO_MODULE",
-    "BUCKETS",
     "EMPTY_IS_NONE",
     "GRAPH_NAMES",
     "MOST_PATTERN_CHARACTERS",
     "PHOTO_EXTENSIONS",
     "PHOTO_FORMATS",
     "RENDERS_FILE",
+    "SPLITS",
     "AnyPath",
     "AugmentConfig",
     "BackboneConfig",

@@ -9,7 +9,7 @@ from bricksight.config._paths import require_text
 from bricksight.config._types import take_types
 from bricksight.errors import ConfigError
 
-BUCKETS = ("training", "validation", "testing")
+SPLITS = ("training", "validation", "test")
 """The three sides of a split, in the order in which they are reported."""
 
 Layout = Literal["auto", "classes"]

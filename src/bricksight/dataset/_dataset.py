@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bricksight._support.text import pluralize
-from bricksight.config import BUCKETS, RENDERS_FILE, SplitConfig
+from bricksight.config import RENDERS_FILE, SPLITS, SplitConfig
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import (
     content_problems,
@@ -28,29 +28,29 @@ _MAX_REASONS = 5
 
 # Found again whenever the records change; the other kinds of problem stay.
 _FROM_RECORDS = frozenset(
-    {"duplicate", "two_labels", "small_class", "tiny_class", "missing_bucket", "no_group"}
+    {"duplicate", "two_labels", "small_class", "tiny_class", "missing_split", "no_group"}
 )
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Photos with their classes, dealt to training, validation and testing.
+    """Photos with their classes, each in one split: training, validation or test.
 
     Attributes:
         image_dir: The folder that was scanned.
         labels: The classes that have photos, in class order: sorted by name.
-        records: Every photo that is used, sorted by its path below ``image_dir``.
+        examples: Every photo that is used, sorted by its path below ``image_dir``.
         problems: What the owner of the photos should know, found so far.
-        split: How the photos were dealt.
-        extra: Further photos to train on, from another folder; on no side of the split, their
-            bucket is "extra". Their classes are in ``labels`` too.
+        split: How the photos were split.
+        extra: Further photos to train on, from another folder; their
+            split is "extra". Their classes are in ``labels`` too.
         outliers: Photos of none of the classes, from another folder; those that are not in the
-            "training" bucket are kept to test on. Their label is empty.
+            "training" split are kept to test on. Their label is empty.
     """
 
     image_dir: Path
     labels: tuple[str, ...]
-    records: tuple[Example, ...]
+    examples: tuple[Example, ...]
     problems: tuple[Problem, ...]
     split: SplitConfig
     extra: tuple[Example, ...] = ()
@@ -61,15 +61,15 @@ class Dataset:
         """Whether these are no photos but renders of ``bricksight synth``."""
         return (self.image_dir / RENDERS_FILE).is_file()
 
-    def bucket(self, name: str) -> tuple[Example, ...]:
-        """Returns the photos of one side of the split, sorted by path.
+    def in_split(self, name: str) -> tuple[Example, ...]:
+        """Returns the photos of one split, sorted by path.
 
         Raises:
-            ValueError: ``name`` is not "training", "validation" or "testing".
+            ValueError: ``name`` is not "training", "validation" or "test".
         """
-        if name not in BUCKETS:
-            raise ValueError(f"There is no bucket {name!r}; there are {', '.join(BUCKETS)}.")
-        return tuple(record for record in self.records if record.bucket == name)
+        if name not in SPLITS:
+            raise ValueError(f"There is no split {name!r}; there are {', '.join(SPLITS)}.")
+        return tuple(record for record in self.examples if record.split == name)
 
     def label_indices(self, records: Sequence[Example]) -> np.ndarray:
         """Returns the place of each record's class in ``labels``: int32, (num_records,)."""
@@ -77,7 +77,7 @@ class Dataset:
         return np.array([index_of[record.label] for record in records], dtype=np.int32)
 
     def without(self, reasons: Mapping[str, str]) -> "Dataset":
-        """Returns the data set without some files, dealt again by the same rule.
+        """Returns the data set without some files, split again by the same rule.
 
         The files become "unreadable" problems. A class that loses all its photos leaves ``labels``
         and becomes an "empty_class" problem.
@@ -89,14 +89,14 @@ class Dataset:
             ValueError: a path is not that of a record.
             DataError: fewer than two classes are left.
         """
-        unknown = set(reasons).difference(record.relative_path for record in self.records)
+        unknown = set(reasons).difference(record.relative_path for record in self.examples)
         if unknown:
             raise ValueError(f"No records of this data set: {sorted(unknown)}.")
         if not reasons:
             return self
         kept = [
             Photo(record.path, record.relative_path, record.label, record.sha256)
-            for record in self.records
+            for record in self.examples
             if record.relative_path not in reasons
         ]
         lasting = [problem for problem in self.problems if problem.kind not in _FROM_RECORDS]
@@ -134,13 +134,13 @@ def assemble(
     problems: Sequence[Problem],
     trains: bool = True,
 ) -> Dataset:
-    """Returns the data set of hashed photos, dealt to the sides of the split.
+    """Returns the data set of hashed photos, each in its split.
 
     Args:
         image_dir: the folder they are in.
         photos: in any order.
         classes: labels of the class folders, those without photos too.
-        split: how to deal them.
+        split: how to split them.
         problems: what is known already; more are found here.
         trains: as in ``scan``.
 
@@ -157,11 +157,11 @@ def assemble(
             f"{'is' if least == 1 else 'are'} needed."
             + "".join(f"\n  {problem.message}" for problem in problems[:_MAX_REASONS])
         )
-    records, unmatched = _deal(sorted(photos, key=lambda photo: photo.relative_path), split)
+    records, unmatched = _split(sorted(photos, key=lambda photo: photo.relative_path), split)
     return Dataset(
         image_dir=image_dir,
         labels=labels,
-        records=records,
+        examples=records,
         problems=(
             *problems,
             *empty_classes(set(classes).difference(labels)),
@@ -173,7 +173,7 @@ def assemble(
     )
 
 
-def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, ...], list[str]]:
+def _split(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, ...], list[str]]:
     """Returns the records, and the paths in which ``--group_by`` found nothing."""
     keys, unmatched = group_keys([photo.relative_path for photo in photos], group_by=split.group_by)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
@@ -183,9 +183,9 @@ def _deal(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, .
     groups: dict[str, set[str]] = defaultdict(set)
     for photo, key in pairs:
         groups[photo.label].add(key)
-    bucket_of = assign_splits(groups, split)
+    split_of = assign_splits(groups, split)
     records = tuple(
-        Example(photo.path, photo.relative_path, photo.label, key, photo.sha256, bucket_of[key])
+        Example(photo.path, photo.relative_path, photo.label, key, photo.sha256, split_of[key])
         for photo, key in pairs
     )
     return records, unmatched

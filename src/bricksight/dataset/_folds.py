@@ -1,4 +1,4 @@
-"""The same photos dealt anew, so that each is tested on once."""
+"""The same photos split into folds, so that each photo is tested on once."""
 
 import warnings
 from collections import defaultdict
@@ -16,12 +16,12 @@ _VALIDATION_FOLDS = 8
 
 
 def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]:
-    """Yields the data set ``num_folds`` times; every photo is on the testing side once.
+    """Yields the data set ``num_folds`` times; every photo is in the test split once.
 
     Classes are spread evenly, and photos of one group stay on one side.
 
     Args:
-        data: however it is dealt now.
+        data: its present split does not matter.
         num_folds: 2 or more.
         seed: another one deals other folds.
 
@@ -30,12 +30,12 @@ def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
     """
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
 
-    labels = data.label_indices(data.records)
-    groups = np.array([record.group for record in data.records])
+    labels = data.label_indices(data.examples)
+    groups = np.array([record.group for record in data.examples])
     num_possible = _most_folds(labels, groups)
     if num_possible < num_folds:
         raise DataError(
-            f"{data.image_dir} cannot be dealt to {num_folds} folds: no class has more than "
+            f"{data.image_dir} cannot be split into {num_folds} folds: no class has more than "
             f"{pluralize(int(np.bincount(labels).max()), 'photo')}, and there are "
             f"{pluralize(len(np.unique(groups)), 'group')} of photos. Add photos"
             + (f", or ask for --folds {num_possible}." if num_possible > 1 else ".")
@@ -51,13 +51,13 @@ def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
 
     for rest, test in deal(num_folds, np.arange(len(labels))):
         sides = np.full(len(labels), "training", dtype=object)
-        sides[test] = "testing"
+        sides[test] = "test"
         num_inner = min(_VALIDATION_FOLDS, _most_folds(labels[rest], groups[rest]))
         if num_inner > 1:
             _, validation = next(deal(num_inner, rest))
             sides[validation] = "validation"
-        records = zip(data.records, sides, strict=True)
-        yield replace(data, records=tuple(replace(one, bucket=side) for one, side in records))
+        records = zip(data.examples, sides, strict=True)
+        yield replace(data, examples=tuple(replace(one, split=side) for one, side in records))
 
 
 def _most_folds(labels: np.ndarray, groups: np.ndarray) -> int:
@@ -67,23 +67,23 @@ def _most_folds(labels: np.ndarray, groups: np.ndarray) -> int:
 def subsample(data: Dataset, *, share: float, seed: int) -> Dataset:
     """Returns the data set with fewer groups on the training side, and at least one a class.
 
-    The others are on no side: their bucket is "unused". A smaller share is part of a larger one.
+    The others are on no side: their split is "unused". A smaller share is part of a larger one.
 
     Args:
-        data: dealt to folds.
+        data: one of ``make_folds``.
         share: of the groups of each class, 0 to 1.
         seed: another one leaves other groups.
     """
     rng = np.random.default_rng(seed)
     groups: dict[str, set[str]] = defaultdict(set)
-    for record in data.bucket("training"):
+    for record in data.in_split("training"):
         groups[record.label].add(record.group)
     kept: set[str] = set()
     for label in sorted(groups):
         order = rng.permutation(sorted(groups[label])).tolist()
         kept.update(order[: max(1, round(share * len(order)))])
     records = tuple(
-        replace(one, bucket="unused") if one.bucket == "training" and one.group not in kept else one
-        for one in data.records
+        replace(one, split="unused") if one.split == "training" and one.group not in kept else one
+        for one in data.examples
     )
-    return replace(data, records=records)
+    return replace(data, examples=records)

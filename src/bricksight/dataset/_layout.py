@@ -16,7 +16,7 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _SIDES = {
     "training": {"train", "training", "trn", "trainset", "trainingset"},
     "validation": {"val", "valid", "validation", "dev", "valset", "devset", "validationset"},
-    "testing": {"test", "testing", "tst", "eval", "evaluation", "holdout", "testset"},
+    "test": {"test", "testing", "tst", "eval", "evaluation", "holdout", "testset"},
 }
 """Split → words that name it."""
 
@@ -190,7 +190,7 @@ def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str
         f"  bricksight retrain --image_dir {shlex.quote(str(image_dir / training))}",
     ]
     others = [name for name in nested if name != training]
-    others.sort(key=lambda name: sides[name] != "testing")
+    others.sort(key=lambda name: sides[name] != "test")
     if others:
         measured = shlex.quote(str(image_dir / others[0]))
         lines.append(f"  bricksight evaluate MODEL {measured}")

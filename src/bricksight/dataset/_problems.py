@@ -10,7 +10,7 @@ from bricksight.config import SplitConfig
 from bricksight.dataset._folder import Listing
 from bricksight.dataset._groups import suggest_group_by
 from bricksight.dataset._records import Example, Problem
-from bricksight.dataset._split import MIN_GROUPS, missing_buckets
+from bricksight.dataset._split import MIN_GROUPS, missing_splits
 
 FEW_PHOTOS = 20
 """Below this many photos in a class retrain.py warned."""
@@ -166,17 +166,17 @@ def split_problems(records: Sequence[Example], split: SplitConfig) -> list[Probl
     groups: dict[str, set[str]] = defaultdict(set)
     for record in records:
         groups[record.label].add(record.group)
-    bucket_of = {record.group: record.bucket for record in records}
-    member = "photos" if len(bucket_of) == len(records) else "groups of photos"
+    split_of = {record.group: record.split for record in records}
+    member = "photos" if len(split_of) == len(records) else "groups of photos"
     problems = [*_small_classes(records), *_tiny_classes(groups, member)]
     problems += [
         Problem(
-            "missing_bucket",
-            f"The class {label!r} has no photo for {' and '.join(buckets)}: its groups are shared "
+            "missing_split",
+            f"The class {label!r} has no photo for {' and '.join(splits)}: its groups are shared "
             "with classes that cannot spare them.",
             (label,),
         )
-        for label, buckets in missing_buckets(groups, bucket_of, split).items()
+        for label, splits in missing_splits(groups, split_of, split).items()
     ]
     return problems
 

@@ -57,7 +57,7 @@ class Example:
         label: Its class, as written in the labels file.
         group: Photos of the same group are on the same side of the split, whatever their classes.
         sha256: SHA-256 of the file's bytes, 64 hexadecimal digits.
-        bucket: "training", "validation" or "testing".
+        split: "training", "validation" or "test".
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Example:
     label: str
     group: str
     sha256: str
-    bucket: str
+    split: str
 
 
 @dataclass(frozen=True, slots=True)

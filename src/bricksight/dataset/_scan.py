@@ -108,7 +108,7 @@ def scan_extra(
             label=photo.label,
             group=f"{folder.name}/{photo.relative_path}",
             sha256=photo.sha256,
-            bucket="extra",
+            split="extra",
         )
         for photo in left
     )
@@ -205,9 +205,9 @@ def _outliers(folder: Path, photos: Sequence[Photo], split: SplitConfig) -> tupl
     grouped = split.group_by is not None and any(re.search(split.group_by, one) for one in paths)
     keys, _ = group_keys(paths, group_by=split.group_by if grouped else None)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
-    bucket_of = assign_splits({"": keys}, split)
+    split_of = assign_splits({"": keys}, split)
     return tuple(
-        Example(photo.path, f"{folder.name}/{path}", "", key, photo.sha256, bucket_of[key])
+        Example(photo.path, f"{folder.name}/{path}", "", key, photo.sha256, split_of[key])
         for photo, path, key in zip(photos, paths, keys, strict=True)
     )
 

@@ -1,16 +1,16 @@
-"""The rule that deals groups of photos to training, validation and testing."""
+"""Assign groups of photos to the training, validation and test split."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from bricksight.config import BUCKETS, SplitConfig
+from bricksight.config import SPLITS, SplitConfig
 
 SPLIT_RULE_VERSION = 1
-"""Goes up whenever the same photos and settings would be dealt differently."""
+"""Goes up whenever the same photos and settings would be split differently."""
 
-MIN_GROUPS = len(BUCKETS)
-"""A class with this many groups is given one in every bucket."""
+MIN_GROUPS = len(SPLITS)
+"""A class with this many groups is given one in every split."""
 
 _MAX_HASH = 2**27 - 1
 _TRAINING = "training"
@@ -21,98 +21,97 @@ def sha1_of(key: str) -> str:
     return hashlib.sha1(key.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
 
-def wanted_buckets(split: SplitConfig) -> tuple[str, ...]:
-    """Returns the buckets that are to hold photos, training first."""
-    return tuple(bucket for bucket, (low, high) in _intervals(split).items() if low < high)
+def wanted_splits(config: SplitConfig) -> tuple[str, ...]:
+    """Returns the splits that are to hold photos, training first."""
+    return tuple(split for split, (low, high) in _intervals(config).items() if low < high)
 
 
-def hashed_bucket(key: str, split: SplitConfig) -> str:
-    """Returns the bucket that a group's key alone would give, with retrain.py's arithmetic."""
+def hashed_split(key: str, config: SplitConfig) -> str:
+    """Returns the split that a group's key alone would give, with retrain.py's arithmetic."""
     percent = _percent(key)
-    if percent < split.validation_percentage:
+    if percent < config.validation_percentage:
         return "validation"
-    if percent < split.validation_percentage + split.testing_percentage:
-        return "testing"
+    if percent < config.validation_percentage + config.testing_percentage:
+        return "test"
     return _TRAINING
 
 
-def assign_splits(groups: Mapping[str, Collection[str]], split: SplitConfig) -> dict[str, str]:
-    """Returns the bucket of every group.
+def assign_splits(groups: Mapping[str, Collection[str]], config: SplitConfig) -> dict[str, str]:
+    """Returns the split of every group.
 
     The hash of the key decides, so that a photo stays where it is when others are added. Then
-    classes that lack a bucket get one: every class has a group in training, and a class of at least
-    ``MIN_GROUPS`` groups has one in each bucket that is asked for, unless its groups are shared
+    classes that lack a split get one: every class has a group in training, and a class of at least
+    ``MIN_GROUPS`` groups has one in each split that is asked for, unless its groups are shared
     with other classes that cannot spare them.
 
     Args:
         groups: label → keys of its groups; a key may stand under several labels.
-        split: the percentages.
+        config: the percentages.
     """
-    table = _Table(groups, split)
-    for bucket in wanted_buckets(split):
+    table = _Table(groups, config)
+    for split in wanted_splits(config):
         for label in sorted(groups):
-            if table.lacks(label, bucket):
-                table.fill(label, bucket)
-    return table.bucket_of
+            if table.lacks(label, split):
+                table.fill(label, split)
+    return table.split_of
 
 
-def missing_buckets(
-    groups: Mapping[str, Collection[str]], bucket_of: Mapping[str, str], split: SplitConfig
+def missing_splits(
+    groups: Mapping[str, Collection[str]], split_of: Mapping[str, str], config: SplitConfig
 ) -> dict[str, list[str]]:
-    """Returns label → buckets that the class should have a group in and has not."""
+    """Returns label → splits that the class should have a group in and has not."""
     missing = {}
     for label, keys in sorted(groups.items()):
-        held = {bucket_of[key] for key in keys}
+        held = {split_of[key] for key in keys}
         missing[label] = [
-            bucket for bucket in _required_buckets(len(keys), split) if bucket not in held
+            split for split in _required_splits(len(keys), config) if split not in held
         ]
-    return {label: buckets for label, buckets in missing.items() if buckets}
+    return {label: splits for label, splits in missing.items() if splits}
 
 
 class _Table:
-    """Which group is in which bucket, and how many groups of each class that makes."""
+    """Which group is in which split, and how many groups of each class that makes."""
 
-    def __init__(self, groups: Mapping[str, Collection[str]], split: SplitConfig) -> None:
-        self._intervals = _intervals(split)
+    def __init__(self, groups: Mapping[str, Collection[str]], config: SplitConfig) -> None:
+        self._intervals = _intervals(config)
         self._keys = {label: sorted(set(keys)) for label, keys in groups.items()}
         self._required = {
-            label: _required_buckets(len(keys), split) for label, keys in self._keys.items()
+            label: _required_splits(len(keys), config) for label, keys in self._keys.items()
         }
         self._labels_of: dict[str, list[str]] = {}
         for label, keys in self._keys.items():
             for key in keys:
                 self._labels_of.setdefault(key, []).append(label)
-        self.bucket_of = {key: hashed_bucket(key, split) for key in self._labels_of}
+        self.split_of = {key: hashed_split(key, config) for key in self._labels_of}
         self._counts = {
-            label: Counter(self.bucket_of[key] for key in keys)
-            for label, keys in self._keys.items()
+            label: Counter(self.split_of[key] for key in keys) for label, keys in self._keys.items()
         }
 
-    def lacks(self, label: str, bucket: str) -> bool:
-        """Returns whether the class should have a group in the bucket and has none."""
-        return bucket in self._required[label] and not self._counts[label][bucket]
+    def lacks(self, label: str, split: str) -> bool:
+        """Returns whether the class should have a group in the split and has none."""
+        return split in self._required[label] and not self._counts[label][split]
 
-    def fill(self, label: str, bucket: str) -> None:
-        """Moves the class's group that the hash puts nearest to the bucket, if one can be spared.
+    def fill(self, label: str, split: str) -> None:
+        """Moves the class's group that the hash puts nearest to the split, if one can be spared.
 
-        It comes from the bucket in which the class has the most groups, or from the next.
+        It comes from the split in which the class has the most groups, or from the next.
         """
-        by_size = sorted(BUCKETS, key=lambda source: -self._counts[label][source])
+        by_size = sorted(SPLITS, key=lambda source: -self._counts[label][source])
         for source in by_size:
             candidates = [
                 key
                 for key in self._keys[label]
-                if self.bucket_of[key] == source and self._can_spare(key, source, bucket)
+                if self.split_of[key] == source and self._can_spare(key, source, split)
             ]
             if candidates:
                 self._move(
-                    min(candidates, key=lambda key: (self._distance(key, bucket), key)), bucket
+                    min(candidates, key=lambda key: (self._distance(key, split), key)), split
                 )
                 return
 
     def _can_spare(self, key: str, source: str, target: str) -> bool:
         # A class without training photos cannot be learnt at all, so training is filled first and
-        # at any cost; the passes over the other buckets make good what that took from them.
+        # at any cost; the passes over the other splits make good what that took from them.
         if target == _TRAINING:
             return True
         return all(
@@ -120,30 +119,30 @@ class _Table:
             for label in self._labels_of[key]
         )
 
-    def _distance(self, key: str, bucket: str) -> float:
-        low, high = self._intervals[bucket]
+    def _distance(self, key: str, split: str) -> float:
+        low, high = self._intervals[split]
         percent = _percent(key)
         return max(low - percent, percent - high, 0.0)
 
-    def _move(self, key: str, bucket: str) -> None:
+    def _move(self, key: str, split: str) -> None:
         for label in self._labels_of[key]:
-            self._counts[label][self.bucket_of[key]] -= 1
-            self._counts[label][bucket] += 1
-        self.bucket_of[key] = bucket
+            self._counts[label][self.split_of[key]] -= 1
+            self._counts[label][split] += 1
+        self.split_of[key] = split
 
 
-def _required_buckets(num_groups: int, split: SplitConfig) -> tuple[str, ...]:
-    return wanted_buckets(split) if num_groups >= MIN_GROUPS else (_TRAINING,)
+def _required_splits(num_groups: int, config: SplitConfig) -> tuple[str, ...]:
+    return wanted_splits(config) if num_groups >= MIN_GROUPS else (_TRAINING,)
 
 
-def _intervals(split: SplitConfig) -> dict[str, tuple[float, float]]:
-    """Returns bucket → the percentages that belong to it, training first."""
-    validation = split.validation_percentage
-    testing = validation + split.testing_percentage
+def _intervals(config: SplitConfig) -> dict[str, tuple[float, float]]:
+    """Returns split → the percentages that belong to it, training first."""
+    validation = config.validation_percentage
+    testing = validation + config.testing_percentage
     return {
         _TRAINING: (testing, 100.0),
         "validation": (0, validation),
-        "testing": (validation, testing),
+        "test": (validation, testing),
     }
 
 

@@ -14,7 +14,7 @@ _MANY = {
     "duplicate": "photos are there more than once",
     "two_labels": "photos are under several labels; keep the right ones",
     "empty_class": "classes have no photo that can be used, so they are left out",
-    "missing_bucket": "classes have no photo on some side of the split: their groups are shared "
+    "missing_split": "classes have no photo on some side of the split: their groups are shared "
     "with classes that cannot spare them",
     "bad_name": "names are not UTF-8 text; rename them to use them",
     "own_folder": "folders are skipped: they hold what bricksight has written",

@@ -30,7 +30,7 @@ def trained_on(number: int, num_images: int, *, model: str = "the model") -> lis
         return []
     message = (
         f"{number:,} of {pluralize(num_images, 'photo')} took part in the training of {model}, so "
-        "the accuracy is too good. Name other photos, or --bucket testing."
+        "the accuracy is too good. Name other photos, or --split test."
     )
     return [Problem("trained_on", message)]
 

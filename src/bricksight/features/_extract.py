@@ -103,13 +103,13 @@ class FeatureSet:
 
     Attributes:
         matrix: float32 (num_photos, num_views, num_features), rows in the order of ``records``.
-        records: The photos that could be read.
+        examples: The photos that could be read.
         failures: Path below image_dir → reason, of the photos that could not.
         num_computed: How many views had to be computed; the others came from the cache.
     """
 
     matrix: np.ndarray
-    records: tuple[Example, ...]
+    examples: tuple[Example, ...]
     failures: dict[str, str]
     num_computed: int
 
@@ -161,7 +161,7 @@ def extract(
     good = [row for row in range(len(records)) if row not in failures]
     return FeatureSet(
         matrix=matrix[good] if failures else matrix,
-        records=tuple(records[row] for row in good),
+        examples=tuple(records[row] for row in good),
         failures={records[row].relative_path: reason for row, reason in failures.items()},
         num_computed=num_computed,
     )

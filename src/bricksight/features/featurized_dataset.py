@@ -49,7 +49,7 @@ class FeaturizedDataset:
         turns: How many copies of a photo, itself among them, ``compiled`` sees.
         cache_path: The feature cache.
         watch: Shows and times the work.
-        matrix: float32 (num_records, 1, num_features), in the order of ``data.records``.
+        matrix: float32 (num_records, 1, num_features), in the order of ``data.examples``.
         extra: float32 (num_extra, num_features), in the order of ``data.extra``.
         outliers: float32 (num_outliers, 1, num_features), in the order of ``data.outliers``.
         own: The network with nothing but its own features.
@@ -74,14 +74,14 @@ class FeaturizedDataset:
     cutouts: ForegroundMasks | None = None
     chosen_from: Mapping[str, float] = field(default_factory=dict)
 
-    def plain(self, bucket: str) -> tuple[tuple[Example, ...], Examples]:
+    def plain(self, split: str) -> tuple[tuple[Example, ...], Examples]:
         """Returns the photos of one side of the split with their features, unchanged."""
-        records = self.data.bucket(bucket)
+        records = self.data.in_split(split)
         return records, self.unchanged(records)
 
     def unchanged(self, records: Sequence[Example]) -> Examples:
         """Returns photos with their features, unchanged."""
-        row_of = {record.relative_path: row for row, record in enumerate(self.data.records)}
+        row_of = {record.relative_path: row for row, record in enumerate(self.data.examples)}
         rows = [row_of[record.relative_path] for record in records]
         return self._examples(records, self.matrix[rows])
 
@@ -101,7 +101,7 @@ class FeaturizedDataset:
         Raises:
             DataError: a photo that could be read before cannot be read any more.
         """
-        rows = [row for row, one in enumerate(self.data.outliers) if one.bucket == "training"]
+        rows = [row for row, one in enumerate(self.data.outliers) if one.split == "training"]
         if not rows:
             return None
         records = [self.data.outliers[row] for row in rows]
@@ -110,7 +110,7 @@ class FeaturizedDataset:
 
     def held_out_outliers(self) -> np.ndarray:
         """Returns those that are not trained on, unchanged: float32 (num_photos, num_features)."""
-        held_out = [record.bucket != "training" for record in self.data.outliers]
+        held_out = [record.split != "training" for record in self.data.outliers]
         plain: np.ndarray = self.outliers[np.array(held_out, bool), 0]
         return plain
 
@@ -183,7 +183,7 @@ def featurize(
     _suggest_groups(data)
     turns = config.backbone.tta or 1
     own, widths, (once, compiled) = _open_network(data, config, watch=watch, all_depths=all_depths)
-    found = _extract(data.records, compiled, PLAIN, cache_path, watch)
+    found = _extract(data.examples, compiled, PLAIN, cache_path, watch)
     if found.failures and config.data.strict:
         raise DataError(
             _named(found.failures)
@@ -214,7 +214,7 @@ def featurize(
         outliers=outliers,
         own=own,
         widths=widths or (compiled.num_features,),
-        cutouts=find_foreground_masks(data.records, config.data, watch),
+        cutouts=find_foreground_masks(data.examples, config.data, watch),
     )
 
 
@@ -281,7 +281,7 @@ def _all_seen(
         photos,
         compiled=compiled,
         once=once,
-        matrix=_plain_features(photos, data.records, compiled),
+        matrix=_plain_features(photos, data.examples, compiled),
         extra=_plain_features(photos, data.extra, once)[:, 0],
         outliers=_plain_features(photos, data.outliers, compiled),
     )
@@ -297,16 +297,16 @@ def _widths(module: Backbone) -> tuple[int, ...]:
 
 def _suggest_groups(data: Dataset) -> None:
     """Says before the training what stands beside the accuracy after it."""
-    for problem in suggested_groups(data.records, data.split):
+    for problem in suggested_groups(data.examples, data.split):
         _LOGGER.warning("%s", problem.message)
 
 
 def _without_bad_outliers(data: Dataset, found: FeatureSet, config: TrainingConfig) -> Dataset:
     """Returns the data set without the photos of none of the classes that cannot be read."""
-    if found.failures and (config.data.strict or not found.records):
+    if found.failures and (config.data.strict or not found.examples):
         raise DataError(_named(found.failures) + f"\n  Remove them from {config.data.unknown_dir}.")
     problems = (*data.problems, *unreadable_files(found.failures))
-    return replace(data, outliers=found.records, problems=problems)
+    return replace(data, outliers=found.examples, problems=problems)
 
 
 def through(photos: FeaturizedDataset, module: Backbone) -> FeaturizedDataset:
@@ -327,7 +327,7 @@ def through(photos: FeaturizedDataset, module: Backbone) -> FeaturizedDataset:
         photos,
         compiled=compiled,
         once=once,
-        matrix=_plain_features(photos, data.records, compiled),
+        matrix=_plain_features(photos, data.examples, compiled),
         outliers=_plain_features(photos, data.outliers, compiled),
     )
 
@@ -365,7 +365,7 @@ def _extract(
 def _readable(data: Dataset, spec: InputSpec) -> np.ndarray:
     """Returns the first photos that can be read, float32 (num_photos, height, width, 3)."""
     found: list[np.ndarray] = []
-    for record in data.records:
+    for record in data.examples:
         if len(found) == _PHOTOS_TO_COMPILE_ON:
             break
         try:

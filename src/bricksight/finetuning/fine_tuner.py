@@ -99,8 +99,8 @@ def _key(photos: FeaturizedDataset, tuning: FineTuningPlan) -> str:
     described = {
         **_described(photos, tuning, {}),
         "photos": [
-            (record.sha256, record.label, record.bucket)
-            for record in (*photos.data.records, *photos.data.extra, *photos.data.outliers)
+            (record.sha256, record.label, record.split)
+            for record in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
         ],
         "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
         "extra_share": tuning.extra_share,
@@ -133,7 +133,7 @@ def _with_epochs(tuning: FineTuningPlan, progress: TrainingState) -> FineTuningP
 
 def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
     photos, tuning, num_classes = course.photos, course.tuning, len(course.photos.data.labels)
-    labels = photos.data.label_indices(photos.data.bucket("validation"))
+    labels = photos.data.label_indices(photos.data.in_split("validation"))
     calibration = Calibration()
     if len(labels):
         # Smoothed labels make the answers too timid, so that it may be below 1 too.
@@ -156,7 +156,7 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
             "extra_augmentation": [asdict(augment) for augment in tuning.extra_augments]
             if photos.data.extra
             else [],
-            "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
+            "outliers": sum(record.split == "training" for record in photos.data.outliers),
             "others_known": head.num_others,
             **told,
         },
@@ -178,8 +178,8 @@ def _within_budget(
         steps_per_epoch=mixture.steps_per_epoch,
         extra_steps_per_epoch=-(-len(data.extra) // batch) if is_new else 0,
         last_part=LAST_PART if size != own else 0.0,
-        num_validated=len(data.bucket("validation")),
-        num_photos=len(data.records) * photos.turns,
+        num_validated=len(data.in_split("validation")),
+        num_photos=len(data.examples) * photos.turns,
         batch_size=batch,
     )
     so_far = watch.seconds_of_model

@@ -131,7 +131,7 @@ class FineTuningLoop:
     @cached_property
     def _validation(self) -> ImageSet:
         size = self.photos.compiled.module.input_spec.height
-        return pictures(self.photos, self.photos.data.bucket("validation"), size)
+        return pictures(self.photos, self.photos.data.in_split("validation"), size)
 
 
 def _cross_entropy_and_accuracy(

@@ -86,7 +86,7 @@ def parts(photos: FeaturizedDataset, tuning: FineTuningPlan) -> list[Phase]:
     config, own = tuning.config, photos.compiled.module.input_spec.height
     small, rate = first_size(photos, tuning), config.fine_tune_rate
     epochs = config.fine_tune_epochs or 1
-    fits_all = bool(photos.data.bucket("validation")) and config.early_stopping is None
+    fits_all = bool(photos.data.in_split("validation")) and config.early_stopping is None
     fitted = epochs * _FITTED_PART if fits_all else 0.0
     last = epochs * LAST_PART if small != own else fitted
     planned = (
@@ -120,7 +120,7 @@ def mixture_of(
 ) -> BatchGenerator:
     """Returns the photos of these parts of the split, all in memory, as batches are drawn."""
     extra = photos.data.extra
-    records = tuple(record for side in sides for record in photos.data.bucket(side))
+    records = tuple(record for side in sides for record in photos.data.in_split(side))
     cutouts = photos.cutouts
     labels = photos.data.label_indices(records)
     return BatchGenerator(
@@ -140,7 +140,7 @@ def mixture_of(
 
 
 def _outliers(photos: FeaturizedDataset, size: int) -> ImageSet | None:
-    records = tuple(one for one in photos.data.outliers if one.bucket == "training")
+    records = tuple(one for one in photos.data.outliers if one.split == "training")
     return _read(photos, records, np.full(len(records), NO_CLASS), size) if records else None
 
 

@@ -41,7 +41,7 @@ from bricksight.predict._sidecar import (
 MAX_PHOTOS = 200
 """As many prove a file, and as many give an int8 file its ranges."""
 
-_BUCKETS = ("testing", "validation", "training")
+_SPLITS = ("test", "validation", "training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,15 +222,15 @@ class Exporter:
 
     @functools.cached_property
     def _photos(self) -> dict[str, list[Path]]:
-        """Side of the split → photos that are there; photos of no known side are "testing"."""
+        """Side of the split → photos that are there; photos of no known side are "test"."""
         folder = self._photos_dir
-        found: dict[str, list[Path]] = {bucket: [] for bucket in _BUCKETS}
+        found: dict[str, list[Path]] = {split: [] for split in _SPLITS}
         if folder is not None and folder.is_dir():
             for one in self._bundle.photos():
                 if self._is_its_photo(path := folder / one.path, one.sha256):
-                    found[one.bucket].append(path)
+                    found[one.split].append(path)
             if not any(found.values()) and (self._is_named_here or not self._bundle.photos()):
-                found["testing"], _ = photos_below(folder)
+                found["test"], _ = photos_below(folder)
         if not any(found.values()):
             if self._is_named_here:
                 where = f"--image_dir {folder} holds none"
@@ -260,8 +260,8 @@ class Exporter:
     @functools.cached_property
     def _proof(self) -> ParityReference:
         photos: list[Path] = []
-        for bucket in _BUCKETS:
-            photos += _spread(self._photos[bucket], MAX_PHOTOS - len(photos))
+        for split in _SPLITS:
+            photos += _spread(self._photos[split], MAX_PHOTOS - len(photos))
         rows = list(Predictor(self._bundle.path).probabilities_of(photos))
         readable = [
             (photo, row)
@@ -298,7 +298,7 @@ class Exporter:
     def _calibration(self) -> np.ndarray:
         """Float32 (num_photos, height, width, 3) in [0, 1]; of training photos where known."""
         photos = self._photos["training"] or [
-            photo for bucket in _BUCKETS for photo in self._photos[bucket]
+            photo for split in _SPLITS for photo in self._photos[split]
         ]
         spec = self._bundle.manifest.input
 

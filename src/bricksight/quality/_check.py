@@ -53,11 +53,11 @@ def check(
         DataError: the folder cannot be used at all, or ``strict`` and there are faults.
     """
     dataset = scan(image_dir, split=split, progress=_stage("Reading files", progress))
-    facts, reasons = _examined(dataset.records, _stage("Looking at photos", progress))
+    facts, reasons = _examined(dataset.examples, _stage("Looking at photos", progress))
     dataset = dataset.without(reasons)
     report = _report(
         dataset,
-        [facts[record.relative_path] for record in dataset.records],
+        [facts[record.relative_path] for record in dataset.examples],
         _stage("Looking for near-duplicates", progress),
     )
     if strict and report.faults:
@@ -112,15 +112,15 @@ def _report(
 ) -> CheckReport:
     """Returns the report; ``facts`` are those of the data set's records, in the same order."""
     fingerprints = [fact.fingerprint for fact in facts]
-    twins = find_twins(dataset.records, fingerprints, progress=progress)
-    suggestion = suggest_group_by(dataset.records) if dataset.split.group_by is None else None
+    twins = find_twins(dataset.examples, fingerprints, progress=progress)
+    suggestion = suggest_group_by(dataset.examples) if dataset.split.group_by is None else None
     problems = [
         *dataset.problems,
-        *_wrong_extensions(dataset.records, facts),
-        *photo_advice(dataset.records, facts),
+        *_wrong_extensions(dataset.examples, facts),
+        *photo_advice(dataset.examples, facts),
         *_twin_problems(twins),
-        *suggested_groups(dataset.records, dataset.split),
-        *bursts(dataset.records, dataset.split),
+        *suggested_groups(dataset.examples, dataset.split),
+        *bursts(dataset.examples, dataset.split),
     ]
     return CheckReport(
         dataset=replace(dataset, problems=tuple(problems)),
@@ -135,16 +135,16 @@ def _report(
 
 def _class_counts(dataset: Dataset) -> tuple[ClassCounts, ...]:
     members: Mapping[str, list[Example]] = {label: [] for label in dataset.labels}
-    for record in dataset.records:
+    for record in dataset.examples:
         members[record.label].append(record)
     return tuple(
         ClassCounts(
             label=label,
             num_photos=len(records),
             num_groups=len({record.group for record in records}),
-            training=sum(record.bucket == "training" for record in records),
-            validation=sum(record.bucket == "validation" for record in records),
-            testing=sum(record.bucket == "testing" for record in records),
+            training=sum(record.split == "training" for record in records),
+            validation=sum(record.split == "validation" for record in records),
+            test=sum(record.split == "test" for record in records),
         )
         for label, records in members.items()
     )

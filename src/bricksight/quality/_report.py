@@ -18,7 +18,7 @@ class ClassCounts:
         num_groups: Groups of photos that stay together in the split.
         training: Photos that train.
         validation: Photos that choose the best step.
-        testing: Photos of the final test.
+        test: Photos of the final test.
     """
 
     label: str
@@ -26,7 +26,7 @@ class ClassCounts:
     num_groups: int
     training: int
     validation: int
-    testing: int
+    test: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class CheckReport:
         """
         return {
             "image_dir": str(self.image_dir),
-            "num_photos": len(self.dataset.records),
+            "num_photos": len(self.dataset.examples),
             "num_classes": len(self.classes),
             "classes": [asdict(counts) for counts in self.classes],
             "formats": self.formats,

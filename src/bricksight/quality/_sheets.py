@@ -88,7 +88,7 @@ def write_contact_sheets(
     """
     mark_as_own(folder, among=dataset.image_dir)
     members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
-    for record in dataset.records:
+    for record in dataset.examples:
         members[record.label].append(record.path)
     taken = {_TWIN_SHEET}
     jobs = [
@@ -101,7 +101,7 @@ def write_contact_sheets(
         for num_photos in written:
             done += num_photos
             if progress is not None:
-                progress(done, len(dataset.records))
+                progress(done, len(dataset.examples))
     return [path for path, _, _ in jobs]
 
 

@@ -95,7 +95,7 @@ class _Pairs:
         self._looks = looks
         self._contents = _codes([record.sha256 for record in records])
         self._labels = _codes([record.label for record in records])
-        self._trains = np.array([record.bucket == "training" for record in records])
+        self._trains = np.array([record.split == "training" for record in records])
         self.in_class, self.across_labels, self.across_split = (_Nearest(records) for _ in range(3))
 
     def compare_all(self, rows: np.ndarray, report: Progress) -> None:

@@ -60,7 +60,7 @@ class ReportContent:
         warnings: what changes how the figures of the evaluation are to be read.
         validation: on the validation photos, ``None`` if there were none.
         history: the stages of the training, in their order.
-        class_counts: label to the number of photos by bucket ("training", "validation", "testing").
+        class_counts: label to the number of photos by split ("training", "validation", "test").
         problems: what was found in the folder of photos.
         module: what describes the pretrained network.
         settings: every setting of the run; values may be mappings themselves.

@@ -10,7 +10,7 @@ import jinja2
 
 from bricksight._support.filesystem import files
 from bricksight._support.text import pluralize, printable
-from bricksight.config import BUCKETS
+from bricksight.config import SPLITS
 from bricksight.evaluation import Answered, Evaluation, Mistake
 from bricksight.report import _plots, _tables
 from bricksight.report._content import ReportContent
@@ -75,7 +75,7 @@ def _context(content: ReportContent) -> dict[str, object]:
         "content": content,
         "evaluation": evaluation,
         "validation": validation,
-        "buckets": BUCKETS,
+        "splits": SPLITS,
         "cautions": cautions(evaluation),
         "figures": _tables.figures(evaluation, validation),
         "histories": [(history, _plots.history_plot(history)) for history in content.history],
@@ -137,7 +137,7 @@ def _problems_by_kind(problems: "Sequence[Problem]") -> list[tuple[str, "list[Pr
 
 def _totals(content: ReportContent) -> dict[str, int]:
     counts = content.class_counts.values()
-    return {bucket: sum(one.get(bucket, 0) for one in counts) for bucket in BUCKETS}
+    return {split: sum(one.get(split, 0) for one in counts) for split in SPLITS}
 
 
 def _facts(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -59,7 +59,7 @@ def choose_turns(
         augments: the random changes that are trained on.
         training: whether there is a choice, and its seed.
     """
-    spec, records = photos.once.module.input_spec, photos.data.bucket("training")
+    spec, records = photos.once.module.input_spec, photos.data.in_split("training")
     is_square = spec.height == spec.width
     can_choose = training.chooses_turns and is_square
     if not can_choose or not can_cross_validate(photos.unchanged(records)):
@@ -80,7 +80,7 @@ def choose_views(
     Of the policies that cannot be told apart it is the boldest: photos to come will differ from
     these more than these do from each other.
     """
-    config, records = training.config, photos.data.bucket("training")
+    config, records = training.config, photos.data.in_split("training")
     num = affordable_views(len(records)) if config.views is None else config.views
     if num == 0:
         return [], {}
@@ -105,7 +105,7 @@ def choose_views(
 def _score(photos: FeaturizedDataset, kinds: Sequence[Views], seed: int) -> Score:
     """Returns how well training on these views tells held-out photos apart."""
     # The features of the other depths would take several times as long, to the same end.
-    records = _spread(photos.data.bucket("training"))
+    records = _spread(photos.data.in_split("training"))
     width = photos.widths[0]
     examples = with_views(photos, records, kinds).first_features(width)
     guidance = HeadPrior(prior=zero_shot_head(photos)).first_features(width)

@@ -20,7 +20,7 @@ def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
         BackboneError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
-    records = photos.data.bucket("training")
+    records = photos.data.in_split("training")
     if not photos.own.is_of_renders or not records:
         return photos
     rows = np.linspace(0, len(records) - 1, min(len(records), MOST_PHOTOS)).astype(int)

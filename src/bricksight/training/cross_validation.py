@@ -43,7 +43,7 @@ from bricksight.training.results.outputs import cache_path_of
 CURVE_SHARES = (0.25, 0.5, 0.75)
 """Shares of the training photos that a learning curve is drawn through, besides all."""
 
-_OF_THE_SPLIT = frozenset({"tiny_class", "missing_bucket"})
+_OF_THE_SPLIT = frozenset({"tiny_class", "missing_split"})
 """Problems of a split that is not made here."""
 
 
@@ -181,12 +181,12 @@ def _warnings(
 ) -> Iterator[Problem]:
     """Yields what changes how the accuracy is to be read, leaks first."""
     data = photos.data
-    yield from suggested_groups(data.records, data.split)
-    yield from bursts(data.records, data.split)
+    yield from suggested_groups(data.examples, data.split)
+    yield from bursts(data.examples, data.split)
     pairs: list[tuple[str, str]] = []
     for dealt in make_folds(data, num_folds=num_folds, seed=seed):
         pairs += near_copies(replace(photos, data=dealt))
-    yield from copies_problem(pairs, data.records, len(data.records))
+    yield from copies_problem(pairs, data.examples, len(data.examples))
     yield from warnings_of(evaluation)
     yield from rendered_test(data)
 
@@ -206,15 +206,15 @@ def _measure(
     """
     data, rate = candidates[0].data, config.data.rejection_rate
     counts, known, outliers = [], [], []
-    found = np.zeros((len(data.records), len(data.labels)), np.float32)
+    found = np.zeros((len(data.examples), len(data.labels)), np.float32)
     for dealt in make_folds(data, num_folds=num_folds, seed=seed):
         dealt = subsample(dealt, share=share, seed=seed) if share < 1 else dealt
-        counts.append(len(dealt.bucket("training")))
+        counts.append(len(dealt.in_split("training")))
         countdown.begin_model()
         photos = select_backbone([replace(one, data=dealt) for one in candidates], seed=seed)
         trained_on, trained = train_model(photos, config, observer=lambda *_: None)
-        rows = [row for row, one in enumerate(dealt.records) if one.bucket == "testing"]
-        _, examples = trained_on.plain("testing")
+        rows = [row for row, one in enumerate(dealt.examples) if one.split == "test"]
+        _, examples = trained_on.plain("test")
         found[rows] = trained.head.probabilities(examples.plain())
         threshold, _ = choose_threshold(trained, dealt, rate)
         known.append(rejected(found[rows], threshold))
@@ -222,10 +222,10 @@ def _measure(
         outliers.append(rejected(strange, threshold))
     evaluation = evaluate(
         found,
-        data.label_indices(data.records),
+        data.label_indices(data.examples),
         labels=data.labels,
-        paths=[record.relative_path for record in data.records],
-        groups=[record.group for record in data.records],
+        paths=[record.relative_path for record in data.examples],
+        groups=[record.group for record in data.examples],
     )
     per_class = float(np.mean(counts)) / len(data.labels)
     point = CurvePoint(

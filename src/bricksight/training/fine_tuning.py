@@ -124,7 +124,7 @@ def _tuning_of(
     training: HeadTrainingOptions,
     config: FineTuneConfig,
 ) -> FineTuningPlan:
-    if config.early_stopping is not None and not photos.data.bucket("validation"):
+    if config.early_stopping is not None and not photos.data.in_split("validation"):
         raise ConfigError(
             f"--early_stopping {config.early_stopping} goes by the validation photos, and there "
             "are none. Raise --validation_percentage, or leave it out."

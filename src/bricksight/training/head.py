@@ -69,7 +69,7 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
     unused = non_default_options(config, ("head", "ignore_colour", "mirror"))
     if unused:
         _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
-    records = photos.data.bucket("training")
+    records = photos.data.in_split("training")
     views = Views(augment=training.augment, seed=config.seed)
     if training.augment.is_identity and config.views:
         _LOGGER.warning(
@@ -123,8 +123,8 @@ def _checkpoint(
         "input": photos.compiled.module.input_spec.key,
         "config": asdict(training.config),
         "photos": [
-            (record.sha256, record.label, record.bucket)
-            for record in (*photos.data.records, *photos.data.extra)
+            (record.sha256, record.label, record.split)
+            for record in (*photos.data.examples, *photos.data.extra)
         ],
         "extra_share": training.extra_share,
         "views": views.keys,
@@ -142,7 +142,7 @@ def _by_recipe(
         instead="Without --how_many_training_steps our own recipe",
         names=("validation_batch_size", "eval_step_interval"),
     )
-    records = photos.data.bucket("training")
+    records = photos.data.in_split("training")
     kinds, by_views = _choose_views(photos, training)
     photos, by_turns = choose_turns(photos, [views.augment for views in kinds], training)
     examples = with_views(photos, records, kinds)
@@ -178,7 +178,7 @@ def _by_recipe(
         "held_out_cross_entropy_by_depths": layer.by_depths,
         "held_out_cross_entropy_by_head": layer.by_head,
         "extra_photos": len(photos.data.extra),
-        "outliers": sum(record.bucket == "training" for record in photos.data.outliers),
+        "outliers": sum(record.split == "training" for record in photos.data.outliers),
         "others_known": trained.head.num_others,
     }
     return narrow, replace(
@@ -210,7 +210,7 @@ def _held_out(
     photos: FeaturizedDataset, kinds: Sequence[Views], num_features: int
 ) -> Examples | None:
     """Returns the validation photos with the same views as those of the training."""
-    records = photos.data.bucket("validation")
+    records = photos.data.in_split("validation")
     return with_views(photos, records, kinds).first_features(num_features) if records else None
 
 

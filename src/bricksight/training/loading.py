@@ -17,11 +17,11 @@ def load_dataset(config: TrainingConfig, watch: StageTimer) -> Dataset:
     with watch.stage("Scanning photos"):
         data = scan(photos.image_dir, split=split)
         if photos.unknown_dir is not None:
-            found, problems = scan_outliers(photos.unknown_dir, known=data.records, split=split)
+            found, problems = scan_outliers(photos.unknown_dir, known=data.examples, split=split)
             data = replace(data, outliers=found, problems=(*data.problems, *problems))
         if photos.extra_train_dir is None:
             return data
         extra, problems = scan_extra(
-            photos.extra_train_dir, known=data.records, layout=split.layout
+            photos.extra_train_dir, known=data.examples, layout=split.layout
         )
         return data.with_extra(extra, problems)

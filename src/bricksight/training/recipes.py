@@ -65,7 +65,7 @@ def _is_good_enough(photos: FeaturizedDataset, trained: TrainedHead) -> bool:
         answers["training"] = trained.out_of_fold
     right = np.concatenate(
         [
-            found.argmax(axis=1) == photos.data.label_indices(photos.data.bucket(side))
+            found.argmax(axis=1) == photos.data.label_indices(photos.data.in_split(side))
             for side, found in answers.items()
         ]
     )
@@ -81,7 +81,7 @@ def _is_good_enough(photos: FeaturizedDataset, trained: TrainedHead) -> bool:
 
 def _cross_entropy(photos: FeaturizedDataset, trained: TrainedHead) -> float:
     """Returns that of the validation photos, in nats, by what was not fitted to them."""
-    labels = photos.data.label_indices(photos.data.bucket("validation"))
+    labels = photos.data.label_indices(photos.data.in_split("validation"))
     of_label = trained.held_out[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(of_label, np.float32(1e-30))).mean())
 
@@ -123,7 +123,7 @@ def train_model(
         extra_share=config.data.extra_share,
         chooses_turns=config.backbone.tta is None and tuning.recipe == "best",
     )
-    if compares_head_only(config) and photos.data.bucket("validation"):
+    if compares_head_only(config) and photos.data.in_split("validation"):
         through, trained = train_best_of(photos, training, tuning)
     else:
         tuned = None

@@ -25,7 +25,7 @@ class Comparing:
 
     Attributes:
         data: Also measure accuracy on these photos, one sub-folder a class.
-        bucket: "all" of these photos, or those of one split.
+        split: "all" of these photos, or those of one split.
         runtime: Only files that these run, such as litert,onnxruntime.
         threads: Cores a file may use, such as 1,2 to measure both; all of them by default.
         batch: Photos at a time when throughput is measured.
@@ -37,7 +37,7 @@ class Comparing:
     """
 
     data: Path | None = None
-    bucket: Literal["all", "training", "validation", "testing"] = "all"
+    split: Literal["all", "training", "validation", "test"] = "all"
     runtime: str | None = None
     threads: str | None = None
     batch: str = "1,8"
@@ -73,8 +73,8 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
 def benchmark(
     *models: Path,
     comparing: Annotated[Comparing, panel("Comparing")] = Comparing(),
-    split: Annotated[
-        SplitAsNamed | None, panel("Split (with --bucket, by default that of the training)")
+    split_settings: Annotated[
+        SplitAsNamed | None, panel("Split (with --split, by default that of the training)")
     ] = None,
 ) -> int:
     """Compare the files of a model: cold start, latency, throughput, memory, size, accuracy.
@@ -85,7 +85,7 @@ def benchmark(
     Args:
         models: Bundles and model files.
         comparing: What is compared, and how it is told.
-        split: How the photos are dealt, and which belong together.
+        split_settings: How the photos are split, and which belong together.
     """
     from bricksight import benchmark as benchmarking
     from bricksight._support.filesystem.places import try_folder
@@ -95,13 +95,15 @@ def benchmark(
     if not models:
         raise ConfigError("No model is named: benchmark BUNDLE_OR_FILE...")
     settings = comparing.settings()
-    if comparing.data is None and (split or comparing.bucket != "all"):
-        raise ConfigError("--bucket and the split are of photos, and --data names none.")
+    if comparing.data is None and (split_settings or comparing.split != "all"):
+        raise ConfigError(
+            "--split and the options of the split need photos. Name them with --data."
+        )
     if comparing.out is not None:
         try_folder(comparing.out)
         if comparing.data is not None:
             mark_as_own(comparing.out, among=comparing.data)
-    photos = _photos(models, comparing, split or {})
+    photos = _photos(models, comparing, split_settings or {})
     with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
         found = benchmarking.benchmark(
             models, photos=photos, settings=settings, progress=stages.update
@@ -116,10 +118,10 @@ def benchmark(
 
 
 def _photos(
-    models: Sequence[Path], comparing: Comparing, split: SplitAsNamed
+    models: Sequence[Path], comparing: Comparing, split_settings: SplitAsNamed
 ) -> "Sequence[Example]":
     """Returns the photos for accuracy; several bundles are measured on the split of the first."""
-    from bricksight.api.evaluation import photos_of, split_of
+    from bricksight.api.evaluation import photos_of, split_config_of
     from bricksight.benchmark import find_models
     from bricksight.bundle import open_bundle
     from bricksight.dataset import scan
@@ -129,8 +131,8 @@ def _photos(
         return ()
     bundle = next((one.bundle for one in found if one.bundle is not None), None)
     opened = None if bundle is None else open_bundle(bundle)
-    split_config = split_of(opened, comparing.bucket, split)
-    return photos_of(scan(comparing.data, split=split_config, trains=False), comparing.bucket)
+    split = split_config_of(opened, comparing.split, split_settings)
+    return photos_of(scan(comparing.data, split=split, trains=False), comparing.split)
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:

@@ -109,7 +109,7 @@ def _class_table(report: "CheckReport") -> Table:
         title=str(report.image_dir), title_style="bold", title_justify="left", show_footer=True
     )
     table.add_column("class", pluralize(len(report.classes), "class", "classes"), overflow="fold")
-    columns = ["num_photos", "num_groups", "training", "validation", "testing"]
+    columns = ["num_photos", "num_groups", "training", "validation", "test"]
     if all(counts.num_groups == counts.num_photos for counts in report.classes):
         columns.remove("num_groups")
     for name in columns:

@@ -35,7 +35,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         )
         with _replaced(out):
             result = train(config, reporter=ConsoleReporter())
-        tested = result.findings.data.bucket("testing")[0]
+        tested = result.findings.data.in_split("test")[0]
         answer = Predictor(out).predict(tested.path, top_k=3)
         print_result(result)
         named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)

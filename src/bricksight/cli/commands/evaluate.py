@@ -19,7 +19,7 @@ class Measuring:
     """What is measured, and how it is told.
 
     Attributes:
-        bucket: "all" photos, or those of one split.
+        split: "all" photos, or those of one split.
         runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
             openvino or tfjs; litert by default.
         report: Also write the report to this HTML file.
@@ -28,7 +28,7 @@ class Measuring:
         trust: Run a model even if it may access files, the network or other programs.
     """
 
-    bucket: Literal["all", "training", "validation", "testing"] = "all"
+    split: Literal["all", "training", "validation", "test"] = "all"
     runtime: str | None = None
     report: Path | None = None
     json: bool = False
@@ -37,11 +37,11 @@ class Measuring:
 
 
 _MEASURING = panel("Measuring")
-_SPLIT = panel("Split (with --bucket, by default that of the training)")
+_SPLIT = panel("Split (with --split, by default that of the training)")
 
 
 class SplitAsNamed(TypedDict, total=False):
-    """The split; with --bucket, defaults come from the bundle.
+    """The split; with --split, defaults come from the bundle.
 
     Attributes:
         testing_percentage: Share of the photos kept for the final test, in percent.
@@ -64,18 +64,18 @@ def evaluate(
     /,
     *,
     measuring: Annotated[Measuring, _MEASURING] = Measuring(),
-    split: Annotated[SplitAsNamed | None, _SPLIT] = None,
+    split_settings: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
     """Measure a model on a folder of photos, one sub-folder a class; one class will do.
 
     Photos that the model was trained on give figures that are too good. Name another folder, or
-    the split that was kept for testing: --bucket testing.
+    the test split of the training: --split test.
 
     Args:
         model: The model folder, or a file that export wrote.
         image_dir: The photos; their folders are named as the model's labels.
         measuring: What is measured, and how it is told.
-        split: How the photos are dealt, and which belong together.
+        split_settings: How the photos are split, and which belong together.
     """
     from bricksight._support.filesystem.places import try_file
     from bricksight.api import evaluate as run
@@ -86,11 +86,11 @@ def evaluate(
     outcome = run(
         model,
         image_dir,
-        bucket=measuring.bucket,
+        split=measuring.split,
         runtime=measuring.runtime,
         trust=measuring.trust,
         reporter=ConsoleReporter(quiet=measuring.quiet or measuring.json),
-        **(split or {}),
+        **(split_settings or {}),
     )
     if measuring.report is not None:
         title = f"{model.resolve().name} on {image_dir.resolve().name}"

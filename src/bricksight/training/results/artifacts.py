@@ -14,7 +14,7 @@ from bricksight._support.filesystem.csv_files import CsvWriter
 from bricksight._support.text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
-from bricksight.config import BUCKETS
+from bricksight.config import SPLITS
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Example, Problem
 from bricksight.evaluation import Evaluation, Rejected, evaluate
 from bricksight.features import CompiledBackbone
@@ -133,9 +133,9 @@ def write_photos(folder: Path, data: Dataset) -> None:
     """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
         table = CsvWriter(file)
-        table.write("path", "label", "bucket", "group", "sha256")
-        for one in data.records:
-            table.write(one.relative_path, one.label, one.bucket, one.group, one.sha256)
+        table.write("path", "label", "split", "group", "sha256")
+        for one in data.examples:
+            table.write(one.relative_path, one.label, one.split, one.group, one.sha256)
 
 
 def _history_json(trained: TrainedHead) -> dict[str, object]:
@@ -168,7 +168,7 @@ def _content(findings: TrainingReport, seconds: Mapping[str, float]) -> ReportCo
         settings={**findings.settings, "chosen": findings.trained.choices},
         versions=versions(),
         timings=seconds,
-        examples={record.label: record.relative_path for record in data.bucket("training")},
+        examples={record.label: record.relative_path for record in data.in_split("training")},
         unknown_threshold=findings.unknown_threshold,
         outliers_rejected=findings.outliers_rejected,
     )
@@ -192,8 +192,8 @@ def _training_history(findings: TrainingReport) -> TrainingHistory:
 
 def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
     """Returns label → side of the split → number of photos."""
-    counts = Counter((record.label, record.bucket) for record in data.records)
-    return {label: {bucket: counts[label, bucket] for bucket in BUCKETS} for label in data.labels}
+    counts = Counter((record.label, record.split) for record in data.examples)
+    return {label: {split: counts[label, split] for split in SPLITS} for label in data.labels}
 
 
 def versions() -> dict[str, str]:

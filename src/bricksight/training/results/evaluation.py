@@ -31,8 +31,8 @@ def evaluate_model(
     """Returns the figures on photos that the training has not seen."""
     head, data, test_batch_size = trained.head, photos.data, config.output.test_batch_size
     with photos.watch.stage("Evaluating"):
-        validation_records = data.bucket("validation")
-        test_records, test = photos.plain("testing")
+        validation_records = data.in_split("validation")
+        test_records, test = photos.plain("test")
         if 0 <= test_batch_size < len(test):
             rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
             test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
@@ -65,9 +65,9 @@ def _warnings(photos: FeaturizedDataset, tested: Evaluation) -> list[Problem]:
         return []
     data = photos.data
     return [
-        *suggested_groups(data.records, data.split),
-        *bursts(data.records, data.split),
-        *copies_problem(near_copies(photos), data.records, len(data.bucket("testing"))),
+        *suggested_groups(data.examples, data.split),
+        *bursts(data.examples, data.split),
+        *copies_problem(near_copies(photos), data.examples, len(data.in_split("test"))),
         *warnings_of(tested, cure=_CURE),
         *rendered_test(data),
     ]
@@ -102,8 +102,8 @@ def choose_threshold(
     return None, _no_threshold(groups, fewest, rate)
 
 
-def _groups(data: Dataset, bucket: str) -> list[str]:
-    return [record.group for record in data.bucket(bucket)]
+def _groups(data: Dataset, split: str) -> list[str]:
+    return [record.group for record in data.in_split(split)]
 
 
 def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:

@@ -24,10 +24,10 @@ def write_exports(
         head,
         final_tensor_name=config.output.final_tensor_name,
     )
-    rows = np.linspace(0, len(photos.data.records) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
+    rows = np.linspace(0, len(photos.data.examples) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
     rows = np.unique(rows)
     proof = ParityReference(
-        photos=[photos.data.records[row].path for row in rows],
+        photos=[photos.data.examples[row].path for row in rows],
         probabilities=head.probabilities(photos.matrix[rows, 0]),
         labels=photos.data.labels,
         spec=photos.compiled.module.input_spec,

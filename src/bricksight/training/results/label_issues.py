@@ -55,7 +55,7 @@ def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIs
         MissingPackageError: cleanlab is not installed.
     """
     cleanlab = require("cleanlab.filter", extra="labels", feature="Finding wrong labels")
-    labels = data.label_indices(data.records)
+    labels = data.label_indices(data.examples)
     # A class without photos has no label noise, and cleanlab wants each class to have some.
     present = np.unique(labels)
     shares = probabilities[:, present].astype(np.float64)
@@ -67,8 +67,8 @@ def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIs
     )
     return tuple(
         LabelIssue(
-            path=data.records[row].relative_path,
-            label=data.records[row].label,
+            path=data.examples[row].relative_path,
+            label=data.examples[row].label,
             looks_like=data.labels[probabilities[row].argmax()],
             probability=float(probabilities[row].max()),
         )

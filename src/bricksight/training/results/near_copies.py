@@ -24,15 +24,15 @@ def near_copies(photos: FeaturizedDataset) -> list[tuple[str, str]]:
 
     Features propose the pairs and ``check`` decides, so that few photos are read once more.
     """
-    records = photos.data.records
-    is_tested = np.array([one.bucket == "testing" for one in records])
+    records = photos.data.examples
+    is_tested = np.array([one.split == "test" for one in records])
     tested = np.flatnonzero(is_tested)
     known = [*records, *photos.data.extra]
     features = [photos.matrix[:, 0], *([photos.extra] if photos.data.extra else [])]
     excluded = np.append(is_tested, np.zeros(len(photos.data.extra), bool))
     nearest, cosine = _nearest(photos.matrix[tested, 0], features, excluded)
     pairs = [
-        (records[row], replace(known[other], bucket="training"))
+        (records[row], replace(known[other], split="training"))
         for row, others, alike in zip(tested, nearest, cosine, strict=True)
         for other in others[alike >= _ALIKE]
     ]
