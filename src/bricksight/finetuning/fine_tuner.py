@@ -13,7 +13,7 @@ import numpy as np
 
 from bricksight._support.filesystem.files import atomic_write, cache_dir, give_up_cache
 from bricksight._support.text import pluralize
-from bricksight.bundle import dealt
+from bricksight.bundle import redistribute_background
 from bricksight.errors import OutputError
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.finetuning import BatchGenerator, Stage, Trainer
@@ -140,11 +140,11 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
         calibration = calibrate(logits, labels, num_classes=num_classes, lowest=_LOWEST_TEMPERATURE)
     head = calibration.head(course.trainer.head)
     if not len(labels):
-        head = replace(head, others=None)  # nobody can say how probable they are
+        head = replace(head, background=None)  # nobody can say how probable they are
     fits_all = not parts(photos, tuning)[-1].is_judged
     return TrainedHead(
         head=head,
-        held_out=dealt(calibration.logits(logits, num_classes), num_classes),
+        held_out=redistribute_background(calibration.logits(logits, num_classes), num_classes),
         history=course.history,
         choices={
             "algorithm": "AdamW on the whole network",
@@ -157,7 +157,7 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
             if photos.data.extra
             else [],
             "outliers": sum(record.split == "training" for record in photos.data.outliers),
-            "others_known": head.num_others,
+            "num_background_classes": head.num_background,
             **told,
         },
     )

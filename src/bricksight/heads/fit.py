@@ -80,8 +80,8 @@ def train_by_recipe(
         _, history.best_step, validated = best[0]
         calibration, head = Calibration(), validated
         if validation is not None:
-            others = guidance.prior and guidance.prior.others
-            validated = replace(validated, others=others)
+            background = guidance.prior and guidance.prior.background
+            validated = replace(validated, background=background)
             calibration = calibrate(
                 validated.flat.logits(validation.plain()),
                 validation.labels,
@@ -90,7 +90,7 @@ def train_by_recipe(
             )
             photos = training.joined(validation)
             head = linear_fit(photos).fit(choice, max_iterations=history.best_step)
-            head = replace(head, others=others)
+            head = replace(head, background=background)
     validated, head = calibration.head(validated), calibration.head(head)
     return TrainedHead(
         head=head,

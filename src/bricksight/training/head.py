@@ -179,7 +179,7 @@ def _by_recipe(
         "held_out_cross_entropy_by_head": layer.by_head,
         "extra_photos": len(photos.data.extra),
         "outliers": sum(record.split == "training" for record in photos.data.outliers),
-        "others_known": trained.head.num_others,
+        "num_background_classes": trained.head.num_background,
     }
     return narrow, replace(
         trained,
