@@ -22,7 +22,7 @@ class Head:
     others: "Head | None" = None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Returns the probability of each class, float32 (..., num_classes); rows sum to 1.
+        """Return the probability of each class, float32 (..., num_classes); rows sum to 1.
 
         Args:
             features: float32 (..., num_features).
@@ -30,7 +30,7 @@ class Head:
         return self.answers(self.logits(features), features)
 
     def answers(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """Returns what ``probabilities`` does where the logits of the classes are known already.
+        """Return what ``probabilities`` does where the logits of the classes are known already.
 
         Args:
             logits: float32 (..., num_classes).
@@ -41,7 +41,7 @@ class Head:
         return dealt(logits, self.kernel.shape[1])
 
     def share_of_others(self, features: np.ndarray) -> np.ndarray:
-        """Returns how probable it is that a photo shows none of the classes, float32 (...)."""
+        """Return how probable it is that a photo shows none of the classes, float32 (...)."""
         shares = _softmax(self.flat.logits(features))
         share: np.ndarray = shares[..., self.kernel.shape[1] :].sum(axis=-1)
         return share
@@ -62,22 +62,22 @@ class Head:
         )
 
     def split(self, num_classes: int) -> "Head":
-        """Returns the layer of the first ``num_classes``, the rest as its ``others``."""
+        """Return the layer of the first ``num_classes``, the rest as its ``others``."""
         first, rest = np.split(np.arange(len(self.bias)), [num_classes])
         return Head(kernel=self.kernel[:, first], bias=self.bias[first], others=self.columns(rest))
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Returns the classes' part of what the softmax is taken of, (..., num_classes)."""
+        """Return the classes' part of what the softmax is taken of, (..., num_classes)."""
         logits: np.ndarray = features @ self.kernel + self.bias
         return logits
 
     def first_features(self, number: int) -> "Head":
-        """Returns a layer that takes the first ``number`` features, and goes by these alone."""
+        """Return a layer that takes the first ``number`` features, and goes by these alone."""
         others = None if self.others is None else self.others.first_features(number)
         return Head(kernel=self.kernel[:number], bias=self.bias, others=others)
 
     def columns(self, which: np.ndarray) -> "Head | None":
-        """Returns a layer of these classes alone, ``None`` of none.
+        """Return a layer of these classes alone, ``None`` of none.
 
         Args:
             which: int (any,), indices of classes.
@@ -87,7 +87,7 @@ class Head:
         return Head(kernel=self.kernel[:, which], bias=self.bias[which])
 
     def save(self, path: Path) -> None:
-        """Writes the arrays to the ``.npz`` file ``path``."""
+        """Write the arrays to the ``.npz`` file ``path``."""
         arrays = {"kernel": self.kernel, "bias": self.bias}
         if self.others is not None:
             arrays |= {"others_kernel": self.others.kernel, "others_bias": self.others.bias}
@@ -95,7 +95,7 @@ class Head:
 
 
 def dealt(logits: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns the softmax, what is none of the classes dealt to all of them alike.
+    """Return the softmax, what is none of the classes dealt to all of them alike.
 
     Args:
         logits: float32 (..., any), of the classes and after them of all others; see ``Head.flat``.
