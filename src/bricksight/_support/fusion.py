@@ -11,7 +11,7 @@ _SMALLEST = float(np.finfo(np.float32).eps)
 
 
 def fuse(probabilities: np.ndarray, group_indices: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of each group, float64 (num_groups, num_classes); rows sum to 1.
+    """Return the probabilities of each group, float64 (num_groups, num_classes); rows sum to 1.
 
     The class of the highest product over the photos comes first. The values are the geometric mean,
     renormalised, not the product: photos of one object are not independent, and the product is
@@ -36,7 +36,7 @@ def fuse(probabilities: np.ndarray, group_indices: np.ndarray) -> np.ndarray:
 def count_votes(
     probabilities: np.ndarray, group_indices: np.ndarray, fused: np.ndarray
 ) -> np.ndarray:
-    """Returns how many photos of each group have its answer as their own, int (num_groups,).
+    """Return how many photos of each group have its answer as their own, int (num_groups,).
 
     A photo votes for its most probable class, however improbable.
 

@@ -9,7 +9,7 @@ from typing import Any
 def on_use(
     package: str, room_of: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Returns ``__getattr__`` and ``__dir__`` of a package.
+    """Return ``__getattr__`` and ``__dir__`` of a package.
 
     Args:
         package: its ``__name__``.

@@ -29,7 +29,7 @@ def draw_text(
     room: float | None = None,
     anchor: str = "la",
 ) -> None:
-    r"""Draws one line.
+    r"""Draw one line.
 
     Args:
         canvas: what to draw on.
@@ -58,12 +58,12 @@ def _fitting(text: str, size: int, room: float | None) -> str:
 
 
 def text_width(text: str, size: float) -> float:
-    """Returns how many pixels wide ``draw_text`` makes a text."""
+    """Return how many pixels wide ``draw_text`` makes a text."""
     return sum(_font(file, round(size)).getlength(piece) for piece, file in _pieces(text))
 
 
 def elided(text: str, fits: Callable[[str], bool]) -> str:
-    """Returns the text, or as much of its beginning and end as fits; look-alikes differ there.
+    """Return the text, or as much of its beginning and end as fits; look-alikes differ there.
 
     Args:
         text: one line.
@@ -87,12 +87,12 @@ def _without_middle(text: str, kept: int) -> str:
 
 
 def drawable(text: str) -> str:
-    """Returns a text as ``draw_text`` draws it, with escapes for what no font has."""
+    """Return a text as ``draw_text`` draws it, with escapes for what no font has."""
     return "".join(piece for piece, _ in _pieces(text))
 
 
 def font_families(texts: Iterable[str]) -> list[str]:
-    """Returns the families in which matplotlib finds all characters of ``drawable`` texts."""
+    """Return the families in which matplotlib finds all characters of ``drawable`` texts."""
     from matplotlib import font_manager  # noqa: PLC0415  (a second)
 
     files = dict.fromkeys(file for text in texts for _, file in _pieces(text))
@@ -107,7 +107,7 @@ def font_families(texts: Iterable[str]) -> list[str]:
 
 @functools.lru_cache(4096)
 def _pieces(text: str) -> tuple[tuple[str, str], ...]:
-    """Returns the pieces of a text that are drawn with one font each, and the fonts' files."""
+    """Return the pieces of a text that are drawn with one font each, and the fonts' files."""
     text = unicodedata.normalize("NFC", printable(text))
     if _SURELY_IN_DEJAVU.fullmatch(text):
         return ((text, _dejavu()),)
@@ -122,7 +122,7 @@ def _pieces(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _placed(character: str, last: str) -> tuple[str, str]:
-    """Returns what is drawn for a character, and with which font; ``last`` drew the one before."""
+    """Return what is drawn for a character, and with which font; ``last`` drew the one before."""
     belongs_to_it = unicodedata.combining(character) or is_joiner(character)
     for file in (last, _dejavu()) if belongs_to_it else (_dejavu(), last):
         if ord(character) in _characters(file):
@@ -135,14 +135,14 @@ def _placed(character: str, last: str) -> tuple[str, str]:
 
 @functools.lru_cache(4096)
 def _system_font_with(character: str) -> str:
-    """Returns the file of a font that draws a character, "" where the system has none."""
+    """Return the file of a font that draws a character, "" where the system has none."""
     found = (file for file in _system_fonts() if ord(character) in _characters(file))
     return next((file for file in found if _draws(file, character)), "")
 
 
 @functools.cache
 def _system_fonts() -> list[str]:
-    """Returns the files of the system's fonts, the plain ones first."""
+    """Return the files of the system's fonts, the plain ones first."""
     from matplotlib.font_manager import findSystemFonts  # noqa: PLC0415  (a second)
 
     files = [one for one in findSystemFonts() if not _is_named(one, _DRAWS_BOXES)]
@@ -155,7 +155,7 @@ def _is_named(file: str, words: Iterable[str]) -> bool:
 
 @functools.cache
 def _characters(file: str) -> frozenset[int]:
-    """Returns the code points that a font file has; none if it cannot be read."""
+    """Return the code points that a font file has; none if it cannot be read."""
     from matplotlib.ft2font import FT2Font  # noqa: PLC0415  (half a second)
 
     try:
@@ -165,7 +165,7 @@ def _characters(file: str) -> frozenset[int]:
 
 
 def _draws(file: str, character: str) -> bool:
-    """Returns whether it is seen; fonts of coloured emoji may have one size, or no outlines."""
+    """Return whether it is seen; fonts of coloured emoji may have one size, or no outlines."""
     try:
         return _font(file, _TRIAL_SIZE).getmask(character).getbbox() is not None
     except OSError:
@@ -179,7 +179,7 @@ def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
 
 @functools.cache
 def _dejavu() -> str:
-    """Returns DejaVu Sans, which comes with matplotlib; Pillow's own font has no umlaut."""
+    """Return DejaVu Sans, which comes with matplotlib; Pillow's own font has no umlaut."""
     found = importlib.util.find_spec("matplotlib")
     folder = Path(found.origin).parent if found and found.origin else Path()
     return str(folder / "mpl-data/fonts/ttf/DejaVuSans.ttf")

@@ -36,7 +36,7 @@ _LONGEST_REASON = 300
 
 @contextlib.contextmanager
 def library_errors_as(kind: type[BricksightError], source: object, problem: str) -> Iterator[None]:
-    """Turns what a library raises on a model file in the block into an error of ours.
+    """Turn what a library raises on a model file in the block into an error of ours.
 
     Args:
         kind: of the error.
@@ -60,7 +60,7 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
 
 
 def _reason(error: Exception) -> str:
-    """Returns what went wrong in one line; libraries add traces and whole graphs to it."""
+    """Return what went wrong in one line; libraries add traces and whole graphs to it."""
     shown = shortened(" ".join(str(error).split()), limit=_LONGEST_REASON)
     name = type(error).__name__
     return f"{name}: {shown}" if shown else name

@@ -70,7 +70,7 @@ atexit.register(_diversion.at_exit)
 
 @contextlib.contextmanager
 def without_native_notices() -> Iterator[None]:
-    """Drops notices that native code writes to stderr inside the block; errors pass through.
+    """Drop notices that native code writes to stderr inside the block; errors pass through.
 
     TensorFlow writes some while it loads, whatever TF_CPP_MIN_LOG_LEVEL says, and TFLite has no
     switch in Python for "Created TensorFlow Lite XNNPACK delegate for CPU"

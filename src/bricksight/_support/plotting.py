@@ -30,7 +30,7 @@ _STYLE: dict[Any, Any] = {
 def new_figure(
     width: float, height: float, *, names: Iterable[str] = (), **settings: Any
 ) -> Iterator[Any]:
-    """Gives a ``matplotlib.figure.Figure``, to be drawn and saved inside the block.
+    """Give a ``matplotlib.figure.Figure``, to be drawn and saved inside the block.
 
     Args:
         width: in inches.

@@ -16,17 +16,17 @@ _PERHAPS_UNSAFE_IN_JSON = re.compile(r"[^\n\x20-\x7e]")
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:
-    """Returns a number with its noun, such as ``"1 photo"`` or ``"1,200 photos"``."""
+    """Return a number with its noun, such as ``"1 photo"`` or ``"1,200 photos"``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def percent(share: float) -> str:
-    """Returns a share of 1 in percent, such as ``"86.6 %"``."""
+    """Return a share of 1 in percent, such as ``"86.6 %"``."""
     return f"{100 * share:.1f} %"
 
 
 def about(seconds: float) -> str:
-    """Returns a time that is no more than roughly known: "40 s", "12 min" or "2 h 05 min"."""
+    """Return a time that is no more than roughly known: "40 s", "12 min" or "2 h 05 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -37,13 +37,13 @@ def about(seconds: float) -> str:
 
 
 def some(names: Sequence[str], *, limit: int = 5) -> str:
-    """Returns the first names, quoted, and how many more there are."""
+    """Return the first names, quoted, and how many more there are."""
     shown = ", ".join(repr(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 
 def printable(text: str) -> str:
-    r"""Returns a name or a message from outside as one line that is safe to show in a terminal.
+    r"""Return a name or a message from outside as one line that is safe to show in a terminal.
 
     Characters that are not drawn are shown as escapes: ``\x1b``, ``\n``, ``\u202e``. Bytes of a
     file name that are no text, which Python keeps as surrogates, are shown as ``\xe9``.
@@ -54,12 +54,12 @@ def printable(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    r"""Returns a name with the bytes that are no text, which no encoding has, shown as ``\xe9``."""
+    r"""Return a name with the bytes that are no text, which no encoding has, shown as ``\xe9``."""
     return _SURROGATE.sub(lambda found: escaped(found[0]), text)
 
 
 def message_lines(text: str) -> list[str]:
-    r"""Returns the lines of a message of ours, each safe to show in a terminal.
+    r"""Return the lines of a message of ours, each safe to show in a terminal.
 
     Further lines of our messages are indented by two spaces. A line break before anything else is
     part of a name or of another program's message, and is shown as ``\n``: no name from outside
@@ -69,7 +69,7 @@ def message_lines(text: str) -> list[str]:
 
 
 def escaped(character: str) -> str:
-    r"""Returns a character as ``\xe9``, ``\u202e`` or ``\U0001f9f1``."""
+    r"""Return a character as ``\xe9``, ``\u202e`` or ``\U0001f9f1``."""
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode: a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
@@ -79,12 +79,12 @@ def escaped(character: str) -> str:
 
 
 def shortened(text: str, *, limit: int = 200) -> str:
-    """Returns a text from outside cut to ``limit`` characters, with what it had before if more."""
+    """Return a text from outside cut to ``limit`` characters, with what it had before if more."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
 def json_text(content: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
-    r"""Returns JSON that is safe to show in a terminal and can be written in ``encoding``.
+    r"""Return JSON that is safe to show in a terminal and can be written in ``encoding``.
 
     Text stays readable. Characters that are not drawn, or that the encoding lacks, are ``\uXXXX``
     escapes, which a reader of JSON takes back. So are bytes of a file name that are no text:
@@ -105,7 +105,7 @@ def _in_json(character: str, encoding: str) -> str:
 
 
 def can_encode(text: str, encoding: str) -> bool:
-    """Returns whether an encoding has all characters of a text."""
+    """Return whether an encoding has all characters of a text."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -114,7 +114,7 @@ def can_encode(text: str, encoding: str) -> bool:
 
 
 def is_joiner(character: str) -> bool:
-    """Returns whether a character is not drawn itself, but changes how its neighbours are."""
+    """Return whether a character is not drawn itself, but changes how its neighbours are."""
     return character in _JOINERS
 
 

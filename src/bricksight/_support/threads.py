@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 def thread_map(
     function: Callable[[Item], Result], items: Sequence[Item], *, num_threads: int
 ) -> Iterator[Iterator[Result]]:
-    """Yields an iterator over ``function(item)`` for each item, in order, from several threads.
+    """Yield an iterator over ``function(item)`` for each item, in order, from several threads.
 
     Jobs that have not begun when the block is left, as at Ctrl-C, are dropped; the executor's own
     context manager would finish them all first.
@@ -33,7 +33,7 @@ def thread_map(
 
 
 def num_cores() -> int:
-    """Returns how many threads the process may run at once."""
+    """Return how many threads the process may run at once."""
     # Not os.cpu_count(): a container may be given fewer cores than the machine has.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -41,12 +41,12 @@ def num_cores() -> int:
 
 
 def max_threads() -> int:
-    """Returns how many threads may be asked for; more only wait for each other."""
+    """Return how many threads may be asked for; more only wait for each other."""
     return max(_ALWAYS_ALLOWED, _MOST_PER_CORE * num_cores())
 
 
 def require_threads(threads: int | None, *, name: str = "--threads") -> None:
-    """Refuses a number of threads that the machine cannot run; ``None`` is the default.
+    """Refuse a number of threads that the machine cannot run; ``None`` is the default.
 
     Raises:
         ConfigError: it is less than 1, or over ``max_threads``.

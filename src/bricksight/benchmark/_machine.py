@@ -15,7 +15,7 @@ _PACKAGES_OF_PHOTOS = ("numpy", "pillow")
 
 
 def machine() -> dict[str, Any]:
-    """Returns processor, cores, memory, system, and package → version of what is installed."""
+    """Return processor, cores, memory, system, and package → version of what is installed."""
     versions = {"Python": platform.python_version()}
     for package in (*_PACKAGES, *_PACKAGES_OF_PHOTOS):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -45,7 +45,7 @@ def _processor() -> str:
 
 
 def _board() -> str | None:
-    """Returns what a board calls itself, such as a Raspberry Pi or a Jetson."""
+    """Return what a board calls itself, such as a Raspberry Pi or a Jetson."""
     with contextlib.suppress(OSError):
         return Path("/proc/device-tree/model").read_text(errors="replace").rstrip("\0\n")
     return None

@@ -52,7 +52,7 @@ class ModelFile:
 def find_models(
     paths: Sequence[AnyPath], *, runtimes: Sequence[str] = ()
 ) -> tuple[tuple[ModelFile, ...], dict[str, str]]:
-    """Returns the model files that ``paths`` stand for, and name → reason of what is left out.
+    """Return the model files that ``paths`` stand for, and name → reason of what is left out.
 
     A bundle stands for all files in it and in its folder ``exports``. Whether a runtime is
     installed is not looked at.
@@ -86,7 +86,7 @@ def find_models(
 
 
 def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
-    """Returns (file, what a predictor is given, bundle) of all that ``path`` stands for."""
+    """Return (file, what a predictor is given, bundle) of all that ``path`` stands for."""
     if not path.exists():
         raise BundleError(f"{path} does not exist. Name a bundle or a model file.")
     if not (path / MANIFEST).is_file():

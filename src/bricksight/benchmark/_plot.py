@@ -15,7 +15,7 @@ _LETTER_POINTS, _LEGEND_POINTS = 9, 540
 
 
 def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
-    """Writes accuracy against latency, with the 95 % intervals of the accuracy, to a PNG file.
+    """Write accuracy against latency, with the 95 % intervals of the accuracy, to a PNG file.
 
     Args:
         measurements: those without accuracy are left out.

@@ -30,7 +30,7 @@ class Worker:
     def __init__(
         self, model: ModelFile, *, threads: int, photos: Sequence[Path], trust: bool = False
     ) -> None:
-        """Starts the process.
+        """Start the process.
 
         Raises:
             BricksightError: the model cannot be loaded, or its runtime is not installed.
@@ -60,7 +60,7 @@ class Worker:
         self.started_s = time.perf_counter() - start
 
     def ask(self, question: str, **details: Any) -> dict[str, Any]:
-        """Returns what the process answers; the questions are the methods of its session.
+        """Return what the process answers; the questions are the methods of its session.
 
         Raises:
             BricksightError: it could not answer.
@@ -89,7 +89,7 @@ class Worker:
         return f"ended with code {code} before it answered. Its last words:\n{last}"
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         with contextlib.suppress(BrokenPipeError):  # it has ended by itself
             self._stdin.close()
         try:
@@ -110,7 +110,7 @@ class Worker:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Returns the environment in which also what takes no setting keeps to ``threads``."""
+    """Return the environment in which also what takes no setting keeps to ``threads``."""
     # TensorFlow runs SavedModels on threads of the whole process, which only these limit.
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return {**os.environ, **dict.fromkeys(names, str(threads)), "PYTHONUTF8": "1"}

@@ -64,7 +64,7 @@ class Measurement:
         return None if self.evaluation is None else self.evaluation.accuracy
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values; ``docs/benchmark.md`` lists the keys."""
+        """Return plain values; ``docs/benchmark.md`` lists the keys."""
         found = self.evaluation
         own = {name: value for name, value in vars(self).items() if name != "evaluation"}
         return own | {
@@ -113,7 +113,7 @@ class BenchmarkResult:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain values; ``docs/benchmark.md`` lists the keys."""
+        """Return plain values; ``docs/benchmark.md`` lists the keys."""
         return {
             "machine": dict(self.machine),
             "settings": dict(self.settings),
@@ -124,7 +124,7 @@ class BenchmarkResult:
         }
 
     def to_markdown(self) -> str:
-        """Returns tables, the machine, the settings, and what was left out."""
+        """Return tables, the machine, the settings, and what was left out."""
         parts = [
             _table(_one_photo(self.measurements)),
             "Images a second, from network input to probabilities:",
@@ -141,7 +141,7 @@ class BenchmarkResult:
 
 
 def _one_photo(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
-    """Returns a row a measurement: heading → text."""
+    """Return a row a measurement: heading → text."""
     rows = []
     for one in measurements:
         row = _head(one) | {
@@ -186,7 +186,7 @@ def _mega(number: int | None, digits: int) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Returns a Markdown table whose columns are as wide as they need to be; text is left."""
+    """Return a Markdown table whose columns are as wide as they need to be; text is left."""
     headings = list(rows[0])
     lines = [headings, *(list(row.values()) for row in rows)]
     lines = [[printable(cell).replace("|", "\\|") for cell in line] for line in lines]

@@ -52,7 +52,7 @@ def benchmark(
     settings: Settings = Settings(),  # noqa: B008  (frozen)
     progress: Progress | None = None,
 ) -> BenchmarkResult:
-    """Measures model files side by side.
+    """Measure model files side by side.
 
     Args:
         models: bundles and model files; a bundle stands for each of its files.
@@ -110,7 +110,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def _spread(photos: Sequence[Example]) -> list[Path]:
-    """Returns a few photos that lie far apart, and so are of several classes."""
+    """Return a few photos that lie far apart, and so are of several classes."""
     step = max(1, len(photos) // _TIMED_PHOTOS)
     return [record.path for record in photos[::step]][:_TIMED_PHOTOS]
 
@@ -129,7 +129,7 @@ def _start_cold(
     settings: Settings,
     tell: Progress,
 ) -> list[_Candidate]:
-    """Notes the cold starts; what cannot be started joins ``left_out`` and is not returned."""
+    """Note the cold starts; what cannot be started joins ``left_out`` and is not returned."""
     left = list(candidates)
     total, done = settings.cold_starts * len(left), 0
     tell("Starting cold", done, total)
@@ -168,7 +168,7 @@ def _worker(candidate: _Candidate, photos: Sequence[Path]) -> Worker:
 
 
 def _labels(model: ModelFile) -> tuple[str, ...] | None:
-    """Returns the classes of a file before it is opened, ``None`` where nothing tells them."""
+    """Return the classes of a file before it is opened, ``None`` where nothing tells them."""
     try:
         return read_sidecar(model.path).labels
     except BundleError:
@@ -176,7 +176,7 @@ def _labels(model: ModelFile) -> tuple[str, ...] | None:
 
 
 def _require_known(labels: Mapping[str, tuple[str, ...] | None], photos: Sequence[Example]) -> None:
-    """Refuses photos of classes that a model does not know, before hours of measuring."""
+    """Refuse photos of classes that a model does not know, before hours of measuring."""
     for name, known in labels.items():
         strangers = sorted({record.label for record in photos} - set(known or ()))
         if strangers and known is not None:
@@ -210,7 +210,7 @@ def _answers(
     photos: Sequence[Example],
     tell: Progress,
 ) -> tuple[dict[ModelFile, Evaluation], dict[str, str]]:
-    """Returns the figures of each file, and path → reason of photos that cannot be read."""
+    """Return the figures of each file, and path → reason of photos that cannot be read."""
     if not photos:
         return {}, {}
     rows: dict[ModelFile, list[str | list[float]]] = defaultdict(list)

@@ -25,7 +25,7 @@ _KIB = 1024
 
 
 def main() -> None:
-    """Answers until standard input ends; the answer to a problem is its message, and the end."""
+    """Answer until standard input ends; the answer to a problem is its message, and the end."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     session = None
@@ -74,7 +74,7 @@ class _Session:
         return images.to_input(photo, self._predictor.input_spec)
 
     def times(self, calls: int, batch: list[int]) -> dict[str, Any]:
-        """Returns seconds of each call on single photos, and images a second by batch size."""
+        """Return seconds of each call on single photos, and images a second by batch size."""
         photos = [self._photos[index % len(self._photos)] for index in range(calls)]
         inputs = [self._inputs[index % len(self._inputs)][None] for index in range(calls)]
         return {
@@ -91,17 +91,17 @@ class _Session:
         return repeats * size / sum(seconds)
 
     def answers(self, photos: list[str]) -> dict[str, Any]:
-        """Returns each photo's probabilities, or why it cannot be read."""
+        """Return each photo's probabilities, or why it cannot be read."""
         rows = self._predictor.probabilities_of(photos)
         return {"rows": [str(row) if isinstance(row, ImageError) else row.tolist() for row in rows]}
 
     def memory(self) -> dict[str, int | None]:
-        """Returns the most memory that the process has held so far."""
+        """Return the most memory that the process has held so far."""
         return {"peak_bytes": _peak_bytes()}
 
 
 def _seconds(call: Callable[[np.ndarray], object], arrays: list[np.ndarray]) -> list[float]:
-    """Returns the seconds of each call, after one that does not count."""
+    """Return the seconds of each call, after one that does not count."""
     call(arrays[0])
     taken = []
     for array in arrays:

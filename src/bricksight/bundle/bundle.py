@@ -40,7 +40,7 @@ class Bundle:
         return self.manifest.labels
 
     def file(self, name: str) -> Path:
-        """Returns the path of one of its files after comparing it with its checksum.
+        """Return the path of one of its files after comparing it with its checksum.
 
         What belongs to a model file is compared too: OpenVINO's weights, the other files of a
         folder that as a whole is one model.
@@ -59,7 +59,7 @@ class Bundle:
         return self.path / name
 
     def trained_on(self) -> frozenset[str]:
-        """Returns the SHA-256 of the photos that took part in the training.
+        """Return the SHA-256 of the photos that took part in the training.
 
         Those by which a step or a threshold was chosen are among them. Bundles of earlier versions
         do not know, and give none.
@@ -70,7 +70,7 @@ class Bundle:
         return frozenset(one.sha256 for one in self.photos() if one.split != "test")
 
     def photos(self) -> tuple[Photo, ...]:
-        """Returns the photos of the run; bundles of earlier versions do not know, and give none.
+        """Return the photos of the run; bundles of earlier versions do not know, and give none.
 
         Raises:
             BundleError: the list is not the one that was written.
@@ -87,7 +87,7 @@ class Bundle:
 
 
 def bundle_around(path: Path) -> Path | None:
-    """Returns the bundle that a file lies in, ``None`` if it lies in none."""
+    """Return the bundle that a file lies in, ``None`` if it lies in none."""
     # Absolute, so that a file that is named from within its bundle finds it.
     return next(
         (folder for folder in path.absolute().parents if (folder / MANIFEST).is_file()), None
@@ -95,7 +95,7 @@ def bundle_around(path: Path) -> Path | None:
 
 
 def open_bundle(path: AnyPath) -> Bundle:
-    """Returns the bundle in the folder ``path``.
+    """Return the bundle in the folder ``path``.
 
     Raises:
         BundleError: there is no bundle, it is damaged, or a newer version wrote it.
@@ -111,13 +111,13 @@ def open_bundle(path: AnyPath) -> Bundle:
 
 
 def as_bundle(bundle: Bundle | AnyPath) -> Bundle:
-    """Returns a bundle that is open, or opens it; see ``open_bundle``."""
+    """Return a bundle that is open, or opens it; see ``open_bundle``."""
     return bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
 
 
 @contextmanager
 def new_bundle(path: Path) -> Iterator[Path]:
-    """Yields a temporary folder that becomes the bundle ``path`` when the block ends well.
+    """Yield a temporary folder that becomes the bundle ``path`` when the block ends well.
 
     The place is taken and tried when the block begins; see ``new_folder``.
 
@@ -136,7 +136,7 @@ def new_bundle(path: Path) -> Iterator[Path]:
 
 
 def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[str, Any]) -> None:
-    """Records a file that was written into an existing bundle, with checksums, in the manifest.
+    """Record a file that was written into an existing bundle, with checksums, in the manifest.
 
     Args:
         bundle: the bundle.

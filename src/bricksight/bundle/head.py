@@ -23,7 +23,7 @@ class Head:
     background: "Head | None" = None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Returns the probability of each class, float32 (..., num_classes); rows sum to 1.
+        """Return the probability of each class, float32 (..., num_classes); rows sum to 1.
 
         Args:
             features: float32 (..., num_features).
@@ -31,7 +31,7 @@ class Head:
         return self.answers(self.logits(features), features)
 
     def answers(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """Returns what ``probabilities`` does where the logits of the classes are known already.
+        """Return what ``probabilities`` does where the logits of the classes are known already.
 
         Args:
             logits: float32 (..., num_classes).
@@ -57,24 +57,24 @@ class Head:
         )
 
     def split(self, num_classes: int) -> "Head":
-        """Returns the layer of the first ``num_classes``; the other outputs become background."""
+        """Return the layer of the first ``num_classes``; the other outputs become background."""
         first, rest = np.split(np.arange(len(self.bias)), [num_classes])
         return Head(
             kernel=self.kernel[:, first], bias=self.bias[first], background=self.columns(rest)
         )
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Returns the classes' part of what the softmax is taken of, (..., num_classes)."""
+        """Return the classes' part of what the softmax is taken of, (..., num_classes)."""
         logits: np.ndarray = features @ self.kernel + self.bias
         return logits
 
     def first_features(self, number: int) -> "Head":
-        """Returns a layer that takes the first ``number`` features, and goes by these alone."""
+        """Return a layer that takes the first ``number`` features, and goes by these alone."""
         background = None if self.background is None else self.background.first_features(number)
         return Head(kernel=self.kernel[:number], bias=self.bias, background=background)
 
     def columns(self, which: np.ndarray) -> "Head | None":
-        """Returns a layer of these classes alone, ``None`` of none.
+        """Return a layer of these classes alone, ``None`` of none.
 
         Args:
             which: int (any,), indices of classes.
@@ -84,7 +84,7 @@ class Head:
         return Head(kernel=self.kernel[:, which], bias=self.bias[which])
 
     def save(self, path: Path) -> None:
-        """Writes the arrays to the ``.npz`` file ``path``."""
+        """Write the arrays to the ``.npz`` file ``path``."""
         arrays = {"kernel": self.kernel, "bias": self.bias}
         if self.background is not None:
             arrays |= {
@@ -95,7 +95,7 @@ class Head:
 
 
 def redistribute_background(logits: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns the softmax, with the probability of the background spread evenly over the classes.
+    """Return the softmax, with the probability of the background spread evenly over the classes.
 
     Args:
         logits: float32 (..., num_outputs), of the classes, then of the background classes; see

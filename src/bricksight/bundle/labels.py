@@ -11,7 +11,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_labels(path: AnyPath) -> tuple[str, ...]:
-    """Returns the labels of a labels file.
+    """Return the labels of a labels file.
 
     The file is UTF-8, or UTF-16 with a byte order mark. Lines end with LF, CRLF or CR and with
     nothing else, so that a label may hold any other character. Empty lines at the end do not count.

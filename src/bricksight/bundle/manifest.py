@@ -63,7 +63,7 @@ class Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the labels file and, as the last file of a bundle, the manifest with checksums."""
+    """Write the labels file and, as the last file of a bundle, the manifest with checksums."""
     (folder / LABELS).write_text(
         "".join(f"{label}\n" for label in manifest.labels), encoding="utf-8", newline="\n"
     )
@@ -80,7 +80,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def manifest_content(path: Path) -> dict[str, Any]:
-    """Returns what a manifest holds, checked by its schema.
+    """Return what a manifest holds, checked by its schema.
 
     Raises:
         BundleError: it is damaged, or a newer version wrote it.
@@ -103,7 +103,7 @@ def manifest_content(path: Path) -> dict[str, Any]:
 
 
 def manifest_from(content: dict[str, Any]) -> Manifest:
-    """Returns the manifest; keys that a later version of the same format has added are ignored."""
+    """Return the manifest; keys that a later version of the same format has added are ignored."""
     known = _known(content, Manifest)
     known["input"] = InputSpec(**_known(content["input"], InputSpec))
     return Manifest(**known)

@@ -28,7 +28,7 @@ class Photo:
 
 
 def read_photos(path: Path) -> tuple[Photo, ...]:
-    """Returns the lines of a photos.csv.
+    """Return the lines of a photos.csv.
 
     Raises:
         OSError: it cannot be read.

@@ -59,7 +59,7 @@ MANIFEST = table(
 
 
 def _written_files(value: Any, key: str) -> dict[str, str]:
-    """Returns name → SHA-256; the first versions wrote the names of a folder's files alone."""
+    """Return name → SHA-256; the first versions wrote the names of a folder's files alone."""
     if isinstance(value, list):
         for name in value:
             if not isinstance(name, str) or not stays_inside(name):

@@ -23,7 +23,7 @@ class Keeper:
     """Saves the classified region of a frame as a JPEG in the folder of a class."""
 
     def __init__(self, save_dir: Path, *, label: str | None = None) -> None:
-        """Saves below ``save_dir``; folders are made when they are needed.
+        """Save below ``save_dir``; folders are made when they are needed.
 
         Args:
             save_dir: one folder a class, as ``retrain --image_dir`` takes them.
@@ -41,7 +41,7 @@ class Keeper:
         try_folder(save_dir)
 
     def press(self, key: str, seen: Observation) -> str | None:
-        """Saves the frame if ``key`` asks for it, and returns what to tell the user.
+        """Save the frame if ``key`` asks for it, and return what to tell the user.
 
         "s" saves under ``label``, or the label shown; "1" to "9" under the class of that rank.
 
@@ -55,14 +55,14 @@ class Keeper:
         return f"saved {path.parent.name}/{path.name}"
 
     def label_for(self, key: str, seen: Observation) -> str | None:
-        """Returns the class under which ``key`` saves, ``None`` if it does not."""
+        """Return the class under which ``key`` saves, ``None`` if it does not."""
         if key == "s":
             return self.label or seen.answer.label
         ranks = {str(rank): one.label for rank, one in enumerate(seen.answer.predictions, 1)}
         return ranks.get(key)
 
     def save(self, label: str, seen: Observation, *, now: datetime | None = None) -> Path:
-        """Returns the new photo of the frame's region in the folder of ``label``.
+        """Return the new photo of the frame's region in the folder of ``label``.
 
         Photos of a class that follow each other within ten seconds show the same object. Their
         names begin alike up to ``_nohash_``, by which ``retrain`` keeps them on one side of the
@@ -87,7 +87,7 @@ class Keeper:
 
 
 def write_photo(folder: Path, stem: str, pixels: np.ndarray) -> Path:
-    """Writes a JPEG of quality 95 without loss of colour resolution, and returns its path.
+    """Write a JPEG of quality 95 without loss of colour resolution, and return its path.
 
     No file is overwritten: where ``stem`` is taken, a number follows it.
 

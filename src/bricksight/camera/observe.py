@@ -51,7 +51,7 @@ class Smoother:
     """The mean of the last frames' probabilities: one odd frame does not change the label."""
 
     def __init__(self, num_frames: int) -> None:
-        """Starts without frames.
+        """Start without frames.
 
         Raises:
             ConfigError: ``num_frames`` is under 1.
@@ -61,7 +61,7 @@ class Smoother:
         self._rows: deque[np.ndarray] = deque(maxlen=num_frames)
 
     def add(self, probabilities: np.ndarray) -> np.ndarray:
-        """Returns the mean with the new row, float32 (num_classes,), as is the row."""
+        """Return the mean with the new row, float32 (num_classes,), as is the row."""
         self._rows.append(probabilities)
         return np.asarray(np.mean(self._rows, axis=0, dtype=np.float32))
 
@@ -73,7 +73,7 @@ class FpsMeter:
         self._times: deque[float] = deque(maxlen=num_frames + 1)
 
     def tick(self, now_s: float) -> float:
-        """Counts a frame at the time ``now_s`` and returns the rate, 0 for the first frame."""
+        """Count a frame at the time ``now_s`` and return the rate, 0 for the first frame."""
         self._times.append(now_s)
         passed = self._times[-1] - self._times[0]
         return (len(self._times) - 1) / passed if passed > 0 else 0.0
@@ -87,7 +87,7 @@ def observe(
     smooth: int = 5,
     top_k: int = 3,
 ) -> Iterator[Observation]:
-    """Yields what the model says of each frame.
+    """Yield what the model says of each frame.
 
     Args:
         predictor: the model.
@@ -115,5 +115,5 @@ def observe(
 
 
 def to_rgb(picture: np.ndarray) -> np.ndarray:
-    """Returns BGR pixels as RGB, or the other way round, in a memory block of their own."""
+    """Return BGR pixels as RGB, or the other way round, in a memory block of their own."""
     return np.ascontiguousarray(picture[..., ::-1])

@@ -25,7 +25,7 @@ _BEHIND_TEXT = 0.3
 def draw_overlay(
     seen: Observation, *, message: str = "", hint: str = "", is_recording: bool = False
 ) -> np.ndarray:
-    """Returns a copy of the frame with guide, answer and rate: uint8 (height, width, 3), BGR.
+    """Return a copy of the frame with guide, answer and rate: uint8 (height, width, 3), BGR.
 
     Args:
         seen: what was observed.
@@ -56,7 +56,7 @@ def draw_overlay(
 
 
 def _darkened(picture: np.ndarray, region: Region, *, top: int, bottom: int) -> np.ndarray:
-    """Returns the picture, darker outside of the region and darkest where text will be."""
+    """Return the picture, darker outside of the region and darkest where text will be."""
     canvas = (picture * np.float32(_OUTSIDE)).astype(np.uint8)
     region.crop(canvas)[:] = region.crop(picture)
     for strip in (canvas[:top], canvas[max(0, len(canvas) - bottom) :]):
@@ -65,7 +65,7 @@ def _darkened(picture: np.ndarray, region: Region, *, top: int, bottom: int) -> 
 
 
 def _draw_guide(draw: ImageDraw.ImageDraw, region: Region, colour: Colour, unit: int) -> None:
-    """Draws the corners of the region, just outside of its pixels where the frame has room."""
+    """Draw the corners of the region, just outside of its pixels where the frame has room."""
     line = max(2, unit // 6)
     arm = (region.right - region.left) // 6
     width, height = draw.im.size
@@ -110,7 +110,7 @@ def _draw_rows(
     unit: int,
     colour: Colour,
 ) -> None:
-    """Draws a line a class: the key that saves under it, its name, a bar, its probability."""
+    """Draw a line a class: the key that saves under it, its name, a bar, its probability."""
     left, top, right = place
     number = text_width("100.0 %", unit)
     bar_left, bar_right = left + 0.55 * (right - left), right - number - 0.5 * unit

@@ -21,7 +21,7 @@ class Recorder:
     """Writes frames so that the video lasts as long as what was seen, however slow we were."""
 
     def __init__(self, path: Path, *, fps: float) -> None:
-        """Prepares ``path``; the file is made with the first frame, which sets its size.
+        """Prepare ``path``; the file is made with the first frame, which sets its size.
 
         Args:
             path: a new file that ends with one of ``CODECS``.
@@ -52,7 +52,7 @@ class Recorder:
         self.close()
 
     def write(self, picture: np.ndarray, time_s: float) -> None:
-        """Writes a picture as often as it takes to reach its time; not at all if it is too early.
+        """Write a picture as often as it takes to reach its time; not at all if it is too early.
 
         Args:
             picture: uint8 (height, width, 3), BGR, of one size throughout.
@@ -70,7 +70,7 @@ class Recorder:
         self._num_written = max(num_due, self._num_written)
 
     def close(self) -> None:
-        """Ends the file; without this it does not play.
+        """End the file; without this it does not play.
 
         Raises:
             CameraError: the disk is full, so that the end is missing.

@@ -18,12 +18,12 @@ class Region:
     bottom: int
 
     def crop(self, picture: np.ndarray) -> np.ndarray:
-        """Returns the part of a (height, width, 3) picture, without a copy."""
+        """Return the part of a (height, width, 3) picture, without a copy."""
         return picture[self.top : self.bottom, self.left : self.right]
 
 
 def central_region(height: int, width: int, spec: InputSpec, *, share: float) -> Region:
-    """Returns the middle of a frame in the proportions of the network's input.
+    """Return the middle of a frame in the proportions of the network's input.
 
     In these proportions nothing is stretched, whatever the camera's format.
 
@@ -46,5 +46,5 @@ def central_region(height: int, width: int, spec: InputSpec, *, share: float) ->
 
 
 def whole_region(height: int, width: int) -> Region:
-    """Returns all of a frame."""
+    """Return all of a frame."""
     return Region(0, 0, width, height)

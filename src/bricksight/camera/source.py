@@ -35,7 +35,7 @@ class Source:
 
 
 def parse_source(name: str | int | os.PathLike[str]) -> Source:
-    """Returns what ``name`` names, a text, the number of a camera or the path of a video file.
+    """Return what ``name`` names, a text, the number of a camera or the path of a video file.
 
     It is a camera's number, ``/dev/video1``, ``rtsp://…`` or ``http://…``, ``csi`` (``csi:1`` for
     the second sensor), a GStreamer pipeline that ends in ``appsink``, or a video file.
@@ -71,7 +71,7 @@ def parse_source(name: str | int | os.PathLike[str]) -> Source:
 
 
 def csi_pipeline(sensor: int) -> str:
-    """Returns the GStreamer pipeline of a Jetson's CSI camera: 1280x720 at 30 Hz, newest frame."""
+    """Return the GStreamer pipeline of a Jetson's CSI camera: 1280x720 at 30 Hz, newest frame."""
     return (
         f"nvarguscamerasrc sensor-id={sensor} ! video/x-raw(memory:NVMM), width=(int)1280, "
         "height=(int)720, format=(string)NV12, framerate=(fraction)30/1 ! nvvidconv flip-method=0 "
@@ -81,7 +81,7 @@ def csi_pipeline(sensor: int) -> str:
 
 
 def not_opened(source: Source) -> CameraError:
-    """Returns the error for a source that OpenCV does not open: what was found, what to do."""
+    """Return the error for a source that OpenCV does not open: what was found, what to do."""
     if source.kind == "device":
         return CameraError(_device_not_opened(source))
     if source.kind == "gstreamer":
@@ -103,7 +103,7 @@ def not_opened(source: Source) -> CameraError:
 
 
 def no_gstreamer(source: Source) -> CameraError:
-    """Returns the error for an OpenCV without GStreamer."""
+    """Return the error for an OpenCV without GStreamer."""
     return CameraError(
         f"--source {source.text} needs an OpenCV with GStreamer, and this one is built without, as "
         "all that pip installs. On a Jetson: pip uninstall opencv-python opencv-python-headless; "
@@ -113,7 +113,7 @@ def no_gstreamer(source: Source) -> CameraError:
 
 
 def without_password(address: str) -> str:
-    """Returns the address as it may be shown: user and password left out."""
+    """Return the address as it may be shown: user and password left out."""
     return re.sub(r"//[^/@]*@", "//", address)
 
 

@@ -31,7 +31,7 @@ _MAX_FPS = 240.0
 
 
 def load_cv2() -> Any:
-    """Returns OpenCV, which keeps its own complaints to itself; ours say what to do.
+    """Return OpenCV, which keeps its own complaints to itself; ours say what to do.
 
     Raises:
         MissingPackageError: it is not installed.
@@ -47,10 +47,10 @@ class Capture(Protocol):
     """What is used of ``cv2.VideoCapture``."""
 
     def read(self) -> tuple[bool, np.ndarray | None]:
-        """Waits for the next frame; false at the end."""
+        """Wait for the next frame; false at the end."""
 
     def release(self) -> None:
-        """Gives the device back."""
+        """Give the device back."""
 
 
 class Video:
@@ -68,7 +68,7 @@ class Video:
         self._reader: NewestFrame | None = None
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yields frames until the file ends.
+        """Yield frames until the file ends.
 
         Raises:
             CameraError: a live source breaks off or is silent, or a file has no frames.
@@ -76,7 +76,7 @@ class Video:
         return self._newest() if self.source.is_live else self._every()
 
     def close(self) -> None:
-        """Gives the device back."""
+        """Give the device back."""
         if self._reader is None or self._reader.stop():
             self._capture.release()
 
@@ -125,14 +125,14 @@ class NewestFrame:
         self._thread.start()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """Returns the newest frame, once; ``None`` if there is none in time or at the end."""
+        """Return the newest frame, once; ``None`` if there is none in time or at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self.ended, timeout_s)
             frame, self._frame = self._frame, None
             return frame
 
     def stop(self) -> bool:
-        """Stops reading, and returns whether the capture is now free to be released.
+        """Stop reading, and return whether the capture is now free to be released.
 
         A read may hang in the driver; it is not waited for longer than two seconds.
         """
@@ -155,7 +155,7 @@ class NewestFrame:
 
 @contextlib.contextmanager
 def open_video(source: str | int | os.PathLike[str] | Source) -> Iterator[Video]:
-    """Opens a camera, a stream or a file; see ``parse_source`` for the texts.
+    """Open a camera, a stream or a file; see ``parse_source`` for the texts.
 
     Example:
         ``with open_video("0") as video: observations = observe(Predictor("bricks-model"), video)``

@@ -18,7 +18,7 @@ class Screen(Protocol):
     """Where pictures are shown and keys come from, such as ``Window``."""
 
     def show(self, picture: np.ndarray, wait_s: float) -> str:
-        """Shows uint8 (height, width, 3), BGR, and returns the key pressed, "" for none."""
+        """Show uint8 (height, width, 3), BGR, and return the key pressed, "" for none."""
 
 
 def watch(
@@ -31,7 +31,7 @@ def watch(
     save_every_s: float | None = None,
     in_real_time: bool = False,
 ) -> int:
-    """Goes through observations and returns how many there were.
+    """Go through observations and return how many there were.
 
     Args:
         observations: see ``observe``.

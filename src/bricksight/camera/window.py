@@ -18,7 +18,7 @@ class Window:
     """A window that shows pictures and gives the keys that are pressed in it."""
 
     def __init__(self, title: str) -> None:
-        """Opens it.
+        """Open it.
 
         Raises:
             CameraError: there is no screen, or OpenCV was built without windows.
@@ -51,7 +51,7 @@ class Window:
         self._cv2.destroyAllWindows()
 
     def show(self, picture: np.ndarray, wait_s: float) -> str:
-        """Shows a picture and returns the key pressed within ``wait_s``, "" for none.
+        """Show a picture and return the key pressed within ``wait_s``, "" for none.
 
         Args:
             picture: uint8 (height, width, 3), BGR.

@@ -61,7 +61,7 @@ class Choices:
     io: InputOutput | None = None
 
     def given(self) -> dict[str, str]:
-        """Returns what was chosen."""
+        """Return what was chosen."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -99,7 +99,7 @@ class Exporter:
         out: AnyPath | None = None,
         choices: Choices | None = None,
     ) -> ExportedFile:
-        """Writes a file with its description beside it; see ``export_bundle``."""
+        """Write a file with its description beside it; see ``export_bundle``."""
         chosen = given_or_default(choices, Choices, "choices")
         path, before = self.require_place(format_name, out=out, choices=chosen)
         figures: dict[str, Any] = {}
@@ -126,7 +126,7 @@ class Exporter:
     def require_place(
         self, format_name: str, *, out: AnyPath | None, choices: Choices
     ) -> tuple[Path, tuple[str, ...]]:
-        """Tries, before any work, the place of a file.
+        """Try, before any work, the place of a file.
 
         Returns:
             The place, and what an earlier export has written into it if it is a folder.
@@ -148,7 +148,7 @@ class Exporter:
         return path, before
 
     def _require_free(self, path: Path, described: Format, *, is_folder: bool) -> tuple[str, ...]:
-        """Refuses what would take the place of something that export has not written.
+        """Refuse what would take the place of something that export has not written.
 
         Returns what an earlier export has written into the folder.
         """
@@ -196,7 +196,7 @@ class Exporter:
         )
 
     def _sidecar(self, exported: ExportedFile, part: Path, agreement: Mapping[str, Any]) -> Sidecar:
-        """Returns the description of a model that still lies at ``part``."""
+        """Return the description of a model that still lies at ``part``."""
         manifest = self._bundle.manifest
         folder = part if part.is_dir() else part.parent
         written = (part.parent / file.relative_to(exported.path.parent) for file in exported.files)
@@ -248,7 +248,7 @@ class Exporter:
         return found
 
     def _is_its_photo(self, path: Path, sha256: str) -> bool:
-        """Returns whether a photo that the bundle names is there to be read.
+        """Return whether a photo that the bundle names is there to be read.
 
         Where a link leads out of the folder, it has to be the very photo of the training.
         """
@@ -283,7 +283,7 @@ class Exporter:
         )
 
     def _truth(self, photos: Sequence[Path]) -> dict[int, int]:
-        """Returns the labels of those photos that the training is known not to have seen."""
+        """Return the labels of those photos that the training is known not to have seen."""
         if not self._bundle.photos():
             return {}
         trained_on = self._bundle.trained_on()
@@ -322,7 +322,7 @@ def export_bundle(
     choices: Choices | None = None,
     trust: bool = False,
 ) -> ExportedFile:
-    """Writes one further file from a bundle, proved on up to 200 photos against its LiteRT file.
+    """Write one further file from a bundle, proved on up to 200 photos against its LiteRT file.
 
     Beside it lies its description, ``<file>.json``, by which a ``Predictor`` knows its labels. A
     file within the bundle is also recorded in its manifest.
@@ -347,7 +347,7 @@ def export_bundle(
 
 
 def _unchanged(folder: Path) -> tuple[str, ...]:
-    """Returns what an earlier export has written into a folder.
+    """Return what an earlier export has written into a folder.
 
     Raises:
         ConfigError: some of it is not as it was written: it may be the user's own work by now.
@@ -373,7 +373,7 @@ def _figures(exported: ExportedFile) -> dict[str, Any]:
 
 
 def _file_name(format_name: str, chosen: Choices) -> str:
-    """Returns such as "model-int8-uint8.tflite"; what is the default is not named."""
+    """Return such as "model-int8-uint8.tflite"; what is the default is not named."""
     described = format_named(format_name)
     defaults: dict[str, str] = {"precision": described.precisions[0]}
     defaults |= {name: values[0] for name, values in described.options.items()}
@@ -388,7 +388,7 @@ def _file_name(format_name: str, chosen: Choices) -> str:
 
 
 def _spread(photos: Sequence[Path], count: int) -> list[Path]:
-    """Returns at most ``count`` of them, from all classes alike."""
+    """Return at most ``count`` of them, from all classes alike."""
     rows: Iterable[int] = np.unique(
         np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int)
     )

@@ -140,7 +140,7 @@ class ExportedFile:
 
 
 def format_named(name: str) -> Format:
-    """Returns the format.
+    """Return the format.
 
     Raises:
         ConfigError: there is no such format.
@@ -163,7 +163,7 @@ def export(
     describe: Callable[[ExportedFile, Path], None] | None = None,
     record: Callable[[ExportedFile], None] | None = None,
 ) -> ExportedFile:
-    """Writes ``path`` and returns how near it comes to the reference.
+    """Write ``path`` and return how near it comes to the reference.
 
     An existing file is replaced, and only by one that has been proved. In an existing folder, only
     what an earlier export has written is replaced; where anything fails, all is as it was.
@@ -214,7 +214,7 @@ def export(
 def _proved(
     part: Path, path: Path, classifier: Classifier, described: Format, request: Request
 ) -> ExportedFile:
-    """Returns what the file ``part`` will be as ``path``, once it gives the right answers."""
+    """Return what the file ``part`` will be as ``path``, once it gives the right answers."""
     name = next(name for name, one in FORMATS.items() if one is described)
     found = measured(
         part / described.proved,
@@ -239,13 +239,13 @@ def _proved(
 
 
 def _imported(name: str) -> Any:
-    """Returns ``module:function``."""
+    """Return ``module:function``."""
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function)
 
 
 def require_choice(format_name: str, chosen: Mapping[str, str]) -> None:
-    """Refuses options, by name, that the format does not have, and values of them.
+    """Refuse options, by name, that the format does not have, and values of them.
 
     Raises:
         ConfigError: there is no such format, or it does not have one of them.
@@ -260,7 +260,7 @@ def require_choice(format_name: str, chosen: Mapping[str, str]) -> None:
 
 
 def require_packages(format_name: str) -> None:
-    """Checks, without loading them, that the packages are there which the format needs.
+    """Check, without loading them, that the packages are there which the format needs.
 
     Raises:
         ConfigError: there is no such format.
@@ -271,7 +271,7 @@ def require_packages(format_name: str) -> None:
 
 
 def layers_of(classifier: Classifier, format_name: str) -> dict[str, str]:
-    """Returns what has to be said of the nodes of such a file when it is opened."""
+    """Return what has to be said of the nodes of such a file when it is opened."""
     if format_named(format_name).runtime != "tensorflow":
         return {}
     return {"input_layer": classifier.input_layer, "output_layer": classifier.output_layer}
@@ -296,7 +296,7 @@ def _require_agreement(format_name: str, precision: Precision, found: Parity) ->
 def _moves(
     new: Path, path: Path, written_before: Collection[str]
 ) -> list[tuple[Path | None, Path]]:
-    """Returns what takes which place so that ``path`` is what was written into ``new``.
+    """Return what takes which place so that ``path`` is what was written into ``new``.
 
     Raises:
         OutputError: a file of another's is in the way.

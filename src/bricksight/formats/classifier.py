@@ -32,7 +32,7 @@ class Classifier:
     output_layer: str
 
     def concrete_function(self) -> Any:
-        """Returns the graph as a TensorFlow ``ConcreteFunction`` from images to probabilities."""
+        """Return the graph as a TensorFlow ``ConcreteFunction`` from images to probabilities."""
         tf = require_tensorflow()
         graph_def = tf.compat.v1.GraphDef.FromString(self.graph_def_bytes)
 
@@ -45,7 +45,7 @@ class Classifier:
 
 
 def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classifier:
-    """Returns the network of a bundle, which needs nothing of what it was trained with.
+    """Return the network of a bundle, which needs nothing of what it was trained with.
 
     Args:
         bundle: what ``retrain`` wrote.
@@ -76,7 +76,7 @@ def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classif
 def build_classifier(
     frozen: FrozenBackbone, head: Head, *, final_tensor_name: str = "final_result"
 ) -> Classifier:
-    """Returns the network with the head on top.
+    """Return the network with the head on top.
 
     The names are retrain.py's, so that scripts which look for them still find them: the features
     enter the head through ``input/BottleneckInputPlaceholder``, the layer's own nodes lie under
@@ -116,7 +116,7 @@ def build_classifier(
 
 
 def _deal(shares: Any, num_classes: int, *, name: str) -> Any:
-    """Returns the classes' probabilities, with the background's spread evenly over them."""
+    """Return the classes' probabilities, with the background's spread evenly over them."""
     num_background = shares.shape[-1] - num_classes
     spread = np.full((num_background, num_classes), 1 / num_classes, np.float32)
     matrix = np.concatenate([np.eye(num_classes, dtype=np.float32), spread])
@@ -124,7 +124,7 @@ def _deal(shares: Any, num_classes: int, *, name: str) -> Any:
 
 
 def _head_layer(features: Any, head: Head) -> Any:
-    """Returns the logits of the classes, followed by those of the background."""
+    """Return the logits of the classes, followed by those of the background."""
     tf, head = require_tensorflow(), head.flat
     with tf.name_scope("final_retrain_ops"):
         with tf.name_scope("weights"):

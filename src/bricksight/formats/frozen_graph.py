@@ -7,5 +7,5 @@ from bricksight.formats.request import Request
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the graph to the file ``path``."""
+    """Write the graph to the file ``path``."""
     path.write_bytes(classifier.graph_def_bytes)

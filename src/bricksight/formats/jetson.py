@@ -25,7 +25,7 @@ _JPEG_QUALITY = 95
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the folder ``path``.
+    """Write the folder ``path``.
 
     Raises:
         ConfigError: something is asked for that TensorRT does not take, or a label has a line end.
@@ -79,7 +79,7 @@ def _preparation(spec: InputSpec, unknown_threshold: float | None) -> dict[str, 
 
 
 def _write_golden(folder: Path, classifier: Classifier, request: Request) -> None:
-    """Saves photos anew, without place, time and owner, with the answers to these very files."""
+    """Save photos anew, without place, time and owner, with the answers to these very files."""
     folder.mkdir()
     tf = require_tensorflow()
     function = classifier.concrete_function()
@@ -96,7 +96,7 @@ def _write_golden(folder: Path, classifier: Classifier, request: Request) -> Non
 
 
 def _golden_photos(request: Request) -> list[Path]:
-    """Returns a few photos, each of another first answer, the least sure ones.
+    """Return a few photos, each of another first answer, the least sure ones.
 
     A sure answer hides what is wrong: at a probability of a half a change shows most.
     """

@@ -17,7 +17,7 @@ from bricksight.formats.request import Request
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the model to the file ``path``, which any Keras 3 loads without our code.
+    """Write the model to the file ``path``, which any Keras 3 loads without our code.
 
     The network is rebuilt layer by layer from the ONNX file: a bundle from TensorFlow Hub has no
     Keras layers, and a layer that wraps its graph would only point to a folder.
@@ -38,7 +38,7 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 
 
 def _rebuilt(graph: Any) -> Any:
-    """Returns a ``keras.Model`` that does what a ``GraphProto`` of channels-first images does."""
+    """Return a ``keras.Model`` that does what a ``GraphProto`` of channels-first images does."""
     onnx = require("onnx", extra="onnx", feature="Writing a .keras file")
     keras = require_tensorflow().keras
     constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -123,7 +123,7 @@ def _clip(layers: Any, node: _Node) -> Any:
 
 
 def _scaled(layers: Any, node: _Node) -> Any:
-    """Returns the layer of ``Add``, ``Mul`` or ``Sub``, with a constant or without one."""
+    """Return the layer of ``Add``, ``Mul`` or ``Sub``, with a constant or without one."""
     if not node.constants:
         if node.operation != "Add":
             raise _no_layer(node)

@@ -13,7 +13,7 @@ from bricksight.formats.tflite import tflite
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the ``.xml`` file ``path`` and, beside it, the ``.bin`` file with the weights.
+    """Write the ``.xml`` file ``path`` and, beside it, the ``.bin`` file with the weights.
 
     It is the LiteRT file of the same precision, and answers as that does. OpenVINO's own way to
     int8 (NNCF) kept fewer answers of the float32 file, its own rounding to float16 does not spare

@@ -23,7 +23,7 @@ INPUT, OUTPUT = "image", "prediction"
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the folder ``path``: the model, its labels, and a page that classifies photos.
+    """Write the folder ``path``: the model, its labels, and a page that classifies photos.
 
     The same network gives the same bytes.
 
@@ -80,7 +80,7 @@ def _convert(classifier: Classifier, path: Path) -> None:
 
 
 def _without_second_entrance(classifier: Classifier) -> bytes:
-    """Returns the graph without the placeholder for features, which would hinder the converter."""
+    """Return the graph without the placeholder for features, which would hinder the converter."""
     tf = require_tensorflow()
     graph_def = tf.compat.v1.GraphDef.FromString(classifier.graph_def_bytes)
     for node in graph_def.node:
@@ -93,7 +93,7 @@ def _without_second_entrance(classifier: Classifier) -> bytes:
 
 
 def _describe_signature(classifier: Classifier, path: Path) -> None:
-    """Names input and output, which the converter leaves out, and puts the keys in order."""
+    """Name input and output, which the converter leaves out, and put the keys in order."""
     function = classifier.concrete_function()
     model = json.loads(path.read_bytes())
     model["signature"] = {

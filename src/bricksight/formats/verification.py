@@ -91,7 +91,7 @@ def measured(
     trust: bool = False,
     also: Callable[[Any, ParityReference], None] | None = None,
 ) -> Measured:
-    """Returns how near the file ``path``, run as users will run it, comes to ``proof``.
+    """Return how near the file ``path``, run as users will run it, comes to ``proof``.
 
     Args:
         path: the file, or the folder.

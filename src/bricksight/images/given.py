@@ -17,7 +17,7 @@ class HasArray(Protocol):
     """What NumPy can take as an array, such as a tensor of TensorFlow or PyTorch."""
 
     def __array__(self) -> np.ndarray:
-        """Returns the array."""
+        """Return the array."""
 
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
@@ -38,7 +38,7 @@ _SHAPES = (
 
 
 def open_source(source: Source) -> BinaryIO:
-    """Returns the file, opened for reading; an open file of the caller's stays open.
+    """Return the file, opened for reading; an open file of the caller's stays open.
 
     Raises:
         ImageError: it is no file.
@@ -58,7 +58,7 @@ def open_source(source: Source) -> BinaryIO:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Opens a file; a pipe would be waited for without end, and a device never ends.
+    """Open a file; a pipe would be waited for without end, and a device never ends.
 
     Raises:
         ImageError: it is a pipe, a socket or a device.
@@ -71,14 +71,14 @@ def _open(path: Path) -> BinaryIO:
 
 
 def is_array(photo: object) -> bool:
-    """Returns whether ``photo`` is an array, or something that NumPy takes as one."""
+    """Return whether ``photo`` is an array, or something that NumPy takes as one."""
     return isinstance(photo, np.ndarray) or (
         hasattr(photo, "__array__") and not isinstance(photo, str | bytes)
     )
 
 
 def rgb_pixels(photo: Any) -> np.ndarray:
-    """Returns the pixels of one photo as uint8 (height, width, 3), RGB.
+    """Return the pixels of one photo as uint8 (height, width, 3), RGB.
 
     Args:
         photo: an array of uint8, of floating point in [0, 1], or of bool, where true is white. Its
@@ -109,7 +109,7 @@ def _is_rgb(photo: Any) -> bool:
 
 
 def _content(file: Any) -> bytes:
-    """Returns all bytes of an open file, whatever its position."""
+    """Return all bytes of an open file, whatever its position."""
     if isinstance(file, io.TextIOBase):
         raise ImageError("not a photo: a file opened as text; open it with mode 'rb'")
     if hasattr(file, "seekable") and file.seekable():
@@ -128,7 +128,7 @@ def _as_array(photo: Any) -> np.ndarray:
 
 
 def _one_photo(array: np.ndarray) -> np.ndarray:
-    """Returns the array without the dimension of a batch of one.
+    """Return the array without the dimension of a batch of one.
 
     Raises:
         ImageError: it is empty, holds several photos, or has not the shape of one.
@@ -150,7 +150,7 @@ def _one_photo(array: np.ndarray) -> np.ndarray:
 
 
 def _to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Returns 8-bit values.
+    """Return 8-bit values.
 
     Raises:
         ImageError: no rule says what value is white, or the values are out of range.

@@ -25,7 +25,7 @@ Box = tuple[float, float, float, float]
 
 
 def load_input(photo: Photo, spec: InputSpec) -> np.ndarray:
-    """Returns the network's input for a photo: float32, (height, width, 3), RGB in [0, 1].
+    """Return the network's input for a photo: float32, (height, width, 3), RGB in [0, 1].
 
     Of a file the same as ``to_input(decode(file, min_size=decoding_size(spec)), spec)``, with a
     copy less.
@@ -38,17 +38,17 @@ def load_input(photo: Photo, spec: InputSpec) -> np.ndarray:
 
 
 def decoding_size(spec: InputSpec) -> int:
-    """Returns the ``min_size`` of ``decode`` that loses nothing visible at the network's size."""
+    """Return the ``min_size`` of ``decode`` that loses nothing visible at the network's size."""
     return _DECODING_MARGIN * max(spec.height, spec.width)
 
 
 def to_input(image: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Returns ``to_pixels(image, spec) / 255``: float32, (height, width, 3), RGB in [0, 1]."""
+    """Return ``to_pixels(image, spec) / 255``: float32, (height, width, 3), RGB in [0, 1]."""
     return scale_to_unit(to_pixels(image, spec))
 
 
 def to_pixels(image: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Returns the whole photo at the network's size: uint8, (height, width, 3), RGB.
+    """Return the whole photo at the network's size: uint8, (height, width, 3), RGB.
 
     Bilinear with antialiasing: a triangle filter as wide as the reduction, so that no pixel of the
     photo is passed over. "stretch" fills the size whatever the proportions; "letterbox" keeps the
@@ -65,7 +65,7 @@ def to_pixels(image: np.ndarray, spec: InputSpec) -> np.ndarray:
 
 
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:
-    """Returns the photo at ``scale`` of its size, 8 pixels at least; itself from 1 on.
+    """Return the photo at ``scale`` of its size, 8 pixels at least; itself from 1 on.
 
     Args:
         image: uint8, (height, width, 3), RGB.
@@ -78,13 +78,13 @@ def shrink(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def scale_to_unit(pixels: np.ndarray) -> np.ndarray:
-    """Returns 8-bit values as float32 in [0, 1]."""
+    """Return 8-bit values as float32 in [0, 1]."""
     scaled: np.ndarray = np.divide(pixels, np.float32(_WHITE))
     return scaled
 
 
 def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
-    """Returns (width, height) of the part of the network's input that a photo covers."""
+    """Return (width, height) of the part of the network's input that a photo covers."""
     if spec.resize == "stretch":
         return spec.width, spec.height
     scale = min(spec.width / width, spec.height / height)
@@ -92,12 +92,12 @@ def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
 
 
 def resize(image: Image.Image, size: tuple[int, int], *, box: Box | None = None) -> Image.Image:
-    """Returns the photo, or the part of it in ``box``, at ``size``: bilinear, antialiased."""
+    """Return the photo, or the part of it in ``box``, at ``size``: bilinear, antialiased."""
     return image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=_REDUCING_GAP)
 
 
 def pad(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Returns the picture centred on grey of the network's size; itself if it fills it.
+    """Return the picture centred on grey of the network's size; itself if it fills it.
 
     Args:
         pixels: uint8, or float32 in [0, 1]; (height, width, 3), not larger than the network's size.

@@ -77,7 +77,7 @@ class Settings:
     """What preprocess.json and labels.txt say of the model, and where its other files lie."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads the two files.
+        """Read the two files.
 
         Raises:
             BoardError: one is missing or damaged.
@@ -103,7 +103,7 @@ class Settings:
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
-        """Makes one message of all that can be wrong with the folder's files."""
+        """Make one message of all that can be wrong with the folder's files."""
         try:
             yield
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -114,7 +114,7 @@ class Settings:
             ) from error
 
     def model_bytes(self) -> bytes:
-        """Returns model.onnx, the one that the folder was written with."""
+        """Return model.onnx, the one that the folder was written with."""
         with self._whole():
             content = self.model.read_bytes()
             found = hashlib.sha256(content).hexdigest()
@@ -123,7 +123,7 @@ class Settings:
             return content
 
     def golden(self) -> List[Tuple[Path, Any]]:
-        """Returns photos, and the probabilities that the PC gave for them."""
+        """Return photos, and the probabilities that the PC gave for them."""
         folder = self.folder / "golden"
         with self._whole():
             said = read_json(folder / "golden.json")["photos"]
@@ -136,7 +136,7 @@ class Settings:
             return [(folder / name, row) for name, row in zip(names, rows)]
 
     def require_tensors(self, found: Any) -> None:
-        """Compares the model's tensors, name to (is input, shape), with what the files say.
+        """Compare the model's tensors, name to (is input, shape), with what the files say.
 
         Raises:
             BoardError: they differ.
@@ -153,7 +153,7 @@ class Settings:
 
 
 def read_labels(path: Path) -> List[str]:
-    """Returns the lines of a labels file; an editor may have added a byte order mark or CRLF."""
+    """Return the lines of a labels file; an editor may have added a byte order mark or CRLF."""
     text = path.read_text(encoding="utf-8-sig")  # lines end with LF, CRLF or CR, as Python reads
     labels = text.rstrip("\n").split("\n")
     if not all(label.strip() and "\0" not in label for label in labels):
@@ -164,7 +164,7 @@ def read_labels(path: Path) -> List[str]:
 
 
 def read_json(path: Path) -> Dict[str, Any]:
-    """Returns the object that a file of the folder holds; large ones are none of ours."""
+    """Return the object that a file of the folder holds; large ones are none of ours."""
     if path.stat().st_size > 16 * MIB:
         raise ValueError(f"{path} is larger than 16 MiB")
     said = json.loads(path.read_text(encoding="utf-8"))
@@ -174,7 +174,7 @@ def read_json(path: Path) -> Dict[str, Any]:
 
 
 def whole_number(said: Dict[str, Any], name: str, low: int, high: int) -> int:
-    """Returns a setting that is a whole number from ``low`` to ``high``."""
+    """Return a setting that is a whole number from ``low`` to ``high``."""
     value = said[name]
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}; expected a whole number from {low} to {high}")
@@ -182,7 +182,7 @@ def whole_number(said: Dict[str, Any], name: str, low: int, high: int) -> int:
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:
-    """Returns a number from ``low`` to ``high``, which NaN is not."""
+    """Return a number from ``low`` to ``high``, which NaN is not."""
     if type(value) not in (int, float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}; expected a number from {low} to {high}")
     return float(value)
@@ -194,7 +194,7 @@ def number(value: Any, name: str, low: float, high: float) -> float:
 
 
 def read_photo(path: Path, settings: Settings) -> Any:
-    """Returns a photo as uint8 (height, width, 3), RGB, upright, on white where transparent.
+    """Return a photo as uint8 (height, width, 3), RGB, upright, on white where transparent.
 
     Raises:
         BoardError: it cannot be read.
@@ -228,7 +228,7 @@ def read_photo(path: Path, settings: Settings) -> Any:
 
 
 def name_of(path: Any) -> str:
-    """Returns a file's name as text in UTF-8 whatever the locale is; OpenCV 4.1 crashes else.
+    """Return a file's name as text in UTF-8 whatever the locale is; OpenCV 4.1 crashes else.
 
     Bytes that are no UTF-8 are kept as surrogates: os.fsencode gives them back.
     """
@@ -236,7 +236,7 @@ def name_of(path: Any) -> str:
 
 
 def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
-    """Returns (width, height) as stored in a JPEG's header, None if it is no JPEG."""
+    """Return (width, height) as stored in a JPEG's header, None if it is no JPEG."""
     if content[:2] != b"\xff\xd8":
         return None
     at = 2
@@ -250,7 +250,7 @@ def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
 
 
 def _jpeg_flags(times: int) -> int:
-    """Decodes at 1/2, 1/4 or 1/8 what is that much larger than twice the network's size."""
+    """Decode at 1/2, 1/4 or 1/8 what is that much larger than twice the network's size."""
     for factor, flags in ((8, "8"), (4, "4"), (2, "2")):
         if times >= factor:
             return int(getattr(cv2, "IMREAD_REDUCED_COLOR_" + flags))
@@ -274,7 +274,7 @@ def _on_white(picture: Any) -> Any:
 
 
 def to_input(image: Any, settings: Settings) -> Any:
-    """Returns float32 (1, 3, height, width) for uint8 (height, width, 3), RGB."""
+    """Return float32 (1, 3, height, width) for uint8 (height, width, 3), RGB."""
     height, width = settings.height, settings.width
     rows, columns = height, width
     if settings.letterbox:
@@ -289,7 +289,7 @@ def to_input(image: Any, settings: Settings) -> Any:
 
 
 def resize(image: Any, rows: int, columns: int) -> Any:
-    """Returns the picture at this size, uint8: bilinear, antialiased.
+    """Return the picture at this size, uint8: bilinear, antialiased.
 
     The steps and their roundings are Pillow's: blocks are averaged while three times the size is
     left, then a triangle as wide as the reduction filters the columns, then the rows. (Pillow takes
@@ -313,7 +313,7 @@ def _average_blocks(image: Any, by_rows: int, by_columns: int) -> Any:
 
 
 def _filter(image: Any, span: float, size: int) -> Any:
-    """Returns ``size`` rows, each the weighted sum of those near it, rounded."""
+    """Return ``size`` rows, each the weighted sum of those near it, rounded."""
     lines = np.ascontiguousarray(image).reshape(len(image), -1)
     taps, weights = _triangle(len(lines), span, size)
     total = np.full((size, lines.shape[1]), 1 << (_BITS - 1), np.int32)
@@ -324,7 +324,7 @@ def _filter(image: Any, span: float, size: int) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def _triangle(num_lines: int, span: float, size: int) -> Tuple[Any, Any]:
-    """Returns which lines make each new line, and with what weights: (size, num_taps) each."""
+    """Return which lines make each new line, and with what weights: (size, num_taps) each."""
     scale = span / size
     support = max(scale, 1.0)
     centres = (np.arange(size) + 0.5) * scale
@@ -363,7 +363,7 @@ class Cuda:
     _NO_MEMORY = 2
 
     def __init__(self) -> None:
-        """Loads the library.
+        """Load the library.
 
         Raises:
             BoardError: it is not found, or the GPU cannot be asked.
@@ -391,7 +391,7 @@ class Cuda:
         )
 
     def call(self, name: str, *arguments: Any) -> None:
-        """Calls a function of the library.
+        """Call a function of the library.
 
         Raises:
             BoardError: it returns an error.
@@ -405,7 +405,7 @@ class Cuda:
             )
 
     def _gpu(self) -> str:
-        """Returns what an engine is tied to: compute capability and number of multiprocessors."""
+        """Return what an engine is tied to: compute capability and number of multiprocessors."""
         values = []
         for attribute in (self._MAJOR, self._MINOR, self._MULTIPROCESSORS):
             value = ctypes.c_int()
@@ -414,19 +414,19 @@ class Cuda:
         return "sm{}{}x{}".format(*values)
 
     def allocate(self, num_bytes: int) -> int:
-        """Returns the address of new memory on the GPU."""
+        """Return the address of new memory on the GPU."""
         pointer = ctypes.c_void_p()
         self.call("cudaMalloc", ctypes.byref(pointer), num_bytes)
         return pointer.value or 0
 
     def new_stream(self) -> int:
-        """Returns the handle of a new stream."""
+        """Return the handle of a new stream."""
         stream = ctypes.c_void_p()
         self.call("cudaStreamCreate", ctypes.byref(stream))
         return stream.value or 0
 
     def copy(self, destination: int, source: int, num_bytes: int, kind: int, stream: int) -> None:
-        """Queues a copy between the memories."""
+        """Queue a copy between the memories."""
         self.call("cudaMemcpyAsync", destination, source, num_bytes, kind, stream)
 
 
@@ -435,7 +435,7 @@ class Cuda:
 
 
 def import_tensorrt() -> Any:
-    """Returns the module ``tensorrt``.
+    """Return the module ``tensorrt``.
 
     Raises:
         BoardError: it is not there.
@@ -452,7 +452,7 @@ def import_tensorrt() -> Any:
 
 
 def _made(kind: Callable[..., Any], logger: Any) -> Any:
-    """Returns a new object of TensorRT's; where memory is short or CUDA is dead it has none."""
+    """Return a new object of TensorRT's; where memory is short or CUDA is dead it has none."""
     try:
         return kind(logger)
     except (TypeError, RuntimeError) as error:
@@ -463,7 +463,7 @@ def _made(kind: Callable[..., Any], logger: Any) -> Any:
 
 @contextlib.contextmanager
 def _signals_end_at_once() -> Iterator[None]:
-    """Lets Ctrl-C end the process within a call of minutes; Python would wait for its return."""
+    """Let Ctrl-C end the process within a call of minutes; Python would wait for its return."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     try:
@@ -477,13 +477,13 @@ class EngineBuilder:
     """Makes engines of ONNX files; remembers how fast the GPU's kernels were."""
 
     def __init__(self, trt: Any, logger: Any, options: argparse.Namespace) -> None:
-        """Takes TensorRT's module; of the options, precision and workspace."""
+        """Take TensorRT's module; of the options, precision and workspace."""
         self._trt, self._logger = trt, logger
         self._precision: str = options.precision
         self._workspace: int = options.workspace * MIB
 
     def build(self, onnx: bytes, timing_file: Path) -> bytes:
-        """Returns the engine as it is stored.
+        """Return the engine as it is stored.
 
         Raises:
             BoardError: TensorRT refuses the file, or memory is short.
@@ -554,7 +554,7 @@ class TensorRT:
     """model.onnx as an engine of this board's; built when there is none for it yet."""
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
-        """Loads the engine, or builds it.
+        """Load the engine, or builds it.
 
         Raises:
             BoardError: TensorRT or CUDA refuses something.
@@ -596,7 +596,7 @@ class TensorRT:
         return engine
 
     def _tensors(self) -> List[Tuple[str, bool, Any, Any]]:
-        """Returns (name, is input, type, shape) of the engine's tensors, in its order."""
+        """Return (name, is input, type, shape) of the engine's tensors, in its order."""
         engine = self._engine
         if self._by_name:
             names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
@@ -645,7 +645,7 @@ class TensorRT:
                 raise BoardError(f"TensorRT: set_tensor_address({name!r}) failed; see above.")
 
     def run(self, inputs: Any) -> Any:
-        """Returns the probabilities, float32 (num_classes,).
+        """Return the probabilities, float32 (num_classes,).
 
         Raises:
             BoardError: TensorRT or CUDA refuses something.
@@ -664,11 +664,11 @@ class TensorRT:
         return result[0].copy()
 
     def about(self) -> str:
-        """Returns what runs, for people."""
+        """Return what runs, for people."""
         return f"TensorRT {self._trt.__version__} {self.precision}, GPU {self._cuda.gpu}"
 
     def close(self) -> None:
-        """Gives memory and stream back; then context, engine and runtime go, in this order."""
+        """Give memory and stream back; then context, engine and runtime go, in this order."""
         self._cuda.call("cudaStreamSynchronize", self._stream)
         while self._buffers:
             self._cuda.call("cudaFree", self._buffers.pop())
@@ -677,7 +677,7 @@ class TensorRT:
 
 
 def _require_writable(folder: Path) -> None:
-    """Finds out before the minutes of building."""
+    """Find out before the minutes of building."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -693,7 +693,7 @@ def _not_written(path: Path, reason: str) -> BoardError:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all: a power cut leaves no half engine behind."""
+    """Write a file whole or not at all: a power cut leaves no half engine behind."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
@@ -713,7 +713,7 @@ class OnnxRuntime:
     precision = "fp32"
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
-        """Loads the model.
+        """Load the model.
 
         Raises:
             BoardError: ONNX Runtime is not installed, or does not take the model.
@@ -742,15 +742,15 @@ class OnnxRuntime:
         self._version = onnxruntime.__version__
 
     def run(self, inputs: Any) -> Any:
-        """Returns the probabilities, float32 (num_classes,)."""
+        """Return the probabilities, float32 (num_classes,)."""
         return self._session.run([self._names[1]], {self._names[0]: inputs})[0][0]
 
     def about(self) -> str:
-        """Returns what runs, for people."""
+        """Return what runs, for people."""
         return f"ONNX Runtime {self._version}, {self._session.get_providers()[0]}"
 
     def close(self) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
 
 RUNTIMES: Dict[str, Any] = {"tensorrt": TensorRT, "onnxruntime": OnnxRuntime}
@@ -781,21 +781,21 @@ class Newest:
                 self._changed.notify()
 
     def take(self) -> Optional[Any]:
-        """Returns a frame that was not taken yet, None if the camera is silent or has gone."""
+        """Return a frame that was not taken yet, None if the camera is silent or has gone."""
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self._ended, SILENCE_S)
             frame, self._frame = self._frame, None
             return frame
 
     def stop(self) -> bool:
-        """Returns whether the camera is not being read any more."""
+        """Return whether the camera is not being read any more."""
         self._ended = True
         self._thread.join(SILENCE_S)
         return not self._thread.is_alive()
 
 
 def csi_pipeline(options: argparse.Namespace) -> str:
-    """Returns the GStreamer pipeline of a CSI camera: shrunk by hardware, old frames dropped."""
+    """Return the GStreamer pipeline of a CSI camera: shrunk by hardware, old frames dropped."""
     width, height = options.width, options.height
     return (
         f"nvarguscamerasrc sensor-id={options.csi} ! video/x-raw(memory:NVMM), width=(int){width}, "
@@ -808,7 +808,7 @@ def csi_pipeline(options: argparse.Namespace) -> str:
 
 
 def open_capture(options: argparse.Namespace) -> Any:
-    """Returns the opened ``cv2.VideoCapture``.
+    """Return the opened ``cv2.VideoCapture``.
 
     Raises:
         BoardError: it cannot be opened.
@@ -850,7 +850,7 @@ def _open_usb(options: argparse.Namespace) -> Any:
 
 
 def frames(options: argparse.Namespace) -> Frames:
-    """Returns (seconds, picture), BGR, one by one: a video's every frame, a camera's newest.
+    """Return (seconds, picture), BGR, one by one: a video's every frame, a camera's newest.
 
     Raises:
         BoardError: there is nothing to open, or a camera breaks off.
@@ -893,7 +893,7 @@ def _newest_frames(capture: Any, cure: str) -> Frames:
 
 
 def central_box(picture: Any, settings: Settings, share: float) -> Box:
-    """Returns (left, top, right, bottom) of the middle, in the network's proportions."""
+    """Return (left, top, right, bottom) of the middle, in the network's proportions."""
     height, width = picture.shape[:2]
     scale = share * min(height / settings.height, width / settings.width)
     rows = max(1, round(scale * settings.height))
@@ -907,7 +907,7 @@ def central_box(picture: Any, settings: Settings, share: float) -> Box:
 
 
 def answer(probabilities: Any, settings: Settings, options: argparse.Namespace) -> Dict[str, Any]:
-    """Returns what is printed of one photo or frame; keys as of `bricksight classify --json`.
+    """Return what is printed of one photo or frame; keys as of `bricksight classify --json`.
 
     Raises:
         BoardError: the model gave what are no probabilities.
@@ -938,7 +938,7 @@ def _require_probabilities(found: Any, settings: Settings) -> None:
 
 
 def as_text(said: Dict[str, Any]) -> str:
-    """Returns an answer for people."""
+    """Return an answer for people."""
     best = ", ".join(
         "{} {:.1f} %".format(one["label"], 100 * one["probability"]) for one in said["predictions"]
     )
@@ -946,7 +946,7 @@ def as_text(said: Dict[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """Returns a name as one line that cannot steer a terminal; what is not drawn is an escape."""
+    """Return a name as one line that cannot steer a terminal; what is not drawn is an escape."""
     return "".join(one if _is_drawn(one) else _escaped(one) for one in text)
 
 
@@ -964,12 +964,12 @@ def _escaped(character: str) -> str:
 
 
 def tell(text: str) -> None:
-    """Writes a message to stderr; its further lines are indented by two spaces."""
+    """Write a message to stderr; its further lines are indented by two spaces."""
     _write_lines(re.split(r"\n(?=  )", text), sys.stderr)
 
 
 def _write_lines(lines: Sequence[str], stream: Any) -> None:
-    """Writes lines with what they have from outside made safe, whatever the encoding lacks."""
+    """Write lines with what they have from outside made safe, whatever the encoding lacks."""
     encoding = stream.encoding or "ascii"
     text = "".join(printable(line) + "\n" for line in lines)
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -977,12 +977,12 @@ def _write_lines(lines: Sequence[str], stream: Any) -> None:
 
 
 def say(said: Dict[str, Any], lines: Sequence[str], options: argparse.Namespace) -> None:
-    """Writes an answer to stdout: a JSON line when headless, else the lines."""
+    """Write an answer to stdout: a JSON line when headless, else the lines."""
     _write_lines([json.dumps(said)] if options.headless else lines, sys.stdout)
 
 
 def photos_below(folder: Path) -> List[Path]:
-    """Returns the photos in a folder and all folders below it, sorted; each folder is listed once.
+    """Return the photos in a folder and all folders below it, sorted; each folder is listed once.
 
     Hidden files, what systems leave behind, and what is no file are passed over.
     """
@@ -1006,7 +1006,7 @@ def photos_below(folder: Path) -> List[Path]:
 
 
 def photos_in(paths: Sequence[Path]) -> List[Path]:
-    """Returns the files, and of the folders the photos below them, sorted."""
+    """Return the files, and of the folders the photos below them, sorted."""
     found: List[Path] = []
     for path in paths:
         found += photos_below(path) if path.is_dir() else [path]
@@ -1016,7 +1016,7 @@ def photos_in(paths: Sequence[Path]) -> List[Path]:
 
 
 def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Answers each photo; one that cannot be read is named and makes the exit code 1."""
+    """Answer each photo; one that cannot be read is named and makes the exit code 1."""
     code = 0
     for path in photos_in(options.photos):
         try:
@@ -1032,7 +1032,7 @@ def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespac
 
 
 def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Answers frame by frame, in a window or as lines."""
+    """Answer frame by frame, in a window or as lines."""
     rows: Any = collections.deque(maxlen=options.smooth)
     times: Any = collections.deque(maxlen=31)
     show = None if options.headless else _window()
@@ -1055,7 +1055,7 @@ def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespac
 
 
 def _require_display() -> None:
-    """Finds out before an engine is built."""
+    """Find out before an engine is built."""
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise BoardError(
             "There is no display for a window. Use --headless; or, with a monitor at the board: "
@@ -1064,7 +1064,7 @@ def _require_display() -> None:
 
 
 def _window() -> Callable[[Any, Box, Dict[str, Any]], bool]:
-    """Returns what shows a frame, and says whether to go on: until q, Escape, or the cross."""
+    """Return what shows a frame, and says whether to go on: until q, Escape, or the cross."""
     title = "classify.py: q ends"
     try:
         cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
@@ -1100,7 +1100,7 @@ def _draw(picture: Any, box: Box, said: Dict[str, Any]) -> None:
 
 
 def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Compares the answers to the golden photos with those of the PC; 0 if they agree."""
+    """Compare the answers to the golden photos with those of the PC; 0 if they agree."""
     allowed = TOLERANCE[runtime.precision]
     wrong = 0
     for path, expected in settings.golden():
@@ -1131,7 +1131,7 @@ def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> i
 
 
 def benchmark(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Measures preparation and network apart, on a golden photo."""
+    """Measure preparation and network apart, on a golden photo."""
     image = read_photo(settings.golden()[0][0], settings)
     inputs = to_input(image, settings)
     for _ in range(10):
@@ -1245,7 +1245,7 @@ def _task(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Calla
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Returns the exit code: 0 done, 1 something failed or was set aside, 2 wrong usage."""
+    """Return the exit code: 0 done, 1 something failed or was set aside, 2 wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     task = _task(parser, options)
@@ -1265,7 +1265,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def run() -> int:
-    """Returns ``main()``'s exit code; keeps stdout for the answers, and ends softly."""
+    """Return ``main()``'s exit code; keeps stdout for the answers, and ends softly."""
     # TensorRT's messages and the CSI camera's go to descriptor 1, into the midst of JSON lines.
     sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding)
     os.dup2(2, 1)

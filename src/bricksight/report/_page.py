@@ -36,7 +36,7 @@ class MistakeCard:
 
 
 def write_report(path: Path, content: ReportContent) -> None:
-    """Writes the page to ``path``, replacing an older one.
+    """Write the page to ``path``, replacing an older one.
 
     Nothing outside the file is loaded when it is opened: style, plots and photos are inside.
     """
@@ -61,7 +61,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _shown(value: object) -> object:
-    """Returns what is written of a value: text without what the reader cannot see."""
+    """Return what is written of a value: text without what the reader cannot see."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return printable(value)
     return value
@@ -94,7 +94,7 @@ def _context(content: ReportContent) -> dict[str, object]:
 
 
 def cautions(evaluation: Evaluation) -> list[str]:
-    """Returns what a reader must know before believing the figures in the tables."""
+    """Return what a reader must know before believing the figures in the tables."""
     texts = []
     num_few = sum(0 < scores.count < _FEW_PHOTOS for scores in evaluation.classes)
     if num_few:
@@ -141,7 +141,7 @@ def _totals(content: ReportContent) -> dict[str, int]:
 
 
 def _facts(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Returns the tables of the last section: heading and lines."""
+    """Return the tables of the last section: heading and lines."""
     timings = [(name, _tables.duration(seconds)) for name, seconds in content.timings.items()]
     tables = [
         ("Pretrained network", _tables.flatten(content.module)),

@@ -21,7 +21,7 @@ _TRAIN, _VALIDATION = COLOURS[:2]
 
 
 def history_plot(history: TrainingHistory) -> str:
-    """Returns accuracy and cross entropy over the steps as a data URI."""
+    """Return accuracy and cross entropy over the steps as a data URI."""
     with new_figure(9, 3.3) as figure:
         figure.subplots_adjust(left=0.07, right=0.99, bottom=0.16, top=0.9, wspace=0.18)
         accuracy, cross_entropy = figure.subplots(1, 2)
@@ -63,7 +63,7 @@ def _draw_curves(
 
 
 def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
-    """Returns accuracy over probability, with the number of answers below, as a data URI."""
+    """Return accuracy over probability, with the number of answers below, as a data URI."""
     with new_figure(5, 5) as figure:
         figure.subplots_adjust(left=0.16, right=0.94, bottom=0.1, top=0.97, hspace=0.08)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])

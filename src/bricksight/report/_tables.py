@@ -62,7 +62,7 @@ class Matrix:
 
 
 def matrix(evaluation: Evaluation) -> Matrix:
-    """Returns the confusion matrix; of more than 100 classes, the 60 with the most mistakes."""
+    """Return the confusion matrix; of more than 100 classes, the 60 with the most mistakes."""
     counts = evaluation.confusion_matrix
     shown = _shown_classes(counts)
     labels = tuple(evaluation.labels[index] for index in shown)
@@ -97,7 +97,7 @@ def _shown_classes(counts: np.ndarray) -> list[int]:
 
 
 def worst_first(evaluation: Evaluation) -> list[ClassScores]:
-    """Returns the classes by rising F1, those about which nothing is known last."""
+    """Return the classes by rising F1, those about which nothing is known last."""
     return sorted(
         evaluation.classes, key=lambda scores: (scores.count == 0, scores.f1 or 0.0, scores.label)
     )
@@ -121,7 +121,7 @@ class Figure:
 
 
 def figures(test: Evaluation, validation: Evaluation | None) -> list[Figure]:
-    """Returns the figures of both sets of photos, side by side."""
+    """Return the figures of both sets of photos, side by side."""
     meanings = _meanings(test)
     test_texts = _figure_texts(test)
     validation_texts = [""] * len(meanings) if validation is None else _figure_texts(validation)
@@ -177,12 +177,12 @@ def _figure_texts(evaluation: Evaluation) -> list[str]:
 
 
 def percent(share: float | None) -> str:
-    """Returns a share as ``"61.4 %"``, which no line break parts; empty for ``None``."""
+    """Return a share as ``"61.4 %"``, which no line break parts; empty for ``None``."""
     return "" if share is None else text.percent(share).replace(" ", _NO_BREAK)
 
 
 def duration(seconds: float) -> str:
-    """Returns a time as ``"12.3 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
+    """Return a time as ``"12.3 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -193,7 +193,7 @@ def duration(seconds: float) -> str:
 
 
 def flatten(settings: Mapping[str, object], *, prefix: str = "") -> list[tuple[str, str]]:
-    """Returns nested settings as lines (dotted name, value)."""
+    """Return nested settings as lines (dotted name, value)."""
     lines: list[tuple[str, str]] = []
     for name, value in settings.items():
         if isinstance(value, Mapping):

@@ -32,7 +32,7 @@ class Thumbnail:
 
 
 def thumbnail(path: Path) -> Thumbnail:
-    """Returns the photo at no more than 160 pixels a side; a report survives a lost photo."""
+    """Return the photo at no more than 160 pixels a side; a report survives a lost photo."""
     try:
         pixels = decode(path, min_size=_SIDE)
     except ImageError as error:

@@ -15,7 +15,7 @@ _UNUSED = ("tensorflow_decision_forests", "tensorflow_hub")
 
 
 def main() -> None:
-    """Converts: frozen graph, name of its output node, folder to write."""
+    """Convert: frozen graph, name of its output node, folder to write."""
     graph, output, folder = sys.argv[1:]
     try:
         _converter().convert_tf_frozen_model(graph, output, folder)

@@ -25,7 +25,7 @@ class CsvWriter:
         self._writer = csv.writer(_Lines(file), lineterminator="\r\n")
 
     def write(self, *cells: object) -> None:
-        """Writes a row; text that a spreadsheet would run as a formula gets an apostrophe first."""
+        """Write a row; text that a spreadsheet would run as a formula gets an apostrophe first."""
         self._writer.writerow([_guarded(one) if isinstance(one, str) else one for one in cells])
 
 
@@ -40,7 +40,7 @@ class _Lines:
 
 
 def read_rows(file: TextIO) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a table of ``CsvWriter``: heading → cell as it was given.
+    """Yield the rows of a table of ``CsvWriter``: heading → cell as it was given.
 
     Args:
         file: opened with ``newline=""``.

@@ -12,7 +12,7 @@ _PROBE_BYTES = 1 << 16
 
 
 def reason_of(error: BaseException, place: Path) -> tuple[int, str] | None:
-    """Returns errno and message if the disk is the cause of ``error``, else ``None``.
+    """Return errno and message if the disk is the cause of ``error``, else ``None``.
 
     Libraries copy the system's message into their own errors (TensorFlow, HDF5), raise theirs while
     handling the system's (zipfile), or only say that a stream failed (OpenVINO). In the last case
@@ -36,7 +36,7 @@ def reason_of(error: BaseException, place: Path) -> tuple[int, str] | None:
 
 
 def reason_in(text: str) -> tuple[int, str] | None:
-    """Returns errno and message of the disk error that a text quotes, else ``None``."""
+    """Return errno and message of the disk error that a text quotes, else ``None``."""
     for number in _OF_A_DISK:
         if os.strerror(number) in text:
             return number, os.strerror(number)
@@ -44,7 +44,7 @@ def reason_in(text: str) -> tuple[int, str] | None:
 
 
 def advice_on(number: int) -> str:
-    """Returns what to do about an errno."""
+    """Return what to do about an errno."""
     if number in _FULL:
         return "Free space there, or name another place."
     if number in _FORBIDDEN:
@@ -55,7 +55,7 @@ def advice_on(number: int) -> str:
 
 
 def write_probe(path: Path) -> None:
-    """Writes and removes a new file of 64 KiB; permission bits alone can be wrong.
+    """Write and removes a new file of 64 KiB; permission bits alone can be wrong.
 
     Raises:
         OSError: the system does not write there.

@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 @contextlib.contextmanager
 def writing(place: Path | str) -> Iterator[None]:
-    """Turns a failed write in the block into an ``OutputError`` with place and reason.
+    """Turn a failed write in the block into an ``OutputError`` with place and reason.
 
     Args:
         place: what the block writes, as the user named it.
@@ -58,7 +58,7 @@ def _refused(place: Path | str, number: int, reason: str) -> OutputError:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yields a temporary name beside ``path`` that becomes ``path`` when the block ends well.
+    """Yield a temporary name beside ``path`` that becomes ``path`` when the block ends well.
 
     The name may be used for a file or for a folder. A block that fails leaves nothing behind, and
     a reader sees the old file or the new one, never half of either. A folder that exists and is not
@@ -76,7 +76,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def require_replaceable(path: Path) -> None:
-    """Refuses a path that a new file cannot, or must not, replace.
+    """Refuse a path that a new file cannot, or must not, replace.
 
     Raises:
         OutputError: it is a device, a pipe, or another user's.
@@ -104,7 +104,7 @@ def require_replaceable(path: Path) -> None:
 
 @contextlib.contextmanager
 def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
-    """Creates a folder and its parents; if the block fails, removes those that are empty.
+    """Create a folder and its parents; if the block fails, removes those that are empty.
 
     Args:
         folder: may be there already.
@@ -124,7 +124,7 @@ def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
 
 
 def nearest_folder(folder: Path, *, named: Path) -> Path:
-    """Returns the folder, or its nearest existing parent.
+    """Return the folder, or its nearest existing parent.
 
     Raises:
         OutputError: that is no folder.
@@ -137,7 +137,7 @@ def nearest_folder(folder: Path, *, named: Path) -> Path:
 
 @contextlib.contextmanager
 def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
-    """Makes errors about the temporary folder ``holder`` mention ``path`` instead."""
+    """Make errors about the temporary folder ``holder`` mention ``path`` instead."""
     try:
         yield
     except OutputError as error:
@@ -147,7 +147,7 @@ def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
 
 
 def cache_root() -> Path:
-    """Returns the path of the cache folder, which may not exist yet.
+    """Return the path of the cache folder, which may not exist yet.
 
     ``BRICKSIGHT_CACHE_DIR`` names another place than the user's own cache folder.
     """
@@ -158,7 +158,7 @@ def cache_root() -> Path:
 
 
 def cache_dir(*parts: str) -> Path:
-    """Returns the folder for cached files; creates it if necessary.
+    """Return the folder for cached files; creates it if necessary.
 
     Where the cache cannot be written, because the disk is full or the folder is read-only, it is a
     temporary folder of this process, and a warning says so once.
@@ -181,12 +181,12 @@ def cache_dir(*parts: str) -> Path:
 
 
 def give_up_cache(error: Exception) -> None:
-    """Makes this process continue without the cache, after a failed write, and warns once."""
+    """Make this process continue without the cache, after a failed write, and warns once."""
     _cache(cache_root()).give_up(error)
 
 
 def in_cache(write: Callable[[Path], Result], *parts: str) -> Result:
-    """Returns ``write(cache_dir(*parts))``; retries in a temporary folder if the cache fails.
+    """Return ``write(cache_dir(*parts))``; retries in a temporary folder if the cache fails.
 
     Raises:
         OutputError: the temporary folder is full too.
@@ -215,7 +215,7 @@ class _Cache:
         self._is_tried = self._is_given_up = False
 
     def folder(self, *parts: str) -> Path:
-        """Returns a sub-folder; creates it if necessary."""
+        """Return a sub-folder; creates it if necessary."""
         folder = self.root.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         if not self._is_tried:
@@ -225,7 +225,7 @@ class _Cache:
         return folder
 
     def give_up(self, error: Exception) -> None:
-        """Switches to a temporary folder and warns; does nothing the second time."""
+        """Switch to a temporary folder and warns; does nothing the second time."""
         if self._is_given_up:
             return
         reason = getattr(error, "strerror", "") or error
@@ -241,13 +241,13 @@ class _Cache:
 
 
 def remove_left_behind_in_cache() -> int:
-    """Removes temporary folders of killed runs from the cache; returns how many."""
+    """Remove temporary folders of killed runs from the cache; returns how many."""
     held = [Path(name) / one for name, ones, _ in os.walk(cache_root()) for one in ones]
     return sum(remove_if_left_behind(folder) for folder in held)
 
 
 def read_whole(path: Path, *, most_bytes: int) -> bytes:
-    """Returns the bytes of a regular file; a pipe is waited for and a device read without end.
+    """Return the bytes of a regular file; a pipe is waited for and a device read without end.
 
     Raises:
         OSError: it cannot be read.
@@ -264,7 +264,7 @@ def read_whole(path: Path, *, most_bytes: int) -> bytes:
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -26,7 +26,7 @@ if sys.platform == "win32":
     _BEYOND_THE_TEXT = 1 << 30  # Windows lets nobody read what is locked
 
     def try_lock(descriptor: int) -> bool:
-        """Tries to lock an open file; returns whether it succeeded."""
+        """Try to lock an open file; returns whether it succeeded."""
         os.lseek(descriptor, _BEYOND_THE_TEXT, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -38,7 +38,7 @@ else:
     import fcntl
 
     def try_lock(descriptor: int) -> bool:
-        """Tries to lock an open file; returns whether it succeeded."""
+        """Try to lock an open file; returns whether it succeeded."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -52,7 +52,7 @@ class TakenError(Exception):
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Yields a new hidden folder in ``parent``, named after ``name``, that is removed at the end.
+    """Yield a new hidden folder in ``parent``, named after ``name``, that is removed at the end.
 
     Those that killed processes have left in ``parent`` are removed first.
     """
@@ -68,7 +68,7 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Yields the one hidden folder for ``name``, empty, that is removed at the end.
+    """Yield the one hidden folder for ``name``, empty, that is removed at the end.
 
     Raises:
         TakenError: another process has it.
@@ -88,7 +88,7 @@ def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def remove_left_behind(parent: Path) -> None:
-    """Removes temporary folders in ``parent`` whose processes are dead; once a process."""
+    """Remove temporary folders in ``parent`` whose processes are dead; once a process."""
     _remove_left_behind(parent.absolute())
 
 
@@ -100,7 +100,7 @@ def _remove_left_behind(parent: Path) -> None:
 
 
 def remove_if_left_behind(folder: Path) -> bool:
-    """Removes a temporary folder of ours if nobody holds it; returns whether it did."""
+    """Remove a temporary folder of ours if nobody holds it; returns whether it did."""
     if not is_temporary(folder):
         return False
     try:
@@ -112,7 +112,7 @@ def remove_if_left_behind(folder: Path) -> bool:
 
 
 def is_temporary(folder: Path) -> bool:
-    """Whether a folder is a temporary one of ours."""
+    """Return whether a folder is a temporary one of ours."""
     try:
         return stat.S_ISREG((folder / LOCK).lstat().st_mode) and not folder.is_symlink()
     except OSError:
@@ -126,7 +126,7 @@ def _may_be_ours(entry: "os.DirEntry[str]") -> bool:
 
 
 def short_name(name: str) -> str:
-    """Returns a name short enough to append to: if it is long, its beginning and a digest."""
+    """Return a name short enough to append to: if it is long, its beginning and a digest."""
     content = os.fsencode(name)
     if len(content) <= _MAX_NAME_BYTES:
         return name
@@ -139,7 +139,7 @@ def _hidden(name: str) -> str:
 
 
 def _is_made(folder: Path) -> bool:
-    """Creates a folder; returns ``False`` if it exists already."""
+    """Create a folder; returns ``False`` if it exists already."""
     try:
         folder.mkdir()
     except FileExistsError:
@@ -148,7 +148,7 @@ def _is_made(folder: Path) -> bool:
 
 
 def _empty(folder: Path) -> None:
-    """Removes what a dead process has left in a folder that is held now."""
+    """Remove what a dead process has left in a folder that is held now."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -157,7 +157,7 @@ def _empty(folder: Path) -> None:
 
 
 def _hold(folder: Path, *, is_sure: bool = False) -> int:
-    """Returns the descriptor that holds the folder until it is closed.
+    """Return the descriptor that holds the folder until it is closed.
 
     Args:
         folder: a temporary folder.

@@ -14,7 +14,7 @@ _NOT_TAKEN = re.compile("[*?\\[\\]\\\\\ud800-\udfff]")
 
 @contextlib.contextmanager
 def native_path(path: Path) -> Iterator[Path]:
-    """Yields the path, or one of the same content in a temporary folder where that is not taken.
+    """Yield the path, or one of the same content in a temporary folder where that is not taken.
 
     A file is accompanied by those that have its name and another suffix, such as the weights beside
     an ``.xml`` file. What the block writes where nothing was is moved to where it belongs.

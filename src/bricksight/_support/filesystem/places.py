@@ -35,7 +35,7 @@ class TakenPlaceError(OutputError):
 
 @contextlib.contextmanager
 def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
-    """Yields an empty temporary folder that becomes ``path`` when the block ends well.
+    """Yield an empty temporary folder that becomes ``path`` when the block ends well.
 
     The place is claimed and tested when the block begins; no other process can claim it until the
     block ends. An existing folder must be empty; it may be a mounted disk.
@@ -65,7 +65,7 @@ def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[Path]:
-    """Keeps other processes from writing ``path`` while the block runs, and tests the place.
+    """Keep other processes from writing ``path`` while the block runs, and test the place.
 
     Yields:
         An empty temporary folder on the same disk.
@@ -79,7 +79,7 @@ def claimed(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def waiting_for(path: Path) -> Iterator[None]:
-    """Keeps other processes from changing ``path`` while the block runs; waits for one that does.
+    """Keep other processes from changing ``path`` while the block runs; waits for one that does.
 
     Raises:
         OutputError: its folder cannot be written, or another process does not end in a minute.
@@ -115,7 +115,7 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
 
 
 def require_free(path: Path) -> None:
-    """Refuses a path where a new folder cannot be created.
+    """Refuse a path where a new folder cannot be created.
 
     Raises:
         OutputError: something other than an empty folder exists there.
@@ -133,13 +133,13 @@ def require_free(path: Path) -> None:
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether a folder holds nothing but what a new disk, or a killed run, has left in it."""
+    """Return whether a folder is empty but for files of the system or of a killed run."""
     return all(one.name == _OF_A_NEW_DISK or is_temporary(one) for one in folder.iterdir())
 
 
 @contextlib.contextmanager
 def moved(moves: Sequence[tuple[Path | None, Path]], *, aside: Path) -> Iterator[None]:
-    """Moves files and folders; moves all of them back if the block, or one move, fails.
+    """Move files and folders; moves all of them back if the block, or one move, fails.
 
     Args:
         moves: (source, destination) pairs; a source of ``None`` only removes the destination.
@@ -166,7 +166,7 @@ def moved(moves: Sequence[tuple[Path | None, Path]], *, aside: Path) -> Iterator
 
 
 def try_file(path: Path) -> None:
-    """Checks, before any work, that the file ``path`` can be written.
+    """Check, before any work, that the file ``path`` can be written.
 
     Raises:
         OutputError: it cannot.
@@ -179,7 +179,7 @@ def try_file(path: Path) -> None:
 
 
 def try_folder(path: Path) -> None:
-    """Checks, before any work, that files can be written into the folder ``path``.
+    """Check, before any work, that files can be written into the folder ``path``.
 
     Raises:
         OutputError: they cannot.
@@ -191,7 +191,7 @@ def try_folder(path: Path) -> None:
 
 
 def _try(path: Path, *, named: Path | None = None) -> None:
-    """Writes and removes a file of the same name and depth in the nearest existing folder."""
+    """Write and removes a file of the same name and depth in the nearest existing folder."""
     whole = path.absolute()
     above = nearest_folder(whole.parent, named=named or path)
     with temporary_folder(above, "bricksight") as holder:

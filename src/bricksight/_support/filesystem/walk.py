@@ -134,11 +134,11 @@ class Walker:
         self._top = Folder("", os.path.realpath(root), is_link=False)
 
     def top(self) -> tuple[list[str], list[Folder]]:
-        """Returns the photos that lie in the root itself, and the folders in it, by name."""
+        """Return the photos that lie in the root itself, and the folders in it, by name."""
         return self._list(self._top)
 
     def below(self, start: Folder | None = None) -> list[str]:
-        """Returns the photos in a folder and in all folders below it, sorted, from the root on.
+        """Return the photos in a folder and in all folders below it, sorted, from the root on.
 
         Folders come before links to the same place, so that a photo keeps its own path.
 
@@ -161,7 +161,7 @@ class Walker:
         return sorted(photos, key=_by_folder)
 
     def _list(self, folder: Folder) -> tuple[list[str], list[Folder]]:
-        """Returns the photos and folders in a folder; all else goes into ``found``."""
+        """Return the photos and folders in a folder; all else goes into ``found``."""
         photos: list[str] = []
         folders: list[Folder] = []
         for entry, path in self._entries(folder):
@@ -179,7 +179,7 @@ class Walker:
         return photos, folders
 
     def _entries(self, folder: Folder) -> list[tuple["os.DirEntry[str]", str]]:
-        """Returns the entries of a folder that are not skipped, by name, each with its path."""
+        """Return the entries of a folder that are not skipped, by name, each with its path."""
         try:
             # As text: pathlib takes apart the whole path, which may have a thousand folders.
             with os.scandir(os.path.join(self.root, folder.path)) as listed:  # noqa: PTH118
@@ -202,7 +202,7 @@ class Walker:
         return shown
 
     def _entered(self, entry: "os.DirEntry[str]", path: str, around: Folder) -> list[Folder]:
-        """Returns the folder, or nothing if it is a link that leads back up."""
+        """Return the folder, or nothing if it is a link that leads back up."""
         if not _is_link(entry):
             return [Folder(path, os.path.join(around.real, entry.name), False)]  # noqa: PTH118  (hot)
         real = os.path.realpath(entry.path)
@@ -213,7 +213,7 @@ class Walker:
 
 
 def mark_as_own(folder: Path, *, among: Path) -> None:
-    """Makes a folder that no walk goes into, if it is to lie in a folder of photos.
+    """Make a folder that no walk goes into, if it is to lie in a folder of photos.
 
     One that holds anything already is left as it is.
 
@@ -233,40 +233,40 @@ def mark_as_own(folder: Path, *, among: Path) -> None:
 
 
 def photos_below(folder: Path) -> tuple[list[Path], Found]:
-    """Returns the photos in a folder and all folders below it, sorted, and what else is there."""
+    """Return the photos in a folder and all folders below it, sorted, and what else is there."""
     walker = Walker(folder)
     return [folder / path for path in walker.below()], walker.found
 
 
 def is_photo_name(name: str) -> bool:
-    """Returns whether a file of this name is taken for a photo."""
+    """Return whether a file of this name is taken for a photo."""
     return os.path.splitext(name)[1].lower() in PHOTO_EXTENSIONS  # noqa: PTH122  (hot)
 
 
 def is_passed_over(name: str) -> bool:
-    """Returns whether a file or folder of this name is skipped: hidden, or of a system."""
+    """Return whether a file or folder of this name is skipped: hidden, or of a system."""
     return name.startswith(".") or is_of_system(name)
 
 
 def is_of_system(name: str) -> bool:
-    """Returns whether a system is known to leave a file or folder of this name behind."""
+    """Return whether a system is known to leave a file or folder of this name behind."""
     return name.lower() in _SYSTEM_NAMES or name.lower().startswith(".trash")
 
 
 def is_text(name: str) -> bool:
-    """Returns whether a name can be written as UTF-8."""
+    """Return whether a name can be written as UTF-8."""
     return can_encode(name, "utf-8")
 
 
 def _own_folder(names: set[str]) -> str:
-    """Returns what a folder of ours with these names in it is, "" for any other."""
+    """Return what a folder of ours with these names in it is, "" for any other."""
     return next((what for held, what in _OWN if held <= names), "")
 
 
 def _kind_of(
     entry: "os.DirEntry[str]",
 ) -> tuple[Literal["folder", "file", "special", "unknown"], str]:
-    """Returns what lies behind a name and, where that cannot be told, why not."""
+    """Return what lies behind a name and, where that cannot be told, why not."""
     try:
         if entry.is_dir():
             return "folder", ""

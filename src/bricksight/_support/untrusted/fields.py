@@ -9,7 +9,7 @@ from typing import Any
 from bricksight._support.untrusted.folders import stays_inside
 
 Check = Callable[[Any, str], Any]
-"""Takes a value and its key, such as ``"input.height"``, and returns what is used of the value."""
+"""Takes a value and its key, such as ``"input.height"``, and return what is used of the value."""
 
 MOST_CHARACTERS = 1_000
 MOST_LABELS = 100_000
@@ -25,7 +25,7 @@ class UnexpectedValueError(ValueError):
 
 
 def whole(low: int, high: int) -> Check:
-    """Returns a check for a whole number from ``low`` to ``high``."""
+    """Return a check for a whole number from ``low`` to ``high``."""
 
     def check(value: Any, key: str) -> int:
         if type(value) is not int or not low <= value <= high:  # bool is an int too
@@ -36,7 +36,7 @@ def whole(low: int, high: int) -> Check:
 
 
 def number(low: float, high: float) -> Check:
-    """Returns a check for a finite number from ``low`` to ``high``."""
+    """Return a check for a finite number from ``low`` to ``high``."""
 
     def check(value: Any, key: str) -> float:
         is_number = type(value) in (int, float) and math.isfinite(value)
@@ -48,7 +48,7 @@ def number(low: float, high: float) -> Check:
 
 
 def text(most: int = MOST_CHARACTERS) -> Check:
-    """Returns a check for text of at most ``most`` characters."""
+    """Return a check for text of at most ``most`` characters."""
 
     def check(value: Any, key: str) -> str:
         if not isinstance(value, str) or len(value) > most:
@@ -59,7 +59,7 @@ def text(most: int = MOST_CHARACTERS) -> Check:
 
 
 def choice(*values: str) -> Check:
-    """Returns a check for one of ``values``."""
+    """Return a check for one of ``values``."""
 
     def check(value: Any, key: str) -> str:
         if value not in values:
@@ -70,19 +70,19 @@ def choice(*values: str) -> Check:
 
 
 def nullable(check: Check) -> Check:
-    """Returns a check that lets ``null`` pass."""
+    """Return a check that lets ``null`` pass."""
     return lambda value, key: None if value is None else check(value, key)
 
 
 def mapping(value: Any, key: str) -> dict[str, Any]:
-    """Checks for an object of any content."""
+    """Check for an object of any content."""
     if not isinstance(value, dict):
         raise UnexpectedValueError(key, value, "an object, {...}")
     return value
 
 
 def table(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """Returns a check for an object with these keys; others pass, for later versions add some."""
+    """Return a check for an object with these keys; others pass, for later versions add some."""
 
     def check(value: Any, key: str) -> dict[str, Any]:
         found = dict(mapping(value, key or "The content"))
@@ -98,7 +98,7 @@ def table(required: Mapping[str, Check], optional: Mapping[str, Check] | None = 
 
 
 def labels(value: Any, key: str) -> tuple[str, ...]:
-    """Checks for the names of classes: one line of text each, no two alike."""
+    """Check for the names of classes: one line of text each, no two alike."""
     if not isinstance(value, list) or not 0 < len(value) <= MOST_LABELS:
         raise UnexpectedValueError(key, value, f"a list of 1 to {MOST_LABELS:,} names")
     first: dict[str, int] = {}
@@ -114,7 +114,7 @@ def labels(value: Any, key: str) -> tuple[str, ...]:
 
 
 def checksums(value: Any, key: str) -> dict[str, str]:
-    """Checks for file name → SHA-256; the names stay inside their folder."""
+    """Check for file name → SHA-256; the names stay inside their folder."""
     for name, digest in mapping(value, key).items():
         if not stays_inside(name):
             raise UnexpectedValueError(

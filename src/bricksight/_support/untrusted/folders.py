@@ -13,7 +13,7 @@ _NOT_RUN = frozenset({".html", ".md"})  # pages for people, which they may chang
 
 
 def stays_inside(name: str) -> bool:
-    """Returns whether a name, with ``/`` between its parts, leads to below its folder everywhere.
+    """Return whether a name, with ``/`` between its parts, leads to below its folder everywhere.
 
     Absolute names, drives and ``..`` do not, by the rules of Windows either. A link may still lead
     out: see ``is_inside``.
@@ -28,14 +28,14 @@ def stays_inside(name: str) -> bool:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Returns whether ``path`` lies below ``folder`` when all links have been followed."""
+    """Return whether ``path`` lies below ``folder`` when all links have been followed."""
     # Not Path.resolve, which raises where a link leads to itself.
     real_path, real_folder = (Path(os.path.realpath(one)) for one in (path, folder))
     return real_folder in real_path.parents
 
 
 def recorded_with(name: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Returns those of the recorded files that are one model with the file ``name``."""
+    """Return those of the recorded files that are one model with the file ``name``."""
     folder = f"{PurePosixPath(name).parent}/"
     if PurePosixPath(name).name in MODEL_FOLDERS:
         return {one: digest for one, digest in files.items() if one.startswith(folder)}
@@ -44,7 +44,7 @@ def recorded_with(name: str, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def require_recorded(folder: Path, files: Mapping[str, str], *, record: str) -> None:
-    """Compares files with the checksums that were recorded of them; pages for people are left out.
+    """Compare files with the checksums that were recorded of them; pages for people are left out.
 
     Args:
         folder: where they lie.

@@ -61,7 +61,7 @@ _CHECKPOINTS = _RESTORING | _WRITING
 
 
 def require_pure_graph(graph_def: Any, path: Path) -> None:
-    """Refuses a graph with an operation that reaches beyond the graph.
+    """Refuse a graph with an operation that reaches beyond the graph.
 
     Args:
         graph_def: a ``GraphDef``; the functions of its library are looked at too.
@@ -77,7 +77,7 @@ def require_pure_graph(graph_def: Any, path: Path) -> None:
 
 
 def require_pure_saved_model(folder: Path) -> None:
-    """Refuses a SavedModel with an operation that reaches beyond its graphs.
+    """Refuse a SavedModel with an operation that reaches beyond its graphs.
 
     Operations that read and write its own variables are accepted where nothing else calls them.
 
@@ -135,7 +135,7 @@ def _impure_in_meta_graph(meta_graph: Any) -> Iterator[str]:
 def _impure(
     nodes: Iterable[Any], functions: Iterable[str], allowed: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Yields the operations that are refused, and functions that are not in the library."""
+    """Yield the operations that are refused, and functions that are not in the library."""
     known = set(functions)
     for node in nodes:
         is_function = node.op in known and _definition(node.op) is None
@@ -155,7 +155,7 @@ def _functions_of(node: Any) -> Iterator[str]:
 
 
 def _names_in(nodes: Iterable[Any]) -> set[str]:
-    """Returns the operations of nodes and the functions that they call."""
+    """Return the operations of nodes and the functions that they call."""
     return {name for node in nodes for name in (node.op, *_functions_of(node))}
 
 
@@ -165,14 +165,14 @@ def _called(names: Iterable[str], keeping: Mapping[str, set[str]]) -> Iterator[s
 
 
 def _foreign_restores(nodes: Iterable[Any], sources: set[str]) -> Iterator[str]:
-    """Yields ``RestoreV2`` where it reads another file than the one that it is handed."""
+    """Yield ``RestoreV2`` where it reads another file than the one that it is handed."""
     for node in nodes:
         if node.op in _RESTORING and _node(next(iter(node.input), "")) not in sources:
             yield node.op
 
 
 def _answers(meta_graph: Any) -> set[str]:
-    """Returns the nodes that are run for answers and before the first of them."""
+    """Return the nodes that are run for answers and before the first of them."""
     infos = [
         info
         for signature in meta_graph.signature_def.values()
@@ -204,7 +204,7 @@ def _leading_to(nodes: Iterable[Any], targets: set[str]) -> list[Any]:
 
 
 def _node(name: str) -> str:
-    """Returns the node of a tensor's name, or of a control input's, such as ``^save/Assign``."""
+    """Return the node of a tensor's name, or of a control input's, such as ``^save/Assign``."""
     return name.removeprefix("^").partition(":")[0]
 
 
@@ -225,7 +225,7 @@ def _is_pure(operation: str) -> bool:
 
 
 def _definition(operation: str) -> Any:
-    """Returns the ``OpDef``, ``None`` of no operation that TensorFlow knows."""
+    """Return the ``OpDef``, ``None`` of no operation that TensorFlow knows."""
     require_tensorflow()
     from tensorflow.python.framework import (  # noqa: PLC0415, TID251 (heavy)
         op_def_registry,

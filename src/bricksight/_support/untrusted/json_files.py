@@ -13,7 +13,7 @@ MOST_LEVELS = 50
 
 
 def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
-    """Returns the content of a JSON file.
+    """Return the content of a JSON file.
 
     Raises:
         OSError: it cannot be read.
@@ -24,7 +24,7 @@ def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
 
 
 def parse_json(content: bytes) -> Any:
-    """Returns what the bytes of a JSON file say; see ``read_json``.
+    """Return what the bytes of a JSON file say; see ``read_json``.
 
     Raises:
         ValueError: it is no JSON, or JSON that no bricksight writes.
@@ -59,7 +59,7 @@ def _require_plain(value: Any, levels: int) -> None:
 
 
 def _require_text(value: str) -> None:
-    """Refuses half of a surrogate pair; bytes of a path that are no text pass (os.fsdecode)."""
+    """Refuse half of a surrogate pair; bytes of a path that are no text pass (os.fsdecode)."""
     try:
         value.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:

@@ -54,7 +54,7 @@ _ALWAYS_FINE = 1 << 20
 
 
 def require_standard_layers(path: Path) -> None:
-    """Refuses a ``.keras`` file with anything but Keras's own layers and plain weights.
+    """Refuse a ``.keras`` file with anything but Keras's own layers and plain weights.
 
     Keras's safe mode refuses code in the file; this refuses as well, whatever the version of Keras,
     layers that read files, names of Python functions, and weights that lie in other files.
@@ -79,7 +79,7 @@ def require_standard_layers(path: Path) -> None:
 
 
 def read_keras_config(path: Path) -> Any:
-    """Returns what a ``.keras`` file says of its layers.
+    """Return what a ``.keras`` file says of its layers.
 
     Raises:
         OSError: it cannot be read.
@@ -108,7 +108,7 @@ def _require_size(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _strange_classes(value: Any) -> Iterator[str]:
-    """Yields ``module.class`` of what is not to be made."""
+    """Yield ``module.class`` of what is not to be made."""
     if isinstance(value, dict):
         name, module = value.get("class_name"), value.get("module")
         if name is not None and not _is_standard(name, module):
@@ -139,7 +139,7 @@ def _require_plain_weights(content: bytes) -> None:
 
 
 def _sizes(group: Any, h5py: Any, seen: set[Any]) -> Iterator[int]:
-    """Yields the bytes that each array takes; groups may hold each other in circles."""
+    """Yield the bytes that each array takes; groups may hold each other in circles."""
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"its weights {name!r} are a link")

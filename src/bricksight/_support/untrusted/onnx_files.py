@@ -9,7 +9,7 @@ from bricksight._support.untrusted.folders import is_inside, stays_inside
 
 
 def require_own_weights(path: Path) -> None:
-    """Refuses a model whose weights are named to lie anywhere but below its own folder.
+    """Refuse a model whose weights are named to lie anywhere but below its own folder.
 
     Raises:
         OSError: it cannot be read.
@@ -31,7 +31,7 @@ def require_own_weights(path: Path) -> None:
 
 
 def _tensors(message: Any, onnx: Any) -> Iterator[Any]:
-    """Yields all tensors of a model: weights, constants of nodes, those of graphs in nodes."""
+    """Yield all tensors of a model: weights, constants of nodes, those of graphs in nodes."""
     if isinstance(message, onnx.TensorProto):
         yield message
         return

@@ -11,13 +11,13 @@ from bricksight._support.optional import require
 
 
 def without_layout_changes(graph: Any) -> None:
-    """Changes a ``GraphProto`` so that no image changes its layout around a ``Gather``."""
+    """Change a ``GraphProto`` so that no image changes its layout around a ``Gather``."""
     while _move_one(graph) or _merge_one(graph):
         _remove_unused(graph)
 
 
 def moves_channels(node: Any) -> bool:
-    """Tells whether a ``NodeProto`` turns images from one layout into another.
+    """Tell whether a ``NodeProto`` turns images from one layout into another.
 
     Rows and columns may change places: that is how images are turned.
     """
@@ -25,7 +25,7 @@ def moves_channels(node: Any) -> bool:
 
 
 def _move_one(graph: Any) -> bool:
-    """Puts one transpose after the ``Gather`` that follows it; tells whether there was one."""
+    """Put one transpose after the ``Gather`` that follows it; tells whether there was one."""
     lists = {weights.name for weights in graph.initializer if len(weights.dims) == 1}
     found = _pair(
         graph,
@@ -44,7 +44,7 @@ def _move_one(graph: Any) -> bool:
 
 
 def _merge_one(graph: Any) -> bool:
-    """Makes one transpose of two that follow each other; tells whether there were any."""
+    """Make one transpose of two that follow each other; tells whether there were any."""
     found = _pair(graph, lambda node: node.op_type == "Transpose")
     if found is None:
         return False
@@ -62,7 +62,7 @@ def _merge_one(graph: Any) -> bool:
 
 
 def _pair(graph: Any, is_wanted: Callable[[Any], Any]) -> tuple[Any, int] | None:
-    """Returns a transpose, and where a wanted node is that follows it; ``None`` without any."""
+    """Return a transpose, and where a wanted node is that follows it; ``None`` without any."""
     made_by = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
     for index, node in enumerate(graph.node):
         if is_wanted(node) and node.input[0] in made_by:

@@ -39,12 +39,12 @@ _ALLOWED = frozenset(
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the model to the file ``path``."""
+    """Write the model to the file ``path``."""
     path.write_bytes(convert(classifier, request))
 
 
 def convert(classifier: Classifier, request: Request, *, undo_imagenet: bool = False) -> bytes:
-    """Returns an ``.onnx`` file of float32 with scaling and softmax inside.
+    """Return an ``.onnx`` file of float32 with scaling and softmax inside.
 
     It is made from the LiteRT file, as LiteRT's converter folds every batch normalisation into the
     convolution before it, the depthwise ones too. The same network gives the same bytes.
@@ -79,7 +79,7 @@ def convert(classifier: Classifier, request: Request, *, undo_imagenet: bool = F
 
 
 def _from_litert(classifier: Classifier, request: Request) -> Any:
-    """Returns an ``onnx.ModelProto`` of the right version and layout."""
+    """Return an ``onnx.ModelProto`` of the right version and layout."""
     onnx = require("onnx", extra="onnx", feature="Writing an .onnx file")
     require_tensorflow()
     tf2onnx = require("tf2onnx", extra="onnx", feature="Writing an .onnx file")
@@ -105,7 +105,7 @@ def _from_litert(classifier: Classifier, request: Request) -> Any:
 
 
 def _denormalised(classifier: Classifier) -> Classifier:
-    """Returns the network behind ``x * deviation + mean``."""
+    """Return the network behind ``x * deviation + mean``."""
     tf = require_tensorflow()
     shape = classifier.concrete_function().inputs[0].shape
     with tf.Graph().as_default() as graph:
@@ -130,7 +130,7 @@ def _denormalised(classifier: Classifier) -> Classifier:
 
 
 def _rename(graph: Any) -> None:
-    """Gives nodes and tensors names by their order; tf2onnx's differ from run to run."""
+    """Give nodes and tensors names by their order; tf2onnx's differ from run to run."""
     names = {graph.input[0].name: INPUT, graph.output[0].name: OUTPUT, "": ""}
 
     def renamed(name: str) -> str:
@@ -161,7 +161,7 @@ def _set_batch(value: Any, batch: int | None) -> None:
 
 
 def _describe(model: Any, request: Request, *, undo_imagenet: bool) -> None:
-    """Writes into the file what a program needs that has nothing else."""
+    """Write into the file what a program needs that has nothing else."""
     onnx = require("onnx", extra="onnx", feature="Writing an .onnx file")
     values = (
         {"normalised_by": "imagenet", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
@@ -185,7 +185,7 @@ def _describe(model: Any, request: Request, *, undo_imagenet: bool) -> None:
 
 
 def _require_portable(model: Any, request: Request) -> None:
-    """Checks what readers of the file rely on, by reading it."""
+    """Check what readers of the file rely on, by reading it."""
     graph = model.graph
     found = {node.op_type for node in graph.node}
     if foreign := found - _ALLOWED:

@@ -59,7 +59,7 @@ def _number_of(*messages: Any, num_bytes: int) -> int:
 
 
 def _numbered(names: list[str]) -> dict[str, str]:
-    """Returns old name → new one; TensorFlow's numbers say in which order they were made."""
+    """Return old name → new one; TensorFlow's numbers say in which order they were made."""
     parts = [(*match.groups(), name) for name in names if (match := _COUNTED.fullmatch(name))]
     found, seen = dict(zip(names, names, strict=True)), Counter[str]()
     for base, _, name in sorted(parts, key=lambda part: (part[0], int(part[1]))):
@@ -69,7 +69,7 @@ def _numbered(names: list[str]) -> dict[str, str]:
 
 
 def _rename_arguments(function: Any, names: Mapping[str, str]) -> None:
-    """Renames arguments that a loop does not use, which are called after its functions."""
+    """Rename arguments that a loop does not use, which are called after its functions."""
     renamed = {}
     for argument in function.signature.input_arg:
         for name in names:

@@ -25,7 +25,7 @@ _EXIF_ENTRIES = 1 << 10
 
 
 def decoded(content: Any, min_size: int) -> Any:
-    """Returns the pixels of a file as float32 (height, width, 3), RGB, 0 to 255, whole numbers.
+    """Return the pixels of a file as float32 (height, width, 3), RGB, 0 to 255, whole numbers.
 
     Args:
         content: the bytes of a JPEG, PNG, BMP or GIF file, a scalar string.
@@ -67,7 +67,7 @@ def _jpeg(content: Any, min_size: int) -> Any:
 
 
 def _png(content: Any) -> Any:
-    """Returns a PNG on white; see ``images._sixteen_bits`` for 16 bits a channel."""
+    """Return a PNG on white; see ``images._sixteen_bits`` for 16 bits a channel."""
     tf = require_tensorflow()
     bits = tf.cast(_bytes(content, 25)[24], tf.int32)
     reason = "The PNG has less than 8 bits a pixel, which TensorFlow misreads. Save it with 8."
@@ -87,7 +87,7 @@ def _png(content: Any) -> Any:
 
 
 def _gif(content: Any) -> Any:
-    """Returns the first frame, on white.
+    """Return the first frame, on white.
 
     TensorFlow makes a transparent colour black. So the file is changed before it is decoded: the
     palette names white in that place, and the flag of transparency is cleared.
@@ -117,7 +117,7 @@ def _gif(content: Any) -> Any:
 
 
 def _gif_control(head: Any, start: Any) -> Any:
-    """Returns where the graphic control extension before the first frame is, or what is there.
+    """Return where the graphic control extension before the first frame is, or what is there.
 
     Extensions of other kinds are passed over, which are blocks of at most 255 bytes: GIF89a,
     sections 15, 23 to 26.
@@ -171,7 +171,7 @@ _READERS = (_png, _gif, _bmp, _no_photo)
 
 
 def _orientation(content: Any) -> Any:
-    """Returns the EXIF orientation of a JPEG or PNG, 1 to 8; see ``images._orientation``."""
+    """Return the EXIF orientation of a JPEG or PNG, 1 to 8; see ``images._orientation``."""
     tf = require_tensorflow()
     mark = tf.where(tf.io.is_jpeg(content), b"Exif\0\0", b"eXIf")
     start = tf.strings.substr([content], 0, _EXIF_WITHIN)
@@ -199,7 +199,7 @@ def _orientation(content: Any) -> Any:
 
 
 def _value(entry: Any, is_little: Any) -> Any:
-    """Returns the value of an entry of an EXIF table, 0 where it is no whole number.
+    """Return the value of an entry of an EXIF table, 0 where it is no whole number.
 
     Args:
         entry: int32 (6,), words of 16 bits: tag, type, two of the count, two of the value, which
@@ -216,7 +216,7 @@ def _value(entry: Any, is_little: Any) -> Any:
 
 
 def _turned(pixels: Any, orientation: Any) -> Any:
-    """Returns the picture as it is meant to be seen: EXIF 2.3, table 6."""
+    """Return the picture as it is meant to be seen: EXIF 2.3, table 6."""
     tf = require_tensorflow()
     order = tf.where(orientation >= 5, (1, 0, 2), (0, 1, 2))
     up_down = tf.reduce_any(orientation == [3, 4, 7, 8])
@@ -227,13 +227,13 @@ def _turned(pixels: Any, orientation: Any) -> Any:
 
 
 def _required(condition: Any, reason: str) -> Any:
-    """Returns a context: what is computed in it fails with the reason where this does not hold."""
+    """Return a context: what is computed in it fails with the reason where this does not hold."""
     tf = require_tensorflow()
     # ``tf.debugging.Assert`` makes a branch of it, for which every model waits when it is loaded.
     return tf.control_dependencies([tf.raw_ops.Assert(condition=condition, data=[reason])])
 
 
 def _bytes(content: Any, most: int) -> Any:
-    """Returns the first bytes of a file, and 0 for those beyond its end: uint8 (most,)."""
+    """Return the first bytes of a file, and 0 for those beyond its end: uint8 (most,)."""
     tf = require_tensorflow()
     return tf.io.decode_raw(tf.strings.substr(content, 0, most), tf.uint8, fixed_length=most)

@@ -18,7 +18,7 @@ BYTES, ARRAY, DEFAULT = "serving_bytes", "serving_array", "serving_default"
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the model to the folder ``path``; TensorFlow Serving takes it as it is.
+    """Write the model to the folder ``path``; TensorFlow Serving takes it as it is.
 
     The same network gives the same bytes.
 
@@ -50,7 +50,7 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 
 
 def _input(content: Any, spec: InputSpec) -> Any:
-    """Returns a photo as ``images.load_input`` would, as nearly as TensorFlow's operations can."""
+    """Return a photo as ``images.load_input`` would, as nearly as TensorFlow's operations can."""
     tf = require_tensorflow()
     pixels = decoded(content, decoding_size(spec))
     height, width = _fitted_size(pixels, spec)
@@ -64,7 +64,7 @@ def _input(content: Any, spec: InputSpec) -> Any:
 
 
 def _fitted_size(pixels: Any, spec: InputSpec) -> tuple[Any, Any]:
-    """Returns ``images.preprocessing.fitted_size`` of a photo, (height, width)."""
+    """Return ``images.preprocessing.fitted_size`` of a photo, (height, width)."""
     if spec.resize == "stretch":
         return spec.height, spec.width
     tf = require_tensorflow()

@@ -23,7 +23,7 @@ _LONGEST_SIDE = 640
 
 
 def require_signatures(runtime: Any, proof: ParityReference) -> None:
-    """Compares what every signature answers with ``serving_array``, which is compared elsewhere.
+    """Compare what every signature answers with ``serving_array``, which is compared elsewhere.
 
     Args:
         runtime: the opened SavedModel.
@@ -52,7 +52,7 @@ def require_signatures(runtime: Any, proof: ParityReference) -> None:
 
 
 def _files(photo: Path) -> list[tuple[str, bytes]]:
-    """Returns (format, bytes) of a photo in every format that is read."""
+    """Return (format, bytes) of a photo in every format that is read."""
     image = Image.fromarray(images.decode(photo, min_size=_LONGEST_SIDE))
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     files = [(kind, _saved(image, kind)) for kind in FORMATS]
@@ -83,7 +83,7 @@ def _unoptimised() -> Iterator[None]:
 
 
 def _others(signatures: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what is not ``serving_array``, or one more name of another signature."""
+    """Return what is not ``serving_array``, or one more name of another signature."""
     found: dict[tuple[str, ...], str] = {}
     for name in sorted(signatures, key="serving_array".__ne__):
         operations = signatures[name].graph.get_operations()  # one of them calls the function
@@ -92,7 +92,7 @@ def _others(signatures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer(name: str, function: Any, given: Any, kind: str) -> np.ndarray:
-    """Returns the probabilities of one photo, float32 (num_classes,).
+    """Return the probabilities of one photo, float32 (num_classes,).
 
     Raises:
         ExportError: the function fails.

@@ -44,7 +44,7 @@ _LEAST_SHARE = 0.2
 
 
 def corrected(rounded: bytes, *, reference: bytes, batches: np.ndarray) -> bytes:
-    """Returns the file with biases that give each channel its float mean back.
+    """Return the file with biases that give each channel its float mean back.
 
     Rounding weights shifts the mean of a channel's outputs, and the shifts of many layers add up to
     other answers. So, layer by layer from the input on, the mean over photos and pixels is taken in
@@ -96,7 +96,7 @@ def corrected(rounded: bytes, *, reference: bytes, batches: np.ndarray) -> bytes
 def _float_statistics(
     reference: bytes, batches: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns layer → its channels' means, and the shares of outputs on the straight part."""
+    """Return layer → its channels' means, and the shares of outputs on the straight part."""
     found = {}
     walk = _Walk(reference, batches)
     for operator in walk:
@@ -142,7 +142,7 @@ class _Walk:
             }
 
     def run(self, operator: Any) -> None:
-        """Runs one operation on all batches; its inputs are there, its outputs are kept."""
+        """Run one operation on all batches; its inputs are there, its outputs are kept."""
         inputs = [tensor for tensor in dict.fromkeys(operator.inputs) if tensor in self._held]
         with without_native_notices():
             interpreter = Interpreter(
@@ -172,7 +172,7 @@ class _Walk:
         )
 
     def _alone(self, operator: Any, inputs: list[int]) -> Any:
-        """Returns a model of this one operation, from the tensors ``inputs`` to its outputs."""
+        """Return a model of this one operation, from the tensors ``inputs`` to its outputs."""
         numbers = [number for number in (*operator.inputs, *operator.outputs) if number >= 0]
         places = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
         alone, graph, only = copy.copy(self.model), schema.SubGraphT(), copy.copy(operator)
@@ -189,29 +189,29 @@ class _Walk:
         return alone
 
     def has_bias(self, operator: Any) -> bool:
-        """Whether it is of a kind that may have a bias."""
+        """Return whether it is of a kind that may have a bias."""
         code = self.model.operatorCodes[operator.opcodeIndex]
         # Codes below 127 stand in the older field, whatever the newer one holds.
         return max(code.builtinCode, code.deprecatedBuiltinCode) in _WITH_BIAS
 
     def name(self, operator: Any) -> str:
-        """Returns the name of its output, which the converter gives alike in every precision."""
+        """Return the name of its output, which the converter gives alike in every precision."""
         name: bytes = self._graph.tensors[operator.outputs[0]].name
         return name.decode()
 
     def straight(self, operator: Any) -> tuple[float, float] | None:
-        """Returns the outputs between which its activation changes nothing, if it has such."""
+        """Return the outputs between which its activation changes nothing, if it has such."""
         return _STRAIGHT.get(operator.builtinOptions.fusedActivationFunction)
 
     def outputs(self, operator: Any) -> Iterator[np.ndarray]:
-        """Yields, a batch, its output as float32 (num_values, num_channels)."""
+        """Yield, a batch, its output as float32 (num_values, num_channels)."""
         tensor = operator.outputs[0]
         for stored in self._held[tensor]:
             values = _real(stored, self._graph.tensors[tensor])
             yield values.reshape(-1, values.shape[-1])
 
     def own_bias(self, operator: Any) -> Any:
-        """Returns the tensor of its bias, ``None`` if it has none or shares it."""
+        """Return the tensor of its bias, ``None`` if it has none or shares it."""
         number = operator.inputs[2] if len(operator.inputs) > 2 else -1
         if number < 0 or self._graph.tensors[number].type not in _BIAS_TYPES:
             return None
@@ -225,7 +225,7 @@ class _Walk:
         return tensor if readers[tensor.buffer] == 1 else None
 
     def shift(self, bias: Any, change: np.ndarray) -> None:
-        """Adds ``change``, float (num_channels,), to the bias ``bias``."""
+        """Add ``change``, float (num_channels,), to the bias ``bias``."""
         buffer = self.model.buffers[bias.buffer]
         values = np.asarray(buffer.data, np.uint8).view(_BIAS_TYPES[bias.type])
         if bias.type == schema.TensorType.INT32:
@@ -237,7 +237,7 @@ _TYPES = {schema.TensorType.UINT8: np.uint8, schema.TensorType.INT8: np.int8}
 
 
 def _stored(values: np.ndarray, tensor: Any) -> np.ndarray:
-    """Returns float32 values as the tensor holds them."""
+    """Return float32 values as the tensor holds them."""
     if tensor.type == schema.TensorType.FLOAT32:
         return values
     limits = np.iinfo(_TYPES[tensor.type])
@@ -247,7 +247,7 @@ def _stored(values: np.ndarray, tensor: Any) -> np.ndarray:
 
 
 def _real(stored: np.ndarray, tensor: Any) -> np.ndarray:
-    """Returns as float32 what the tensor holds."""
+    """Return as float32 what the tensor holds."""
     values = stored.astype(np.float32)
     if tensor.type != schema.TensorType.FLOAT32:
         values -= np.float32(tensor.quantization.zeroPoint[0])

@@ -21,7 +21,7 @@ _DEQUANTIZE_VERSION = 3
 
 
 def with_float16(content: bytes, batches: np.ndarray | None) -> bytes:
-    """Returns the float32 ``.tflite`` file with its large constants in float16.
+    """Return the float32 ``.tflite`` file with its large constants in float16.
 
     In front of what reads them stands a DEQUANTIZE, as TensorFlow's converter writes it: XNNPACK
     widens them once, delegates for GPUs compute in float16. Biases stay float32 and are corrected
@@ -39,7 +39,7 @@ def with_float16(content: bytes, batches: np.ndarray | None) -> bytes:
 
 
 def _rounded(content: bytes) -> bytes:
-    """Returns the file with large constants that float16 can hold, still in float32."""
+    """Return the file with large constants that float16 can hold, still in float32."""
     model = unpacked(content)
     for _, tensor, values in _large_constants(model):
         model.buffers[tensor.buffer].data = (
@@ -66,7 +66,7 @@ def _narrowed(content: bytes) -> bytes:
 
 
 def _large_constants(model: Any) -> Iterator[tuple[int, Any, np.ndarray]]:
-    """Yields number, tensor and values, flat; tensors that are added meanwhile are not seen."""
+    """Yield number, tensor and values, flat; tensors that are added meanwhile are not seen."""
     for number, tensor in enumerate(list(model.subgraphs[0].tensors)):
         data = model.buffers[tensor.buffer].data
         if tensor.type == schema.TensorType.FLOAT32 and data is not None:

@@ -34,7 +34,7 @@ _WHITE = 255.0
 
 
 def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
-    """Returns the ``.tflite`` file with metadata, ``labels.txt`` and plain names of its tensors.
+    """Return the ``.tflite`` file with metadata, ``labels.txt`` and plain names of its tensors.
 
     Args:
         content: a file of one input, RGB images in [0, 1], and one output, the probabilities.
@@ -53,7 +53,7 @@ def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
 
 
 def _with_file(content: bytes, name: str, text: str) -> bytes:
-    """Returns the bytes with a ZIP archive behind them, which is how TFLite associates files."""
+    """Return the bytes with a ZIP archive behind them, which is how TFLite associates files."""
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
         # Of a fixed date, so that the same model is the same file.
@@ -62,7 +62,7 @@ def _with_file(content: bytes, name: str, text: str) -> bytes:
 
 
 def _described() -> bytes:
-    """Returns a ``ModelMetadata`` for one image and one row of scores."""
+    """Return a ``ModelMetadata`` for one image and one row of scores."""
     builder = _Builder()
     image = builder.tensor(
         "image",
@@ -94,16 +94,16 @@ class _Builder:
         self._builder = flatbuffers.Builder(1024)
 
     def tensor(self, name: str, *, content: int, extra: dict[int, int]) -> int:
-        """Writes a ``TensorMetadata`` of values from 0 to 1."""
+        """Write a ``TensorMetadata`` of values from 0 to 1."""
         stats = self.table(2, offsets={0: self._floats(1.0), 1: self._floats(0.0)})
         return self.table(7, offsets={0: self.text(name), 3: content, 5: stats, **extra})
 
     def content(self, kind: int, properties: int) -> int:
-        """Writes a ``Content``: what a tensor holds."""
+        """Write a ``Content``: what a tensor holds."""
         return self.table(3, offsets={1: properties}, numbers={0: kind})
 
     def normalization(self, *, mean: float, std: float) -> int:
-        """Writes a ``ProcessUnit``: pixels, less ``mean``, are divided by ``std``."""
+        """Write a ``ProcessUnit``: pixels, less ``mean``, are divided by ``std``."""
         options = self.table(2, offsets={0: self._floats(mean), 1: self._floats(std)})
         return self.table(2, offsets={1: options}, numbers={0: _NORMALIZATION_OPTIONS})
 
@@ -114,7 +114,7 @@ class _Builder:
         offsets: dict[int, int] | None = None,
         numbers: dict[int, int] | None = None,
     ) -> int:
-        """Writes a table whose fields, by slot, are ``offsets`` or 8-bit ``numbers``."""
+        """Write a table whose fields, by slot, are ``offsets`` or 8-bit ``numbers``."""
         self._builder.StartObject(num_slots)
         for slot, offset in (offsets or {}).items():
             self._builder.PrependUOffsetTRelativeSlot(slot, offset, 0)
@@ -123,17 +123,17 @@ class _Builder:
         return int(self._builder.EndObject())
 
     def text(self, text: str) -> int:
-        """Writes a string."""
+        """Write a string."""
         return int(self._builder.CreateString(text))
 
     def vector(self, table: int) -> int:
-        """Writes a vector of one table."""
+        """Write a vector of one table."""
         self._builder.StartVector(4, 1, 4)
         self._builder.PrependUOffsetTRelative(table)
         return int(self._builder.EndVector())
 
     def finish(self, root: int) -> bytes:
-        """Returns the bytes; nothing can be written after it."""
+        """Return the bytes; nothing can be written after it."""
         self._builder.Finish(root, file_identifier=b"M001")
         return bytes(self._builder.Output())
 

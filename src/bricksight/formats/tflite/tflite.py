@@ -16,12 +16,12 @@ from bricksight.formats.tflite.metadata import with_metadata
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Writes the model to the file ``path``."""
+    """Write the model to the file ``path``."""
     path.write_bytes(convert(classifier, request))
 
 
 def convert(classifier: Classifier, request: Request) -> bytes:
-    """Returns a ``.tflite`` file with the labels and the preparation of photos as its metadata.
+    """Return a ``.tflite`` file with the labels and the preparation of photos as its metadata.
 
     Its one signature goes from ``image`` to ``prediction``, as that of the SavedModel does. An int8
     file has a scale for every channel of the weights, ranges read from the calibration photos, and
@@ -59,7 +59,7 @@ def _require_possible(request: Request) -> None:
 
 
 def _with_batch(classifier: Classifier, batch: int | None) -> Any:
-    """Returns a ``tf.Module`` whose function ``serve`` takes ``batch`` images at a time.
+    """Return a ``tf.Module`` whose function ``serve`` takes ``batch`` images at a time.
 
     A size that is fixed is one that LiteRT.js and the compiler for the Edge TPU ask for.
     """
@@ -95,7 +95,7 @@ def _int8(model: Any, request: Request) -> bytes:
 
 
 def _batches(request: Request) -> np.ndarray | None:
-    """Returns training photos as float32 (num_batches, batch, height, width, 3), if there are any.
+    """Return training photos as float32 (num_batches, batch, height, width, 3), if there are any.
 
     The last batch is filled up from the first photos.
     """
@@ -112,7 +112,7 @@ def _converted(
     io: str = "float32",
     batches: np.ndarray | None = None,
 ) -> bytes:
-    """Returns what TensorFlow's converter makes of ``model.serve``.
+    """Return what TensorFlow's converter makes of ``model.serve``.
 
     Args:
         model: a ``tf.Module``.

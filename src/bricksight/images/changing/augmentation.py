@@ -33,7 +33,7 @@ def augment(
     spec: InputSpec,
     backgrounds: Backgrounds | None = None,
 ) -> np.ndarray:
-    """Returns one random view of a photo: float32, (height, width, 3), RGB in [0, 1].
+    """Return one random view of a photo: float32, (height, width, 3), RGB in [0, 1].
 
     With ``AugmentConfig()`` it equals ``to_input(image, spec)``. The same state of the generator
     gives the same view. Values are clipped to [0, 1], once, at the end; retrain.py did not clip

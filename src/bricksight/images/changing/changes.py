@@ -20,36 +20,36 @@ _NARROWEST, _WIDEST = 0.3, 1 / 0.3
 
 
 def flip_left_right(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Mirrors half of the views."""
+    """Mirror half of the views."""
     return view[:, ::-1] if amount and rng.random() < 0.5 else view
 
 
 def flip_up_down(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Turns half of the views upside down."""
+    """Turn half of the views upside down."""
     return view[::-1] if amount and rng.random() < 0.5 else view
 
 
 def random_brightness(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Multiplies by U(1 - ``amount`` / 100, 1 + ``amount`` / 100)."""
+    """Multiply by U(1 - ``amount`` / 100, 1 + ``amount`` / 100)."""
     return view * _factor(rng, amount)
 
 
 def random_contrast(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Multiplies the distance from the view's mean grey, as Pillow's ``ImageEnhance.Contrast``."""
+    """Multiply the distance from the view's mean grey, as Pillow's ``ImageEnhance.Contrast``."""
     mean = np.float32(np.mean(view @ _LUMA))
     changed: np.ndarray = mean + (view - mean) * _factor(rng, amount)
     return changed
 
 
 def random_saturation(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Multiplies each pixel's distance from its own grey, as Pillow's ``ImageEnhance.Color``."""
+    """Multiply each pixel's distance from its own grey, as Pillow's ``ImageEnhance.Color``."""
     grey: np.ndarray = (view @ _LUMA)[..., None]
     changed: np.ndarray = grey + (view - grey) * _factor(rng, amount)
     return changed
 
 
 def random_hue(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Turns the colours by up to ``amount`` degrees either way; greys and brightness stay.
+    """Turn the colours by up to ``amount`` degrees either way; greys and brightness stay.
 
     A rotation of the chroma plane of YIQ, linear in RGB, so colours outside [0, 1] turn alike.
     """
@@ -58,7 +58,7 @@ def random_hue(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> 
 
 
 def random_blur(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Blurs with a Gaussian whose standard deviation is U(0, ``amount``) pixels."""
+    """Blur with a Gaussian whose standard deviation is U(0, ``amount``) pixels."""
     from scipy.ndimage import gaussian_filter  # noqa: PLC0415  (0.1 s, and only for this)
 
     sigma = rng.uniform(0, amount)
@@ -67,7 +67,7 @@ def random_blur(view: np.ndarray, rng: np.random.Generator, *, amount: float) ->
 
 
 def random_noise(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Adds Gaussian noise whose standard deviation is U(0, ``amount``) percent of white."""
+    """Add Gaussian noise whose standard deviation is U(0, ``amount``) percent of white."""
     deviation = np.float32(rng.uniform(0, amount / 100))
     noise = rng.standard_normal(view.shape, dtype=np.float32)
     noisy: np.ndarray = view + deviation * noise
@@ -75,7 +75,7 @@ def random_noise(view: np.ndarray, rng: np.random.Generator, *, amount: float) -
 
 
 def random_erasing(view: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
-    """Covers a rectangle of U(0, ``amount``) percent of the area with uniform noise.
+    """Cover a rectangle of U(0, ``amount``) percent of the area with uniform noise.
 
     Its proportions are from 0.3 to 1 / 0.3. Zhong, Zheng, Kang, Li, Yang: Random Erasing Data
     Augmentation, AAAI 2020 (arXiv 1708.04896), the variant with random values, without the

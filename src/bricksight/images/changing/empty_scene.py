@@ -24,7 +24,7 @@ _GAP = 2
 
 
 def foreground_mask(photo: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """Returns 255 where a photo differs from that of the empty scene: uint8 (height, width).
+    """Return 255 where a photo differs from that of the empty scene: uint8 (height, width).
 
     Background subtraction with one normal distribution of the colour, as in C. R. Wren,
     A. Azarbayejani, T. Darrell, A. Pentland, "Pfinder: real-time tracking of the human body", IEEE

@@ -41,7 +41,7 @@ class Backgrounds:
         return digest.hexdigest()[:16]
 
     def draw(self, rng: np.random.Generator, *, width: int, height: int) -> np.ndarray:
-        """Returns a random background: float32 (height, width, 3), RGB in [0, 1].
+        """Return a random background: float32 (height, width, 3), RGB in [0, 1].
 
         It is a part of a photo, mirrored half of the time; or one colour, or a gradient from one to
         another in any direction, each half of the time.
@@ -72,7 +72,7 @@ class ForegroundMasks:
     backgrounds: Backgrounds
 
     def key_of(self, photo: Path) -> str:
-        """Returns a text that differs where views of the photo would; empty without a mask."""
+        """Return a text that differs where views of the photo would; empty without a mask."""
         mask = self.masks.get(photo)
         if mask is None:
             return ""
@@ -85,7 +85,7 @@ class ForegroundMasks:
         return hashlib.sha256(keys.encode()).hexdigest()
 
     def cut_out(self, pixels: np.ndarray, photo: Path) -> np.ndarray:
-        """Returns a decoded photo with its mask as a fourth channel; itself if it has none.
+        """Return a decoded photo with its mask as a fourth channel; itself if it has none.
 
         Args:
             pixels: uint8 (height, width, 3), RGB, of any size.
@@ -100,7 +100,7 @@ class ForegroundMasks:
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """Returns a mask, uint8 (height, width), as ``ForegroundMasks`` keeps it."""
+    """Return a mask, uint8 (height, width), as ``ForegroundMasks`` keeps it."""
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, format="PNG")
     return buffer.getvalue()
@@ -109,7 +109,7 @@ def encode_mask(mask: np.ndarray) -> bytes:
 def over_background(
     part: Image.Image, rng: np.random.Generator, backgrounds: Backgrounds
 ) -> np.ndarray:
-    """Returns a part before a random background: float32 (height, width, 3), RGB in [0, 1].
+    """Return a part before a random background: float32 (height, width, 3), RGB in [0, 1].
 
     The edge fades inwards over a pixel, so that little is left of what was behind it (T. Porter,
     T. Duff, "Compositing digital images", SIGGRAPH 1984: the operator "over").
@@ -128,7 +128,7 @@ def over_background(
 
 
 def find_backgrounds(folder: Path) -> tuple[Path, ...]:
-    """Returns the photos in a folder, sorted.
+    """Return the photos in a folder, sorted.
 
     Raises:
         ConfigError: there are none.

@@ -40,11 +40,11 @@ class GeometricTransform:
     cut: tuple[float, float] = (0.0, 0.0)
 
     def moved(self, motion: np.ndarray) -> "GeometricTransform":
-        """Returns the framing after a further motion of what is seen."""
+        """Return the framing after a further motion of what is seen."""
         return replace(self, motion=self.motion @ motion)
 
     def enlarged(self, factor: float, *, rng: np.random.Generator) -> "GeometricTransform":
-        """Returns the framing enlarged further and cut at a random place."""
+        """Return the framing enlarged further and cut at a random place."""
         across, down = rng.random(2).tolist()
         return replace(self, enlargement=self.enlargement * factor, cut=(across, down))
 
@@ -52,7 +52,7 @@ class GeometricTransform:
 def random_rotation(
     framing: GeometricTransform, rng: np.random.Generator, *, amount: float
 ) -> GeometricTransform:
-    """Turns the photo about its centre by up to ``amount`` degrees either way."""
+    """Turn the photo about its centre by up to ``amount`` degrees either way."""
     angle = math.radians(rng.uniform(-amount, amount))
     cos, sin = math.cos(angle), math.sin(angle)
     return framing.moved(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]))
@@ -61,7 +61,7 @@ def random_rotation(
 def random_shrink(
     framing: GeometricTransform, rng: np.random.Generator, *, amount: float
 ) -> GeometricTransform:
-    """Shows the photo U(1, 1 + ``amount`` / 100) times smaller, about its centre."""
+    """Show the photo U(1, 1 + ``amount`` / 100) times smaller, about its centre."""
     factor = rng.uniform(1, 1 + amount / 100)
     return framing.moved(np.diag([factor, factor, 1]))
 
@@ -69,7 +69,7 @@ def random_shrink(
 def random_translation(
     framing: GeometricTransform, rng: np.random.Generator, *, amount: float
 ) -> GeometricTransform:
-    """Shifts the photo by up to ``amount`` percent of its width and of its height."""
+    """Shift the photo by up to ``amount`` percent of its width and of its height."""
     across, down = rng.uniform(-amount / 100, amount / 100, size=2)
     shift = np.eye(3)
     shift[:2, 2] = across * framing.width, down * framing.height
@@ -79,14 +79,14 @@ def random_translation(
 def random_scale(
     framing: GeometricTransform, rng: np.random.Generator, *, amount: float
 ) -> GeometricTransform:
-    """Enlarges the photo by U(1, 1 + ``amount`` / 100) and cuts out a random part of view size."""
+    """Enlarge the photo by U(1, 1 + ``amount`` / 100) and cut out a random part of view size."""
     return framing.enlarged(rng.uniform(1, 1 + amount / 100), rng=rng)
 
 
 def random_crop(
     framing: GeometricTransform, rng: np.random.Generator, *, amount: float
 ) -> GeometricTransform:
-    """Enlarges the photo by 1 + ``amount`` / 100 and cuts out a random part of view size.
+    """Enlarge the photo by 1 + ``amount`` / 100 and cut out a random part of view size.
 
     With ``random_scale`` both enlarge and one cut is made, as in retrain.py; 50 percent keeps two
     thirds of each side.
@@ -107,7 +107,7 @@ FRAMINGS: Mapping[str, Callable[..., GeometricTransform]] = MappingProxyType(
 
 
 def take_view(image: np.ndarray, framing: GeometricTransform, spec: InputSpec) -> Image.Image:
-    """Returns what is seen, at the size that the photo covers of the network's input.
+    """Return what is seen, at the size that the photo covers of the network's input.
 
     Where the view looks past the photo, it shows the median colour of the photo's border.
 
@@ -130,14 +130,14 @@ def take_view(image: np.ndarray, framing: GeometricTransform, spec: InputSpec) -
 
 
 def border_colour(image: np.ndarray) -> tuple[int, int, int]:
-    """Returns the median of the outermost pixels, channel by channel."""
+    """Return the median of the outermost pixels, channel by channel."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     red, green, blue = np.median(border, axis=0).astype(int).tolist()
     return red, green, blue
 
 
 def _cut_box(framing: GeometricTransform, size: tuple[int, int]) -> Box:
-    """Returns the part of the frame that is cut out, in the photo's pixels.
+    """Return the part of the frame that is cut out, in the photo's pixels.
 
     As in retrain.py the enlarged photo has a whole number of pixels, and so has what is cut away.
     """
@@ -162,7 +162,7 @@ def _about_centre(framing: GeometricTransform) -> np.ndarray:
 def _resample(
     photo: Image.Image, to_photo: np.ndarray, size: tuple[int, int], *, fill: tuple[int, ...]
 ) -> Image.Image:
-    """Returns the picture whose pixel at (x, y, 1) is the photo's at ``to_photo @ (x, y, 1)``."""
+    """Return the picture whose pixel at (x, y, 1) is the photo's at ``to_photo @ (x, y, 1)``."""
     # Pillow interpolates between neighbours only, so a photo much finer than the view is
     # brought near the view's scale first: what lies between the sampled points must count.
     step = float(np.sqrt(abs(np.linalg.det(to_photo[:2, :2]))))

@@ -24,7 +24,7 @@ class PixelBudget:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Counts what the thread takes in the block until the outermost such block ends."""
+        """Count what the thread takes in the block until the outermost such block ends."""
         depth = getattr(self._mine, "depth", 0)
         self._mine.depth = depth + 1
         try:
@@ -35,7 +35,7 @@ class PixelBudget:
                 self._release()
 
     def take(self, pixels: int) -> None:
-        """Waits until there is room for so many pixels; only within ``hold``."""
+        """Wait until there is room for so many pixels; only within ``hold``."""
         held = getattr(self._mine, "pixels", 0)
         with self._changed:
             if not held:

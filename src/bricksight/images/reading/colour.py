@@ -12,7 +12,7 @@ _WHITE_IS_ZERO = 0
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Returns the loaded picture as RGB, as it looks on a white page.
+    """Return the loaded picture as RGB, as it looks on a white page.
 
     Transparent parts are composited on white, 16-bit grey keeps the upper 8 of the bits that it
     uses (see ``_sixteen_bits``), CMYK is converted by the plain formula. Colour profiles (ICC) are
@@ -35,7 +35,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def used_bits(image: Image.Image) -> int:
-    """Returns 8; of grey of 16 bits that does not say how many of them it uses, 12 or 16."""
+    """Return 8; of grey of 16 bits that does not say how many of them it uses, 12 or 16."""
     if not image.mode.startswith("I") or not _is_16_bit(image):
         return 8
     return (

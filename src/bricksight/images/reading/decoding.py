@@ -94,7 +94,7 @@ class Decoded(NamedTuple):
 
 
 def decode(source: Photo, *, min_size: int | None = None) -> np.ndarray:
-    """Returns a picture as uint8, (height, width, 3), RGB; of a file read-only.
+    """Return a picture as uint8, (height, width, 3), RGB; of a file read-only.
 
     The EXIF rotation is applied, transparent parts are composited on white, and of an animation or
     a document of several pages the first is taken. Colour profiles (ICC) are ignored.
@@ -113,7 +113,7 @@ def decode(source: Photo, *, min_size: int | None = None) -> np.ndarray:
 
 
 def decode_image(source: Photo, *, min_size: int | None = None) -> Image.Image:
-    """Returns what ``decode`` returns as Pillow's RGB image, which saves a copy."""
+    """Return what ``decode`` returns as Pillow's RGB image, which saves a copy."""
     if isinstance(source, Image.Image):
         return _upright_rgb(source)
     if is_array(source):
@@ -122,7 +122,7 @@ def decode_image(source: Photo, *, min_size: int | None = None) -> Image.Image:
 
 
 def read(source: Any, *, min_size: int | None = None) -> Decoded:
-    """Returns what ``decode_image`` returns with what the file says of it.
+    """Return what ``decode_image`` returns with what the file says of it.
 
     A JPEG that lacks no more than its end marker is read, as viewers do.
 
@@ -140,7 +140,7 @@ def read(source: Any, *, min_size: int | None = None) -> Decoded:
 
 
 def holding_pixels() -> contextlib.AbstractContextManager[None]:
-    """Counts pictures that the thread decodes in the block as in memory until the block ends.
+    """Count pictures that the thread decodes in the block as in memory until the block ends.
 
     All threads together hold no more pixels than the largest picture has; who comes too late waits.
     Decoding alone counts by itself; this is for who works on the pixels before they are dropped.
@@ -149,7 +149,7 @@ def holding_pixels() -> contextlib.AbstractContextManager[None]:
 
 
 def probe(source: Source) -> ImageProbe:
-    """Returns format, size and kind of pixels from the header alone; the pixels are not read.
+    """Return format, size and kind of pixels from the header alone; the pixels are not read.
 
     Raises:
         ImageError: the header cannot be read, or names a picture that is too large.
@@ -162,7 +162,7 @@ def probe(source: Source) -> ImageProbe:
 
 
 def read_exif(source: Source) -> Image.Exif:
-    """Returns the EXIF data of a JPEG, PNG, WebP or HEIC file, empty if there are none.
+    """Return the EXIF data of a JPEG, PNG, WebP or HEIC file, empty if there are none.
 
     Raises:
         ImageError: the header cannot be read; see ``probe``. Of damaged EXIF data Pillow raises
@@ -175,7 +175,7 @@ def read_exif(source: Source) -> Image.Exif:
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    """Returns a Pillow image as that of a file; the caller's own is left as it is."""
+    """Return a Pillow image as that of a file; the caller's own is left as it is."""
     with _as_image_error(), _no_warnings(may_warn=True):
         is_turned = orientation.is_turned_by_pillow(image)
         image.load()
@@ -219,7 +219,7 @@ def _read(source: Any, min_size: int | None) -> Decoded:
 
 
 def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
-    """Returns a JPEG that lacks its end marker alone; ``None`` if more is missing."""
+    """Return a JPEG that lacks its end marker alone; ``None`` if more is missing."""
     with _as_image_error(), open_source(source) as file:
         content = file.read()
     if not content.startswith(formats.JPEG_START):
@@ -229,7 +229,7 @@ def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
 
 
 def _from_16_bits(opened: _Opened, low_bytes: list[Any]) -> tuple[int, Image.Image]:
-    """Returns how many bits a loaded colour picture of 16 bits a channel uses, and the picture."""
+    """Return how many bits a loaded colour picture of 16 bits a channel uses, and the picture."""
     if not sixteen_bits.may_be_12_bit(opened.picture):
         return sixteen_bits.SIXTEEN_BITS, opened.picture
     opened.file.seek(0)
@@ -242,7 +242,7 @@ def _from_16_bits(opened: _Opened, low_bytes: list[Any]) -> tuple[int, Image.Ima
 
 @contextlib.contextmanager
 def _opened(source: Any) -> Iterator[_Opened]:
-    """Yields the picture, its pixels not yet read; what Pillow raises leaves as ``ImageError``."""
+    """Yield the picture, its pixels not yet read; what Pillow raises leaves as ``ImageError``."""
     with _as_image_error(), open_source(source) as file:
         head = file.read(formats.HEAD_BYTES)
         file.seek(0)
@@ -256,7 +256,7 @@ def _opened(source: Any) -> Iterator[_Opened]:
 
 @contextlib.contextmanager
 def _as_image_error() -> Iterator[None]:
-    """Turns what Pillow or the system raises in the block into ``ImageError``."""
+    """Turn what Pillow or the system raises in the block into ``ImageError``."""
     try:
         yield
     except ImageError:
@@ -267,7 +267,7 @@ def _as_image_error() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_warnings(*, may_warn: bool) -> Iterator[None]:
-    """Silences Pillow's readers that warn about odd but harmless tags.
+    """Silence Pillow's readers that warn about odd but harmless tags.
 
     The filters are the process's own, so this is held to the formats that need it, to Pillow's
     modules, and to one thread at a time. Nobody waits for room in the memory in such a block.

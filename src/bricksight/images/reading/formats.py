@@ -111,7 +111,7 @@ _KNOWN_BUT_NOT_READ = {
 
 
 def find_format(head: bytes) -> Format:
-    """Returns the format of the file that begins with ``head``.
+    """Return the format of the file that begins with ``head``.
 
     Raises:
         ImageError: the file is empty, no picture, or a picture of a format that is not read.
@@ -129,14 +129,14 @@ def find_format(head: bytes) -> Format:
 
 
 def _shown(head: bytes) -> str:
-    """Returns the bytes as text if they are text, else in hexadecimal digits."""
+    """Return the bytes as text if they are text, else in hexadecimal digits."""
     text = " ".join(head.decode("ascii", "replace").split())
     is_text = head.isascii() and text.isprintable() and text
     return f'"{text}"' if is_text else f"the bytes {head.hex(' ')}"
 
 
 def _brands(head: bytes) -> frozenset[bytes]:
-    """Returns the brands of an ISO base media file, none of another file."""
+    """Return the brands of an ISO base media file, none of another file."""
     if head[4:8] != b"ftyp":
         return frozenset()
     end = min(int.from_bytes(head[:4], "big"), len(head))

@@ -43,7 +43,7 @@ _TRANSPOSE: Mapping[int, Image.Transpose] = MappingProxyType(
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """Returns the EXIF orientation of an opened picture, 1 to 8; 1 (upright) if it names none."""
+    """Return the EXIF orientation of an opened picture, 1 to 8; 1 (upright) if it names none."""
     tags: Mapping[int, Any] | None = getattr(picture, "tag_v2", None)
     if tags is None:
         found = _find_in_exif(exif_of(picture))
@@ -53,7 +53,7 @@ def orientation_of(picture: Image.Image) -> int:
 
 
 def is_turned_by_pillow(picture: Image.Image) -> bool:
-    """Whether Pillow turns this opened picture upright while it reads the pixels.
+    """Return whether Pillow turns this opened picture upright while it reads the pixels.
 
     It does so with a TIFF, as long as the tag is a number, and then drops the tag in any case.
     """
@@ -62,26 +62,26 @@ def is_turned_by_pillow(picture: Image.Image) -> bool:
 
 
 def stored_size(picture: ImageFile) -> tuple[int, int]:
-    """Returns (width, height) of an opened, not yet loaded picture as its pixels are stored."""
+    """Return (width, height) of an opened, not yet loaded picture as its pixels are stored."""
     tags = getattr(picture, "tag_v2", {})  # newer Pillow gives a TIFF's size as if turned already
     return tags.get(_WIDTH_TAG, picture.width), tags.get(_HEIGHT_TAG, picture.height)
 
 
 def upright_size(stored: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Returns (width, height) of a picture once it is upright."""
+    """Return (width, height) of a picture once it is upright."""
     width, height = stored
     return (height, width) if orientation >= _FIRST_ON_ITS_SIDE else (width, height)
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Returns the picture as it is meant to be seen."""
+    """Return the picture as it is meant to be seen."""
     if orientation == UPRIGHT:
         return image
     return image.transpose(_TRANSPOSE[orientation])
 
 
 def exif_of(picture: Image.Image) -> bytes:
-    """Returns the block of EXIF data of an opened picture, empty if there is none."""
+    """Return the block of EXIF data of an opened picture, empty if there is none."""
     exif = picture.info.get("exif")
     if isinstance(exif, bytes):
         return exif
@@ -115,7 +115,7 @@ def _find_in_exif(exif: bytes) -> int:
 
 
 def _as_number(value: Any) -> int:
-    """Returns a tag's value as a number: also the text "6", and what Pillow gives for bytes."""
+    """Return a tag's value as a number: also the text "6", and what Pillow gives for bytes."""
     if isinstance(value, tuple) and value:
         value = value[0]
     if isinstance(value, bytes):

@@ -24,17 +24,17 @@ _NATIVE = _LITTLE if sys.byteorder == "little" else _BIG
 
 
 def used_bits(values: np.ndarray) -> int:
-    """Returns how many of 16 bits a picture's values use, 12 or 16."""
+    """Return how many of 16 bits a picture's values use, 12 or 16."""
     return TWELVE_BITS if values.max() < _NUM_12_BIT_VALUES else SIXTEEN_BITS
 
 
 def upper_8_bits(values: np.ndarray, num_bits: int) -> np.ndarray:
-    """Returns values of ``num_bits`` bits as uint8."""
+    """Return values of ``num_bits`` bits as uint8."""
     return np.asarray(values >> (num_bits - 8)).astype(np.uint8)
 
 
 def low_byte_tiles(picture: ImageFile) -> list[Any] | None:
-    """Returns how to read the lower byte of each value of a colour picture of 16 bits a channel.
+    """Return how to read the lower byte of each value of a colour picture of 16 bits a channel.
 
     Pillow has no colour pictures of 16 bits and keeps the upper byte of each value. Told that the
     bytes are in the other order, it keeps the lower one.
@@ -57,14 +57,14 @@ def low_byte_tiles(picture: ImageFile) -> list[Any] | None:
 
 
 def may_be_12_bit(upper: Image.Image) -> bool:
-    """Whether the upper bytes of a colour picture leave room for 12 bits only; not for alpha."""
+    """Return whether the upper bytes of a colour image use at most 12 bits; alpha is ignored."""
     most = _NUM_12_BIT_VALUES >> 8
     extrema: Any = upper.getextrema()
     return all(high < most for _, high in extrema[:3])
 
 
 def joined(upper: Image.Image, lower: Image.Image) -> Image.Image:
-    """Returns the upper 8 of 12 bits, of pictures of the upper and lower bytes of each value."""
+    """Return the upper 8 of 12 bits, of pictures of the upper and lower bytes of each value."""
     high, low = np.asarray(upper), np.asarray(lower)
     pixels = (high << 4) | (low >> 4)
     if upper.mode == "RGBA" and (alpha := high[..., 3]).max() >= _NUM_12_BIT_VALUES >> 8:
