@@ -157,12 +157,12 @@ def area_by_group(
 
 def part(photos: FeaturizedDataset, labels: set[str], *, keep: bool) -> FeaturizedDataset:
     """Returns the photos of these classes, or of the others."""
-    records = photos.data.examples
-    rows = [row for row, one in enumerate(records) if (one.label in labels) == keep]
+    examples = photos.data.examples
+    rows = [row for row, one in enumerate(examples) if (one.label in labels) == keep]
     data = replace(
         photos.data,
         labels=tuple(label for label in photos.data.labels if (label in labels) == keep),
-        examples=tuple(records[row] for row in rows),
+        examples=tuple(examples[row] for row in rows),
     )
     return replace(photos, data=data, matrix=photos.matrix[rows])
 

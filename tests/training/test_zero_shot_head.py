@@ -13,7 +13,7 @@ from bricksight._support.progress import StageTimer
 from bricksight.backbones import KnownClasses, resolve
 from bricksight.bundle import Head, redistribute_background
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
-from bricksight.features import Examples, default_cache_path
+from bricksight.features import LabeledFeatures, default_cache_path
 from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.heads import (
     HeadChoice,
@@ -112,11 +112,11 @@ def test_packaged__knows_what_it_was_trained_on() -> None:
     assert resolve("packaged:efficientnet_lite0").known is None
 
 
-def clusters(seed: int, centres: np.ndarray, per_class: int) -> Examples:
+def clusters(seed: int, centres: np.ndarray, per_class: int) -> LabeledFeatures:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(centres)), per_class)
     features = centres[labels] + rng.normal(size=(len(labels), centres.shape[1]))
-    return Examples(
+    return LabeledFeatures(
         features=features.astype(np.float32)[:, None], labels=labels, groups=np.arange(len(labels))
     )
 
@@ -321,8 +321,8 @@ def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
 
 def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
     """Returns the class means of 3001 and 3002 under these names."""
-    _, examples = photos.plain("training")
-    means = [examples.plain()[examples.labels == label].mean(axis=0) for label in (0, 1)]
+    _, labeled = photos.plain("training")
+    means = [labeled.plain()[labeled.labels == label].mean(axis=0) for label in (0, 1)]
     kernel = np.stack(means, axis=1)
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     return KnownClasses(labels=labels, head=head)
@@ -353,8 +353,8 @@ def test_prior_head__is_that_of_the_known_classes(
 def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
     """Blue ones have no number, but the network knows them by one."""
     photos = seen(tmp_path, known("none", num_features=6))
-    _, examples = photos.plain("training")
-    means = np.stack([examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)])
+    _, labeled = photos.plain("training")
+    means = np.stack([labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)])
     kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
     bias = -50 * np.sum(means**2, axis=1)
     own = KnownClasses(
@@ -370,8 +370,8 @@ def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Pat
 @pytest.mark.tf
 def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    _, examples = photos.plain("training")
-    means = [examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)]
+    _, labeled = photos.plain("training")
+    means = [labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)]
     kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
@@ -392,10 +392,10 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     features = through.plain("validation")[1].plain()
     assert 0 < background_share(trained.head, features).mean() < 0.5
 
-    records = tuple(one for one in photos.data.examples if one.split != "validation")
+    examples = tuple(one for one in photos.data.examples if one.split != "validation")
     rows = [row for row, one in enumerate(photos.data.examples) if one.split != "validation"]
     unjudged = replace(
-        photos, data=replace(photos.data, examples=records), matrix=photos.matrix[rows]
+        photos, data=replace(photos.data, examples=examples), matrix=photos.matrix[rows]
     )
     _, trained = train_model(unjudged, config, observer=lambda *_: None)
     assert trained.head.background is None  # nobody can say how probable they are

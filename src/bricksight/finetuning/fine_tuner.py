@@ -99,8 +99,8 @@ def _key(photos: FeaturizedDataset, tuning: FineTuningPlan) -> str:
     described = {
         **_described(photos, tuning, {}),
         "photos": [
-            (record.sha256, record.label, record.split)
-            for record in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
+            (example.sha256, example.label, example.split)
+            for example in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
         ],
         "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
         "extra_share": tuning.extra_share,
@@ -156,7 +156,7 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
             "extra_augmentation": [asdict(augment) for augment in tuning.extra_augments]
             if photos.data.extra
             else [],
-            "outliers": sum(record.split == "training" for record in photos.data.outliers),
+            "outliers": sum(example.split == "training" for example in photos.data.outliers),
             "num_background_classes": head.num_background,
             **told,
         },
@@ -241,7 +241,7 @@ def _path_of_extra(photos: FeaturizedDataset, tuning: FineTuningPlan) -> Path:
     """Returns the cache path of the weights that were pretrained on the extra photos."""
     described = {
         **_described(photos, tuning, _OF_NO_MATTER_TO_EXTRA),
-        "photos": [(record.sha256, record.label) for record in photos.data.extra],
+        "photos": [(example.sha256, example.label) for example in photos.data.extra],
         "augments": [asdict(augment) for augment in tuning.extra_augments],
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]

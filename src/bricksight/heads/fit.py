@@ -16,7 +16,7 @@ import numpy as np
 
 from bricksight.bundle import Head
 from bricksight.config import ClassWeight, HeadKind
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.blas import one_blas_thread
 from bricksight.heads.calibration import Calibration, calibrate
 from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior, LinearFit
@@ -35,8 +35,8 @@ _PATIENCE = 30
 
 
 def train_by_recipe(
-    training: Examples,
-    validation: Examples | None,
+    training: LabeledFeatures,
+    validation: LabeledFeatures | None,
     *,
     num_classes: int,
     choice: HeadChoice,
@@ -110,19 +110,21 @@ def train_by_recipe(
     )
 
 
-def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
+def _held_out_answers(head: Head, validation: LabeledFeatures | None) -> np.ndarray:
     if validation is None:
         return np.empty((0, head.kernel.shape[1]), np.float32)
     return head.probabilities(validation.plain())
 
 
-def _loss(head: Head, examples: Examples) -> float:
+def _loss(head: Head, labeled: LabeledFeatures) -> float:
     """Returns the cross entropy at the best temperature, in nats."""
-    doubt = kt_error_rate(len(examples))
-    return best_temperature(head.logits(examples.plain()), examples.labels, doubt=doubt)[1]
+    doubt = kt_error_rate(len(labeled))
+    return best_temperature(head.logits(labeled.plain()), labeled.labels, doubt=doubt)[1]
 
 
-def _measure(step: int, head: Head, training: Examples, validation: Examples | None) -> Measurement:
+def _measure(
+    step: int, head: Head, training: LabeledFeatures, validation: LabeledFeatures | None
+) -> Measurement:
     loss, accuracy = cross_entropy_and_accuracy(head, training.plain(), training.labels)
     validation_loss, validation_accuracy = (
         (None, None)

@@ -71,8 +71,8 @@ def fine_tune_network(
     )
     prior = zero_shot_head(photos)
     if prior is not None and prior.background is not None:
-        _, examples = photos.plain("training")
-        prior = with_background(prior, prior.background, examples.plain())
+        _, labeled = photos.plain("training")
+        prior = with_background(prior, prior.background, labeled.plain())
     trainer = Trainer(network, len(photos.data.labels), options, head=prior)
     # The views are chosen by features of all depths where there are any, which are known already.
     tuning = _tuning_of(trainer, all_depths, training, config)

@@ -34,14 +34,14 @@ def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     if found is None:
         return None
     head, is_known = found
-    _, examples = photos.plain("training")
-    rows = is_known[examples.labels]
+    _, labeled = photos.plain("training")
+    rows = is_known[labeled.labels]
     if not rows.any():
         return None
-    features = examples.plain()[:, : len(head.kernel)]
+    features = labeled.plain()[:, : len(head.kernel)]
     logits = head.logits(features[rows])
     logits[:, ~is_known] = -np.inf
-    right = float((logits.argmax(axis=1) == examples.labels[rows]).mean())
+    right = float((logits.argmax(axis=1) == labeled.labels[rows]).mean())
     have = "has the number of a part" if is_known.sum() == 1 else "have the numbers of parts"
     told = (
         f"{int(is_known.sum())} of {pluralize(len(is_known), 'class', 'classes')} "
@@ -52,7 +52,7 @@ def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)
         return None
     photos.watch.say_once(f"{told}.")
-    head = _with_nearest(head, features, examples.labels)
+    head = _with_nearest(head, features, labeled.labels)
     return _widened(head, photos.compiled.num_features)
 
 
