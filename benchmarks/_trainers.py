@@ -79,9 +79,9 @@ def compare(run_all: RunAll, options: argparse.Namespace) -> None:
 
 def score(fold: Dataset, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns which test photos are right, and which objects of a group and a label."""
-    records = fold.in_split("test")
-    labels = fold.label_indices(records)
-    objects = np.array([f"{record.label}/{record.group}" for record in records])
+    examples = fold.in_split("test")
+    labels = fold.label_indices(examples)
+    objects = np.array([f"{example.label}/{example.group}" for example in examples])
     _, first, indices = np.unique(objects, return_index=True, return_inverse=True)
     fused = fuse(probabilities, indices)
     return probabilities.argmax(axis=1) == labels, fused.argmax(axis=1) == labels[first]

@@ -73,11 +73,11 @@ def run_all(fold: Dataset, number: int, options: argparse.Namespace) -> Iterator
 
 def ask(fold: Dataset, seed: int, options: argparse.Namespace, **changes: Any) -> dict[str, Any]:
     """Returns what the peers' environment answers."""
-    records = fold.in_split("training") + fold.in_split("validation")
-    labels = fold.label_indices(records).tolist()
+    examples = fold.in_split("training") + fold.in_split("validation")
+    labels = fold.label_indices(examples).tolist()
     job = {
-        "training": [(str(one.path), label) for one, label in zip(records, labels, strict=True)],
-        "test": [str(record.path) for record in fold.in_split("test")],
+        "training": [(str(one.path), label) for one, label in zip(examples, labels, strict=True)],
+        "test": [str(example.path) for example in fold.in_split("test")],
         "num_labels": len(fold.labels),
         "weights": str(resolve(NETWORK).location),
         "size": options.size,
@@ -97,8 +97,8 @@ def ask(fold: Dataset, seed: int, options: argparse.Namespace, **changes: Any) -
 def correlation(fold: Dataset, options: argparse.Namespace) -> float:
     """Returns how alike the features of both networks are for the same pixels."""
     spec = InputSpec(height=options.size, width=options.size)
-    records = fold.in_split("training")[:NUM_COMPARED]
-    pixels = [images.to_pixels(images.decode(record.path), spec) for record in records]
+    examples = fold.in_split("training")[:NUM_COMPARED]
+    pixels = [images.to_pixels(images.decode(example.path), spec) for example in examples]
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{number}.png") for number in range(len(pixels))]
         for path, photo in zip(paths, pixels, strict=True):

@@ -16,7 +16,13 @@ from bricksight import images
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, HeadConfig, SplitConfig
 from bricksight.dataset import Dataset, scan
-from bricksight.features import Examples, Views, compile_backbone, default_cache_path, extract
+from bricksight.features import (
+    LabeledFeatures,
+    Views,
+    compile_backbone,
+    default_cache_path,
+    extract,
+)
 from bricksight.heads import train_by_sgd
 from bricksight.training.head import MAX_VIEWS_FOR_STEPS
 
@@ -39,13 +45,13 @@ def main() -> None:
         images=lambda spec: np.stack([images.load_input(r.path, spec) for r in data.examples[:8]]),
     )
 
-    def features(split: str, views: Views) -> Examples:
-        records = data.in_split(split)
+    def features(split: str, views: Views) -> LabeledFeatures:
+        examples = data.in_split(split)
         matrix = extract(
-            records, compiled=compiled, views=views, cache_path=default_cache_path()
+            examples, compiled=compiled, views=views, cache_path=default_cache_path()
         ).matrix
-        return Examples(
-            features=matrix, labels=data.label_indices(records), groups=np.arange(len(records))
+        return LabeledFeatures(
+            features=matrix, labels=data.label_indices(examples), groups=np.arange(len(examples))
         )
 
     test = features("test", Views())
@@ -62,7 +68,7 @@ def main() -> None:
         )
 
 
-def accuracy(training: Examples, test: Examples, data: Dataset, seed: int) -> float:
+def accuracy(training: LabeledFeatures, test: LabeledFeatures, data: Dataset, seed: int) -> float:
     config = HeadConfig(how_many_training_steps=4000, learning_rate=0.02, seed=seed)
     head = train_by_sgd(training, None, num_classes=len(data.labels), config=config).head
     return float((head.probabilities(test.plain()).argmax(axis=1) == test.labels).mean())

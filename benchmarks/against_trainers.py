@@ -105,10 +105,10 @@ def by_guide(
 
 def read(fold: Dataset, *sides: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the photos in [0, 1] and their labels."""
-    records = tuple(record for side in sides for record in fold.in_split(side))
+    examples = tuple(example for side in sides for example in fold.in_split(side))
     spec = InputSpec(height=SIZE, width=SIZE)
-    pixels = np.stack([images.to_input(images.decode(one.path), spec) for one in records])
-    return pixels, fold.label_indices(records)
+    pixels = np.stack([images.to_input(images.decode(one.path), spec) for one in examples])
+    return pixels, fold.label_indices(examples)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from _machine import describe_machine
 from bricksight import images
 from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
-from bricksight.features import Examples
+from bricksight.features import LabeledFeatures
 from bricksight.finetuning import (
     BatchGenerator,
     EpochMetrics,
@@ -272,8 +272,10 @@ def fit_known(network: Path, folders: Sequence[Path], out: Path) -> None:
         )
         for number in range(KNOWN_VIEWS)
     ]
-    examples = Examples(features=np.stack(features, 1), labels=labels, groups=np.arange(len(files)))
-    fit = LinearFit(examples, num_classes=len(names), class_weight="balanced")
+    labeled = LabeledFeatures(
+        features=np.stack(features, 1), labels=labels, groups=np.arange(len(files))
+    )
+    fit = LinearFit(labeled, num_classes=len(names), class_weight="balanced")
     choice = HeadChoice("softmax", shrinkage=None, l2=KNOWN_L2)
     head = fit.fit(choice, max_iterations=KNOWN_ITERATIONS)
     np.savez(out, known_labels=names, known_kernel=head.kernel, known_bias=head.bias)

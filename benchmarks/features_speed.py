@@ -33,23 +33,23 @@ def main() -> None:
     parser.add_argument("--module", default=HUB)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    records = scan(options.image_dir).examples
+    examples = scan(options.image_dir).examples
     compiled = compile_backbone(
         resolve(options.module),
-        images=lambda spec: np.stack([images.load_input(r.path, spec) for r in records[:8]]),
+        images=lambda spec: np.stack([images.load_input(r.path, spec) for r in examples[:8]]),
     )
-    keras = keras_pipeline(records)
+    keras = keras_pipeline(examples)
     candidates: dict[str, Callable[[], float]] = {
-        "decoding alone": lambda: decoding(records, compiled),
-        "LiteRT alone": lambda: bare_litert(len(records), compiled),
-        "bricksight": lambda: ours(records, compiled),
+        "decoding alone": lambda: decoding(examples, compiled),
+        "LiteRT alone": lambda: bare_litert(len(examples), compiled),
+        "bricksight": lambda: ours(examples, compiled),
         "tf.data + Keras predict": keras,
     }
     for run in candidates.values():
         run()
     figures = in_turn(candidates, rounds=options.rounds)
     print(describe_machine())
-    print(f"{len(records)} photos of {options.image_dir.name}, {options.rounds} rounds in turn\n")
+    print(f"{len(examples)} photos of {options.image_dir.name}, {options.rounds} rounds in turn\n")
     print("| what | images/s, median | lowest | highest |\n|---|---|---|---|")
     for name, (low, median, high) in figures.items():
         print(f"| {name} | {median:.0f} | {low:.0f} | {high:.0f} |")
@@ -66,26 +66,26 @@ def rate(count: int, work: Callable[[], object]) -> float:
     return count / (time.perf_counter() - start)
 
 
-def ours(records: Sequence[Example], compiled: CompiledBackbone) -> float:
-    return rate(len(records), lambda: extract(records, compiled=compiled))
+def ours(examples: Sequence[Example], compiled: CompiledBackbone) -> float:
+    return rate(len(examples), lambda: extract(examples, compiled=compiled))
 
 
-def decoding(records: Sequence[Example], compiled: CompiledBackbone) -> float:
+def decoding(examples: Sequence[Example], compiled: CompiledBackbone) -> float:
     """Bare Pillow: open, decode, resize with antialiasing, to float32."""
     size = (compiled.module.input_spec.width, compiled.module.input_spec.height)
 
-    def one(record: Example) -> np.ndarray:
-        with Image.open(record.path) as photo:
+    def one(example: Example) -> np.ndarray:
+        with Image.open(example.path) as photo:
             photo.draft("RGB", (2 * size[0], 2 * size[1]))
             small = photo.convert("RGB").resize(size, Image.Resampling.BILINEAR)
         return np.asarray(small, np.float32) / np.float32(255)
 
     def work() -> None:
         with ThreadPoolExecutor(num_cores()) as pool:
-            for _ in pool.map(one, records):
+            for _ in pool.map(one, examples):
                 pass
 
-    return rate(len(records), work)
+    return rate(len(examples), work)
 
 
 def bare_litert(count: int, compiled: CompiledBackbone) -> float:
@@ -113,7 +113,7 @@ def bare_litert(count: int, compiled: CompiledBackbone) -> float:
     return rate(share * len(interpreters), work)
 
 
-def keras_pipeline(records: Sequence[Example]) -> Callable[[], float]:
+def keras_pipeline(examples: Sequence[Example]) -> Callable[[], float]:
     """tf.data with parallel decoding and prefetching, Keras's MobileNetV2, batches of 32."""
     tf = require_tensorflow()
     model = tf.keras.applications.MobileNetV2(include_top=False, pooling="avg", weights=None)
@@ -122,14 +122,14 @@ def keras_pipeline(records: Sequence[Example]) -> Callable[[], float]:
         photo = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
         return tf.image.resize(photo, (224, 224), antialias=True) / 127.5 - 1.0
 
-    paths = [str(record.path) for record in records]
+    paths = [str(example.path) for example in examples]
     pipeline = (
         tf.data.Dataset.from_tensor_slices(paths)
         .map(load, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(32)
         .prefetch(tf.data.AUTOTUNE)
     )
-    return lambda: rate(len(records), lambda: model.predict(pipeline, verbose=0))
+    return lambda: rate(len(examples), lambda: model.predict(pipeline, verbose=0))
 
 
 if __name__ == "__main__":

@@ -157,12 +157,12 @@ def area_by_group(
 
 def part(photos: FeaturizedDataset, labels: set[str], *, keep: bool) -> FeaturizedDataset:
     """Returns the photos of these classes, or of the others."""
-    records = photos.data.examples
-    rows = [row for row, one in enumerate(records) if (one.label in labels) == keep]
+    examples = photos.data.examples
+    rows = [row for row, one in enumerate(examples) if (one.label in labels) == keep]
     data = replace(
         photos.data,
         labels=tuple(label for label in photos.data.labels if (label in labels) == keep),
-        examples=tuple(records[row] for row in rows),
+        examples=tuple(examples[row] for row in rows),
     )
     return replace(photos, data=data, matrix=photos.matrix[rows])
 
@@ -177,6 +177,7 @@ def scores_of(
     logits = head.logits(features)
     probabilities = softmax(logits, axis=1)
     answers = head.probabilities(features)
+    background = softmax(head.flat.logits(features), axis=1)[:, len(head.bias) :]
     ordered = np.sort(probabilities, axis=1)
     entropy = -(probabilities * np.log(np.maximum(probabilities, 1e-12))).sum(axis=1)
     means = np.stack([fitted[labels == one].mean(axis=0) for one in np.unique(labels)])
@@ -184,7 +185,7 @@ def scores_of(
     near = [-np.min(np.linalg.norm((row - means) / scale, axis=1)) for row in features]
     return {
         "highest probability": answers.max(axis=1),
-        "others improbable": -head.share_of_others(features),
+        "background improbable": -background.sum(axis=1),
         "highest probability of classes alone": ordered[:, -1],
         "margin to the second": ordered[:, -1] - ordered[:, -2],
         "entropy": -entropy,

@@ -161,8 +161,8 @@ def test_scan_extra__sides_of_a_split_are_no_classes(tmp_path: Path) -> None:
     extra = nested(tmp_path / "extra", "train", "test")
     with pytest.raises(DataError, match="splits of a data set"):
         scan_extra(extra, known=known)
-    records, _ = scan_extra(extra, known=known, layout="classes")
-    assert {record.label for record in records} == {"train", "test"}
+    examples, _ = scan_extra(extra, known=known, layout="classes")
+    assert {example.label for example in examples} == {"train", "test"}
 
 
 def test_config__layout_is_one_of_two() -> None:

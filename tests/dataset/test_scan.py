@@ -51,7 +51,7 @@ def test_scan__every_extension_in_any_case(tmp_path: Path) -> None:
 
 def test_scan__nested_folders_belong_to_the_first_level(tmp_path: Path) -> None:
     write(tmp_path, "a/b/c/1.jpg", "a/2.jpg", "b/1.jpg")
-    assert [(record.relative_path, record.label) for record in scan(tmp_path).examples] == [
+    assert [(example.relative_path, example.label) for example in scan(tmp_path).examples] == [
         ("a/2.jpg", "a"),
         ("a/b/c/1.jpg", "a"),
         ("b/1.jpg", "b"),
@@ -124,7 +124,7 @@ def test_scan__follows_links_but_not_in_circles(tmp_path: Path) -> None:
     (image_dir / "a" / "linked").symlink_to(outside, target_is_directory=True)
     (image_dir / "a" / "circle").symlink_to(image_dir, target_is_directory=True)
     dataset = scan(image_dir)
-    assert [record.relative_path for record in dataset.examples] == [
+    assert [example.relative_path for example in dataset.examples] == [
         "a/1.jpg",
         "a/linked/3.jpg",
         "b/1.jpg",
@@ -214,9 +214,9 @@ def test_bucket__unknown_name_is_refused(photo_folder: Path) -> None:
 def test_bucket__the_three_are_all_records(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
     dealt = [
-        record for name in ("training", "validation", "test") for record in dataset.in_split(name)
+        example for name in ("training", "validation", "test") for example in dataset.in_split(name)
     ]
-    assert sorted(dealt, key=lambda record: record.relative_path) == list(dataset.examples)
+    assert sorted(dealt, key=lambda example: example.relative_path) == list(dataset.examples)
 
 
 def test_label_indices__follow_class_order(photo_folder: Path) -> None:
@@ -249,7 +249,7 @@ def test_without__is_as_if_the_file_had_never_been_there(photo_folder: Path) -> 
 
 def test_without__class_that_loses_all_is_reported(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
-    reds = {record.relative_path: "bad" for record in dataset.examples if record.label == "red"}
+    reds = {example.relative_path: "bad" for example in dataset.examples if example.label == "red"}
     less = dataset.without(reds)
     assert less.labels == ("blue", "green")
     assert paths_of(less, "empty_class") == [("red",)]
@@ -258,22 +258,22 @@ def test_without__class_that_loses_all_is_reported(photo_folder: Path) -> None:
 
 def test_without__less_than_two_classes_is_refused(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
-    most = {record.relative_path: "bad" for record in dataset.examples if record.label != "red"}
+    most = {example.relative_path: "bad" for example in dataset.examples if example.label != "red"}
     with pytest.raises(DataError, match="of 1 class, 'red'; at least 2 are needed"):
         dataset.without(most)
 
 
 def test_without__unknown_path_is_refused(photo_folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"No records of this data set: \['red/nowhere.jpg'\]"):
+    with pytest.raises(ValueError, match=r"Not in this data set: \['red/nowhere.jpg'\]"):
         scan(photo_folder).without({"red/nowhere.jpg": "bad"})
 
 
 def test_limit_per_class__never_more_and_always_the_same(photo_folder: Path) -> None:
     limited = scan(photo_folder, split=SplitConfig(limit_per_class=5))
-    names = [record.relative_path for record in limited.examples]
+    names = [example.relative_path for example in limited.examples]
     assert [sum(name.startswith(label) for name in names) for label in limited.labels] == [5, 5, 5]
     larger = scan(photo_folder, split=SplitConfig(limit_per_class=6))
-    assert set(names) < {record.relative_path for record in larger.examples}
+    assert set(names) < {example.relative_path for example in larger.examples}
 
 
 def test_limit_per_class__keeps_groups_whole(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_limit_per_class__keeps_groups_whole(tmp_path: Path) -> None:
     )
     dataset = scan(tmp_path, split=SplitConfig(limit_per_class=7, group_by=r"^(.+)_"))
     for label in dataset.labels:
-        groups = [record.group for record in dataset.examples if record.label == label]
+        groups = [example.group for example in dataset.examples if example.label == label]
         assert sorted(groups.count(group) for group in set(groups)) == [1, 3, 3]
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bricksight.config import SPLITS, SplitConfig
 from bricksight.dataset import SPLIT_RULE_VERSION, Dataset, Example, scan, suggest_group_by
 from bricksight.dataset._dataset import assemble
+from bricksight.dataset._examples import Photo
 from bricksight.dataset._groups import join_identical
-from bricksight.dataset._records import Photo
 from bricksight.dataset._split import assign_splits, hashed_split
 from bricksight.errors import DataError
 
@@ -100,8 +100,8 @@ def test_split__no_group_and_no_content_on_two_sides(
         return
     for attribute in ("group", "sha256"):
         sides: dict[str, set[str]] = defaultdict(set)
-        for record in dataset.examples if dataset else ():
-            sides[getattr(record, attribute)].add(record.split)
+        for example in dataset.examples if dataset else ():
+            sides[getattr(example, attribute)].add(example.split)
         assert all(len(splits) == 1 for splits in sides.values())
 
 
@@ -115,11 +115,11 @@ def test_split__class_of_three_groups_is_on_every_side(
     if dataset is None:
         return
     for label in dataset.labels:
-        records = [record for record in dataset.examples if record.label == label]
-        splits = {record.split for record in records}
+        examples = [example for example in dataset.examples if example.label == label]
+        splits = {example.split for example in examples}
         assert "training" in splits
         assert splits <= wanted(split)
-        if len({record.group for record in records}) >= 3:
+        if len({example.group for example in examples}) >= 3:
             assert splits == wanted(split)
 
 
@@ -133,9 +133,9 @@ def test_split__shared_groups_leave_no_class_without_training_and_no_gap_unsaid(
         return
     reported = {problem.paths[0] for problem in dataset.problems if problem.kind == "missing_split"}
     for label in dataset.labels:
-        records = [record for record in dataset.examples if record.label == label]
-        splits = {record.split for record in records}
-        lacking = len({record.group for record in records}) >= 3 and splits != wanted(split)
+        examples = [example for example in dataset.examples if example.label == label]
+        splits = {example.split for example in examples}
+        lacking = len({example.group for example in examples}) >= 3 and splits != wanted(split)
         assert "training" in splits
         assert (label in reported) == lacking
 
@@ -152,15 +152,15 @@ def test_split__place_of_the_folder_and_order_of_listing_change_nothing(
     if first is None or second is None:
         assert first is second
         return
-    assert [(record.relative_path, record.split, record.group) for record in first.examples] == [
-        (record.relative_path, record.split, record.group) for record in second.examples
-    ]
+    assert [
+        (example.relative_path, example.split, example.group) for example in first.examples
+    ] == [(example.relative_path, example.split, example.group) for example in second.examples]
 
 
 def test_scan__renaming_the_folder_changes_nothing(photo_folder: Path) -> None:
-    before = {record.relative_path: record.split for record in scan(photo_folder).examples}
+    before = {example.relative_path: example.split for example in scan(photo_folder).examples}
     moved = photo_folder.rename(photo_folder.with_name("elsewhere"))
-    assert {record.relative_path: record.split for record in scan(moved).examples} == before
+    assert {example.relative_path: example.split for example in scan(moved).examples} == before
 
 
 @given(drawn=PHOTOS)
@@ -200,8 +200,8 @@ def test_deal__moves_the_group_nearest_to_the_bucket() -> None:
 
 
 def test_scan__copies_under_two_labels_stay_together(faulty_folder: Path) -> None:
-    records = {record.relative_path: record for record in scan(faulty_folder).examples}
-    one, other = records["blue/photo_05.jpg"], records["green/blue_photo.jpg"]
+    examples = {example.relative_path: example for example in scan(faulty_folder).examples}
+    one, other = examples["blue/photo_05.jpg"], examples["green/blue_photo.jpg"]
     assert (one.group, one.split) == (other.group, other.split)
 
 
@@ -216,7 +216,7 @@ def test_group__is_cut_at_nohash(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
-    assert [record.group for record in scan(tmp_path).examples] == ["a/one", "a/one", "b/two.jpg"]
+    assert [example.group for example in scan(tmp_path).examples] == ["a/one", "a/one", "b/two.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_group_by__is_the_capture_or_the_match(
         path.parent.mkdir(exist_ok=True)
         path.write_text(name)
     dataset = scan(tmp_path, split=SplitConfig(group_by=group_by))
-    assert [record.group for record in dataset.examples] == groups
+    assert [example.group for example in dataset.examples] == groups
     assert [problem.paths for problem in dataset.problems if problem.kind == "no_group"] == [
         ("b/other.jpg",)
     ]
@@ -252,8 +252,8 @@ def records_named(pattern: str, *numbers: range) -> list[Example]:
     return [Example(Path(name), name, name[0], name, name, "training") for name in names]
 
 
-def groups_found(group_by: str, records: Sequence[Example]) -> set[str]:
-    matches = [re.search(group_by, record.relative_path) for record in records]
+def groups_found(group_by: str, examples: Sequence[Example]) -> set[str]:
+    matches = [re.search(group_by, example.relative_path) for example in examples]
     return {match[1] for match in matches if match}
 
 
@@ -267,10 +267,10 @@ def groups_found(group_by: str, records: Sequence[Example]) -> set[str]:
     ids=["cameras", "numbers", "roboflow"],
 )
 def test_suggest_group_by__finds_the_photos_of_one_object(name: str, group: str) -> None:
-    records = records_named(name, range(4), range(2))
-    suggestion = suggest_group_by(records)
+    examples = records_named(name, range(4), range(2))
+    suggestion = suggest_group_by(examples)
     assert suggestion is not None
-    found = groups_found(suggestion, records)
+    found = groups_found(suggestion, examples)
     assert group in found
     assert len(found) == 8
 
@@ -288,6 +288,6 @@ def test_suggest_group_by__on_real_folders(shared_dir: Path) -> None:
     bricks = scan(shared_dir / "data" / "lego_bricks").examples
     suggestion = suggest_group_by(bricks)
     assert suggestion is not None
-    timestamps = {f"{record.label}/{record.path.name.split('_')[0]}" for record in bricks}
+    timestamps = {f"{example.label}/{example.path.name.split('_')[0]}" for example in bricks}
     assert groups_found(suggestion, bricks) == timestamps
     assert suggest_group_by(scan(shared_dir / "data" / "lego_plates").examples) is None

@@ -40,7 +40,7 @@ def data(photo_folder: Path) -> Dataset:
 
 
 def inputs_of(data: Dataset, spec: InputSpec) -> np.ndarray:
-    return np.stack([images.load_input(record.path, spec) for record in data.examples])
+    return np.stack([images.load_input(example.path, spec) for example in data.examples])
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ def cutouts_of(path: Path, mask: np.ndarray, **backgrounds: Any) -> ForegroundMa
 def test_extract__masks_and_backgrounds_are_part_of_the_key(
     photo_folder: Path, tmp_path: Path
 ) -> None:
-    records = scan(photo_folder).examples[:3]
+    examples = scan(photo_folder).examples[:3]
     module = as_module(tiny_network(), name="tiny", size=32)
     compiled = compile_backbone(module, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
     left, right = np.zeros((2, 40, 48), np.uint8)
@@ -137,14 +137,14 @@ def test_extract__masks_and_backgrounds_are_part_of_the_key(
 
     def computed(cutouts: ForegroundMasks | None) -> tuple[int, np.ndarray]:
         found = extract(
-            records,
+            examples,
             compiled=compiled,
             views=replace(views, cutouts=cutouts),
             cache_path=tmp_path / "features.sqlite",
         )
         return found.num_computed, found.matrix
 
-    path = records[1].path
+    path = examples[1].path
     assert computed(None)[0] == 9
     number, masked = computed(cutouts_of(path, left, percent=100))
     assert number == 2  # the two views of the one photo; its unchanged rendition is the same
@@ -217,7 +217,7 @@ def test_find_cutouts__masks_by_path(parts: Path, caplog: pytest.LogCaptureFixtu
         cutouts = found_in(parts, replace_background=30)
     assert cutouts is not None
     missing = {parts / "red" / f"{number}.png" for number in (3, 4, 5)}
-    assert set(cutouts.masks) == {record.path for record in scan(parts).examples} - missing
+    assert set(cutouts.masks) == {example.path for example in scan(parts).examples} - missing
     assert cutouts.backgrounds == Backgrounds(percent=30)
     (message,) = caplog.messages
     assert "1 photo without a mask in" in message
@@ -398,7 +398,7 @@ def test_find_cutouts__refuses_an_empty_scene_that_is_not_theirs(
 
 def test_find_cutouts__compares_what_was_rounded_otherwise(parts: Path, tmp_path: Path) -> None:
     """A JPEG is decoded at an eighth, whose sides are rounded up; a PNG is not."""
-    for path in [record.path for record in scan(parts).examples]:
+    for path in [example.path for example in scan(parts).examples]:
         photo, _ = draw_part(path.parent.name, LIGHT, int(path.stem))
         photo.resize((4800, 4097)).save(path.with_suffix(".jpg"))
         path.unlink()

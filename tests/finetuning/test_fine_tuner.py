@@ -200,23 +200,23 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
 def test_retrain__sees_the_validation_photos_only_after_they_have_judged(tmp_path: Path) -> None:
     """The red ones among them are yellow: no training photo says that this is red as well."""
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
-    for record in scan(folder, split=SPLIT).in_split("validation"):
-        if record.label == "red":
-            draw("yellow", 3).save(record.path, quality=95)
+    for example in scan(folder, split=SPLIT).in_split("validation"):
+        if example.label == "red":
+            draw("yellow", 3).save(example.path, quality=95)
     result = tune(tmp_path, replace(TINY, fine_tune_epochs=100))
     trained, data = result.findings.trained, result.findings.data
     assert trained.choices["fitted_to"] == "training and validation"
-    records = data.in_split("validation")
-    red = np.array([record.label == "red" for record in records])
+    examples = data.in_split("validation")
+    red = np.array([example.label == "red" for example in examples])
     column = data.labels.index("red")
     assert red.any()
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
     found = result.findings.validation
     assert found is not None
-    right = trained.held_out.argmax(axis=1) == data.label_indices(records)
+    right = trained.held_out.argmax(axis=1) == data.label_indices(examples)
     assert found.accuracy == right.mean()
     predictor = Predictor(result.bundle.path)
-    answers = np.stack(list(predictor.probabilities_of(record.path for record in records)))
+    answers = np.stack(list(predictor.probabilities_of(example.path for example in examples)))
     before, after = trained.held_out[red, column].mean(), answers[red, column].mean()
     assert after > before + 0.1, (before, after)
 
@@ -403,10 +403,10 @@ def test_retrain__learns_what_the_teacher_answers(tmp_path: Path) -> None:
     teacher = tune(tmp_path / "taught").bundle.path
     told = replace(TINY, teacher=teacher, teacher_share=1.0)
     believed = tune(tmp_path, told)
-    wrong = {record.label: "" for record in believed.findings.data.examples}
-    for record in believed.findings.data.examples:
-        answer = Predictor(believed.bundle.path).predict(record.path).predictions[0]
-        wrong[record.label] = answer.label
+    wrong = {example.label: "" for example in believed.findings.data.examples}
+    for example in believed.findings.data.examples:
+        answer = Predictor(believed.bundle.path).predict(example.path).predictions[0]
+        wrong[example.label] = answer.label
     assert wrong == {"red": "blue", "blue": "red", "green": "green"}
     told = replace(told, teacher_share=0.0)
     doubted = tune(tmp_path, told, out=tmp_path / "doubted")

@@ -274,11 +274,11 @@ def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
 ) -> None:
     module, head = tiny_run.findings.compiled.module, tiny_run.findings.trained.head
     rng = np.random.default_rng(0)
-    others = Head(
+    background = Head(
         kernel=rng.normal(size=(len(head.kernel), 2)).astype(np.float32),
         bias=np.float32([0.5, 1.5]),
     )
-    knowing = replace(head, others=others)
+    knowing = replace(head, background=background)
     features = np.asarray(frozen_graph(module).load()(_inputs(proof)))
     expected = knowing.probabilities(features)
     assert np.abs(expected - proof.probabilities).max() > 0.1

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
-from bricksight.features import Examples
+from bricksight.features import LabeledFeatures
 from bricksight.heads import (
     DEFAULT_HEADS,
     Checkpoint,
@@ -36,7 +36,9 @@ NUM_CLASSES = 3
 NUM_FEATURES = 8
 
 
-def examples(seed: int = 0, *, per_class: int = 12, views: int = 3, noise: float = 0.4) -> Examples:
+def labeled(
+    seed: int = 0, *, per_class: int = 12, views: int = 3, noise: float = 0.4
+) -> LabeledFeatures:
     """Three separable clusters; every photo is a group of its own."""
     rng = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(NUM_CLASSES, NUM_FEATURES))
@@ -44,7 +46,7 @@ def examples(seed: int = 0, *, per_class: int = 12, views: int = 3, noise: float
     features = centres[labels][:, None] + noise * rng.normal(
         size=(len(labels), views, NUM_FEATURES)
     )
-    return Examples(
+    return LabeledFeatures(
         features=features.astype(np.float32), labels=labels, groups=np.arange(len(labels))
     )
 
@@ -54,8 +56,8 @@ STEPS = HeadConfig(how_many_training_steps=120, learning_rate=0.1, train_batch_s
 
 def sgd(config: HeadConfig = STEPS, **options: object) -> object:
     return train_by_sgd(
-        examples(),
-        examples(1),
+        labeled(),
+        labeled(1),
         num_classes=NUM_CLASSES,
         config=config,
         **options,  # type: ignore[arg-type]
@@ -68,7 +70,7 @@ def stop(step: int, _: Head) -> None:
         raise KeyboardInterrupt
 
 
-def accuracy(head: Head, on: Examples) -> float:
+def accuracy(head: Head, on: LabeledFeatures) -> float:
     return float((head.probabilities(on.plain()).argmax(axis=1) == on.labels).mean())
 
 
@@ -83,13 +85,13 @@ def test_head__probabilities_are_the_softmax_of_the_logits() -> None:
 
 def test_train_by_sgd__learns_separable_classes() -> None:
     trained = sgd()
-    assert accuracy(trained.head, examples(2)) == 1.0
+    assert accuracy(trained.head, labeled(2)) == 1.0
     assert trained.head.kernel.dtype == np.float32
 
 
 def test_train_by_sgd__one_step_is_the_gradient_by_hand() -> None:
     """A batch of one photo: kernel += rate * x (onehot - p), to first order p is uniform."""
-    alone = Examples(
+    alone = LabeledFeatures(
         features=np.full((1, 1, 2), 2.0, np.float32), labels=np.array([1]), groups=np.array([0])
     )
     config = HeadConfig(how_many_training_steps=1, learning_rate=0.5, train_batch_size=1)
@@ -123,7 +125,7 @@ def test_train_by_sgd__batches_are_balanced_whatever_the_class_sizes() -> None:
     """With 200 photos of one class and 2 of another the bias stays near zero if balanced."""
     rng = np.random.default_rng(0)
     labels = np.array([0] * 200 + [1] * 2)
-    uneven = Examples(
+    uneven = LabeledFeatures(
         features=rng.normal(scale=1e-3, size=(202, 1, 2)).astype(np.float32),
         labels=labels,
         groups=np.arange(202),
@@ -218,7 +220,9 @@ def test_train_by_sgd__nothing_is_said_of_a_training_that_is_not_to_be_resumed(
     assert caplog.text == ""
 
 
-def recipe(training: Examples, validation: Examples | None, **options: object) -> object:
+def recipe(
+    training: LabeledFeatures, validation: LabeledFeatures | None, **options: object
+) -> object:
     return train_by_recipe(
         training,
         validation,
@@ -236,9 +240,9 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
     def note(measurement: Measurement, head: Head) -> None:
         heads[measurement.step] = head
 
-    validation = examples(1, noise=1.5)
+    validation = labeled(1, noise=1.5)
     trained = train_by_recipe(
-        examples(noise=1.5),
+        labeled(noise=1.5),
         validation,
         num_classes=NUM_CLASSES,
         choice=HeadChoice("softmax", l2=1e-6),
@@ -259,7 +263,7 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
 
 
 def test_train_by_recipe__the_head_has_seen_the_validation_photos_and_the_answers_not() -> None:
-    everything, validation = examples(), examples(1)
+    everything, validation = labeled(), labeled(1)
     training = everything.take(np.flatnonzero(everything.labels != 0))
     trained = recipe(training, validation)
     of_missing = validation.labels == 0
@@ -269,9 +273,9 @@ def test_train_by_recipe__the_head_has_seen_the_validation_photos_and_the_answer
 
 
 def test_examples_joined__keeps_groups_apart() -> None:
-    joined = examples().joined(examples(1))
-    assert len(joined) == len(examples()) + len(examples(1))
-    half = len(examples())
+    joined = labeled().joined(labeled(1))
+    assert len(joined) == len(labeled()) + len(labeled(1))
+    half = len(labeled())
     assert not set(joined.groups[:half]) & set(joined.groups[half:])
 
 
@@ -294,14 +298,14 @@ def test_best_temperature__a_few_right_answers_leave_doubt() -> None:
 
 
 def test_train_by_recipe__discriminant_analysis_is_not_certain_beyond_measure() -> None:
-    trained = recipe(examples(noise=0.05), examples(1), choice=DEFAULT_HEADS["lda"])
-    assert trained.held_out.argmax(axis=1).tolist() == examples(1).labels.tolist()
+    trained = recipe(labeled(noise=0.05), labeled(1), choice=DEFAULT_HEADS["lda"])
+    assert trained.held_out.argmax(axis=1).tolist() == labeled(1).labels.tolist()
     assert 0.9 < float(trained.held_out.max(axis=1).mean()) < 0.9999
 
 
 def test_train_by_recipe__works_without_validation_photos() -> None:
-    trained = recipe(examples(), None)
-    assert accuracy(trained.head, examples(2)) == 1.0
+    trained = recipe(labeled(), None)
+    assert accuracy(trained.head, labeled(2)) == 1.0
     assert trained.history.measurements[-1].validation_accuracy is None
     assert trained.history.best_step == trained.history.measurements[-1].step
 
@@ -309,9 +313,9 @@ def test_train_by_recipe__works_without_validation_photos() -> None:
 @pytest.mark.parametrize("kind", ["softmax", "lda"])
 def test_train_by_recipe__the_scale_of_each_feature_does_not_matter(kind: HeadKind) -> None:
     """Features of earlier layers are several times smaller than those of the last one."""
-    plain = examples(noise=1.0)
+    plain = labeled(noise=1.0)
     scales = np.geomspace(0.3, 50, NUM_FEATURES, dtype=np.float32)
-    scaled = Examples(
+    scaled = LabeledFeatures(
         features=plain.features * scales + 7, labels=plain.labels, groups=plain.groups
     )
     one, other = (recipe(on, None, choice=DEFAULT_HEADS[kind]) for on in (plain, scaled))
@@ -328,7 +332,7 @@ def test_train_by_recipe__the_scale_of_each_feature_does_not_matter(kind: HeadKi
 def test_train_by_recipe__class_weight_lifts_a_rare_class(choice: HeadChoice) -> None:
     rng = np.random.default_rng(0)
     labels = np.array([0] * 60 + [1] * 4)
-    uneven = Examples(
+    uneven = LabeledFeatures(
         features=(labels[:, None, None] + rng.normal(size=(64, 1, 1))).astype(np.float32),
         labels=labels,
         groups=np.arange(64),
@@ -350,7 +354,7 @@ def test_train_by_recipe__class_weight_lifts_a_rare_class(choice: HeadChoice) ->
 
 def test_lda__is_scikit_learns() -> None:
     """Of features of one scale, as scikit-learn takes the shrinkage for that of each feature."""
-    photos = examples(noise=1.5, per_class=40, views=1)
+    photos = labeled(noise=1.5, per_class=40, views=1)
     flat = photos.plain() / photos.plain().std(axis=0)
     photos = dataclasses.replace(photos, features=flat[:, None])
     trained = recipe(photos, None, choice=HeadChoice("lda", shrinkage=0.3, l2=None))
@@ -362,7 +366,7 @@ def test_lda__is_scikit_learns() -> None:
 
 
 def test_lda__answers_no_class_without_photos() -> None:
-    photos = examples()
+    photos = labeled()
     trained = train_by_recipe(
         photos, None, num_classes=NUM_CLASSES + 1, choice=DEFAULT_HEADS["lda"]
     )
@@ -376,13 +380,13 @@ def test_train_by_recipe__directions_in_which_a_class_varies_count_little() -> N
     Few photos: the penalty alone cannot tell which directions are noise.
     """
 
-    def photos(seed: int) -> Examples:
+    def photos(seed: int) -> LabeledFeatures:
         rng = np.random.default_rng(seed)
         labels = np.repeat([0, 1], 10)
         common = 10 * rng.normal(size=(20, 1))
         features = common + np.where(labels[:, None] == 1, [0.5, -0.5], [-0.5, 0.5])
         features += 0.1 * rng.normal(size=(20, 2))
-        return Examples(
+        return LabeledFeatures(
             features=features[:, None].astype(np.float32), labels=labels, groups=np.arange(20)
         )
 
@@ -400,7 +404,7 @@ def test_train_by_recipe__directions_in_which_a_class_varies_count_little() -> N
 
 def test_softmax__unwhitened_is_scikit_learns_on_features_of_one_scale() -> None:
     """How much a feature varies stays what it is, so that the penalty bears on the small ones."""
-    photos = examples(noise=1.5, per_class=40, views=1)
+    photos = labeled(noise=1.5, per_class=40, views=1)
     flat = photos.plain() * np.linspace(0.2, 3, NUM_FEATURES, dtype=np.float32)
     photos = dataclasses.replace(photos, features=flat[:, None])
     found = recipe(photos, None, choice=HeadChoice("softmax", shrinkage=None, l2=0.1)).head
@@ -414,7 +418,7 @@ def test_softmax__unwhitened_is_scikit_learns_on_features_of_one_scale() -> None
 def test_objective__in_parts_on_several_threads_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows, labels = examples(noise=1).rows()
+    rows, labels = labeled(noise=1).rows()
     weights = np.full(len(rows), 1 / len(rows), np.float32)
     at = np.random.default_rng(1).normal(size=(NUM_FEATURES + 1) * NUM_CLASSES)
     found = []
@@ -428,7 +432,7 @@ def test_objective__in_parts_on_several_threads_is_the_same(
 
 @pytest.mark.parametrize("kinds", [("softmax",), ("lda",), ("softmax", "lda")])
 def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[HeadKind, ...]) -> None:
-    photos = examples(noise=1.5)
+    photos = labeled(noise=1.5)
     found = choose_head(photos, kinds, num_classes=NUM_CLASSES, seed=0)
     chosen, losses, logits = found.choice, found.losses, found.logits
     assert min(losses, key=losses.__getitem__) == chosen
@@ -443,7 +447,7 @@ def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[Head
 def test_choose_head__walks_on_while_the_next_penalty_is_better() -> None:
     """The noisier the photos, the stronger."""
     found = {
-        noise: choose_head(examples(noise=noise), ["softmax"], num_classes=NUM_CLASSES, seed=0)
+        noise: choose_head(labeled(noise=noise), ["softmax"], num_classes=NUM_CLASSES, seed=0)
         for noise in (0.3, 1.5)
     }
     clear, noisy = (one.choice.l2 for one in found.values())
@@ -457,7 +461,7 @@ def test_choose_head__walks_on_while_the_next_penalty_is_better() -> None:
 
 @pytest.mark.parametrize("near", [HeadChoice("softmax", 1, 3e-2), HeadChoice("lda", 0.8, None)])
 def test_choose_head__near_another_finds_as_good_a_one_with_fewer_trials(near: HeadChoice) -> None:
-    photos = examples(noise=1.5)
+    photos = labeled(noise=1.5)
     anywhere = choose_head(photos, [near.kind], num_classes=NUM_CLASSES, seed=0)
     beside = choose_head(photos, ["softmax", "lda"], num_classes=NUM_CLASSES, seed=0, near=near)
     assert {choice.kind for choice in beside.losses} == {near.kind}
@@ -469,7 +473,7 @@ def test_choose_head__near_another_finds_as_good_a_one_with_fewer_trials(near: H
 
 def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
     """The classes show at the second depth alone; the third is noise."""
-    second = examples(noise=0.3, per_class=20)
+    second = labeled(noise=0.3, per_class=20)
     rng = np.random.default_rng(5)
     first, third = rng.normal(size=(2, *second.features.shape)).astype(np.float32)
     features = np.concatenate([first, second.features, third, third], axis=2)
@@ -483,7 +487,7 @@ def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
 
 def test_choose_depths__takes_one_more_where_none_can_be_told_to_be_worse() -> None:
     """What is kept is fitted to more photos than what is compared."""
-    photos = examples(noise=0.3, per_class=20)
+    photos = labeled(noise=0.3, per_class=20)
     again = photos.features + np.random.default_rng(2).normal(0, 0.01, photos.features.shape)
     features = np.concatenate([photos.features, again.astype(np.float32)], axis=2)
     photos = dataclasses.replace(photos, features=features)
@@ -494,11 +498,11 @@ def test_choose_depths__takes_one_more_where_none_can_be_told_to_be_worse() -> N
 
 
 def test_score_policy__views_that_blur_the_classes_score_worse() -> None:
-    good = examples(noise=0.3)
+    good = labeled(noise=0.3)
     rng = np.random.default_rng(1)
     features = good.features.copy()
     features[:, 1:] = features[rng.permutation(len(features)), 1:]
-    bad = Examples(features=features, labels=good.labels, groups=good.groups)
+    bad = LabeledFeatures(features=features, labels=good.labels, groups=good.groups)
     scores = [score_policy(one, num_classes=NUM_CLASSES, seed=0) for one in (good, bad)]
     assert scores[0].loss < scores[1].loss
     assert scores[0].of_photos.shape == good.labels.shape
@@ -522,8 +526,8 @@ def test_last_as_good__takes_what_cannot_be_told_to_be_worse() -> None:
 def test_can_cross_validate__needs_a_class_of_two_groups() -> None:
     features = np.zeros((4, 1, 1), np.float32)
     labels = np.array([0, 0, 1, 1])
-    one_each = Examples(features=features, labels=labels, groups=np.array([0, 0, 1, 1]))
-    two_in_one = Examples(features=features, labels=labels, groups=np.array([0, 0, 1, 2]))
+    one_each = LabeledFeatures(features=features, labels=labels, groups=np.array([0, 0, 1, 1]))
+    two_in_one = LabeledFeatures(features=features, labels=labels, groups=np.array([0, 0, 1, 2]))
     assert not can_cross_validate(one_each)
     assert can_cross_validate(two_in_one)
     assert len(choose_head(two_in_one, ["softmax", "lda"], num_classes=2, seed=0).losses) > 1
@@ -535,7 +539,7 @@ def test_choose_head__never_looks_at_a_group_from_both_sides() -> None:
     groups = np.repeat(np.arange(30), 4)
     labels = np.repeat(rng.permutation(np.arange(30) % NUM_CLASSES), 4)
     of_group = rng.normal(size=(30, NUM_FEATURES)).astype(np.float32)
-    leaky = Examples(features=of_group[groups][:, None], labels=labels, groups=groups)
+    leaky = LabeledFeatures(features=of_group[groups][:, None], labels=labels, groups=groups)
     losses = choose_head(leaky, ["softmax", "lda"], num_classes=NUM_CLASSES, seed=0).losses
     # Chance is log 3; the best temperature may fall a little below it on so few photos.
     assert min(losses.values()) > 0.85 * math.log(NUM_CLASSES)

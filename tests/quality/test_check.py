@@ -76,7 +76,7 @@ def test_check__finds_every_fault(faulty_folder: Path) -> None:
 
 def test_check__unreadable_photos_are_not_counted(faulty_folder: Path) -> None:
     report = check(faulty_folder)
-    names = {record.relative_path for record in report.dataset.examples}
+    names = {example.relative_path for example in report.dataset.examples}
     assert names.isdisjoint({"red/text.jpg", "red/truncated.jpg"})
     assert {counts.label: counts.num_photos for counts in report.classes}["red"] == 9
 
@@ -107,7 +107,7 @@ def test_check__photo_saved_again_leaks_across_the_split(photo_folder: Path) -> 
     for quality in range(70, 90):
         picture.save(photo_folder / "red" / f"again_{quality}.jpg", quality=quality, subsampling=0)
     report = check(photo_folder)
-    split_of = {record.relative_path: record.split for record in report.dataset.examples}
+    split_of = {example.relative_path: example.split for example in report.dataset.examples}
     leaks = {name for name in split_of if "again" in name and split_of[name] != "training"}
     assert {twin.path for twin in report.twins.across_split} == leaks != set()
     assert {split_of[twin.other] for twin in report.twins.across_split} == {"training"}
@@ -210,7 +210,7 @@ def test_write_contact_sheets__one_a_class_and_again(photo_folder: Path, tmp_pat
 def test_write_contact_sheets__large_class_takes_several(tmp_path: Path) -> None:
     image_dir = write_photo_folder(tmp_path / "photos")
     dataset = check(image_dir).dataset
-    red = [record for record in dataset.examples if record.label == "red"]
+    red = [example for example in dataset.examples if example.label == "red"]
     many = replace(dataset, labels=("red",), examples=tuple(red * 40))
     calls: list[tuple[int, int]] = []
     written = write_contact_sheets(

@@ -31,25 +31,25 @@ def some_photos(
         contents[row] = contents[other]
     labels = rng.integers(0, 3, num).tolist()
     splits = rng.choice(["training", "validation", "test"], num, p=[0.6, 0.2, 0.2])
-    records = [
+    examples = [
         Example(Path(f"{row}"), f"{label}/{row}", f"{label}", f"{row}", contents[row], str(split))
         for row, (label, split) in enumerate(zip(labels, splits, strict=True))
     ]
-    return records, [Fingerprint(*both) for both in zip(hashes, thumbnails, strict=True)]
+    return examples, [Fingerprint(*both) for both in zip(hashes, thumbnails, strict=True)]
 
 
 def by_definition(
-    records: list[Example], fingerprints: list[Fingerprint], limit: float
+    examples: list[Example], fingerprints: list[Fingerprint], limit: float
 ) -> tuple[Found, Found, Found]:
     """Photo → difference from its nearest twin: in its class, of another label, across the split"""
     in_class: Found = {}
     across_labels: Found = {}
     across_split: Found = {}
     values = np.stack([each.thumbnail.ravel() for each in fingerprints]).astype(float)
-    for row, one in enumerate(records):
+    for row, one in enumerate(examples):
         differences = (values - values[row]).std(axis=1)
         for column in np.flatnonzero(differences <= limit).tolist():
-            other = records[column]
+            other = examples[column]
             changed = fingerprints[row].hash ^ fingerprints[column].hash
             if changed.bit_count() > MAX_DISTANCE or one.sha256 == other.sha256:
                 continue
@@ -85,10 +85,10 @@ def test_find_twins__are_those_of_the_definition(
     kind: str, most_pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_twins, "_MAX_PAIRS", most_pairs)
-    records, fingerprints = some_photos(200, **KINDS[kind])  # type: ignore[arg-type]
-    found_kinds = found_of(find_twins(records, fingerprints))
-    certain = by_definition(records, fingerprints, MAX_DIFFERENCE - 1e-3)
-    possible = by_definition(records, fingerprints, MAX_DIFFERENCE + 1e-3)
+    examples, fingerprints = some_photos(200, **KINDS[kind])  # type: ignore[arg-type]
+    found_kinds = found_of(find_twins(examples, fingerprints))
+    certain = by_definition(examples, fingerprints, MAX_DIFFERENCE - 1e-3)
+    possible = by_definition(examples, fingerprints, MAX_DIFFERENCE + 1e-3)
     is_exact = most_pairs > 1 << 14 or kind != "all-alike"
     for found, least, most in zip(found_kinds, certain, possible, strict=True):
         assert set(least) <= set(found) <= set(most)
@@ -98,7 +98,7 @@ def test_find_twins__are_those_of_the_definition(
 
 
 def test_find_twins__of_many_that_are_all_alike_is_not_quadratic() -> None:
-    records, fingerprints = some_photos(12_000, scenes=1, noise=0.3, unstable_bits=3)
+    examples, fingerprints = some_photos(12_000, scenes=1, noise=0.3, unstable_bits=3)
     calls: list[tuple[int, int]] = []
     compared: list[int] = []
     add = _twins._Pairs._add
@@ -109,15 +109,15 @@ def test_find_twins__of_many_that_are_all_alike_is_not_quadratic() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_twins._Pairs, "_add", counting)
-        twins = find_twins(records, fingerprints, progress=lambda *call: calls.append(call))
-    assert sum(compared) < 100 * len(records)
-    assert len(twins.in_class) == len(twins.across_labels) == len(records)
-    assert len(twins.across_split) == sum(one.split != "training" for one in records)
+        twins = find_twins(examples, fingerprints, progress=lambda *call: calls.append(call))
+    assert sum(compared) < 100 * len(examples)
+    assert len(twins.in_class) == len(twins.across_labels) == len(examples)
+    assert len(twins.across_split) == sum(one.split != "training" for one in examples)
     assert calls[-1] == (12_000, 12_000)
     assert len(calls) > 2
 
 
 @pytest.mark.parametrize("num", [0, 1])
 def test_find_twins__of_too_few(num: int) -> None:
-    records, fingerprints = some_photos(5, scenes=1, noise=0, unstable_bits=0)
-    assert find_twins(records[:num], fingerprints[:num]) == Twins((), (), ())
+    examples, fingerprints = some_photos(5, scenes=1, noise=0, unstable_bits=0)
+    assert find_twins(examples[:num], fingerprints[:num]) == Twins((), (), ())

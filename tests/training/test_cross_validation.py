@@ -42,13 +42,13 @@ def test_deal_folds__tests_every_photo_once_and_parts_no_group(tmp_path: Path) -
     tested: Counter[str] = Counter()
     for dealt in make_folds(data, num_folds=3, seed=1):
         sides: dict[str, set[str]] = {}
-        for record in dealt.examples:
-            sides.setdefault(record.group, set()).add(record.split)
+        for example in dealt.examples:
+            sides.setdefault(example.group, set()).add(example.split)
         assert all(len(of_group) == 1 for of_group in sides.values())
-        assert {record.split for record in dealt.examples} == {"training", "validation", "test"}
-        tested.update(record.relative_path for record in dealt.in_split("test"))
+        assert {example.split for example in dealt.examples} == {"training", "validation", "test"}
+        tested.update(example.relative_path for example in dealt.in_split("test"))
         assert [one.sha256 for one in dealt.examples] == [one.sha256 for one in data.examples]
-    assert tested == {record.relative_path: 1 for record in data.examples}
+    assert tested == {example.relative_path: 1 for example in data.examples}
 
 
 def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
 
     def dealt(seed: int) -> list[list[str]]:
         folds = make_folds(data, num_folds=3, seed=seed)
-        return [[record.split for record in one.examples] for one in folds]
+        return [[example.split for example in one.examples] for one in folds]
 
     assert dealt(1) == dealt(1) != dealt(2)
 
@@ -84,12 +84,12 @@ def test_thinned__leaves_whole_groups_of_every_class(tmp_path: Path) -> None:
     )
     half, all_but_one = (subsample(data, share=share, seed=3) for share in (0.5, 0.0))
     full, kept, fewest = (
-        {record.group for record in one.in_split("training")} for one in (data, half, all_but_one)
+        {example.group for example in one.in_split("training")} for one in (data, half, all_but_one)
     )
     assert fewest < kept < full
-    assert len(fewest) == len({record.label for record in all_but_one.in_split("training")}) == 2
-    for record in half.in_split("training"):
-        assert record.group in kept
+    assert len(fewest) == len({example.label for example in all_but_one.in_split("training")}) == 2
+    for example in half.in_split("training"):
+        assert example.group in kept
     assert [one.relative_path for one in half.examples] == [
         one.relative_path for one in data.examples
     ]

@@ -10,7 +10,7 @@ import pytest
 from bricksight.config import HeadConfig, TrainingConfig
 from bricksight.dataset import scan, scan_extra
 from bricksight.errors import ConfigError, DataError
-from bricksight.features import Examples
+from bricksight.features import LabeledFeatures
 from bricksight.heads import HeadChoice, train_by_recipe, train_by_sgd
 from bricksight.predict import Predictor
 from helpers.photos import COLOURS, draw, write_photo_folder
@@ -38,7 +38,7 @@ def test_retrain__learns_a_class_that_has_no_photos_of_its_own(
     data = result.findings.data
     assert data.labels == ("blue", "green", "red", "yellow")
     assert len(data.extra) == 20
-    assert {record.label for record in data.examples} == set(COLOURS)
+    assert {example.label for example in data.examples} == set(COLOURS)
     assert result.findings.test.num_images == len(data.in_split("test")) < len(data.examples)
     photo = tmp_path / "new.png"
     draw("yellow", 5).save(photo)
@@ -58,12 +58,12 @@ def test_scan_extra__leaves_out_what_could_be_tested_on(tmp_path: Path) -> None:
     folder = write_photo_folder(tmp_path / "photos")
     extra = write_extra(tmp_path / "renders", ("red",))
     shutil.copy(folder / "red" / "photo_05.jpg", extra / "red" / "mine.jpg")
-    records, problems = scan_extra(extra, known=scan(folder).examples)
-    assert len(records) == 10
+    examples, problems = scan_extra(extra, known=scan(folder).examples)
+    assert len(examples) == 10
     (problem,) = [one for one in problems if one.kind == "extra_twin"]
     assert "1 photo" in problem.message
     assert problem.paths == ("red/mine.jpg",)
-    assert {record.split for record in records} == {"extra"}
+    assert {example.split for example in examples} == {"extra"}
 
 
 def test_scan_extra__says_what_is_expected(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_config__refuses_a_share_that_leaves_one_side_nothing(share: float) -> N
         TrainingConfig.of(image_dir=Path("photos"), extra_share=share)
 
 
-def conflicting(weight: float) -> Examples:
+def conflicting(weight: float) -> LabeledFeatures:
     """Returns equal features that two photos call class 0 and one, of ``weight``, class 1."""
     rng = np.random.default_rng(0)
     blob = rng.normal(size=(3, 1, 4)).astype(np.float32) * 0.01
-    return Examples(
+    return LabeledFeatures(
         features=np.concatenate([blob, blob + 5]),
         labels=np.array([0, 0, 1, 1, 1, 0]),
         groups=np.arange(6),
@@ -92,13 +92,13 @@ def conflicting(weight: float) -> Examples:
     )
 
 
-def by_recipe(examples: Examples) -> Any:
-    return train_by_recipe(examples, None, num_classes=2, choice=HeadChoice("softmax", l2=1e-3))
+def by_recipe(labeled: LabeledFeatures) -> Any:
+    return train_by_recipe(labeled, None, num_classes=2, choice=HeadChoice("softmax", l2=1e-3))
 
 
-def by_sgd(examples: Examples) -> Any:
+def by_sgd(labeled: LabeledFeatures) -> Any:
     config = HeadConfig(how_many_training_steps=600, learning_rate=0.1, train_batch_size=64)
-    return train_by_sgd(examples, None, num_classes=2, config=config)
+    return train_by_sgd(labeled, None, num_classes=2, config=config)
 
 
 @pytest.mark.parametrize("train", [by_recipe, by_sgd])
@@ -113,13 +113,13 @@ def test_train__weights_decide_between_photos_that_contradict(train: Any) -> Non
 def test_train__weights_of_one_change_nothing_but_the_draws(train: Any) -> None:
     point = np.zeros((1, 4), np.float32)
     weighed = conflicting(1)
-    plain = Examples(features=weighed.features, labels=weighed.labels, groups=weighed.groups)
+    plain = LabeledFeatures(features=weighed.features, labels=weighed.labels, groups=weighed.groups)
     found, wanted = (train(one).head.probabilities(point) for one in (weighed, plain))
     np.testing.assert_allclose(found, wanted, atol=0.06)
 
 
 def test_with_further__weighs_its_share_of_each_class() -> None:
-    own = Examples(
+    own = LabeledFeatures(
         features=np.zeros((6, 4, 2), np.float32),
         labels=np.array([0, 0, 0, 0, 1, 1]),
         groups=np.arange(6),

@@ -35,14 +35,14 @@ NUMBERED = records_named(*(f"{label}/photo{n}-{n % 2}.png" for label in "ab" for
 
 
 @pytest.mark.parametrize(
-    ("records", "name", "block"),
+    ("examples", "name", "block"),
     [(FRAMES, "a/clip_{:04d}.jpg", "a/clip_001"), (NUMBERED, "a/photo{}-1.png", "a/photo1")],
 )
 def test_group_by_for_pairs__keeps_ten_frames_in_a_row_together(
-    records: list[Example], name: str, block: str
+    examples: list[Example], name: str, block: str
 ) -> None:
     pairs = [(name.format(10 + n), name.format(11 + n)) for n in range(9)]
-    found = group_by_for_pairs(pairs, records)
+    found = group_by_for_pairs(pairs, examples)
     assert found is not None
     pattern, kept = found
     assert kept == 9
@@ -62,12 +62,12 @@ def test_suggest_group_by__takes_no_day_for_an_object(date: str) -> None:
 
 
 def test_suggested_groups__are_silent_once_groups_are_given() -> None:
-    records = records_named(
+    examples = records_named(
         *(f"{label}/{n}.5_{view}.jpg" for label in "ab" for n in range(9) for view in ("up", "low"))
     )
-    (problem,) = suggested_groups(records, SplitConfig())
+    (problem,) = suggested_groups(examples, SplitConfig())
     assert "--group_by '^(.+)_[^_/]*$'" in problem.message
-    assert suggested_groups(records, SplitConfig(group_by=r"^(.+)_")) == []
+    assert suggested_groups(examples, SplitConfig(group_by=r"^(.+)_")) == []
 
 
 def test_nearest__of_those_that_are_looked_for() -> None:

@@ -173,10 +173,10 @@ def test_metrics_json__keys_and_figures(tiny_run: TrainingResult) -> None:
 def test_photos_csv__holds_every_photo_with_its_side(tiny_run: TrainingResult) -> None:
     with (tiny_run.bundle.path / "photos.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    expected = [dataclasses.asdict(record) for record in tiny_run.findings.data.examples]
-    for row, record in zip(rows, expected, strict=True):
-        assert row.pop("path") == record["relative_path"]
-        assert row == {name: record[name] for name in row}
+    expected = [dataclasses.asdict(example) for example in tiny_run.findings.data.examples]
+    for row, example in zip(rows, expected, strict=True):
+        assert row.pop("path") == example["relative_path"]
+        assert row == {name: example[name] for name in row}
     assert list(rows[0]) == ["label", "split", "group", "sha256"]
 
 
@@ -544,9 +544,9 @@ def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
 ) -> None:
     trained, found = recipe_run.findings.trained, recipe_run.findings.validation
     assert found is not None
-    records = recipe_run.findings.data.in_split("validation")
+    examples = recipe_run.findings.data.in_split("validation")
     predictor = Predictor(recipe_run.bundle.path)
-    answers = np.stack(list(predictor.probabilities_of(record.path for record in records)))
+    answers = np.stack(list(predictor.probabilities_of(example.path for example in examples)))
     assert answers.shape == trained.held_out.shape
     assert np.abs(answers - trained.held_out).max() > 1e-3
     kept = trained.history.measurements[trained.history.best_step - 1]

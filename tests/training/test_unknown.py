@@ -23,7 +23,7 @@ from bricksight.config import (
 from bricksight.dataset import Dataset, Example, scan, scan_outliers
 from bricksight.errors import ConfigError, DataError
 from bricksight.evaluation import Rejected, fewest_for_threshold, rejected, unknown_threshold
-from bricksight.features import Examples
+from bricksight.features import LabeledFeatures
 from bricksight.finetuning import NO_CLASS, BatchGenerator, ImageSet
 from bricksight.heads import (
     HeadChoice,
@@ -63,12 +63,12 @@ def write_belts(folder: Path, *, num: int = 30) -> Path:
 def photos_dealt(*, training: int, validation: int, outliers: int = 0) -> Dataset:
     """Returns a data set without files."""
     splits = ["training"] * training + ["validation"] * validation
-    records = tuple(
+    examples = tuple(
         Example(Path(f"{row}.jpg"), f"{row}.jpg", "a", f"{row}", f"{row}", split)
         for row, split in enumerate(splits)
     )
     split = SplitConfig()
-    return Dataset(Path("photos"), ("a", "b"), records, (), split, outliers=records[:outliers])
+    return Dataset(Path("photos"), ("a", "b"), examples, (), split, outliers=examples[:outliers])
 
 
 def test_threshold__too_few_photos_choose_is_rough_where_outliers_are_to_be_refused() -> None:
@@ -187,11 +187,13 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
     rng = np.random.default_rng(0)
     centres = 6 * np.eye(3, 5)
 
-    def photos(per_class: int) -> Examples:
+    def photos(per_class: int) -> LabeledFeatures:
         labels = np.repeat(np.arange(3), per_class)
         features = centres[labels] + rng.normal(size=(len(labels), 5))
         groups = np.arange(len(labels))
-        return Examples(features=features[:, None].astype("f4"), labels=labels, groups=groups)
+        return LabeledFeatures(
+            features=features[:, None].astype("f4"), labels=labels, groups=groups
+        )
 
     training, validation, test = photos(40), photos(2), photos(100)
     chosen = choose_head(training, ["softmax"], num_classes=3, seed=0)
@@ -221,21 +223,21 @@ def test_scan_outliers__takes_photos_at_any_depth_and_keeps_some_to_test_on(
     junk = write_belts(tmp_path / "junk")
     (junk / "screws" / "old").mkdir(parents=True)
     draw("screw", 1).save(junk / "screws" / "old" / "1.png")
-    records, problems = scan_outliers(junk, known=known, split=SPLIT)
-    assert len(records) == 31
+    examples, problems = scan_outliers(junk, known=known, split=SPLIT)
+    assert len(examples) == 31
     assert problems == []
-    assert "junk/screws/old/1.png" in {record.relative_path for record in records}
-    assert {record.label for record in records} == {""}
-    held_out = [record for record in records if record.split != "training"]
+    assert "junk/screws/old/1.png" in {example.relative_path for example in examples}
+    assert {example.label for example in examples} == {""}
+    held_out = [example for example in examples if example.split != "training"]
     assert 2 <= len(held_out) <= 20
-    assert scan_outliers(junk, known=known, split=SPLIT)[0] == records
+    assert scan_outliers(junk, known=known, split=SPLIT)[0] == examples
 
 
 def test_scan_outliers__keeps_what_belongs_together_on_one_side(tmp_path: Path) -> None:
     junk = write_belts(tmp_path / "junk", num=12)
     split = SplitConfig(group_by=r"belt_(\d)", testing_percentage=30)
-    records, _ = scan_outliers(junk, known=(), split=split)
-    sides = {(record.group, record.split) for record in records}
+    examples, _ = scan_outliers(junk, known=(), split=split)
+    sides = {(example.group, example.split) for example in examples}
     assert len(sides) == len({group for group, _ in sides}) == 2
     other = SplitConfig(group_by="of the photos of the classes alone")
     assert len(scan_outliers(junk, known=(), split=other)[0]) == 12
@@ -245,8 +247,8 @@ def test_scan_outliers__leaves_out_photos_of_the_classes(tmp_path: Path) -> None
     folder = write_photo_folder(tmp_path / "photos")
     junk = write_belts(tmp_path / "junk", num=3)
     (junk / "mine.jpg").write_bytes((folder / "red" / "photo_05.jpg").read_bytes())
-    records, (problem,) = scan_outliers(junk, known=scan(folder).examples, split=SPLIT)
-    assert len(records) == 3
+    examples, (problem,) = scan_outliers(junk, known=scan(folder).examples, split=SPLIT)
+    assert len(examples) == 3
     assert problem.kind == "unknown_twin"
     assert problem.paths == ("mine.jpg",)
     with pytest.raises(DataError, match=r"--unknown_dir .*blue holds no photos besides those of"):
@@ -256,11 +258,13 @@ def test_scan_outliers__leaves_out_photos_of_the_classes(tmp_path: Path) -> None
 # The layer.
 
 
-def clusters(seed: int, *, centres: int = 3) -> Examples:
+def clusters(seed: int, *, centres: int = 3) -> LabeledFeatures:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(centres), 12)
     features = 2 * np.eye(8)[labels][:, None] + 0.3 * rng.normal(size=(len(labels), 2, 8))
-    return Examples(features=features.astype(np.float32), labels=labels, groups=np.arange(36))
+    return LabeledFeatures(
+        features=features.astype(np.float32), labels=labels, groups=np.arange(36)
+    )
 
 
 def strangers(seed: int) -> np.ndarray:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import expit, logsumexp
+from scipy.special import expit, logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
 from bricksight._support.progress import StageTimer
 from bricksight.backbones import KnownClasses, resolve
-from bricksight.bundle import Head, dealt
+from bricksight.bundle import Head, redistribute_background
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
-from bricksight.features import Examples, default_cache_path
+from bricksight.features import LabeledFeatures, default_cache_path
 from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.heads import (
     HeadChoice,
@@ -25,7 +25,7 @@ from bricksight.heads import (
     choose_head,
     train_by_recipe,
 )
-from bricksight.heads.calibration import common_bias, with_others
+from bricksight.heads.calibration import common_bias, with_background
 from bricksight.heads.linear import LinearFit
 from bricksight.training import SilentReporter
 from bricksight.training.loading import load_dataset
@@ -36,6 +36,12 @@ from helpers.tiny_modules import tiny_network, write_keras_file
 
 BRICKS = "packaged:mobilenet_v2_bricks"
 RNG = np.random.default_rng(0)
+
+
+def background_share(head: Head, features: np.ndarray) -> np.ndarray:
+    """Returns the probability of the background, float32 (num_photos,)."""
+    share: np.ndarray = softmax(head.flat.logits(features), axis=1)[:, len(head.bias) :].sum(axis=1)
+    return share
 
 
 def known(*labels: str, num_features: int = 4) -> KnownClasses:
@@ -81,18 +87,18 @@ def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> No
     assert not head.kernel[:, 1].any()
 
 
-def test_head_for__the_rest_are_others() -> None:
+def test_head_for__the_rest_is_background() -> None:
     own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a", "3005", "none")
     found = own.head_for(["3068a", "32064c", "dog"])
     assert found is not None
-    others = found[0].others
-    assert others is not None
+    background = found[0].background
+    assert background is not None
     # No variant of a class is something else.
-    np.testing.assert_allclose(others.kernel, centred(own.head.kernel)[:, [0, 4, 5]], rtol=1e-5)
-    np.testing.assert_allclose(others.bias, centred(own.head.bias)[[0, 4, 5]])
+    np.testing.assert_allclose(background.kernel, centred(own.head.kernel)[:, [0, 4, 5]], rtol=1e-5)
+    np.testing.assert_allclose(background.bias, centred(own.head.bias)[[0, 4, 5]])
     alone = known("3001").head_for(["3001"])
     assert alone is not None
-    assert alone[0].others is None
+    assert alone[0].background is None
 
 
 def test_packaged__knows_what_it_was_trained_on() -> None:
@@ -106,11 +112,11 @@ def test_packaged__knows_what_it_was_trained_on() -> None:
     assert resolve("packaged:efficientnet_lite0").known is None
 
 
-def clusters(seed: int, centres: np.ndarray, per_class: int) -> Examples:
+def clusters(seed: int, centres: np.ndarray, per_class: int) -> LabeledFeatures:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(centres)), per_class)
     features = centres[labels] + rng.normal(size=(len(labels), centres.shape[1]))
-    return Examples(
+    return LabeledFeatures(
         features=features.astype(np.float32)[:, None], labels=labels, groups=np.arange(len(labels))
     )
 
@@ -164,7 +170,7 @@ def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
     known = Head(
         kernel=np.pad(centres.T, ((0, 10), (0, 0))).astype(np.float32),
         bias=-np.sum(centres**2, 1).astype(np.float32) / 2,
-        others=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
+        background=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
     )
     guidance = HeadPrior(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
     widths, losses = (40, 10), []
@@ -177,76 +183,77 @@ def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
     assert losses[1] < losses[0] - 0.1
     narrow = guidance.first_features(40)
     assert narrow.prior is not None
-    assert narrow.prior.others is not None
+    assert narrow.prior.background is not None
     assert narrow.prior.kernel.shape == (40, 12)
-    assert narrow.prior.others.kernel.shape == (40, 2)
+    assert narrow.prior.background.kernel.shape == (40, 2)
     assert narrow.outliers is not None
     assert narrow.outliers.shape == (3, 1, 40)
 
 
-def test_others__take_their_share_of_known_photos() -> None:
+def test_background__takes_its_share_of_known_photos() -> None:
     """What is far from the classes is near to nothing; what is near the others, to none of them."""
     centres = 2 * np.random.default_rng(5).normal(size=(12, 10))
     mine, strange = centres[:8], centres[8:]
     photos, test = clusters(1, mine, 12), clusters(2, mine, 30)
     unknown = clusters(3, strange, 30).plain()
-    others = Head(
+    background = Head(
         kernel=strange.T.astype(np.float32), bias=-np.sum(strange**2, 1).astype(np.float32) / 2
     )
-    prior = Head(kernel=np.zeros((10, 8), np.float32), bias=np.zeros(8, np.float32), others=others)
+    prior = Head(
+        kernel=np.zeros((10, 8), np.float32), bias=np.zeros(8, np.float32), background=background
+    )
     choice, validation = HeadChoice("softmax"), clusters(4, mine, 4)
     plain, knowing = (
         train_by_recipe(
             photos, validation, num_classes=8, choice=choice, guidance=HeadPrior(prior=one)
         )
-        for one in (replace(prior, others=None), prior)
+        for one in (replace(prior, background=None), prior)
     )
-    assert plain.head.others is None
+    assert plain.head.background is None
     # But for the temperature the classes are told apart in the same way.
     ratio = knowing.head.kernel / plain.head.kernel
     np.testing.assert_allclose(ratio, plain.temperature / knowing.temperature, rtol=1e-3)
     # The head was fitted to the validation photos as well; what answered them before was not.
-    assert 0.003 < knowing.head.share_of_others(validation.plain()).mean() < 0.06
+    assert 0.003 < background_share(knowing.head, validation.plain()).mean() < 0.06
     answers = knowing.head.probabilities(test.plain())
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
     assert (answers.argmax(1) == plain.head.probabilities(test.plain()).argmax(1)).all()
     assert not np.array_equal(knowing.held_out, plain.held_out)
 
     def area(trained: TrainedHead) -> float:
-        known_photos, others = (
+        known_photos, background = (
             trained.head.probabilities(rows).max(axis=1) for rows in (test.plain(), unknown)
         )
-        is_known = np.repeat([1, 0], [len(known_photos), len(others)])
-        found: float = roc_auc_score(is_known, np.concatenate([known_photos, others]))
+        is_known = np.repeat([1, 0], [len(known_photos), len(background)])
+        found: float = roc_auc_score(is_known, np.concatenate([known_photos, background]))
         return found
 
     assert area(knowing) > area(plain) + 0.05
 
 
-def test_with_others__have_three_percent_of_the_photos_that_it_goes_by() -> None:
+def test_with_background__has_three_percent_of_the_photos_that_it_goes_by() -> None:
     rng = np.random.default_rng(0)
-    head, others = (
+    head, background = (
         Head(kernel=rng.normal(size=(5, number)).astype("f4"), bias=np.zeros(number, "f4"))
         for number in (3, 4)
     )
     features = rng.normal(size=(20, 5)).astype("f4")
-    found = with_others(head, others, features)
-    assert found.share_of_others(features).mean() == pytest.approx(0.03, abs=1e-4)
-    assert found.others is not None
-    shifts = found.others.bias - others.bias
+    found = with_background(head, background, features)
+    assert background_share(found, features).mean() == pytest.approx(0.03, abs=1e-4)
+    assert found.background is not None
+    shifts = found.background.bias - background.bias
     assert np.ptp(shifts) < 1e-5
-    assert head.share_of_others(features).max() == 0
 
 
 def test_calibrate__answers_are_as_sure_as_they_are_right() -> None:
-    """What the others take is made up for by a lower temperature."""
+    """What the background takes is made up for by a lower temperature."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, 4000)
     logits = rng.normal(size=(4000, 8))
     logits[np.arange(4000), labels] += 2
     logits[:, :5] *= 3
     found = calibrate(logits, labels, num_classes=5)
-    answers = dealt(found.logits(logits, 5), 5)
+    answers = redistribute_background(found.logits(logits, 5), 5)
     assert answers.max(axis=1).mean() == pytest.approx(
         (answers.argmax(axis=1) == labels).mean(), abs=0.015
     )
@@ -258,33 +265,35 @@ def test_calibrate__answers_are_as_sure_as_they_are_right() -> None:
     assert alone.bias == 0
 
 
-def test_head__keeps_its_others(tmp_path: Path) -> None:
-    others = Head(kernel=np.ones((2, 3), "f4"), bias=np.ones(3, "f4"))
-    head = Head(kernel=np.zeros((2, 4), "f4"), bias=np.zeros(4, "f4"), others=others)
+def test_head__keeps_its_background(tmp_path: Path) -> None:
+    background = Head(kernel=np.ones((2, 3), "f4"), bias=np.ones(3, "f4"))
+    head = Head(kernel=np.zeros((2, 4), "f4"), bias=np.zeros(4, "f4"), background=background)
     head.save(tmp_path / "head.npz")
     with np.load(tmp_path / "head.npz", allow_pickle=False) as arrays:
         shapes = {name: arrays[name].shape for name in arrays.files}
     assert shapes == {
         "kernel": (2, 4),
         "bias": (4,),
-        "others_kernel": (2, 3),
-        "others_bias": (3,),
+        "background_kernel": (2, 3),
+        "background_bias": (3,),
     }
 
 
-def test_head__others_are_further_classes_of_the_flat_one() -> None:
+def test_head__background_classes_are_further_classes_of_the_flat_one() -> None:
     rng = np.random.default_rng(2)
     kernel, bias = rng.normal(size=(5, 7)).astype("f4"), rng.normal(size=7).astype("f4")
     features = rng.normal(size=(9, 5)).astype("f4")
     head = Head(kernel=kernel, bias=bias).split(4)
-    assert head.num_others == 3
+    assert head.num_background == 3
     np.testing.assert_array_equal(head.flat.kernel, kernel)
     np.testing.assert_array_equal(head.flat.bias, bias)
     np.testing.assert_allclose(
-        head.probabilities(features), dealt(features @ kernel + bias, 4), rtol=1e-5
+        head.probabilities(features),
+        redistribute_background(features @ kernel + bias, 4),
+        rtol=1e-5,
     )
     alone = Head(kernel=kernel, bias=bias).split(7)
-    assert alone.others is None
+    assert alone.background is None
     assert alone.flat is alone
 
 
@@ -312,8 +321,8 @@ def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
 
 def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
     """Returns the class means of 3001 and 3002 under these names."""
-    _, examples = photos.plain("training")
-    means = [examples.plain()[examples.labels == label].mean(axis=0) for label in (0, 1)]
+    _, labeled = photos.plain("training")
+    means = [labeled.plain()[labeled.labels == label].mean(axis=0) for label in (0, 1)]
     kernel = np.stack(means, axis=1)
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     return KnownClasses(labels=labels, head=head)
@@ -344,8 +353,8 @@ def test_prior_head__is_that_of_the_known_classes(
 def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
     """Blue ones have no number, but the network knows them by one."""
     photos = seen(tmp_path, known("none", num_features=6))
-    _, examples = photos.plain("training")
-    means = np.stack([examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)])
+    _, labeled = photos.plain("training")
+    means = np.stack([labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)])
     kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
     bias = -50 * np.sum(means**2, axis=1)
     own = KnownClasses(
@@ -354,15 +363,15 @@ def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Pat
     )
     head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
     assert head is not None
-    assert head.others is not None
-    np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
+    assert head.background is not None
+    np.testing.assert_allclose(head.background.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.tf
 def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    _, examples = photos.plain("training")
-    means = [examples.plain()[examples.labels == one].mean(axis=0) for one in (0, 1, 2)]
+    _, labeled = photos.plain("training")
+    means = [labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)]
     kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
@@ -371,23 +380,25 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     config = TrainingConfig.of(image_dir=photos.data.image_dir)
     config = replace(config, finetuning=tuning)
     through, trained = train_model(photos, config, observer=lambda *_: None)
-    assert trained.choices["others_known"] == trained.head.num_others == 1
+    assert trained.choices["num_background_classes"] == trained.head.num_background == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
     begun = zero_shot_head(photos)
     assert begun is not None
-    assert begun.others is not None
-    assert trained.head.others is not None
-    assert np.abs(trained.head.others.kernel - begun.others.kernel).max() > 1e-4  # has learned
+    assert begun.background is not None
+    assert trained.head.background is not None
+    assert (
+        np.abs(trained.head.background.kernel - begun.background.kernel).max() > 1e-4
+    )  # has learned
     features = through.plain("validation")[1].plain()
-    assert 0 < trained.head.share_of_others(features).mean() < 0.5
+    assert 0 < background_share(trained.head, features).mean() < 0.5
 
-    records = tuple(one for one in photos.data.examples if one.split != "validation")
+    examples = tuple(one for one in photos.data.examples if one.split != "validation")
     rows = [row for row, one in enumerate(photos.data.examples) if one.split != "validation"]
     unjudged = replace(
-        photos, data=replace(photos.data, examples=records), matrix=photos.matrix[rows]
+        photos, data=replace(photos.data, examples=examples), matrix=photos.matrix[rows]
     )
     _, trained = train_model(unjudged, config, observer=lambda *_: None)
-    assert trained.head.others is None  # nobody can say how probable they are
+    assert trained.head.background is None  # nobody can say how probable they are
     assert not len(trained.held_out)
 
 
@@ -407,9 +418,11 @@ def test_prior_head__keeps_what_the_photos_might_be_taken_for(
     monkeypatch.setattr("bricksight.training.zero_shot_head._MOST_OTHERS", 2)
     head = zero_shot_head(photos)
     assert head is not None
-    assert head.others is not None
-    assert head.num_others == 2
-    np.testing.assert_allclose(head.others.kernel, centred(kernel)[:, [3, 5]], rtol=1e-3, atol=1e-3)
+    assert head.background is not None
+    assert head.num_background == 2
+    np.testing.assert_allclose(
+        head.background.kernel, centred(kernel)[:, [3, 5]], rtol=1e-3, atol=1e-3
+    )
 
 
 @pytest.mark.tf

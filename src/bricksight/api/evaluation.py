@@ -130,8 +130,8 @@ def evaluate(
     bundle = _bundle_of(predictor, split)
     data = scan(photos, split=split_config_of(bundle, split, split_settings), trains=False)
     _require_known(data, predictor)
-    records = photos_of(data, split)
-    found, bad = _measure(predictor, records, reporter or SilentReporter())
+    examples = photos_of(data, split)
+    found, bad = _measure(predictor, examples, reporter or SilentReporter())
     unreadable = unreadable_files(bad)
     if not found.num_images:
         raise DataError(
@@ -139,7 +139,7 @@ def evaluate(
             + "\n  ".join(summaries(unreadable, where="bricksight check --json"))
         )
     seen = frozenset() if bundle is None else bundle.trained_on()
-    num_seen = sum(one.sha256 in seen for one in records if one.relative_path not in bad)
+    num_seen = sum(one.sha256 in seen for one in examples if one.relative_path not in bad)
     return ModelEvaluation(
         evaluation=found,
         image_dir=data.image_dir,
@@ -182,13 +182,13 @@ def photos_of(data: Dataset, split: str) -> Sequence[Example]:
     Raises:
         DataError: there is none.
     """
-    records = data.examples if split == "all" else data.in_split(split)
-    if not records:
+    examples = data.examples if split == "all" else data.in_split(split)
+    if not examples:
         raise DataError(
             f"{data.image_dir} has no photos in the split {split!r}. Name other photos, or leave "
             "out --split."
         )
-    return records
+    return examples
 
 
 def split_config_of(bundle: Bundle | None, split: str, named: Mapping[str, Any]) -> SplitConfig:
@@ -219,25 +219,25 @@ def _require_known(data: Dataset, predictor: Predictor) -> None:
 
 
 def _measure(
-    predictor: Predictor, records: Sequence[Example], reporter: Reporter
+    predictor: Predictor, examples: Sequence[Example], reporter: Reporter
 ) -> tuple[Evaluation, dict[str, str]]:
     """Returns the figures, and path → reason of the photos that cannot be read."""
     rows, kept, bad = [], [], {}
-    with reporter.stage("Classifying", len(records)) as advance:
-        answers = predictor.probabilities_of(record.path for record in records)
-        for record, row in zip(records, answers, strict=True):
+    with reporter.stage("Classifying", len(examples)) as advance:
+        answers = predictor.probabilities_of(example.path for example in examples)
+        for example, row in zip(examples, answers, strict=True):
             if isinstance(row, ImageError):
-                bad[record.relative_path] = str(row)
+                bad[example.relative_path] = str(row)
             else:
                 rows.append(row)
-                kept.append(record)
+                kept.append(example)
             advance(1)
     order = {label: index for index, label in enumerate(predictor.labels)}
     found = evaluate_arrays(
         np.array(rows, np.float32).reshape(len(rows), len(order)),
-        np.array([order[record.label] for record in kept], np.int32),
+        np.array([order[example.label] for example in kept], np.int32),
         labels=predictor.labels,
-        paths=[record.relative_path for record in kept],
-        groups=[record.group for record in kept],
+        paths=[example.relative_path for example in kept],
+        groups=[example.group for example in kept],
     )
     return found, bad

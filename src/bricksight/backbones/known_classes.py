@@ -27,8 +27,8 @@ class KnownClasses:
         """Returns a layer for other classes, and which of them it knows, bool (num_labels,).
 
         What is not known has the mean of all known logits, so that it is neither likely nor
-        unlikely. Parts that are none of the classes, in no variant, are its ``others``. ``None``
-        where nothing is known.
+        unlikely. Parts that are none of the classes, in no variant, are its ``background``.
+        ``None`` where nothing is known.
 
         Args:
             labels: names of the classes; one that begins with the number of a known part is that
@@ -46,8 +46,8 @@ class KnownClasses:
         kernel = np.zeros((len(centred.kernel), len(labels)), np.float32)
         bias = np.zeros(len(labels), np.float32)
         kernel[:, is_known], bias[is_known] = centred.kernel[:, rows], centred.bias[rows]
-        others = centred.columns(self._numbers_not_in(labels))
-        return Head(kernel=kernel, bias=bias, others=others), is_known
+        background = centred.columns(self._numbers_not_in(labels))
+        return Head(kernel=kernel, bias=bias, background=background), is_known
 
     def _numbers_not_in(self, labels: Sequence[str]) -> np.ndarray:
         """Returns the columns of parts that are none of these, in no variant."""

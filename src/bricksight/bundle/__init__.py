@@ -20,7 +20,7 @@ from bricksight.bundle.bundle import (
     new_bundle,
     open_bundle,
 )
-from bricksight.bundle.head import Head, dealt
+from bricksight.bundle.head import Head, redistribute_background
 from bricksight.bundle.labels import read_labels
 from bricksight.bundle.manifest import (
     EXPORTS,
@@ -46,9 +46,9 @@ __all__ = [
     "add_export",
     "as_bundle",
     "bundle_around",
-    "dealt",
     "new_bundle",
     "open_bundle",
     "read_labels",
+    "redistribute_background",
     "write_manifest",
 ]

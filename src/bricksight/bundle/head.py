@@ -13,13 +13,14 @@ class Head:
     Attributes:
         kernel: float32 (num_features, num_classes).
         bias: float32 (num_classes,).
-        others: The same of what is none of the classes. It takes part in the softmax, and its share
-            says nothing of the classes: it is spread uniformly over them.
+        background: A layer for the background classes: what the backbone knows besides the
+            classes. They take part in the softmax, and their probability is spread evenly over
+            the classes. ``None`` without background classes.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
-    others: "Head | None" = None
+    background: "Head | None" = None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Return the probability of each class, float32 (..., num_classes); rows sum to 1.
@@ -36,35 +37,31 @@ class Head:
             logits: float32 (..., num_classes).
             features: float32 (..., num_features).
         """
-        if self.others is not None:
-            logits = np.concatenate([logits, self.others.logits(features)], axis=-1)
-        return dealt(logits, self.kernel.shape[1])
-
-    def share_of_others(self, features: np.ndarray) -> np.ndarray:
-        """Return how probable it is that a photo shows none of the classes, float32 (...)."""
-        shares = _softmax(self.flat.logits(features))
-        share: np.ndarray = shares[..., self.kernel.shape[1] :].sum(axis=-1)
-        return share
+        if self.background is not None:
+            logits = np.concatenate([logits, self.background.logits(features)], axis=-1)
+        return redistribute_background(logits, self.kernel.shape[1])
 
     @property
-    def num_others(self) -> int:
-        """How many of the others there are."""
-        return 0 if self.others is None else len(self.others.bias)
+    def num_background(self) -> int:
+        """Number of background classes."""
+        return 0 if self.background is None else len(self.background.bias)
 
     @property
     def flat(self) -> "Head":
-        """A layer that has ``others`` after the classes as if they were further classes."""
-        if self.others is None:
+        """One layer whose outputs are the classes, followed by the background classes."""
+        if self.background is None:
             return self
         return Head(
-            kernel=np.concatenate([self.kernel, self.others.kernel], axis=1),
-            bias=np.concatenate([self.bias, self.others.bias]),
+            kernel=np.concatenate([self.kernel, self.background.kernel], axis=1),
+            bias=np.concatenate([self.bias, self.background.bias]),
         )
 
     def split(self, num_classes: int) -> "Head":
-        """Return the layer of the first ``num_classes``, the rest as its ``others``."""
+        """Return the layer of the first ``num_classes``; the other outputs become background."""
         first, rest = np.split(np.arange(len(self.bias)), [num_classes])
-        return Head(kernel=self.kernel[:, first], bias=self.bias[first], others=self.columns(rest))
+        return Head(
+            kernel=self.kernel[:, first], bias=self.bias[first], background=self.columns(rest)
+        )
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Return the classes' part of what the softmax is taken of, (..., num_classes)."""
@@ -73,8 +70,8 @@ class Head:
 
     def first_features(self, number: int) -> "Head":
         """Return a layer that takes the first ``number`` features, and goes by these alone."""
-        others = None if self.others is None else self.others.first_features(number)
-        return Head(kernel=self.kernel[:number], bias=self.bias, others=others)
+        background = None if self.background is None else self.background.first_features(number)
+        return Head(kernel=self.kernel[:number], bias=self.bias, background=background)
 
     def columns(self, which: np.ndarray) -> "Head | None":
         """Return a layer of these classes alone, ``None`` of none.
@@ -89,24 +86,28 @@ class Head:
     def save(self, path: Path) -> None:
         """Write the arrays to the ``.npz`` file ``path``."""
         arrays = {"kernel": self.kernel, "bias": self.bias}
-        if self.others is not None:
-            arrays |= {"others_kernel": self.others.kernel, "others_bias": self.others.bias}
+        if self.background is not None:
+            arrays |= {
+                "background_kernel": self.background.kernel,
+                "background_bias": self.background.bias,
+            }
         np.savez(path, allow_pickle=False, **arrays)
 
 
-def dealt(logits: np.ndarray, num_classes: int) -> np.ndarray:
-    """Return the softmax, what is none of the classes dealt to all of them alike.
+def redistribute_background(logits: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return the softmax, with the probability of the background spread evenly over the classes.
 
     Args:
-        logits: float32 (..., any), of the classes and after them of all others; see ``Head.flat``.
-        num_classes: how many of them are classes.
+        logits: float32 (..., num_outputs), of the classes, then of the background classes; see
+            ``Head.flat``.
+        num_classes: how many of the outputs are classes.
 
     Returns:
         The probability of each class, float32 (..., num_classes); rows sum to 1.
     """
     shares = _softmax(logits)
-    of_others = shares[..., num_classes:].sum(axis=-1, keepdims=True)
-    probabilities: np.ndarray = shares[..., :num_classes] + of_others / num_classes
+    of_background = shares[..., num_classes:].sum(axis=-1, keepdims=True)
+    probabilities: np.ndarray = shares[..., :num_classes] + of_background / num_classes
     return probabilities
 
 

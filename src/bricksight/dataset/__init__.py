@@ -4,12 +4,12 @@ No photo is opened here, so that a folder of fifty thousand is scanned at the sp
 """
 
 from bricksight.dataset._dataset import Dataset
+from bricksight.dataset._examples import Example, Problem
 from bricksight.dataset._folder import class_folders, label_fault
 from bricksight.dataset._folds import make_folds, subsample
 from bricksight.dataset._groups import group_by_for_pairs, group_keys, suggest_group_by
 from bricksight.dataset._mirrors import mirrored_pairs
 from bricksight.dataset._problems import suggested_groups, unreadable_files
-from bricksight.dataset._records import Example, Problem
 from bricksight.dataset._scan import scan, scan_extra, scan_outliers
 from bricksight.dataset._split import SPLIT_RULE_VERSION
 from bricksight.dataset._summary import summaries, summary_of

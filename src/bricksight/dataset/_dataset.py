@@ -9,6 +9,7 @@ import numpy as np
 
 from bricksight._support.text import pluralize
 from bricksight.config import RENDERS_FILE, SPLITS, SplitConfig
+from bricksight.dataset._examples import Example, Photo, Problem
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import (
     content_problems,
@@ -17,7 +18,6 @@ from bricksight.dataset._problems import (
     ungrouped,
     unreadable_files,
 )
-from bricksight.dataset._records import Example, Photo, Problem
 from bricksight.dataset._split import assign_splits, sha1_of
 from bricksight.errors import DataError
 
@@ -26,7 +26,7 @@ MIN_CLASSES = 2
 
 _MAX_REASONS = 5
 
-# Found again whenever the records change; the other kinds of problem stay.
+# Found again whenever the examples change; the other kinds of problem stay.
 _FROM_RECORDS = frozenset(
     {"duplicate", "two_labels", "small_class", "tiny_class", "missing_split", "no_group"}
 )
@@ -69,12 +69,12 @@ class Dataset:
         """
         if name not in SPLITS:
             raise ValueError(f"There is no split {name!r}; there are {', '.join(SPLITS)}.")
-        return tuple(record for record in self.examples if record.split == name)
+        return tuple(example for example in self.examples if example.split == name)
 
-    def label_indices(self, records: Sequence[Example]) -> np.ndarray:
-        """Returns the place of each record's class in ``labels``: int32, (num_records,)."""
+    def label_indices(self, examples: Sequence[Example]) -> np.ndarray:
+        """Returns the place of each example's class in ``labels``: int32, (num_examples,)."""
         index_of = {label: index for index, label in enumerate(self.labels)}
-        return np.array([index_of[record.label] for record in records], dtype=np.int32)
+        return np.array([index_of[example.label] for example in examples], dtype=np.int32)
 
     def without(self, reasons: Mapping[str, str]) -> "Dataset":
         """Returns the data set without some files, split again by the same rule.
@@ -86,18 +86,18 @@ class Dataset:
             reasons: relative path of the file → why it cannot be used.
 
         Raises:
-            ValueError: a path is not that of a record.
+            ValueError: a path is not that of an example.
             DataError: fewer than two classes are left.
         """
-        unknown = set(reasons).difference(record.relative_path for record in self.examples)
+        unknown = set(reasons).difference(example.relative_path for example in self.examples)
         if unknown:
-            raise ValueError(f"No records of this data set: {sorted(unknown)}.")
+            raise ValueError(f"Not in this data set: {sorted(unknown)}.")
         if not reasons:
             return self
         kept = [
-            Photo(record.path, record.relative_path, record.label, record.sha256)
-            for record in self.examples
-            if record.relative_path not in reasons
+            Photo(example.path, example.relative_path, example.label, example.sha256)
+            for example in self.examples
+            if example.relative_path not in reasons
         ]
         lasting = [problem for problem in self.problems if problem.kind not in _FROM_RECORDS]
         left = assemble(
@@ -116,7 +116,7 @@ class Dataset:
             extra: as ``dataset.scan_extra`` returns them.
             problems: the same.
         """
-        labels = {*self.labels, *(record.label for record in extra)}
+        labels = {*self.labels, *(example.label for example in extra)}
         return replace(
             self,
             labels=tuple(sorted(labels)),
@@ -157,16 +157,16 @@ def assemble(
             f"{'is' if least == 1 else 'are'} needed."
             + "".join(f"\n  {problem.message}" for problem in problems[:_MAX_REASONS])
         )
-    records, unmatched = _split(sorted(photos, key=lambda photo: photo.relative_path), split)
+    examples, unmatched = _split(sorted(photos, key=lambda photo: photo.relative_path), split)
     return Dataset(
         image_dir=image_dir,
         labels=labels,
-        examples=records,
+        examples=examples,
         problems=(
             *problems,
             *empty_classes(set(classes).difference(labels)),
-            *content_problems(records),
-            *(split_problems(records, split) if trains else ()),
+            *content_problems(examples),
+            *(split_problems(examples, split) if trains else ()),
             *ungrouped(unmatched),
         ),
         split=split,
@@ -174,7 +174,7 @@ def assemble(
 
 
 def _split(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, ...], list[str]]:
-    """Returns the records, and the paths in which ``--group_by`` found nothing."""
+    """Returns the examples, and the paths in which ``--group_by`` found nothing."""
     keys, unmatched = group_keys([photo.relative_path for photo in photos], group_by=split.group_by)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
     pairs = list(zip(photos, keys, strict=True))
@@ -184,11 +184,11 @@ def _split(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, 
     for photo, key in pairs:
         groups[photo.label].add(key)
     split_of = assign_splits(groups, split)
-    records = tuple(
+    examples = tuple(
         Example(photo.path, photo.relative_path, photo.label, key, photo.sha256, split_of[key])
         for photo, key in pairs
     )
-    return records, unmatched
+    return examples, unmatched
 
 
 def _limited(pairs: Sequence[tuple[Photo, str]], limit: int) -> list[tuple[Photo, str]]:

@@ -16,7 +16,7 @@ from bricksight._support.filesystem.walk import (
     is_text,
 )
 from bricksight._support.text import pluralize
-from bricksight.dataset._records import Photo
+from bricksight.dataset._examples import Photo
 from bricksight.errors import DataError
 
 LAYOUT = """Expected one folder a class, with its photos inside:

@@ -31,7 +31,7 @@ def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
 
     labels = data.label_indices(data.examples)
-    groups = np.array([record.group for record in data.examples])
+    groups = np.array([example.group for example in data.examples])
     num_possible = _most_folds(labels, groups)
     if num_possible < num_folds:
         raise DataError(
@@ -56,8 +56,8 @@ def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
         if num_inner > 1:
             _, validation = next(deal(num_inner, rest))
             sides[validation] = "validation"
-        records = zip(data.examples, sides, strict=True)
-        yield replace(data, examples=tuple(replace(one, split=side) for one, side in records))
+        examples = zip(data.examples, sides, strict=True)
+        yield replace(data, examples=tuple(replace(one, split=side) for one, side in examples))
 
 
 def _most_folds(labels: np.ndarray, groups: np.ndarray) -> int:
@@ -76,14 +76,14 @@ def subsample(data: Dataset, *, share: float, seed: int) -> Dataset:
     """
     rng = np.random.default_rng(seed)
     groups: dict[str, set[str]] = defaultdict(set)
-    for record in data.in_split("training"):
-        groups[record.label].add(record.group)
+    for example in data.in_split("training"):
+        groups[example.label].add(example.group)
     kept: set[str] = set()
     for label in sorted(groups):
         order = rng.permutation(sorted(groups[label])).tolist()
         kept.update(order[: max(1, round(share * len(order)))])
-    records = tuple(
+    examples = tuple(
         replace(one, split="unused") if one.split == "training" and one.group not in kept else one
         for one in data.examples
     )
-    return replace(data, examples=records)
+    return replace(data, examples=examples)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bricksight._support.optional import require
 from bricksight._support.text import pluralize
-from bricksight.dataset._records import Example
+from bricksight.dataset._examples import Example
 from bricksight.errors import DataError
 
 _NO_HASH = "_nohash_"
@@ -87,18 +87,18 @@ def join_identical(keys: Sequence[str], contents: Sequence[str]) -> list[str]:
     return [root(key) for key in keys]
 
 
-def suggest_group_by(records: Sequence[Example]) -> str | None:
+def suggest_group_by(examples: Sequence[Example]) -> str | None:
     """Returns an expression for ``--group_by`` if the names look like several photos an object.
 
     Camera tools write ``TIMESTAMP_front.jpg`` or ``photo12-3.png``: without its last part the name
     stands for the object. Only names of which most classes have several are taken, so that
     ``IMG_0001.jpg`` is not one object called ``IMG``, nor ``IMG_20240131_101500.jpg`` one day.
     """
-    return next((pattern for pattern in _SUGGESTIONS if _groups_well(pattern, records)), None)
+    return next((pattern for pattern in _SUGGESTIONS if _groups_well(pattern, examples)), None)
 
 
 def group_by_for_pairs(
-    pairs: Sequence[tuple[str, str]], records: Sequence[Example]
+    pairs: Sequence[tuple[str, str]], examples: Sequence[Example]
 ) -> tuple[str, int] | None:
     """Returns an expression for ``--group_by`` that keeps photos together which look alike.
 
@@ -106,7 +106,7 @@ def group_by_for_pairs(
 
     Args:
         pairs: paths of photos that look nearly the same.
-        records: all photos; most classes are to keep groups enough for a split.
+        examples: all photos; most classes are to keep groups enough for a split.
 
     Returns:
         The expression and how many of the pairs it keeps together; ``None`` where none does much.
@@ -114,7 +114,7 @@ def group_by_for_pairs(
     kept = {
         pattern: sum(_key(pattern, one) == _key(pattern, other) for one, other in pairs)
         for pattern in (*_SUGGESTIONS, *_TENS)
-        if _is_varied(_prefixes(pattern, records))
+        if _is_varied(_prefixes(pattern, examples))
     }
     best = max(kept, key=lambda pattern: kept[pattern], default="")
     if not pairs or kept.get(best, 0) < _MIN_SHARE_OF_PAIRS * len(pairs):
@@ -122,17 +122,17 @@ def group_by_for_pairs(
     return best, kept[best]
 
 
-def _groups_well(pattern: str, records: Sequence[Example]) -> bool:
-    prefixes = _prefixes(pattern, records)
+def _groups_well(pattern: str, examples: Sequence[Example]) -> bool:
+    prefixes = _prefixes(pattern, examples)
     num_prefixes = sum(map(len, prefixes.values()))
-    return len(records) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and _is_varied(prefixes)
+    return len(examples) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and _is_varied(prefixes)
 
 
-def _prefixes(pattern: str, records: Sequence[Example]) -> Mapping[str, set[str]]:
+def _prefixes(pattern: str, examples: Sequence[Example]) -> Mapping[str, set[str]]:
     """Returns label → the keys that the pattern gives its photos."""
     prefixes: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        prefixes[record.label].add(_key(pattern, record.relative_path))
+    for example in examples:
+        prefixes[example.label].add(_key(pattern, example.relative_path))
     return prefixes
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bricksight._support.text import some
-from bricksight.dataset._records import Problem
+from bricksight.dataset._examples import Problem
 from bricksight.errors import DataError
 
 _WORDS = re.compile(r"[^\W\d_]+")

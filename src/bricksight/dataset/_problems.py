@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 
 from bricksight._support.text import pluralize, some
 from bricksight.config import SplitConfig
+from bricksight.dataset._examples import Example, Problem
 from bricksight.dataset._folder import Listing
 from bricksight.dataset._groups import suggest_group_by
-from bricksight.dataset._records import Example, Problem
 from bricksight.dataset._split import MIN_GROUPS, missing_splits
 
 FEW_PHOTOS = 20
@@ -111,15 +111,15 @@ def empty_classes(labels: Iterable[str]) -> list[Problem]:
     ]
 
 
-def content_problems(records: Sequence[Example]) -> list[Problem]:
+def content_problems(examples: Sequence[Example]) -> list[Problem]:
     """Returns the photos that are there more than once, and those under several labels."""
     same: dict[str, list[Example]] = defaultdict(list)
-    for record in records:
-        same[record.sha256].append(record)
+    for example in examples:
+        same[example.sha256].append(example)
     problems = []
     for copies in same.values():
-        paths = tuple(record.relative_path for record in copies)
-        labels = sorted({record.label for record in copies})
+        paths = tuple(example.relative_path for example in copies)
+        labels = sorted({example.label for example in copies})
         if len(labels) > 1:
             message = (
                 f"One photo is under {pluralize(len(labels), 'label')}: {some(paths)}. "
@@ -143,9 +143,9 @@ def ungrouped(paths: Sequence[str]) -> list[Problem]:
     return [Problem("no_group", message, tuple(paths))]
 
 
-def suggested_groups(records: Sequence[Example], split: SplitConfig) -> list[Problem]:
+def suggested_groups(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
     """Returns what is to be said where names suggest groups and none are given."""
-    suggestion = None if split.group_by else suggest_group_by(records)
+    suggestion = None if split.group_by else suggest_group_by(examples)
     if suggestion is None:
         return []
     message = (
@@ -156,19 +156,19 @@ def suggested_groups(records: Sequence[Example], split: SplitConfig) -> list[Pro
     return [Problem("group_by", message)]
 
 
-def split_problems(records: Sequence[Example], split: SplitConfig) -> list[Problem]:
+def split_problems(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
     """Returns what keeps classes from being learnt and measured well.
 
     Args:
-        records: every photo that is used.
-        split: how the records were dealt.
+        examples: every photo that is used.
+        split: how the examples were split.
     """
     groups: dict[str, set[str]] = defaultdict(set)
-    for record in records:
-        groups[record.label].add(record.group)
-    split_of = {record.group: record.split for record in records}
-    member = "photos" if len(split_of) == len(records) else "groups of photos"
-    problems = [*_small_classes(records), *_tiny_classes(groups, member)]
+    for example in examples:
+        groups[example.label].add(example.group)
+    split_of = {example.group: example.split for example in examples}
+    member = "photos" if len(split_of) == len(examples) else "groups of photos"
+    problems = [*_small_classes(examples), *_tiny_classes(groups, member)]
     problems += [
         Problem(
             "missing_split",
@@ -208,8 +208,8 @@ def of_other_types(paths: Sequence[str]) -> str:
     return f"{pluralize(len(paths), 'file')} with endings of other types ({what})"
 
 
-def _small_classes(records: Sequence[Example]) -> list[Problem]:
-    counts = Counter(record.label for record in records)
+def _small_classes(examples: Sequence[Example]) -> list[Problem]:
+    counts = Counter(example.label for example in examples)
     small = sorted(label for label, number in counts.items() if number < FEW_PHOTOS)
     if not small:
         return []

@@ -12,6 +12,7 @@ from bricksight._support.text import pluralize, some
 from bricksight._support.threads import thread_map
 from bricksight.config import Layout, SplitConfig, input_path
 from bricksight.dataset._dataset import MIN_CLASSES, Dataset, assemble
+from bricksight.dataset._examples import Example, Photo, Problem
 from bricksight.dataset._folder import LAYOUT, Listing, list_folder, list_photos
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._layout import require_class_folders, same_subfolders
@@ -21,7 +22,6 @@ from bricksight.dataset._problems import (
     spelling_of,
     unreadable_files,
 )
-from bricksight.dataset._records import Example, Photo, Problem
 from bricksight.dataset._split import assign_splits
 from bricksight.errors import DataError
 
@@ -91,7 +91,7 @@ def scan_extra(
     advice = _layout_advice(folder, listing, layout)
     if not listing.photos:
         raise DataError(f"--extra_train_dir {folder} holds no photos in class folders. {LAYOUT}")
-    advice += _new_classes(folder, listing, sorted({record.label for record in known}))
+    advice += _new_classes(folder, listing, sorted({example.label for example in known}))
     photos, reasons = _hashed(listing.photos, None)
     left, twins = _apart(photos, known)
     problems = [*listing_problems(listing), *advice, *unreadable_files(reasons)]
@@ -101,7 +101,7 @@ def scan_extra(
             f"photos have them both: {some(twins)}."
         )
         problems.append(Problem("extra_twin", message, tuple(twins)))
-    records = tuple(
+    examples = tuple(
         Example(
             path=photo.path,
             relative_path=f"{folder.name}/{photo.relative_path}",
@@ -112,7 +112,7 @@ def scan_extra(
         )
         for photo in left
     )
-    return records, problems
+    return examples, problems
 
 
 def scan_outliers(
@@ -193,14 +193,14 @@ def _new_classes(folder: Path, listing: Listing, known: Sequence[str]) -> list[P
 
 def _apart(photos: Sequence[Photo], known: Sequence[Example]) -> tuple[list[Photo], list[str]]:
     """Returns the photos that are not known ones, by path, and the paths of those that are."""
-    own = {record.sha256 for record in known}
+    own = {example.sha256 for example in known}
     left = [photo for photo in photos if photo.sha256 not in own]
     twins = [photo.relative_path for photo in photos if photo.sha256 in own]
     return sorted(left, key=lambda photo: photo.relative_path), twins
 
 
 def _outliers(folder: Path, photos: Sequence[Photo], split: SplitConfig) -> tuple[Example, ...]:
-    """Returns the records of photos of none of the classes."""
+    """Returns the examples of photos of none of the classes."""
     paths = [photo.relative_path for photo in photos]
     grouped = split.group_by is not None and any(re.search(split.group_by, one) for one in paths)
     keys, _ = group_keys(paths, group_by=split.group_by if grouped else None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bricksight._support.text import some
-from bricksight.dataset._records import Problem
+from bricksight.dataset._examples import Problem
 
 _SHOWN_ONE_BY_ONE = 3
 _NAMES = 3

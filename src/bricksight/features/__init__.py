@@ -11,16 +11,16 @@ from bricksight.features._cache import (
 )
 from bricksight.features._compile import CompiledBackbone, compile_backbone
 from bricksight.features._extract import PLAIN, FeatureSet, Views, extract
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 
 __all__ = [
     "CACHE_FILE",
     "PLAIN",
     "CacheEntry",
     "CompiledBackbone",
-    "Examples",
     "FeatureCache",
     "FeatureSet",
+    "LabeledFeatures",
     "Views",
     "compile_backbone",
     "default_cache_path",

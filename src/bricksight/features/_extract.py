@@ -56,9 +56,9 @@ class Views:
         """One text a view of a photo without a mask; see ``keys_of``."""
         return self._keys("")
 
-    def keys_of(self, record: Example) -> list[str]:
+    def keys_of(self, example: Example) -> list[str]:
         """One text a view, the same in every run that would compute the same pixels."""
-        return self._keys("" if self.cutouts is None else self.cutouts.key_of(record.path))
+        return self._keys("" if self.cutouts is None else self.cutouts.key_of(example.path))
 
     def _keys(self, cutout: str) -> list[str]:
         amounts = [(name, _shortest(value)) for name, value in asdict(self.augment).items()]
@@ -69,14 +69,14 @@ class Views:
         random = [f"{digest}-{number}" for number in range(self.num_random)]
         return [_PLAIN_KEY, *random] if self.include_plain else random
 
-    def read(self, record: Example, spec: InputSpec) -> np.ndarray:
+    def read(self, example: Example, spec: InputSpec) -> np.ndarray:
         """Returns the decoded photo that ``render`` takes.
 
         Raises:
             ImageError: it cannot be read.
         """
-        photo = images.decode(record.path, min_size=images.decoding_size(spec))
-        return photo if self.cutouts is None else self.cutouts.cut_out(photo, record.path)
+        photo = images.decode(example.path, min_size=images.decoding_size(spec))
+        return photo if self.cutouts is None else self.cutouts.cut_out(photo, example.path)
 
     def render(self, photo: np.ndarray, key: str, *, sha256: str, spec: InputSpec) -> np.ndarray:
         """Returns view ``key`` of a decoded photo, float32 (height, width, 3) in [0, 1]."""
@@ -102,7 +102,7 @@ class FeatureSet:
     """What came of a list of photos.
 
     Attributes:
-        matrix: float32 (num_photos, num_views, num_features), rows in the order of ``records``.
+        matrix: float32 (num_photos, num_views, num_features), rows in the order of ``examples``.
         examples: The photos that could be read.
         failures: Path below image_dir → reason, of the photos that could not.
         num_computed: How many views had to be computed; the others came from the cache.
@@ -115,7 +115,7 @@ class FeatureSet:
 
 
 def extract(
-    records: Sequence[Example],
+    examples: Sequence[Example],
     *,
     compiled: CompiledBackbone,
     views: Views = PLAIN,
@@ -123,12 +123,12 @@ def extract(
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> FeatureSet:
-    """Returns the features of ``records``, from the cache where they are there already.
+    """Returns the features of ``examples``, from the cache where they are there already.
 
     Beyond the matrix itself, memory holds only the few photos that are being worked on.
 
     Args:
-        records: the photos.
+        examples: the photos.
         compiled: the network.
         views: which renditions of each photo.
         cache_path: the cache file, ``None`` to compute everything and keep nothing.
@@ -136,33 +136,33 @@ def extract(
         workers: threads, each with a network of its own; one a core by default.
 
     """
-    matrix = np.zeros((len(records), len(views.keys), compiled.num_features), np.float32)
+    matrix = np.zeros((len(examples), len(views.keys), compiled.num_features), np.float32)
     failures: dict[int, str] = {}
     num_computed = 0
     job = _Job(compiled, views)
     cache = None if cache_path is None else _open_cache(cache_path, compiled)
     try:
-        for row, outcome in _outcomes(records, views, job, cache, workers or num_cores()):
+        for row, outcome in _outcomes(examples, views, job, cache, workers or num_cores()):
             if isinstance(outcome, str):
                 failures[row] = outcome
             else:
                 found, computed = outcome
                 num_computed += len(computed)
                 if cache is not None and computed:
-                    cache.put(records[row].sha256, computed)
+                    cache.put(examples[row].sha256, computed)
                 found.update(computed)
-                for column, key in enumerate(views.keys_of(records[row])):
+                for column, key in enumerate(views.keys_of(examples[row])):
                     matrix[row, column] = found[key]
             if progress is not None:
                 progress(1)
     finally:
         if cache is not None:
             cache.close()
-    good = [row for row in range(len(records)) if row not in failures]
+    good = [row for row in range(len(examples)) if row not in failures]
     return FeatureSet(
         matrix=matrix[good] if failures else matrix,
-        examples=tuple(records[row] for row in good),
-        failures={records[row].relative_path: reason for row, reason in failures.items()},
+        examples=tuple(examples[row] for row in good),
+        failures={examples[row].relative_path: reason for row, reason in failures.items()},
         num_computed=num_computed,
     )
 
@@ -188,7 +188,7 @@ _Outcome = tuple[_ByView, _ByView] | str
 
 
 def _outcomes(
-    records: Sequence[Example],
+    examples: Sequence[Example],
     views: Views,
     job: "_Job",
     cache: FeatureCache | None,
@@ -198,14 +198,14 @@ def _outcomes(
     queue: deque[tuple[int, _ByView, Future[_ByView | str]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="features") as pool:
         try:
-            for row, record in enumerate(records):
-                keys = views.keys_of(record)
-                found = cache.get(record.sha256, keys) if cache is not None else {}
+            for row, example in enumerate(examples):
+                keys = views.keys_of(example)
+                found = cache.get(example.sha256, keys) if cache is not None else {}
                 missing = [key for key in keys if key not in found]
                 if not missing:
                     yield row, (found, {})
                     continue
-                queue.append((row, found, pool.submit(job.compute, record, missing)))
+                queue.append((row, found, pool.submit(job.compute, example, missing)))
                 if len(queue) >= workers * _QUEUED_PER_WORKER:
                     yield _next(queue)
             while queue:
@@ -229,18 +229,18 @@ class _Job:
         self._views = views
         self._local = threading.local()
 
-    def compute(self, record: Example, keys: Sequence[str]) -> _ByView | str:
+    def compute(self, example: Example, keys: Sequence[str]) -> _ByView | str:
         """Returns the features by view, or the reason why the photo cannot be read."""
         spec = self._compiled.module.input_spec
         run = self._network()
         computed = {}
         with images.reserve_memory():
             try:
-                photo = self._views.read(record, spec)
+                photo = self._views.read(example, spec)
             except ImageError as error:
                 return str(error)
             for key in keys:
-                view = self._views.render(photo, key, sha256=record.sha256, spec=spec)
+                view = self._views.render(photo, key, sha256=example.sha256, spec=spec)
                 computed[key] = run(view[None])[0]
         return computed
 

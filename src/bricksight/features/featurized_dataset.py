@@ -23,8 +23,8 @@ from bricksight.errors import DataError, ImageError
 from bricksight.features import (
     PLAIN,
     CompiledBackbone,
-    Examples,
     FeatureSet,
+    LabeledFeatures,
     Views,
     compile_backbone,
     extract,
@@ -49,7 +49,7 @@ class FeaturizedDataset:
         turns: How many copies of a photo, itself among them, ``compiled`` sees.
         cache_path: The feature cache.
         watch: Shows and times the work.
-        matrix: float32 (num_records, 1, num_features), in the order of ``data.examples``.
+        matrix: float32 (num_examples, 1, num_features), in the order of ``data.examples``.
         extra: float32 (num_extra, num_features), in the order of ``data.extra``.
         outliers: float32 (num_outliers, 1, num_features), in the order of ``data.outliers``.
         own: The network with nothing but its own features.
@@ -74,24 +74,24 @@ class FeaturizedDataset:
     cutouts: ForegroundMasks | None = None
     chosen_from: Mapping[str, float] = field(default_factory=dict)
 
-    def plain(self, split: str) -> tuple[tuple[Example, ...], Examples]:
+    def plain(self, split: str) -> tuple[tuple[Example, ...], LabeledFeatures]:
         """Returns the photos of one side of the split with their features, unchanged."""
-        records = self.data.in_split(split)
-        return records, self.unchanged(records)
+        examples = self.data.in_split(split)
+        return examples, self.unchanged(examples)
 
-    def unchanged(self, records: Sequence[Example]) -> Examples:
+    def unchanged(self, examples: Sequence[Example]) -> LabeledFeatures:
         """Returns photos with their features, unchanged."""
-        row_of = {record.relative_path: row for row, record in enumerate(self.data.examples)}
-        rows = [row_of[record.relative_path] for record in records]
-        return self._examples(records, self.matrix[rows])
+        row_of = {example.relative_path: row for row, example in enumerate(self.data.examples)}
+        rows = [row_of[example.relative_path] for example in examples]
+        return self._examples(examples, self.matrix[rows])
 
-    def views(self, records: Sequence[Example], views: Views) -> Examples:
+    def views(self, examples: Sequence[Example], views: Views) -> LabeledFeatures:
         """Returns the photos with the features of ``views``.
 
         Raises:
             DataError: a photo that could be read before cannot be read any more.
         """
-        return self._examples(records, self._again(records, views))
+        return self._examples(examples, self._again(examples, views))
 
     def outlier_views(self, kinds: Sequence[Views]) -> np.ndarray | None:
         """Returns the photos of none of the classes that are trained on; ``None`` without any.
@@ -104,19 +104,19 @@ class FeaturizedDataset:
         rows = [row for row, one in enumerate(self.data.outliers) if one.split == "training"]
         if not rows:
             return None
-        records = [self.data.outliers[row] for row in rows]
-        views = [self._again(records, one) for one in kinds]
+        examples = [self.data.outliers[row] for row in rows]
+        views = [self._again(examples, one) for one in kinds]
         return np.concatenate([self.outliers[rows], *views], axis=1)
 
     def held_out_outliers(self) -> np.ndarray:
         """Returns those that are not trained on, unchanged: float32 (num_photos, num_features)."""
-        held_out = [record.split != "training" for record in self.data.outliers]
+        held_out = [example.split != "training" for example in self.data.outliers]
         plain: np.ndarray = self.outliers[np.array(held_out, bool), 0]
         return plain
 
-    def _again(self, records: Sequence[Example], views: Views) -> np.ndarray:
+    def _again(self, examples: Sequence[Example], views: Views) -> np.ndarray:
         views = replace(views, cutouts=self.cutouts)
-        found = _extract(records, self.once, views, self.cache_path, self.watch)
+        found = _extract(examples, self.once, views, self.cache_path, self.watch)
         return _all_read(found).matrix
 
     def turned(self, turns: int) -> "FeaturizedDataset":
@@ -148,9 +148,11 @@ class FeaturizedDataset:
             widths=(compiled.num_features,),
         )
 
-    def _examples(self, records: Sequence[Example], matrix: np.ndarray) -> Examples:
-        _, groups = np.unique([record.group for record in records], return_inverse=True)
-        return Examples(features=matrix, labels=self.data.label_indices(records), groups=groups)
+    def _examples(self, examples: Sequence[Example], matrix: np.ndarray) -> LabeledFeatures:
+        _, groups = np.unique([example.group for example in examples], return_inverse=True)
+        return LabeledFeatures(
+            features=matrix, labels=self.data.label_indices(examples), groups=groups
+        )
 
 
 def featurize(
@@ -189,7 +191,7 @@ def featurize(
             _named(found.failures)
             + "\n  Remove them, or leave out --strict to have them set aside."
         )
-    # Set aside by path: the order of the other records stays that of the matrix.
+    # Set aside by path: the order of the other examples stays that of the matrix.
     data = data.without(found.failures)
     extra = _extract(data.extra, once, PLAIN, cache_path, watch) if data.extra else found
     if data.extra and extra.failures:
@@ -333,12 +335,12 @@ def through(photos: FeaturizedDataset, module: Backbone) -> FeaturizedDataset:
 
 
 def _plain_features(
-    photos: FeaturizedDataset, records: Sequence[Example], compiled: CompiledBackbone
+    photos: FeaturizedDataset, examples: Sequence[Example], compiled: CompiledBackbone
 ) -> np.ndarray:
-    """Returns the features of unchanged photos, float32 (num_records, 1, num_features)."""
-    if not records:
+    """Returns the features of unchanged photos, float32 (num_examples, 1, num_features)."""
+    if not examples:
         return np.empty((0, 1, compiled.num_features), np.float32)
-    return _all_read(_extract(records, compiled, PLAIN, photos.cache_path, photos.watch)).matrix
+    return _all_read(_extract(examples, compiled, PLAIN, photos.cache_path, photos.watch)).matrix
 
 
 def _all_read(found: FeatureSet) -> FeatureSet:
@@ -348,7 +350,7 @@ def _all_read(found: FeatureSet) -> FeatureSet:
 
 
 def _extract(
-    records: Sequence[Example],
+    examples: Sequence[Example],
     compiled: CompiledBackbone,
     views: Views,
     cache_path: Path,
@@ -356,20 +358,20 @@ def _extract(
 ) -> FeatureSet:
     num_views = len(views.keys)
     title = "Computing features" if num_views == 1 else f"Computing features of {num_views} views"
-    with watch.stage(title, len(records)) as advance:
+    with watch.stage(title, len(examples)) as advance:
         return extract(
-            records, compiled=compiled, views=views, cache_path=cache_path, progress=advance
+            examples, compiled=compiled, views=views, cache_path=cache_path, progress=advance
         )
 
 
 def _readable(data: Dataset, spec: InputSpec) -> np.ndarray:
     """Returns the first photos that can be read, float32 (num_photos, height, width, 3)."""
     found: list[np.ndarray] = []
-    for record in data.examples:
+    for example in data.examples:
         if len(found) == _PHOTOS_TO_COMPILE_ON:
             break
         try:
-            found.append(images.load_input(record.path, spec))
+            found.append(images.load_input(example.path, spec))
         except ImageError:
             continue  # named when its features are wanted
     if not found:

@@ -30,7 +30,7 @@ _PART = 128
 
 
 def find_foreground_masks(
-    records: Sequence[Example], source: DataConfig, watch: StageTimer
+    examples: Sequence[Example], source: DataConfig, watch: StageTimer
 ) -> ForegroundMasks | None:
     """Returns the masks of photos and what is put behind the parts; ``None`` if it is not wanted.
 
@@ -38,7 +38,7 @@ def find_foreground_masks(
     warning says how many do.
 
     Args:
-        records: the photos.
+        examples: the photos.
         source: where masks, empty scene and backgrounds are.
         watch: shows and times the work.
 
@@ -54,14 +54,14 @@ def find_foreground_masks(
     )
     masks: list[bytes | None] = []
     with (
-        watch.stage("Finding the parts", len(records)) as advance,
-        thread_map(_Finder(source).encoded, records, num_threads=num_cores()) as found,
+        watch.stage("Finding the parts", len(examples)) as advance,
+        thread_map(_Finder(source).encoded, examples, num_threads=num_cores()) as found,
     ):
         for mask in found:
             masks.append(mask)
             advance(1)
     _tell(masks, source)
-    useful = {record.path: mask for record, mask in zip(records, masks, strict=True) if mask}
+    useful = {example.path: mask for example, mask in zip(examples, masks, strict=True) if mask}
     return ForegroundMasks(masks=useful, backgrounds=backgrounds)
 
 
@@ -77,35 +77,35 @@ class _Finder:
             )
         self._scene = None if self._empty is None else _read_small(self._empty)
 
-    def encoded(self, record: Example) -> bytes | None:
+    def encoded(self, example: Example) -> bytes | None:
         """Returns the mask of a photo; nothing where it tells nothing, ``None`` without one."""
-        mask = self._mask_of(record)
+        mask = self._mask_of(example)
         if mask is None:
             return None
         is_part = mask >= _PART
         return images.encode_mask(mask) if is_part.any() and not is_part.all() else b""
 
-    def _mask_of(self, record: Example) -> np.ndarray | None:
+    def _mask_of(self, example: Example) -> np.ndarray | None:
         if self._masks is not None:
-            path = self._masks / PurePosixPath(record.relative_path).with_suffix(".png")
+            path = self._masks / PurePosixPath(example.relative_path).with_suffix(".png")
             if path.is_file():
-                _require_size(path, record, "--masks")
+                _require_size(path, example, "--masks")
                 return _read_small(path)[..., 0]
         if self._empty is None or self._scene is None:
             return None
-        _require_size(self._empty, record, "--empty_scene")
-        photo, (height, width) = _read_small(record.path), self._scene.shape[:2]
+        _require_size(self._empty, example, "--empty_scene")
+        photo, (height, width) = _read_small(example.path), self._scene.shape[:2]
         if photo.shape != self._scene.shape:  # a JPEG's reduced scale is rounded in its own way
             photo = images.to_pixels(photo, InputSpec(height=height, width=width))
         return images.foreground_mask(photo, self._scene)
 
 
-def _require_size(path: Path, record: Example, option: str) -> None:
+def _require_size(path: Path, example: Example, option: str) -> None:
     """Refuses a picture that cannot lie on the photo, pixel by pixel."""
-    found, expected = _size_of(path), _size_of(record.path)
+    found, expected = _size_of(path), _size_of(example.path)
     if found != expected:
         raise ConfigError(
-            f"{option}: {path} is {found} pixels and the photo {record.path} is {expected}. They "
+            f"{option}: {path} is {found} pixels and the photo {example.path} is {expected}. They "
             "must be of the same size, and show the same."
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from bricksight._support.filesystem.files import atomic_write, cache_dir, give_up_cache
 from bricksight._support.text import pluralize
-from bricksight.bundle import dealt
+from bricksight.bundle import redistribute_background
 from bricksight.errors import OutputError
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.finetuning import BatchGenerator, Stage, Trainer
@@ -99,8 +99,8 @@ def _key(photos: FeaturizedDataset, tuning: FineTuningPlan) -> str:
     described = {
         **_described(photos, tuning, {}),
         "photos": [
-            (record.sha256, record.label, record.split)
-            for record in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
+            (example.sha256, example.label, example.split)
+            for example in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
         ],
         "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
         "extra_share": tuning.extra_share,
@@ -140,11 +140,11 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
         calibration = calibrate(logits, labels, num_classes=num_classes, lowest=_LOWEST_TEMPERATURE)
     head = calibration.head(course.trainer.head)
     if not len(labels):
-        head = replace(head, others=None)  # nobody can say how probable they are
+        head = replace(head, background=None)  # nobody can say how probable they are
     fits_all = not parts(photos, tuning)[-1].is_judged
     return TrainedHead(
         head=head,
-        held_out=dealt(calibration.logits(logits, num_classes), num_classes),
+        held_out=redistribute_background(calibration.logits(logits, num_classes), num_classes),
         history=course.history,
         choices={
             "algorithm": "AdamW on the whole network",
@@ -156,8 +156,8 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
             "extra_augmentation": [asdict(augment) for augment in tuning.extra_augments]
             if photos.data.extra
             else [],
-            "outliers": sum(record.split == "training" for record in photos.data.outliers),
-            "others_known": head.num_others,
+            "outliers": sum(example.split == "training" for example in photos.data.outliers),
+            "num_background_classes": head.num_background,
             **told,
         },
     )
@@ -241,7 +241,7 @@ def _path_of_extra(photos: FeaturizedDataset, tuning: FineTuningPlan) -> Path:
     """Returns the cache path of the weights that were pretrained on the extra photos."""
     described = {
         **_described(photos, tuning, _OF_NO_MATTER_TO_EXTRA),
-        "photos": [(record.sha256, record.label) for record in photos.data.extra],
+        "photos": [(example.sha256, example.label) for example in photos.data.extra],
         "augments": [asdict(augment) for augment in tuning.extra_augments],
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]

@@ -120,11 +120,11 @@ def mixture_of(
 ) -> BatchGenerator:
     """Returns the photos of these parts of the split, all in memory, as batches are drawn."""
     extra = photos.data.extra
-    records = tuple(record for side in sides for record in photos.data.in_split(side))
+    examples = tuple(example for side in sides for example in photos.data.in_split(side))
     cutouts = photos.cutouts
-    labels = photos.data.label_indices(records)
+    labels = photos.data.label_indices(examples)
     return BatchGenerator(
-        photos=_read(photos, records, labels, size, cutouts),
+        photos=_read(photos, examples, labels, size, cutouts),
         extra=pictures(photos, extra, size) if extra else None,
         extra_share=tuning.extra_share,
         outliers=_outliers(photos, size),
@@ -140,25 +140,25 @@ def mixture_of(
 
 
 def _outliers(photos: FeaturizedDataset, size: int) -> ImageSet | None:
-    records = tuple(one for one in photos.data.outliers if one.split == "training")
-    return _read(photos, records, np.full(len(records), NO_CLASS), size) if records else None
+    examples = tuple(one for one in photos.data.outliers if one.split == "training")
+    return _read(photos, examples, np.full(len(examples), NO_CLASS), size) if examples else None
 
 
-def pictures(photos: FeaturizedDataset, records: tuple[Example, ...], size: int) -> ImageSet:
+def pictures(photos: FeaturizedDataset, examples: tuple[Example, ...], size: int) -> ImageSet:
     """Returns photos with their labels, in memory."""
-    return _read(photos, records, photos.data.label_indices(records), size)
+    return _read(photos, examples, photos.data.label_indices(examples), size)
 
 
 def _read(
     photos: FeaturizedDataset,
-    records: tuple[Example, ...],
+    examples: tuple[Example, ...],
     labels: np.ndarray,
     size: int,
     cutouts: ForegroundMasks | None = None,
 ) -> ImageSet:
     try:
         with photos.watch.stage("Reading photos"):
-            paths = [one.path for one in records]
+            paths = [one.path for one in examples]
             return read_image_set(paths, labels, size=size, cutouts=cutouts)
     except ImageError as error:
         raise DataError(f"{error} It could be read a moment ago.") from error

@@ -121,7 +121,7 @@ class Trainer:
             num_classes: how many classes there are.
             options: what is the same in all stages.
             head: what the new layer begins as, of as many classes; by default it is zero. Its
-                ``others`` learn as well, that no photo shows them.
+                ``background`` learn as well, that no photo shows them.
         """
         tf = require_tensorflow()
         self._tf, self._options = tf, options
@@ -228,8 +228,8 @@ class Trainer:
         Whatever else the network knows, no photo shows it.
         """
         of_classes = self._targets_of_classes(batch)
-        num_others = self._head.units - self._num_classes
-        return np.pad(of_classes, ((0, 0), (0, num_others)))
+        num_background = self._head.units - self._num_classes
+        return np.pad(of_classes, ((0, 0), (0, num_background)))
 
     def _targets_of_classes(self, batch: Batch) -> np.ndarray:
         own, other = self._targets_of(batch.labels), self._targets_of(batch.other_labels)

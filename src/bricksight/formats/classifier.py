@@ -101,7 +101,7 @@ def build_classifier(
                 features, (None, frozen.num_features), name="BottleneckInputPlaceholder"
             )
         logits = _head_layer(entrance, head)
-        if head.others is None:
+        if head.background is None:
             tf.nn.softmax(logits, name=final_tensor_name)
         else:
             _deal(tf.nn.softmax(logits), len(head.bias), name=final_tensor_name)
@@ -116,15 +116,15 @@ def build_classifier(
 
 
 def _deal(shares: Any, num_classes: int, *, name: str) -> Any:
-    """Return the classes' shares, and those of all others dealt to them alike, as a product."""
-    num_others = shares.shape[-1] - num_classes
-    dealt = np.full((num_others, num_classes), 1 / num_classes, np.float32)
-    matrix = np.concatenate([np.eye(num_classes, dtype=np.float32), dealt])
+    """Return the classes' probabilities, with the background's spread evenly over them."""
+    num_background = shares.shape[-1] - num_classes
+    spread = np.full((num_background, num_classes), 1 / num_classes, np.float32)
+    matrix = np.concatenate([np.eye(num_classes, dtype=np.float32), spread])
     return require_tensorflow().matmul(shares, matrix, name=name)
 
 
 def _head_layer(features: Any, head: Head) -> Any:
-    """Return the logits of the classes, and after them those of all others."""
+    """Return the logits of the classes, followed by those of the background."""
     tf, head = require_tensorflow(), head.flat
     with tf.name_scope("final_retrain_ops"):
         with tf.name_scope("weights"):

@@ -3,7 +3,7 @@
 ``sgd`` is retrain.py's gradient descent.
 """
 
-from bricksight.heads.calibration import Calibration, calibrate, with_others
+from bricksight.heads.calibration import Calibration, calibrate, with_background
 from bricksight.heads.fit import train_by_recipe
 from bricksight.heads.folds import can_cross_validate
 from bricksight.heads.linear import DEFAULT_HEADS, HeadChoice, HeadPrior
@@ -46,5 +46,5 @@ __all__ = [
     "score_policy",
     "train_by_recipe",
     "train_by_sgd",
-    "with_others",
+    "with_background",
 ]

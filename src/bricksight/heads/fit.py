@@ -16,7 +16,7 @@ import numpy as np
 
 from bricksight.bundle import Head
 from bricksight.config import ClassWeight, HeadKind
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.blas import one_blas_thread
 from bricksight.heads.calibration import Calibration, calibrate
 from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior, LinearFit
@@ -35,8 +35,8 @@ _PATIENCE = 30
 
 
 def train_by_recipe(
-    training: Examples,
-    validation: Examples | None,
+    training: LabeledFeatures,
+    validation: LabeledFeatures | None,
     *,
     num_classes: int,
     choice: HeadChoice,
@@ -80,8 +80,8 @@ def train_by_recipe(
         _, history.best_step, validated = best[0]
         calibration, head = Calibration(), validated
         if validation is not None:
-            others = guidance.prior and guidance.prior.others
-            validated = replace(validated, others=others)
+            background = guidance.prior and guidance.prior.background
+            validated = replace(validated, background=background)
             calibration = calibrate(
                 validated.flat.logits(validation.plain()),
                 validation.labels,
@@ -90,7 +90,7 @@ def train_by_recipe(
             )
             photos = training.joined(validation)
             head = linear_fit(photos).fit(choice, max_iterations=history.best_step)
-            head = replace(head, others=others)
+            head = replace(head, background=background)
     validated, head = calibration.head(validated), calibration.head(head)
     return TrainedHead(
         head=head,
@@ -110,19 +110,21 @@ def train_by_recipe(
     )
 
 
-def _held_out_answers(head: Head, validation: Examples | None) -> np.ndarray:
+def _held_out_answers(head: Head, validation: LabeledFeatures | None) -> np.ndarray:
     if validation is None:
         return np.empty((0, head.kernel.shape[1]), np.float32)
     return head.probabilities(validation.plain())
 
 
-def _loss(head: Head, examples: Examples) -> float:
+def _loss(head: Head, labeled: LabeledFeatures) -> float:
     """Returns the cross entropy at the best temperature, in nats."""
-    doubt = kt_error_rate(len(examples))
-    return best_temperature(head.logits(examples.plain()), examples.labels, doubt=doubt)[1]
+    doubt = kt_error_rate(len(labeled))
+    return best_temperature(head.logits(labeled.plain()), labeled.labels, doubt=doubt)[1]
 
 
-def _measure(step: int, head: Head, training: Examples, validation: Examples | None) -> Measurement:
+def _measure(
+    step: int, head: Head, training: LabeledFeatures, validation: LabeledFeatures | None
+) -> Measurement:
     loss, accuracy = cross_entropy_and_accuracy(head, training.plain(), training.labels)
     validation_loss, validation_accuracy = (
         (None, None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bricksight._support.threads import num_cores, thread_map
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.blas import one_blas_thread
 from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior, LinearFit
 from bricksight.heads.losses import best_temperature, kt_error_rate
@@ -31,32 +31,37 @@ class HeldOut(NamedTuple):
     temperature: float
 
 
-def can_cross_validate(examples: Examples) -> bool:
+def can_cross_validate(labeled: LabeledFeatures) -> bool:
     """Returns whether a class has photos of two groups, so that one can be held out."""
-    return _most_groups_in_a_class(examples) > 1
+    return _most_groups_in_a_class(labeled) > 1
 
 
 class Folds:
     """Photos that are held out in turn; what fits to the others share is computed once."""
 
     def __init__(
-        self, examples: Examples, *, num_classes: int, seed: int, guidance: HeadPrior = NO_PRIOR
+        self,
+        labeled: LabeledFeatures,
+        *,
+        num_classes: int,
+        seed: int,
+        guidance: HeadPrior = NO_PRIOR,
     ) -> None:
         """Deals the photos.
 
         Args:
-            examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
+            labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
             num_classes: how many classes there are.
             seed: deals the folds.
             guidance: extra supervision for softmax regression.
         """
-        folds = list(_folds(examples, seed))
-        self._labels = examples.labels
+        folds = list(_folds(labeled, seed))
+        self._labels = labeled.labels
         self._fits = [
-            LinearFit(examples.take(fitted), num_classes=num_classes, guidance=guidance)
+            LinearFit(labeled.take(fitted), num_classes=num_classes, guidance=guidance)
             for fitted, _ in folds
         ]
-        self._held_out = [examples.plain()[held_out] for _, held_out in folds]
+        self._held_out = [labeled.plain()[held_out] for _, held_out in folds]
         self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
 
     def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
@@ -82,18 +87,18 @@ class Folds:
         return HeldOut(loss, logits, temperature)
 
 
-def _most_groups_in_a_class(examples: Examples) -> int:
-    pairs = np.unique(np.stack([examples.labels, examples.groups], axis=1), axis=0)
+def _most_groups_in_a_class(labeled: LabeledFeatures) -> int:
+    pairs = np.unique(np.stack([labeled.labels, labeled.groups], axis=1), axis=0)
     return int(np.bincount(pairs[:, 0]).max())
 
 
-def _folds(examples: Examples, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _folds(labeled: LabeledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields the rows (fitted, held out) by group; every photo is held out once."""
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
 
-    num_folds = min(_NUM_FOLDS, _most_groups_in_a_class(examples))
+    num_folds = min(_NUM_FOLDS, _most_groups_in_a_class(labeled))
     splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed % 2**32)
     with warnings.catch_warnings():
         # Classes of fewer groups than folds are expected; nothing follows from it here.
         warnings.filterwarnings("ignore", message="The least populated class")
-        yield from splitter.split(examples.labels, examples.labels, examples.groups)
+        yield from splitter.split(labeled.labels, labeled.labels, labeled.groups)

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from bricksight.bundle import Head
 from bricksight.config import ClassWeight, HeadKind
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.objective import Objective
 from bricksight.heads.whitening import ClassStatistics, Whitening, view_weights
 
@@ -85,7 +85,7 @@ class LinearFit:
 
     def __init__(
         self,
-        examples: Examples,
+        labeled: LabeledFeatures,
         *,
         num_classes: int,
         class_weight: ClassWeight = "none",
@@ -94,15 +94,15 @@ class LinearFit:
         """Takes the photos.
 
         Args:
-            examples: photos of one class at least; every view counts.
+            labeled: photos of one class at least; every view counts.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
             guidance: extra supervision for softmax regression; discriminant analysis takes none.
         """
-        self._examples = examples
+        self._examples = labeled
         self._guidance = guidance
-        self._weights = view_weights(examples, num_classes, class_weight)
-        self._statistics = ClassStatistics(examples, num_classes, class_weight)
+        self._weights = view_weights(labeled, num_classes, class_weight)
+        self._statistics = ClassStatistics(labeled, num_classes, class_weight)
         self._last: tuple[float | None, Whitening, np.ndarray] | None = None
 
     def fit(

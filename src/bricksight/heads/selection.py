@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bricksight.config import AugmentConfig, HeadKind
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.folds import Folds, HeldOut
 from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior
 
@@ -123,19 +123,19 @@ class ChosenHead(NamedTuple):
 
 
 def score_policy(
-    examples: Examples, *, num_classes: int, seed: int, guidance: HeadPrior = NO_PRIOR
+    labeled: LabeledFeatures, *, num_classes: int, seed: int, guidance: HeadPrior = NO_PRIOR
 ) -> Score:
     """Returns how well held-out photos are told apart when these views are trained on.
 
     Args:
-        examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
+        labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
         seed: deals the folds.
         guidance: extra supervision for softmax regression.
     """
-    folds = Folds(examples, num_classes=num_classes, seed=seed, guidance=guidance)
+    folds = Folds(labeled, num_classes=num_classes, seed=seed, guidance=guidance)
     usual = HeadChoice("softmax", from_prior=guidance.prior is not None)
-    return _score(folds.held_out([usual])[0], examples.labels)
+    return _score(folds.held_out([usual])[0], labeled.labels)
 
 
 def one_standard_error_rule(scores: Sequence[Score], groups: np.ndarray) -> int:
@@ -159,7 +159,7 @@ def one_standard_error_rule(scores: Sequence[Score], groups: np.ndarray) -> int:
 
 
 def choose_depths(
-    examples: Examples,
+    labeled: LabeledFeatures,
     widths: Sequence[int],
     kinds: Sequence[HeadKind],
     *,
@@ -175,7 +175,7 @@ def choose_depths(
     a depth is sought around that of the one before.
 
     Args:
-        examples: with the features of all depths, side by side; the first view is the unchanged
+        labeled: with the features of all depths, side by side; the first view is the unchanged
             photo; ``can_cross_validate`` holds.
         widths: how many features each depth adds.
         kinds: the kinds of heads to choose from.
@@ -186,7 +186,7 @@ def choose_depths(
     found: list[ChosenHead] = []
     for number in np.cumsum(widths).tolist():
         one = choose_head(
-            examples.first_features(number),
+            labeled.first_features(number),
             kinds,
             num_classes=num_classes,
             seed=seed,
@@ -196,11 +196,11 @@ def choose_depths(
         found.append(one)
         if len(found) > 1 and one.score.loss > found[-2].score.loss:
             break
-    return one_standard_error_rule([one.score for one in found], examples.groups) + 1, found
+    return one_standard_error_rule([one.score for one in found], labeled.groups) + 1, found
 
 
 def choose_head(
-    examples: Examples,
+    labeled: LabeledFeatures,
     kinds: Sequence[HeadKind],
     *,
     num_classes: int,
@@ -215,7 +215,7 @@ def choose_head(
     the best are tried, as long as one is better.
 
     Args:
-        examples: the first view is the unchanged photo; ``can_cross_validate`` holds.
+        labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
@@ -223,7 +223,7 @@ def choose_head(
         near: what was best of fewer features: its kind is kept, and its regularisation is where the
             search begins.
     """
-    folds = Folds(_few_views(examples), num_classes=num_classes, seed=seed, guidance=guidance)
+    folds = Folds(_few_views(labeled), num_classes=num_classes, seed=seed, guidance=guidance)
     search = _Search(folds)
     if near is None:
         best = search.of_kinds(kinds, from_prior=guidance.prior is not None)
@@ -231,7 +231,7 @@ def choose_head(
         best = search.around(near)
     return ChosenHead(
         choice=best,
-        score=_score(search.tried[best], examples.labels),
+        score=_score(search.tried[best], labeled.labels),
         losses={choice: found.loss for choice, found in search.tried.items()},
         logits=search.tried[best].logits,
     )
@@ -292,6 +292,6 @@ def _score(found: HeldOut, labels: np.ndarray) -> Score:
     return Score(found.loss, -log_probabilities[np.arange(len(labels)), labels])
 
 
-def _few_views(examples: Examples) -> Examples:
-    step = max(1, examples.features.shape[1] // _CHOICE_VIEWS)
-    return replace(examples, features=examples.features[:, ::step][:, :_CHOICE_VIEWS])
+def _few_views(labeled: LabeledFeatures) -> LabeledFeatures:
+    step = max(1, labeled.features.shape[1] // _CHOICE_VIEWS)
+    return replace(labeled, features=labeled.features[:, ::step][:, :_CHOICE_VIEWS])

@@ -26,7 +26,7 @@ from bricksight._support.filesystem.files import atomic_write
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig
 from bricksight.errors import OutputError
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.blas import one_blas_thread
 from bricksight.heads.losses import cross_entropy_and_accuracy
 from bricksight.heads.results import History, Measurement, Observer, TrainedHead
@@ -93,8 +93,8 @@ class _State:
 
 
 def train_by_sgd(
-    training: Examples,
-    validation: Examples | None,
+    training: LabeledFeatures,
+    validation: LabeledFeatures | None,
     *,
     num_classes: int,
     config: HeadConfig,
@@ -167,7 +167,11 @@ def _initial_state(num_features: int, num_classes: int, seed: int) -> _State:
 
 
 def _steps(
-    state: _State, training: Examples, validation: Examples | None, *, config: HeadConfig
+    state: _State,
+    training: LabeledFeatures,
+    validation: LabeledFeatures | None,
+    *,
+    config: HeadConfig,
 ) -> Iterator[Measurement | None]:
     """Does one step at a time; yields the measurement after it, ``None`` where none is due.
 
@@ -219,34 +223,34 @@ def _measure(
 class _Sampler:
     """Draws photos with replacement, and one of the views of each."""
 
-    def __init__(self, examples: Examples, *, balanced: bool) -> None:
-        self._examples = examples
-        order = np.argsort(examples.labels, kind="stable")
-        _, starts = np.unique(examples.labels[order], return_index=True)
+    def __init__(self, labeled: LabeledFeatures, *, balanced: bool) -> None:
+        self._examples = labeled
+        order = np.argsort(labeled.labels, kind="stable")
+        _, starts = np.unique(labeled.labels[order], return_index=True)
         self._by_class = np.split(order, starts[1:]) if balanced else [order]
-        self._shares = None if examples.weights is None else _shares(self._by_class, examples)
+        self._shares = None if labeled.weights is None else _shares(self._by_class, labeled)
         self._sizes = np.array([len(rows) for rows in self._by_class])
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
         self._rows = np.concatenate(self._by_class)
 
     def batch(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Returns float32 (size, num_features) and int (size,); all photos if size is negative."""
-        examples = self._examples
+        labeled = self._examples
         if size < 0:
-            return examples.plain(), examples.labels
+            return labeled.plain(), labeled.labels
         kind = rng.integers(len(self._sizes), size=size)
         if self._shares is None:
             within = (rng.random(size) * self._sizes[kind]).astype(np.int64)
             rows = self._rows[self._starts[kind] + within]
         else:
             rows = self._rows[np.searchsorted(self._shares, kind + rng.random(size), side="right")]
-        views = rng.integers(examples.features.shape[1], size=size)
-        return examples.features[rows, views], examples.labels[rows]
+        views = rng.integers(labeled.features.shape[1], size=size)
+        return labeled.features[rows, views], labeled.labels[rows]
 
 
-def _shares(by_class: Sequence[np.ndarray], examples: Examples) -> np.ndarray:
+def _shares(by_class: Sequence[np.ndarray], labeled: LabeledFeatures) -> np.ndarray:
     """Returns where each photo's part of the drawing ends; those of class k are from k to k + 1."""
-    weights = examples.each_weight().astype(np.float64)
+    weights = labeled.each_weight().astype(np.float64)
     ends = [k + np.cumsum(weights[rows]) / weights[rows].sum() for k, rows in enumerate(by_class)]
     found = np.concatenate(ends)
     found[np.cumsum([len(rows) for rows in by_class]) - 1] = np.arange(1, len(by_class) + 1)

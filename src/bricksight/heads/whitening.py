@@ -14,7 +14,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from bricksight.bundle import Head
 from bricksight.config import ClassWeight
-from bricksight.features.examples import Examples
+from bricksight.features.labeled_features import LabeledFeatures
 
 _LEAST_SCALE = 1e-2
 """Of a feature's scale, as a part of what is usual."""
@@ -81,16 +81,18 @@ class ClassStatistics:
         priors: float32 (num_classes,), share of each class.
     """
 
-    def __init__(self, examples: Examples, num_classes: int, class_weight: ClassWeight) -> None:
+    def __init__(
+        self, labeled: LabeledFeatures, num_classes: int, class_weight: ClassWeight
+    ) -> None:
         """Takes the photos.
 
         Args:
-            examples: photos of one class at least.
+            labeled: photos of one class at least.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
         """
-        self._rows, self._labels = rows, labels = examples.rows()
-        self._weights = view_weights(examples, num_classes, class_weight)
+        self._rows, self._labels = rows, labels = labeled.rows()
+        self._weights = view_weights(labeled, num_classes, class_weight)
         self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
         # A feature that is all but constant holds noise, which is not to be blown up.
         least = max(_LEAST_SCALE * float(np.sqrt(np.mean(scale**2))), 1e-6)
@@ -142,17 +144,19 @@ class ClassStatistics:
         )
 
 
-def view_weights(examples: Examples, num_classes: int, class_weight: ClassWeight) -> np.ndarray:
+def view_weights(
+    labeled: LabeledFeatures, num_classes: int, class_weight: ClassWeight
+) -> np.ndarray:
     """Returns how much each view counts, float32 (num_photos * num_views,) of sum 1.
 
     Args:
-        examples: the photos, by whose weights views count.
+        labeled: the photos, by whose weights views count.
         num_classes: how many classes there are.
         class_weight: whether every class or every photo counts the same.
     """
-    weights = np.repeat(examples.each_weight(), examples.features.shape[1])
+    weights = np.repeat(labeled.each_weight(), labeled.features.shape[1])
     if class_weight == "balanced":
-        labels = np.repeat(examples.labels, examples.features.shape[1])
+        labels = np.repeat(labeled.labels, labeled.features.shape[1])
         sums = np.bincount(labels, weights, minlength=num_classes)
         weights = weights / sums[labels]
     shares: np.ndarray = weights / weights.sum(dtype=np.float64)

@@ -29,8 +29,8 @@ _TINY = (
 )
 
 
-def photo_advice(records: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
-    """Returns one problem a kind of bad photo; ``facts`` are in the order of the records."""
+def photo_advice(examples: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
+    """Returns one problem a kind of bad photo; ``facts`` are in the order of the examples."""
     found = [fact.quality for fact in facts]
     sides = [min(fact.width, fact.height) for fact in facts]
     smallest = min(sides, default=0)
@@ -43,7 +43,7 @@ def photo_advice(records: Sequence[Example], facts: Sequence[Facts]) -> list[Pro
     )
     problems = []
     for kind, text, rows in kinds:
-        paths = [records[row].relative_path for row in rows]
+        paths = [examples[row].relative_path for row in rows]
         if paths:
             message = text.format(
                 number=pluralize(len(paths), "photo is", "photos are"),
@@ -51,20 +51,20 @@ def photo_advice(records: Sequence[Example], facts: Sequence[Facts]) -> list[Pro
                 them="it" if len(paths) == 1 else "them",
             )
             problems.append(Problem(kind, message, tuple(paths)))
-    return problems + _bit_depths(records, facts)
+    return problems + _bit_depths(examples, facts)
 
 
 def _where(flags: Sequence[bool]) -> list[int]:
     return [row for row, flag in enumerate(flags) if flag]
 
 
-def _bit_depths(records: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
+def _bit_depths(examples: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
     """Returns whether the photos of 16 bits a channel look like those of another number of bits."""
     paths: dict[int, list[str]] = {_TWELVE_BITS: [], _SIXTEEN_BITS: []}
     brightest = 0.0
-    for record, fact in zip(records, facts, strict=True):
+    for example, fact in zip(examples, facts, strict=True):
         if fact.bits in paths:
-            paths[fact.bits].append(record.relative_path)
+            paths[fact.bits].append(example.relative_path)
             brightest = max(brightest, fact.quality.brightest)
     of_12, of_16 = paths[_TWELVE_BITS], paths[_SIXTEEN_BITS]
     if of_12 and of_16:

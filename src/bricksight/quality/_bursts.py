@@ -18,25 +18,25 @@ _SAMPLE = 40
 _EXIF, _TAKEN = 0x8769, 0x9003  # the Exif directory, and DateTimeOriginal in it
 
 
-def bursts(records: Sequence[Example], split: SplitConfig) -> list[Problem]:
+def bursts(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
     """Returns a warning where most photos were taken within seconds of another of their class.
 
     Args:
-        records: the photos; where a few dozen of them have no time, the others are not opened.
+        examples: the photos; where a few dozen of them have no time, the others are not opened.
         split: says whether groups are given; then nothing is to be said.
     """
-    if split.group_by or not _have_times(records):
+    if split.group_by or not _have_times(examples):
         return []
     times: dict[str, list[tuple[float, Example]]] = defaultdict(list)
-    with thread_map(taken_at, [one.path for one in records], num_threads=num_cores()) as found:
-        for record, taken in zip(records, found, strict=True):
+    with thread_map(taken_at, [one.path for one in examples], num_threads=num_cores()) as found:
+        for example, taken in zip(examples, found, strict=True):
             if taken is not None:
-                times[record.label].append((taken, record))
+                times[example.label].append((taken, example))
     close = [path for dated in times.values() for path in _close(dated)]
-    if len(close) < _MIN_SHARE * len(records):
+    if len(close) < _MIN_SHARE * len(examples):
         return []
     message = (
-        f"{len(close):,} of {pluralize(len(records), 'photo')} were taken within {_SECONDS} "
+        f"{len(close):,} of {pluralize(len(examples), 'photo')} were taken within {_SECONDS} "
         "seconds of another of their class, so they probably show the same object. Where one is "
         "trained on and another tested on, the accuracy is too good. Begin the names of the "
         "photos of each object alike, such as object7_1.jpg, and keep them together: "
@@ -58,10 +58,10 @@ def taken_at(path: Path) -> float | None:
         return None
 
 
-def _have_times(records: Sequence[Example]) -> bool:
-    sample = records[:: max(1, len(records) // _SAMPLE)]
-    known = sum(taken_at(record.path) is not None for record in sample)
-    return bool(records) and known >= _MIN_SHARE * len(sample)
+def _have_times(examples: Sequence[Example]) -> bool:
+    sample = examples[:: max(1, len(examples) // _SAMPLE)]
+    known = sum(taken_at(example.path) is not None for example in sample)
+    return bool(examples) and known >= _MIN_SHARE * len(sample)
 
 
 def _close(dated: Sequence[tuple[float, Example]]) -> list[str]:

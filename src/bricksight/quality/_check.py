@@ -57,7 +57,7 @@ def check(
     dataset = dataset.without(reasons)
     report = _report(
         dataset,
-        [facts[record.relative_path] for record in dataset.examples],
+        [facts[example.relative_path] for example in dataset.examples],
         _stage("Looking for near-duplicates", progress),
     )
     if strict and report.faults:
@@ -69,17 +69,17 @@ def check(
 
 
 def near_duplicates(
-    records: Sequence[Example], *, progress: Callable[[int], None] = lambda _: None
+    examples: Sequence[Example], *, progress: Callable[[int], None] = lambda _: None
 ) -> Twins:
     """Returns which of some photos look nearly the same; those that cannot be read do not.
 
     Args:
-        records: the photos, all of which are decoded.
+        examples: the photos, all of which are decoded.
         progress: told how many more are done.
     """
-    facts, _ = _examined(records, lambda done, total: progress(1))
-    read = [record for record in records if record.relative_path in facts]
-    return find_twins(read, [facts[record.relative_path].fingerprint for record in read])
+    facts, _ = _examined(examples, lambda done, total: progress(1))
+    read = [example for example in examples if example.relative_path in facts]
+    return find_twins(read, [facts[example.relative_path].fingerprint for example in read])
 
 
 def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
@@ -91,26 +91,26 @@ def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
 
 
 def _examined(
-    records: Sequence[Example], progress: Callable[[int, int], None]
+    examples: Sequence[Example], progress: Callable[[int, int], None]
 ) -> tuple[dict[str, Facts], dict[str, str]]:
     """Returns relative path → facts, and relative path → reason for what cannot be read."""
     facts: dict[str, Facts] = {}
     reasons: dict[str, str] = {}
-    paths = [record.path for record in records]
+    paths = [example.path for example in examples]
     with thread_map(examine, paths, num_threads=num_cores()) as results:
-        for done, (record, result) in enumerate(zip(records, results, strict=True), start=1):
+        for done, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
             if isinstance(result, Facts):
-                facts[record.relative_path] = result
+                facts[example.relative_path] = result
             else:
-                reasons[record.relative_path] = result
-            progress(done, len(records))
+                reasons[example.relative_path] = result
+            progress(done, len(examples))
     return facts, reasons
 
 
 def _report(
     dataset: Dataset, facts: Sequence[Facts], progress: Callable[[int, int], None]
 ) -> CheckReport:
-    """Returns the report; ``facts`` are those of the data set's records, in the same order."""
+    """Returns the report; ``facts`` are those of the data set's examples, in the same order."""
     fingerprints = [fact.fingerprint for fact in facts]
     twins = find_twins(dataset.examples, fingerprints, progress=progress)
     suggestion = suggest_group_by(dataset.examples) if dataset.split.group_by is None else None
@@ -135,18 +135,18 @@ def _report(
 
 def _class_counts(dataset: Dataset) -> tuple[ClassCounts, ...]:
     members: Mapping[str, list[Example]] = {label: [] for label in dataset.labels}
-    for record in dataset.examples:
-        members[record.label].append(record)
+    for example in dataset.examples:
+        members[example.label].append(example)
     return tuple(
         ClassCounts(
             label=label,
-            num_photos=len(records),
-            num_groups=len({record.group for record in records}),
-            training=sum(record.split == "training" for record in records),
-            validation=sum(record.split == "validation" for record in records),
-            test=sum(record.split == "test" for record in records),
+            num_photos=len(examples),
+            num_groups=len({example.group for example in examples}),
+            training=sum(example.split == "training" for example in examples),
+            validation=sum(example.split == "validation" for example in examples),
+            test=sum(example.split == "test" for example in examples),
         )
-        for label, records in members.items()
+        for label, examples in members.items()
     )
 
 
@@ -154,16 +154,16 @@ def _spread(numbers: Sequence[int]) -> Spread:
     return Spread(min(numbers), int(statistics.median(numbers)), max(numbers))
 
 
-def _wrong_extensions(records: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
+def _wrong_extensions(examples: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
     problems = []
-    for record, fact in zip(records, facts, strict=True):
-        ending = PurePosixPath(record.relative_path).suffix.lower()
+    for example, fact in zip(examples, facts, strict=True):
+        ending = PurePosixPath(example.relative_path).suffix.lower()
         if fact.format not in (PHOTO_FORMATS[ending], _OTHER_FORMATS.get(ending)):
             message = (
-                f"{record.relative_path!r} is a {fact.format} file whatever its name says; it is "
+                f"{example.relative_path!r} is a {fact.format} file whatever its name says; it is "
                 "used as it is, but other programs may refuse it."
             )
-            problems.append(Problem("wrong_extension", message, (record.relative_path,)))
+            problems.append(Problem("wrong_extension", message, (example.relative_path,)))
     return problems
 
 

@@ -88,8 +88,8 @@ def write_contact_sheets(
     """
     mark_as_own(folder, among=dataset.image_dir)
     members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
-    for record in dataset.examples:
-        members[record.label].append(record.path)
+    for example in dataset.examples:
+        members[example.label].append(example.path)
     taken = {_TWIN_SHEET}
     jobs = [
         (folder / _file_name(name, taken), paths, title)

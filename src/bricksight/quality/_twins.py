@@ -50,7 +50,7 @@ class Twins:
 
 
 def find_twins(
-    records: Sequence[Example],
+    examples: Sequence[Example],
     fingerprints: Sequence[Fingerprint],
     *,
     progress: Progress | None = None,
@@ -65,15 +65,15 @@ def find_twins(
     most alike; there, too, the time grows with n log n.
 
     Args:
-        records: the photos.
+        examples: the photos.
         fingerprints: of each photo, in the same order.
         progress: called as photos are done.
     """
-    if len(records) < 2:
+    if len(examples) < 2:
         return Twins((), (), ())
     looks = Looks(fingerprints)
-    pairs = _Pairs(records, looks)
-    rows = np.arange(len(records))
+    pairs = _Pairs(examples, looks)
+    rows = np.arange(len(examples))
     report = progress or (lambda done, total: None)
     crowded = rows
     if len(rows) ** 2 > _MAX_PAIRS:
@@ -91,12 +91,14 @@ def find_twins(
 class _Pairs:
     """Compares pairs of photos, and keeps each photo's nearest twin of three kinds."""
 
-    def __init__(self, records: Sequence[Example], looks: Looks) -> None:
+    def __init__(self, examples: Sequence[Example], looks: Looks) -> None:
         self._looks = looks
-        self._contents = _codes([record.sha256 for record in records])
-        self._labels = _codes([record.label for record in records])
-        self._trains = np.array([record.split == "training" for record in records])
-        self.in_class, self.across_labels, self.across_split = (_Nearest(records) for _ in range(3))
+        self._contents = _codes([example.sha256 for example in examples])
+        self._labels = _codes([example.label for example in examples])
+        self._trains = np.array([example.split == "training" for example in examples])
+        self.in_class, self.across_labels, self.across_split = (
+            _Nearest(examples) for _ in range(3)
+        )
 
     def compare_all(self, rows: np.ndarray, report: Progress) -> None:
         """Compares photos with every photo."""
@@ -160,10 +162,10 @@ class _Pairs:
 class _Nearest:
     """The nearest twin of each photo among the pairs added so far."""
 
-    def __init__(self, records: Sequence[Example]) -> None:
-        self._records = records
-        self._other = np.full(len(records), -1)
-        self._difference = np.full(len(records), np.inf)
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+        self._other = np.full(len(examples), -1)
+        self._difference = np.full(len(examples), np.inf)
 
     @property
     def has_twin(self) -> np.ndarray:
@@ -187,9 +189,9 @@ class _Nearest:
     def twins(self) -> tuple[Twin, ...]:
         """Returns what was found, the most alike first."""
         twins = [
-            Twin(record.relative_path, self._records[other].relative_path, round(difference, 1))
-            for record, other, difference in zip(
-                self._records, self._other.tolist(), self._difference.tolist(), strict=True
+            Twin(example.relative_path, self._examples[other].relative_path, round(difference, 1))
+            for example, other, difference in zip(
+                self._examples, self._other.tolist(), self._difference.tolist(), strict=True
             )
             if other >= 0
         ]

@@ -9,7 +9,7 @@ import numpy as np
 from bricksight.backbones import EVERY_QUARTER
 from bricksight.config import AugmentConfig, HeadConfig
 from bricksight.dataset import Example, mirrored_pairs
-from bricksight.features import Examples, Views
+from bricksight.features import LabeledFeatures, Views
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.heads import (
     BOLDEST_POLICY,
@@ -59,10 +59,10 @@ def choose_turns(
         augments: the random changes that are trained on.
         training: whether there is a choice, and its seed.
     """
-    spec, records = photos.once.module.input_spec, photos.data.in_split("training")
+    spec, examples = photos.once.module.input_spec, photos.data.in_split("training")
     is_square = spec.height == spec.width
     can_choose = training.chooses_turns and is_square
-    if not can_choose or not can_cross_validate(photos.unchanged(records)):
+    if not can_choose or not can_cross_validate(photos.unchanged(examples)):
         return photos, {}
     few = kinds_of(augments, VIEWS_TO_CHOOSE_BY, training.config.seed)
     candidates = {str(one.turns): one for one in (photos, photos.turned(EVERY_QUARTER))}
@@ -80,8 +80,8 @@ def choose_views(
     Of the policies that cannot be told apart it is the boldest: photos to come will differ from
     these more than these do from each other.
     """
-    config, records = training.config, photos.data.in_split("training")
-    num = affordable_views(len(records)) if config.views is None else config.views
+    config, examples = training.config, photos.data.in_split("training")
+    num = affordable_views(len(examples)) if config.views is None else config.views
     if num == 0:
         return [], {}
     if not training.augment.is_identity:
@@ -90,10 +90,10 @@ def choose_views(
     # Held-out renders would choose the mildest, but photos will differ from renders more.
     if photos.data.is_rendered or config.ignore_colour:
         return kinds_of(allowed[BOLDEST_POLICY], num, config.seed), {}
-    if not can_cross_validate(photos.unchanged(records)):
+    if not can_cross_validate(photos.unchanged(examples)):
         return kinds_of(next(iter(allowed.values())), num, config.seed), {}
     policies = {_UNCHANGED: (), **allowed}
-    groups, scores = photos.unchanged(_spread(records)).groups, {}
+    groups, scores = photos.unchanged(_spread(examples)).groups, {}
     for name, policy in policies.items():
         few = kinds_of(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
         scores[name] = _score(photos, few, config.seed)
@@ -105,13 +105,13 @@ def choose_views(
 def _score(photos: FeaturizedDataset, kinds: Sequence[Views], seed: int) -> Score:
     """Returns how well training on these views tells held-out photos apart."""
     # The features of the other depths would take several times as long, to the same end.
-    records = _spread(photos.data.in_split("training"))
+    examples = _spread(photos.data.in_split("training"))
     width = photos.widths[0]
-    examples = with_views(photos, records, kinds).first_features(width)
+    labeled = with_views(photos, examples, kinds).first_features(width)
     guidance = HeadPrior(prior=zero_shot_head(photos)).first_features(width)
     with photos.watch.stage("Choosing the views"):
         return score_policy(
-            examples, num_classes=len(photos.data.labels), seed=seed, guidance=guidance
+            labeled, num_classes=len(photos.data.labels), seed=seed, guidance=guidance
         )
 
 
@@ -139,14 +139,14 @@ def kinds_of(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list
 
 
 def with_views(
-    photos: FeaturizedDataset, records: Sequence[Example], kinds: Sequence[Views]
-) -> Examples:
+    photos: FeaturizedDataset, examples: Sequence[Example], kinds: Sequence[Views]
+) -> LabeledFeatures:
     """Returns the unchanged photos first, then the views of each kind."""
-    plain = photos.unchanged(records)
-    parts = [plain.features, *(photos.views(records, views).features for views in kinds)]
+    plain = photos.unchanged(examples)
+    parts = [plain.features, *(photos.views(examples, views).features for views in kinds)]
     return replace(plain, features=np.concatenate(parts, axis=1))
 
 
-def _spread(records: Sequence[Example]) -> Sequence[Example]:
+def _spread(examples: Sequence[Example]) -> Sequence[Example]:
     """Returns photos evenly spread over the list, which is sorted by class."""
-    return records[:: max(1, math.ceil(len(records) / _PHOTOS_TO_CHOOSE_BY))]
+    return examples[:: max(1, math.ceil(len(examples) / _PHOTOS_TO_CHOOSE_BY))]

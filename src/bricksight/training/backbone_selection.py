@@ -57,8 +57,8 @@ def select_backbone(candidates: Sequence[FeaturizedDataset], *, seed: int) -> Fe
         seed: deals the folds.
     """
     photos = candidates[0]
-    examples = [one.plain("training")[1] for one in candidates]
-    if len(candidates) == 1 or not can_cross_validate(examples[0]):
+    labeled = [one.plain("training")[1] for one in candidates]
+    if len(candidates) == 1 or not can_cross_validate(labeled[0]):
         return photos
     with photos.watch.stage("Choosing the network"):
         losses = {
@@ -67,7 +67,7 @@ def select_backbone(candidates: Sequence[FeaturizedDataset], *, seed: int) -> Fe
                 num_classes=len(photos.data.labels),
                 seed=seed,
             ).loss
-            for one, some in zip(candidates, examples, strict=True)
+            for one, some in zip(candidates, labeled, strict=True)
         }
     best = min(candidates, key=lambda one: losses[one.own.reference])
     photos.watch.say_once(f"Network: {best.own.reference} suits these photos best.")

@@ -20,20 +20,20 @@ def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
         BackboneError: the network cannot be compiled.
         DataError: a photo that could be read before cannot be read any more.
     """
-    records = photos.data.in_split("training")
-    if not photos.own.is_of_renders or not records:
+    examples = photos.data.in_split("training")
+    if not photos.own.is_of_renders or not examples:
         return photos
-    rows = np.linspace(0, len(records) - 1, min(len(records), MOST_PHOTOS)).astype(int)
-    seen, spec = [records[row] for row in rows], photos.own.input_spec
+    rows = np.linspace(0, len(examples) - 1, min(len(examples), MOST_PHOTOS)).astype(int)
+    seen, spec = [examples[row] for row in rows], photos.own.input_spec
     photos.watch.say_once(
         f"{photos.own.reference} was trained on renders, so its batch normalisation is adapted to "
         f"{pluralize(len(seen), 'training photo')}."
     )
     own = batch_norm_adapted(
         photos.own,
-        lambda: np.stack([images.load_input(record.path, spec) for record in seen]),
+        lambda: np.stack([images.load_input(example.path, spec) for example in seen]),
         key=hashlib.sha256(
-            " ".join([spec.key, *(record.sha256 for record in seen)]).encode()
+            " ".join([spec.key, *(example.sha256 for example in seen)]).encode()
         ).hexdigest(),
     )
     return with_backbone(photos, own)

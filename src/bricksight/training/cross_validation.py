@@ -202,7 +202,7 @@ def _measure(
 ) -> tuple[CurvePoint, np.ndarray]:
     """Returns how well every photo is answered by models trained on a share of the others.
 
-    With it come the answers, float32 (num_records, num_classes).
+    With it come the answers, float32 (num_examples, num_classes).
     """
     data, rate = candidates[0].data, config.data.rejection_rate
     counts, known, outliers = [], [], []
@@ -214,8 +214,8 @@ def _measure(
         photos = select_backbone([replace(one, data=dealt) for one in candidates], seed=seed)
         trained_on, trained = train_model(photos, config, observer=lambda *_: None)
         rows = [row for row, one in enumerate(dealt.examples) if one.split == "test"]
-        _, examples = trained_on.plain("test")
-        found[rows] = trained.head.probabilities(examples.plain())
+        _, labeled = trained_on.plain("test")
+        found[rows] = trained.head.probabilities(labeled.plain())
         threshold, _ = choose_threshold(trained, dealt, rate)
         known.append(rejected(found[rows], threshold))
         strange = trained.head.probabilities(trained_on.held_out_outliers())
@@ -224,8 +224,8 @@ def _measure(
         found,
         data.label_indices(data.examples),
         labels=data.labels,
-        paths=[record.relative_path for record in data.examples],
-        groups=[record.group for record in data.examples],
+        paths=[example.relative_path for example in data.examples],
+        groups=[example.group for example in data.examples],
     )
     per_class = float(np.mean(counts)) / len(data.labels)
     point = CurvePoint(

@@ -19,7 +19,7 @@ from bricksight.finetuning.schedule import (
 from bricksight.heads import (
     SYNTHETIC_POLICY,
     TrainedHead,
-    with_others,
+    with_background,
 )
 from bricksight.training.augmentation_policy import allowed_policy, choose_augments, choose_turns
 from bricksight.training.options import HeadTrainingOptions, warn_of_unused
@@ -70,9 +70,9 @@ def fine_tune_network(
         teacher_share=config.teacher_share,
     )
     prior = zero_shot_head(photos)
-    if prior is not None and prior.others is not None:
-        _, examples = photos.plain("training")
-        prior = with_others(prior, prior.others, examples.plain())
+    if prior is not None and prior.background is not None:
+        _, labeled = photos.plain("training")
+        prior = with_background(prior, prior.background, labeled.plain())
     trainer = Trainer(network, len(photos.data.labels), options, head=prior)
     # The views are chosen by features of all depths where there are any, which are known already.
     tuning = _tuning_of(trainer, all_depths, training, config)

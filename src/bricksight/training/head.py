@@ -13,7 +13,7 @@ import numpy as np
 from bricksight.bundle import Head
 from bricksight.config import HeadConfig, HeadKind
 from bricksight.dataset import SPLIT_RULE_VERSION
-from bricksight.features import Examples, Views
+from bricksight.features import LabeledFeatures, Views
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.heads import (
     DEFAULT_HEADS,
@@ -59,9 +59,9 @@ def train_head(
     return _by_recipe(photos, training)
 
 
-def _validation(photos: FeaturizedDataset) -> Examples | None:
-    records, examples = photos.plain("validation")
-    return examples if records else None
+def _validation(photos: FeaturizedDataset) -> LabeledFeatures | None:
+    examples, labeled = photos.plain("validation")
+    return labeled if examples else None
 
 
 def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> TrainedHead:
@@ -69,7 +69,7 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
     unused = non_default_options(config, ("head", "ignore_colour", "mirror"))
     if unused:
         _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
-    records = photos.data.in_split("training")
+    examples = photos.data.in_split("training")
     views = Views(augment=training.augment, seed=config.seed)
     if training.augment.is_identity and config.views:
         _LOGGER.warning(
@@ -78,10 +78,10 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
             config.views,
         )
     if not training.augment.is_identity:
-        num = _num_views_for_steps(config, len(records))
+        num = _num_views_for_steps(config, len(examples))
         # retrain.py showed no undistorted photo either once there was a distortion.
         views = replace(views, num_random=num, include_plain=num == 0)
-    examples = _with_further(photos, photos.views(records, views), training)
+    labeled = _with_further(photos, photos.views(examples, views), training)
     num_steps = config.how_many_training_steps or DEFAULT_STEPS
     with photos.watch.stage("Training", num_steps) as advance:
 
@@ -91,7 +91,7 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
                 training.after_step(photos.compiled.module, step, head)
 
         trained = train_by_sgd(
-            examples,
+            labeled,
             _validation(photos),
             num_classes=len(photos.data.labels),
             config=config,
@@ -123,8 +123,8 @@ def _checkpoint(
         "input": photos.compiled.module.input_spec.key,
         "config": asdict(training.config),
         "photos": [
-            (record.sha256, record.label, record.split)
-            for record in (*photos.data.examples, *photos.data.extra)
+            (example.sha256, example.label, example.split)
+            for example in (*photos.data.examples, *photos.data.extra)
         ],
         "extra_share": training.extra_share,
         "views": views.keys,
@@ -142,14 +142,14 @@ def _by_recipe(
         instead="Without --how_many_training_steps our own recipe",
         names=("validation_batch_size", "eval_step_interval"),
     )
-    records = photos.data.in_split("training")
+    examples = photos.data.in_split("training")
     kinds, by_views = _choose_views(photos, training)
     photos, by_turns = choose_turns(photos, [views.augment for views in kinds], training)
-    examples = with_views(photos, records, kinds)
+    labeled = with_views(photos, examples, kinds)
     guidance = HeadPrior(outliers=photos.outlier_views(kinds), prior=zero_shot_head(photos))
-    layer = _choose_layer(photos, examples, guidance, config)
+    layer = _choose_layer(photos, labeled, guidance, config)
     narrow = photos.of_depths(layer.depths)
-    examples = examples.first_features(narrow.compiled.num_features)
+    labeled = labeled.first_features(narrow.compiled.num_features)
     guidance = guidance.first_features(narrow.compiled.num_features)
 
     def observe(measurement: Measurement, head: Head) -> None:
@@ -160,7 +160,7 @@ def _by_recipe(
     held_out = _held_out(photos, kinds, narrow.compiled.num_features)
     with photos.watch.stage("Training"):
         trained = train_by_recipe(
-            _with_further(narrow, examples, training),
+            _with_further(narrow, labeled, training),
             held_out,
             num_classes=num_classes,
             choice=layer.choice,
@@ -169,7 +169,7 @@ def _by_recipe(
             guidance=guidance,
         )
     chosen = {
-        "views": examples.features.shape[1],
+        "views": labeled.features.shape[1],
         "augmentation": [asdict(views.augment) for views in kinds],
         "depths": narrow.once.module.depths or 1,
         "turns": narrow.turns,
@@ -178,13 +178,13 @@ def _by_recipe(
         "held_out_cross_entropy_by_depths": layer.by_depths,
         "held_out_cross_entropy_by_head": layer.by_head,
         "extra_photos": len(photos.data.extra),
-        "outliers": sum(record.split == "training" for record in photos.data.outliers),
-        "others_known": trained.head.num_others,
+        "outliers": sum(example.split == "training" for example in photos.data.outliers),
+        "num_background_classes": trained.head.num_background,
     }
     return narrow, replace(
         trained,
         choices={**trained.choices, **chosen},
-        out_of_fold=_out_of_fold(trained, layer.logits, examples),
+        out_of_fold=_out_of_fold(trained, layer.logits, labeled),
     )
 
 
@@ -208,14 +208,14 @@ def _choose_views(
 
 def _held_out(
     photos: FeaturizedDataset, kinds: Sequence[Views], num_features: int
-) -> Examples | None:
+) -> LabeledFeatures | None:
     """Returns the validation photos with the same views as those of the training."""
-    records = photos.data.in_split("validation")
-    return with_views(photos, records, kinds).first_features(num_features) if records else None
+    examples = photos.data.in_split("validation")
+    return with_views(photos, examples, kinds).first_features(num_features) if examples else None
 
 
 def _out_of_fold(
-    trained: TrainedHead, logits: np.ndarray | None, examples: Examples
+    trained: TrainedHead, logits: np.ndarray | None, labeled: LabeledFeatures
 ) -> np.ndarray | None:
     """Returns what ``trained`` would have answered had it given these logits.
 
@@ -224,7 +224,7 @@ def _out_of_fold(
     if logits is None:
         return None
     temperature = np.float32(trained.temperature)
-    return trained.head.answers(logits / temperature, examples.plain())
+    return trained.head.answers(logits / temperature, labeled.plain())
 
 
 class _Layer(NamedTuple):
@@ -243,16 +243,16 @@ class _Layer(NamedTuple):
 
 
 def _choose_layer(
-    photos: FeaturizedDataset, examples: Examples, guidance: HeadPrior, config: HeadConfig
+    photos: FeaturizedDataset, labeled: LabeledFeatures, guidance: HeadPrior, config: HeadConfig
 ) -> _Layer:
     kinds: tuple[HeadKind, ...] = ("softmax", "lda") if config.head == "auto" else (config.head,)
     if guidance.outliers is not None and config.head == "auto":
         kinds = ("softmax",)  # discriminant analysis has no place for photos of no class
-    if not can_cross_validate(examples):
+    if not can_cross_validate(labeled):
         return _Layer(1, DEFAULT_HEADS[kinds[0]], {}, {}, None)
     with photos.watch.stage("Choosing the layer"):
         depths, found = choose_depths(
-            examples,
+            labeled,
             photos.widths,
             kinds,
             num_classes=len(photos.data.labels),
@@ -266,11 +266,11 @@ def _choose_layer(
 
 
 def _with_further(
-    photos: FeaturizedDataset, examples: Examples, training: HeadTrainingOptions
-) -> Examples:
+    photos: FeaturizedDataset, labeled: LabeledFeatures, training: HeadTrainingOptions
+) -> LabeledFeatures:
     """Returns the training photos with the extra ones, by which nothing is chosen."""
     extra = photos.data.extra
     if not extra:
-        return examples
+        return labeled
     labels = photos.data.label_indices(extra)
-    return examples.with_further(photos.extra, labels, share=training.extra_share)
+    return labeled.with_further(photos.extra, labels, share=training.extra_share)

@@ -24,7 +24,7 @@ def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     """Returns the layer by which the network tells the classes apart already.
 
     It knows nothing of classes whose names it does not know, and uses the network's own features
-    alone where there are further ones. What else the network knows is its ``others``, as far as
+    alone where there are further ones. What else the network knows is its ``background``, as far as
     the training photos look like it, but for what most of those of a class look like: that is the
     class, under another name. ``None`` where it knows none, or where the training photos show
     something else.
@@ -34,14 +34,14 @@ def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     if found is None:
         return None
     head, is_known = found
-    _, examples = photos.plain("training")
-    rows = is_known[examples.labels]
+    _, labeled = photos.plain("training")
+    rows = is_known[labeled.labels]
     if not rows.any():
         return None
-    features = examples.plain()[:, : len(head.kernel)]
+    features = labeled.plain()[:, : len(head.kernel)]
     logits = head.logits(features[rows])
     logits[:, ~is_known] = -np.inf
-    right = float((logits.argmax(axis=1) == examples.labels[rows]).mean())
+    right = float((logits.argmax(axis=1) == labeled.labels[rows]).mean())
     have = "has the number of a part" if is_known.sum() == 1 else "have the numbers of parts"
     told = (
         f"{int(is_known.sum())} of {pluralize(len(is_known), 'class', 'classes')} "
@@ -52,17 +52,17 @@ def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)
         return None
     photos.watch.say_once(f"{told}.")
-    head = _with_nearest(head, features, examples.labels)
+    head = _with_nearest(head, features, labeled.labels)
     return _widened(head, photos.compiled.num_features)
 
 
 def _with_nearest(head: Head, features: np.ndarray, labels: np.ndarray) -> Head:
-    """Returns the layer with those of ``others`` that the photos might be taken for.
+    """Returns the layer with those of ``background`` that the photos might be taken for.
 
     What is most probable for half of a class is that class. Of the rest the likeliest are kept,
     since each is a column of the last layer in every exported file.
     """
-    if head.others is None:
+    if head.background is None:
         return head
     shares = softmax(head.flat.logits(features), axis=1)
     nearest = shares.argmax(axis=1) - len(head.bias)
@@ -72,7 +72,7 @@ def _with_nearest(head: Head, features: np.ndarray, labels: np.ndarray) -> Head:
         are_the_class = found[(counts > counts.sum() / 2) & (found >= 0)]
         shares[are_the_class] = -1
     order = np.argsort(-shares, kind="stable")[: min(_MOST_OTHERS, int((shares >= 0).sum()))]
-    return replace(head, others=head.others.columns(np.sort(order)))
+    return replace(head, background=head.background.columns(np.sort(order)))
 
 
 def _widened(head: Head, num_features: int) -> Head:
@@ -81,5 +81,5 @@ def _widened(head: Head, num_features: int) -> Head:
     return Head(
         kernel=np.pad(head.kernel, ((0, further), (0, 0))),
         bias=head.bias,
-        others=None if head.others is None else _widened(head.others, num_features),
+        background=None if head.background is None else _widened(head.background, num_features),
     )

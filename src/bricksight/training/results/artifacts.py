@@ -56,15 +56,15 @@ class TrainingReport:
 
 
 def evaluate_split(
-    probabilities: np.ndarray, data: Dataset, records: Sequence[Example]
+    probabilities: np.ndarray, data: Dataset, examples: Sequence[Example]
 ) -> Evaluation:
-    """Returns the figures of these answers, float32 (num_records, num_classes)."""
+    """Returns the figures of these answers, float32 (num_examples, num_classes)."""
     return evaluate(
         probabilities,
-        data.label_indices(records),
+        data.label_indices(examples),
         labels=data.labels,
-        paths=[record.relative_path for record in records],
-        groups=[record.group for record in records],
+        paths=[example.relative_path for example in examples],
+        groups=[example.group for example in examples],
     )
 
 
@@ -168,7 +168,7 @@ def _content(findings: TrainingReport, seconds: Mapping[str, float]) -> ReportCo
         settings={**findings.settings, "chosen": findings.trained.choices},
         versions=versions(),
         timings=seconds,
-        examples={record.label: record.relative_path for record in data.in_split("training")},
+        examples={example.label: example.relative_path for example in data.in_split("training")},
         unknown_threshold=findings.unknown_threshold,
         outliers_rejected=findings.outliers_rejected,
     )
@@ -192,7 +192,7 @@ def _training_history(findings: TrainingReport) -> TrainingHistory:
 
 def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
     """Returns label → side of the split → number of photos."""
-    counts = Counter((record.label, record.split) for record in data.examples)
+    counts = Counter((example.label, example.split) for example in data.examples)
     return {label: {split: counts[label, split] for split in SPLITS} for label in data.labels}
 
 

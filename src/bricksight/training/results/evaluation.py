@@ -103,7 +103,7 @@ def choose_threshold(
 
 
 def _groups(data: Dataset, split: str) -> list[str]:
-    return [record.group for record in data.in_split(split)]
+    return [example.group for example in data.in_split(split)]
 
 
 def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:

@@ -48,7 +48,7 @@ def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIs
 
     Args:
         data: the photos.
-        probabilities: of all records, float32 (num_records, num_classes), by models that have not
+        probabilities: of all examples, float32 (num_examples, num_classes), by models that have not
             seen them.
 
     Raises:

@@ -24,34 +24,34 @@ def near_copies(photos: FeaturizedDataset) -> list[tuple[str, str]]:
 
     Features propose the pairs and ``check`` decides, so that few photos are read once more.
     """
-    records = photos.data.examples
-    is_tested = np.array([one.split == "test" for one in records])
+    examples = photos.data.examples
+    is_tested = np.array([one.split == "test" for one in examples])
     tested = np.flatnonzero(is_tested)
-    known = [*records, *photos.data.extra]
+    known = [*examples, *photos.data.extra]
     features = [photos.matrix[:, 0], *([photos.extra] if photos.data.extra else [])]
     excluded = np.append(is_tested, np.zeros(len(photos.data.extra), bool))
     nearest, cosine = _nearest(photos.matrix[tested, 0], features, excluded)
     pairs = [
-        (records[row], replace(known[other], split="training"))
+        (examples[row], replace(known[other], split="training"))
         for row, others, alike in zip(tested, nearest, cosine, strict=True)
         for other in others[alike >= _ALIKE]
     ]
     if not pairs:
         return []
-    proposed = list(dict.fromkeys(record for pair in pairs for record in pair))
+    proposed = list(dict.fromkeys(example for pair in pairs for example in pair))
     with photos.watch.stage("Comparing the test photos", len(proposed)) as advance:
         found = near_duplicates(proposed, progress=advance).across_split
     return [(one.path, one.other) for one in found]
 
 
 def copies_problem(
-    pairs: Sequence[tuple[str, str]], records: Sequence[Example], num_tested: int
+    pairs: Sequence[tuple[str, str]], examples: Sequence[Example], num_tested: int
 ) -> list[Problem]:
     """Returns the warning of test photos that look like ones that are trained on.
 
     Args:
         pairs: paths of a test photo and of one that is trained on.
-        records: all photos.
+        examples: all photos.
         num_tested: how many are tested on.
     """
     if not pairs:
@@ -62,7 +62,7 @@ def copies_problem(
         f"{pluralize(num_tested, 'test photo')} {be} nearly the same as a photo that is "
         f"trained on, such as {pairs[0][0]!r} and {pairs[0][1]!r}. "
     )
-    cure = group_by_for_pairs(pairs, records)
+    cure = group_by_for_pairs(pairs, examples)
     if cure is None:
         message += "Keep such photos together with --group_by, or remove some."
     else:

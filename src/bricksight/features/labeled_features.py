@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examples:
+class LabeledFeatures:
     """Photos as features.
 
     Attributes:
@@ -24,18 +24,18 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: np.ndarray) -> "Examples":
+    def take(self, rows: np.ndarray) -> "LabeledFeatures":
         """Returns the photos of these rows."""
-        return Examples(
+        return LabeledFeatures(
             features=self.features[rows],
             labels=self.labels[rows],
             groups=self.groups[rows],
             weights=None if self.weights is None else self.weights[rows],
         )
 
-    def joined(self, other: "Examples") -> "Examples":
+    def joined(self, other: "LabeledFeatures") -> "LabeledFeatures":
         """Returns the photos of both; they share no group and have equally many views."""
-        return Examples(
+        return LabeledFeatures(
             features=np.concatenate([self.features, other.features]),
             labels=np.concatenate([self.labels, other.labels]),
             groups=np.concatenate([self.groups, other.groups + self.groups.max(initial=-1) + 1]),
@@ -44,7 +44,9 @@ class Examples:
             else np.concatenate([self.each_weight(), other.each_weight()]),
         )
 
-    def with_further(self, features: np.ndarray, labels: np.ndarray, *, share: float) -> "Examples":
+    def with_further(
+        self, features: np.ndarray, labels: np.ndarray, *, share: float
+    ) -> "LabeledFeatures":
         """Returns these photos, and further ones of another kind, such as renders.
 
         Those differ from each other more than views of one photo do, and are many. So the ones of a
@@ -68,7 +70,7 @@ class Examples:
             np.full(len(pack), (of_class[label] * share / (1 - share) or usual) / len(pack))
             for label, pack in packs.items()
         ]
-        further = Examples(
+        further = LabeledFeatures(
             features=features[np.concatenate(list(packs.values()))],
             labels=np.repeat(list(packs), [len(pack) for pack in packs.values()]),
             groups=np.arange(sum(map(len, packs.values()))),
@@ -76,7 +78,7 @@ class Examples:
         )
         return self.joined(further)
 
-    def first_features(self, number: int) -> "Examples":
+    def first_features(self, number: int) -> "LabeledFeatures":
         """Returns the same photos with the first ``number`` features of each."""
         return replace(self, features=self.features[..., :number])
 
