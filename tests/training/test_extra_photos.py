@@ -113,8 +113,10 @@ def test_train__weights_decide_between_photos_that_contradict(train: Any) -> Non
 def test_train__weights_of_one_change_nothing_but_the_draws(train: Any) -> None:
     point = np.zeros((1, 4), np.float32)
     weighed = conflicting(1)
-    plain = LabeledFeatures(features=weighed.features, labels=weighed.labels, groups=weighed.groups)
-    found, wanted = (train(one).head.probabilities(point) for one in (weighed, plain))
+    original = LabeledFeatures(
+        features=weighed.features, labels=weighed.labels, groups=weighed.groups
+    )
+    found, wanted = (train(one).head.probabilities(point) for one in (weighed, original))
     np.testing.assert_allclose(found, wanted, atol=0.06)
 
 
