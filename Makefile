@@ -19,7 +19,7 @@ lint: $(VENV)/.installed-dev
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[train]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bricksight._support.optional import require
+
 _PART = 255
 
 _MEDIAN_OF_CHI = 1.538
@@ -40,8 +42,7 @@ def foreground_mask(photo: np.ndarray, empty: np.ndarray) -> np.ndarray:
         photo: uint8 (height, width, 3), RGB.
         empty: the same without the part.
     """
-    from scipy import ndimage  # noqa: PLC0415  (0.1 s, and only for this)
-
+    ndimage = require("scipy.ndimage", extra="train", feature="Finding the foreground of a photo")
     seen, scene = photo.astype(np.float32), empty.astype(np.float32)
     gain = np.median((seen + 1) / (scene + 1), axis=(0, 1))
     # Neighbours together tell a faint difference from noise better than one pixel does.
