@@ -9,7 +9,7 @@
     photos.csv          which photos were used for what
     report.html, metrics.json, summaries/
 
-JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
+JSON, arrays and standard model files only, never a pickle. See docs/reference/bundle.md.
 """
 
 from bricksight.bundle.bundle import (

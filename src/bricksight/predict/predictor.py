@@ -60,7 +60,7 @@ class Predictor:
             runtime: one of ``RUNTIMES``; by default "litert" for a bundle, and what a file is for.
             threads: how many cores one photo may use; all of them by default.
             trust: run a TensorFlow or Keras model even if it may access files, the network or
-                other programs; see docs/security.md.
+                other programs; see docs/reference/security.md.
 
         Raises:
             BundleError: the bundle, the file for this runtime, or the lone file cannot be used.

@@ -6,7 +6,7 @@ TensorFlow, not PyTorch's habits: strided convolutions are padded as TensorFlow'
 are scaled as (255 x - 127) / 128.
 
 ``packaged:mobilenet_v2_bricks`` comes with bricksight: MobileNetV2 trained on renders of LEGO
-parts, see docs/mobilenet_v2_bricks.md.
+parts, see docs/reference/mobilenet_v2_bricks.md.
 """
 
 import contextlib
