@@ -35,7 +35,7 @@ NUMBERED = records_named(*(f"{label}/photo{n}-{n % 2}.png" for label in "ab" for
 
 
 @pytest.mark.parametrize(
-    ("records", "name", "block"),
+    ("examples", "name", "block"),
     [(FRAMES, "a/clip_{:04d}.jpg", "a/clip_001"), (NUMBERED, "a/photo{}-1.png", "a/photo1")],
 )
 def test_group_by_for_pairs__keeps_ten_frames_in_a_row_together(

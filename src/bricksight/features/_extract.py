@@ -234,7 +234,7 @@ class _Job:
         spec = self._compiled.module.input_spec
         run = self._network()
         computed = {}
-        with images.holding_pixels():
+        with images.reserve_memory():
             try:
                 photo = self._views.read(example, spec)
             except ImageError as error:

@@ -44,7 +44,8 @@ def name_functions_by_order(folder: Path) -> None:
     path = folder / _FINGERPRINT
     fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
     # TensorFlow draws the one at random, and hashes maps in any order for the other.
-    fingerprint.uuid = str(_number_of(model, num_bytes=16))
+    if "uuid" in fingerprint.DESCRIPTOR.fields_by_name:  # TensorFlow 2.18 has none
+        fingerprint.uuid = str(_number_of(model, num_bytes=16))
     fingerprint.saved_object_graph_hash = _number_of(
         *(graph.object_graph_def for graph in model.meta_graphs), num_bytes=8
     )

@@ -1,4 +1,4 @@
-"""What callers may give as a photo: a file, its bytes, an open file, a Pillow image, an array."""
+"""Accepted types of input image: path, bytes, open file, Pillow image, array."""
 
 import io
 import os
@@ -14,35 +14,35 @@ from bricksight.images.reading.colour import to_rgb
 
 
 class HasArray(Protocol):
-    """What NumPy can take as an array, such as a tensor of TensorFlow or PyTorch."""
+    """An object that NumPy can convert to an array, such as a TensorFlow or PyTorch tensor."""
 
     def __array__(self) -> np.ndarray:
-        """Return the array."""
+        """Return the object as an array."""
 
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes]
-"""A file: its path, its bytes, or the file opened for reading bytes."""
+"""An image file: its path, its content as bytes, or a file opened in mode ``"rb"``."""
 
 Photo = Source | Image.Image | np.ndarray | HasArray
-"""A file, a Pillow image, or the pixels of a photo; see ``rgb_pixels`` for these."""
+"""An image file, a Pillow image, or an array of pixels as ``rgb_pixels`` accepts it."""
 
 _WHITE = 255
 _MAX_CHANNELS = 4
 
-_SOURCES = "a path, the bytes of a file, a file opened for reading bytes"
+_SOURCES = "a path, the bytes of a file, a file opened with mode 'rb'"
 _DTYPES = "expected uint8 from 0 to 255, floating point from 0 to 1, or bool"
 _SHAPES = (
-    "expected (height, width) or (height, width, channels), with 1, 3 or 4 channels: grey, RGB or "
-    "RGB and alpha"
+    "expected (height, width) or (height, width, channels) with 1 channel (grey), 3 (RGB) or "
+    "4 (RGBA)"
 )
 
 
 def open_source(source: Source) -> BinaryIO:
-    """Return the file, opened for reading; an open file of the caller's stays open.
+    """Open an image file for reading; a file that the caller opened stays open.
 
     Raises:
-        ImageError: it is no file.
-        OSError: it cannot be opened or read.
+        ImageError: ``source`` is not a file, or its path is empty.
+        OSError: The file cannot be opened or read.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(source)
@@ -58,35 +58,38 @@ def open_source(source: Source) -> BinaryIO:
 
 
 def _open(path: Path) -> BinaryIO:
-    """Open a file; a pipe would be waited for without end, and a device never ends.
+    """Open a regular file.
+
+    Pipes and devices are refused, because reading from them may never end.
 
     Raises:
-        ImageError: it is a pipe, a socket or a device.
-        OSError: it cannot be opened.
+        ImageError: The path is a pipe, a socket or a device.
+        OSError: The file cannot be opened.
     """
     mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder tells that it is one
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # open() itself reports a folder
         raise ImageError("not a file: it is a pipe, a socket or a device")
     return path.open("rb")
 
 
 def is_array(photo: object) -> bool:
-    """Return whether ``photo`` is an array, or something that NumPy takes as one."""
+    """Return whether ``photo`` is an array or can be converted to one by NumPy."""
     return isinstance(photo, np.ndarray) or (
         hasattr(photo, "__array__") and not isinstance(photo, str | bytes)
     )
 
 
 def rgb_pixels(photo: Any) -> np.ndarray:
-    """Return the pixels of one photo as uint8 (height, width, 3), RGB.
+    """Convert an array of pixels to uint8 (height, width, 3), RGB.
 
     Args:
-        photo: an array of uint8, of floating point in [0, 1], or of bool, where true is white. Its
-            shape is (height, width), or (height, width, channels) with grey, grey and alpha, RGB,
-            or RGB and alpha; a batch of one is taken too. Alpha is composited on white.
+        photo: uint8, floating point in [0, 1], or bool (true is white). The shape is
+            (height, width) or (height, width, channels) with 1 to 4 channels: grey, grey and
+            alpha, RGB, RGBA. A batch of one image is accepted too. Transparent pixels become
+            white.
 
     Raises:
-        ImageError: it is empty, or of another type, range or shape.
+        ImageError: The array is empty, or has another dtype, value range or shape.
     """
     if _is_rgb(photo):
         pixels: np.ndarray = photo
@@ -109,35 +112,39 @@ def _is_rgb(photo: Any) -> bool:
 
 
 def _content(file: Any) -> bytes:
-    """Return all bytes of an open file, whatever its position."""
+    """Return all bytes of an open file, from its start if it can seek."""
     if isinstance(file, io.TextIOBase):
-        raise ImageError("not a photo: a file opened as text; open it with mode 'rb'")
+        raise ImageError("not a photo: a file opened as text. Open it with mode 'rb'")
     if hasattr(file, "seekable") and file.seekable():
         file.seek(0)
     content = file.read()
     if not isinstance(content, bytes):
-        raise ImageError(f"not a photo: a file that gives {_kind_of(content)}, not bytes")
+        raise ImageError(
+            f"not a photo: read() of the open file returned {_kind_of(content)}; expected bytes"
+        )
     return content
 
 
 def _as_array(photo: Any) -> np.ndarray:
     try:
         return np.asarray(photo)
-    except (TypeError, ValueError, RuntimeError) as error:  # such as of a tensor on a GPU
-        raise ImageError(f"not a photo: NumPy cannot read {_kind_of(photo)} ({error})") from error
+    except (TypeError, ValueError, RuntimeError) as error:  # for example a tensor on a GPU
+        raise ImageError(
+            f"not a photo: NumPy cannot convert {_kind_of(photo)} to an array ({error})"
+        ) from error
 
 
 def _one_photo(array: np.ndarray) -> np.ndarray:
-    """Return the array without the dimension of a batch of one.
+    """Return one image as an array; the batch dimension of a batch of one is removed.
 
     Raises:
-        ImageError: it is empty, holds several photos, or has not the shape of one.
+        ImageError: The array is empty, holds several images, or has a wrong shape.
     """
     if not array.size:
-        raise ImageError(f"empty: an array of shape {array.shape} holds no pixels; {_SHAPES}")
+        raise ImageError(f"empty: an array of shape {array.shape} has no pixels; {_SHAPES}")
     if array.ndim == 4 and len(array) > 1:
         raise ImageError(
-            f"{len(array)} photos in one array of shape {array.shape}; expected one photo. "
+            f"an array of shape {array.shape} holds {len(array)} photos; expected one photo. "
             "Classify a batch with predict_many"
         )
     pixels = array[0] if array.ndim == 4 else array
@@ -145,15 +152,15 @@ def _one_photo(array: np.ndarray) -> np.ndarray:
         return pixels
     hint = ""
     if pixels.ndim == 3 and pixels.shape[0] <= _MAX_CHANNELS:
-        hint = ". Its channels are first; move them with numpy.moveaxis(photo, 0, -1)"
+        hint = ". If its channels come first, move them with numpy.moveaxis(photo, 0, -1)"
     raise ImageError(f"not a photo: an array of shape {array.shape}; {_SHAPES}{hint}")
 
 
 def _to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Return 8-bit values.
+    """Convert pixel values to uint8, 0 to 255.
 
     Raises:
-        ImageError: no rule says what value is white, or the values are out of range.
+        ImageError: The dtype is not supported, or the values are out of range.
     """
     if pixels.dtype == np.uint8:
         return pixels
@@ -161,14 +168,14 @@ def _to_uint8(pixels: np.ndarray) -> np.ndarray:
         return pixels * np.uint8(_WHITE)
     if not np.issubdtype(pixels.dtype, np.floating):
         raise ImageError(
-            f"not a photo: an array of {pixels.dtype}; {_DTYPES}. Convert it, such as by "
-            'photo.astype("uint8") if its values are from 0 to 255'
+            f"not a photo: an array of {pixels.dtype}; {_DTYPES}. If its values are from 0 to "
+            '255, convert it with photo.astype("uint8")'
         )
-    scaled = np.rint(pixels * np.float32(_WHITE))  # a resize may leave 1.0000001
+    scaled = np.rint(pixels * np.float32(_WHITE))  # rounded: resizing may give 1.0000001
     if not np.all((scaled >= 0) & (scaled <= _WHITE)):
         raise ImageError(
             f"not a photo: an array of {pixels.dtype} with values {_range_of(pixels)}; {_DTYPES}. "
-            "Divide values from 0 to 255 by 255"
+            "If its values are from 0 to 255, divide them by 255"
         )
     return scaled.astype(np.uint8)
 

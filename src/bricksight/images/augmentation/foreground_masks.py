@@ -1,4 +1,4 @@
-"""Parts cut out of their photos, and what random views show behind them."""
+"""Background replacement: foreground masks and the backgrounds behind the object."""
 
 import hashlib
 import io
@@ -17,16 +17,17 @@ from bricksight.images.preprocessing import resize, scale_to_unit
 from bricksight.images.reading.decoding import decode
 
 _SMALLEST_CUT = 0.5
-"""Least share of a background photo's sides that a view shows."""
+"""Smallest crop of a background photo, as a fraction of its largest possible crop."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backgrounds:
-    """What is put behind parts, and how often.
+    """Replacement backgrounds and how often they are used.
 
     Attributes:
-        percent: Of the views whose background is replaced, over 0 to 100.
-        photos: uint8 (height, width, 3) each, RGB; without any, plain colours and gradients.
+        percent: Percentage of augmented images whose background is replaced, over 0 to 100.
+        photos: Background photos, uint8 (height, width, 3), RGB. Without photos, plain colours and
+            gradients are drawn.
     """
 
     percent: float = 50
@@ -34,17 +35,17 @@ class Backgrounds:
 
     @cached_property
     def key(self) -> str:
-        """A short text that differs where the pixels would."""
+        """A short hash of the backgrounds and the percentage, for cache keys."""
         digest = hashlib.sha256(repr(float(self.percent)).encode())
         for photo in self.photos:
             digest.update(repr(photo.shape).encode() + photo.tobytes())
         return digest.hexdigest()[:16]
 
     def draw(self, rng: np.random.Generator, *, width: int, height: int) -> np.ndarray:
-        """Return a random background: float32 (height, width, 3), RGB in [0, 1].
+        """Draw a random background: float32 (height, width, 3), RGB in [0, 1].
 
-        It is a part of a photo, mirrored half of the time; or one colour, or a gradient from one to
-        another in any direction, each half of the time.
+        With photos: a random crop of one, mirrored half of the time. Without: a plain colour or a
+        gradient in a random direction, with equal probability.
         """
         if not self.photos:
             return _random_gradient(rng, width=width, height=height)
@@ -54,25 +55,25 @@ class Backgrounds:
         left, top = (rng.random(2) * np.maximum(spare, 0)).tolist()
         right, bottom = left + width * scale, top + height * scale
         box = (left, top, min(right, photo.width), min(bottom, photo.height))
-        seen = scale_to_unit(np.asarray(resize(photo, (width, height), box=box)))
-        return seen[:, ::-1] if rng.random() < 0.5 else seen
+        crop = scale_to_unit(np.asarray(resize(photo, (width, height), box=box)))
+        return crop[:, ::-1] if rng.random() < 0.5 else crop
 
 
 @dataclass(frozen=True, kw_only=True)
 class ForegroundMasks:
-    """Where the parts of photos are, and what is put behind them.
+    """Foreground masks of photos and the replacement backgrounds.
 
     Attributes:
-        masks: File of a photo → its mask as the bytes of a grey picture, 255 where the part is, in
-            the proportions of the photo. Photos without one keep their background.
-        backgrounds: What is put behind them.
+        masks: Path of a photo → its mask, as the bytes of a grey PNG with the photo's aspect
+            ratio, 255 in the foreground. Photos without a mask keep their background.
+        backgrounds: The replacement backgrounds.
     """
 
     masks: Mapping[Path, bytes]
     backgrounds: Backgrounds
 
     def key_of(self, photo: Path) -> str:
-        """Return a text that differs where views of the photo would; empty without a mask."""
+        """Return a hash of a photo's mask and the backgrounds; empty without a mask."""
         mask = self.masks.get(photo)
         if mask is None:
             return ""
@@ -80,16 +81,19 @@ class ForegroundMasks:
 
     @property
     def key(self) -> str:
-        """The same of all photos."""
+        """A hash of all masks and the backgrounds, for cache keys."""
         keys = "".join(sorted(map(self.key_of, self.masks)))
         return hashlib.sha256(keys.encode()).hexdigest()
 
     def cut_out(self, pixels: np.ndarray, photo: Path) -> np.ndarray:
-        """Return a decoded photo with its mask as a fourth channel; itself if it has none.
+        """Add the mask of a photo to its pixels as an alpha channel.
 
         Args:
             pixels: uint8 (height, width, 3), RGB, of any size.
-            photo: the file.
+            photo: Path of the photo, a key of ``masks``.
+
+        Returns:
+            uint8 (height, width, 4), RGBA; ``pixels`` if the photo has no mask.
         """
         encoded = self.masks.get(photo)
         if encoded is None:
@@ -100,38 +104,39 @@ class ForegroundMasks:
 
 
 def encode_mask(mask: np.ndarray) -> bytes:
-    """Return a mask, uint8 (height, width), as ``ForegroundMasks`` keeps it."""
+    """Encode a mask, uint8 (height, width), as PNG for ``ForegroundMasks.masks``."""
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def over_background(
-    part: Image.Image, rng: np.random.Generator, backgrounds: Backgrounds
+def composite(
+    foreground: Image.Image, rng: np.random.Generator, backgrounds: Backgrounds
 ) -> np.ndarray:
-    """Return a part before a random background: float32 (height, width, 3), RGB in [0, 1].
+    """Composite an object over a random background: float32 (height, width, 3), RGB in [0, 1].
 
-    The edge fades inwards over a pixel, so that little is left of what was behind it (T. Porter,
-    T. Duff, "Compositing digital images", SIGGRAPH 1984: the operator "over").
+    The "over" operator of T. Porter, T. Duff, "Compositing digital images", SIGGRAPH 1984. The mask
+    fades inwards over one pixel, which hides remains of the original background at the edge.
 
     Args:
-        part: RGBA, at the size of the view.
-        rng: draws the background.
-        backgrounds: what there is.
+        foreground: RGBA; the background is drawn at its size.
+        rng: Random generator that draws the background.
+        backgrounds: The replacement backgrounds.
     """
-    alpha = part.getchannel("A")
+    alpha = foreground.getchannel("A")
     soft = ImageChops.darker(alpha, alpha.filter(ImageFilter.BoxBlur(1)))
     cover = scale_to_unit(np.asarray(soft))[..., None]
-    behind = backgrounds.draw(rng, width=part.width, height=part.height)
-    blend: np.ndarray = cover * scale_to_unit(np.asarray(part)[..., :3]) + (1 - cover) * behind
+    behind = backgrounds.draw(rng, width=foreground.width, height=foreground.height)
+    pixels = scale_to_unit(np.asarray(foreground)[..., :3])
+    blend: np.ndarray = cover * pixels + (1 - cover) * behind
     return blend
 
 
 def find_backgrounds(folder: Path) -> tuple[Path, ...]:
-    """Return the photos in a folder, sorted.
+    """Return the paths of the background photos below a folder, sorted.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: The folder holds no photos.
     """
     photos, _ = photos_below(folder)
     if not photos:
