@@ -298,7 +298,7 @@ def test_head_choice__says_where_it_begins() -> None:
 
 
 def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
-    """Returns photos of "1 dime" (red), "2 cent" (green) and "blue" with a network that knows some."""
+    """Returns photos of "1 dime", "2 cent" and "blue", seen by a network that knows some."""
     photos = write_photo_folder(folder / "photos", per_class=12)
     (photos / "red").rename(photos / "1 dime")
     (photos / "green").rename(photos / "2 cent")

@@ -195,7 +195,7 @@ def test_parts__are_the_known_ones() -> None:
 
 
 def test_docs__list_every_part_in_order() -> None:
-    page = Path(__file__).parents[2] / "docs" / "parts.md"
+    page = Path(__file__).parents[3] / "docs" / "parts.md"
 
     listed = re.findall(r"^\| `([0-9]+[a-z]?_\w+)`", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == list(PARTS)

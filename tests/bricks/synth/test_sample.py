@@ -101,7 +101,7 @@ def test_command__says_what_was_written_and_what_to_type_next(
     assert main(["sample", str(out)]) == 0
 
     said = capsys.readouterr().out
-    assert f"Wrote 480 photos of 12 parts to {out}." in said
+    assert f"Wrote 480 rendered photos of 12 LEGO-style parts to {out}." in said
     command = f"bricksight retrain --image_dir '{out}' --tfhub_module packaged:efficientnet_lite0"
     assert command in said
 
