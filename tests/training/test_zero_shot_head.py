@@ -30,7 +30,7 @@ from bricksight.heads.linear import LinearFit
 from bricksight.training import SilentReporter
 from bricksight.training.loading import load_dataset
 from bricksight.training.recipes import train_model
-from bricksight.training.zero_shot_head import zero_shot_head
+from bricksight.training.zero_shot_head import make_zero_shot_head
 from helpers.photos import write_photo_folder
 from helpers.tiny_modules import tiny_network, write_keras_file
 
@@ -116,24 +116,24 @@ def clusters(seed: int, centres: np.ndarray, per_class: int) -> LabeledFeatures:
     )
 
 
-def test_softmax__from_the_prior_stays_there_without_reason_to_leave() -> None:
+def test_softmax__from_the_zero_shot_head_stays_there_without_reason_to_leave() -> None:
     centres = np.random.default_rng(5).normal(size=(4, 6))
-    prior = Head(
+    zero_shot_head = Head(
         kernel=np.random.default_rng(6).normal(size=(6, 4)).astype(np.float32),
         bias=np.arange(4, dtype=np.float32),
     )
     photos = clusters(1, centres, 5)
     for shrinkage in (None, 0.3):
-        linear = LinearFit(photos, num_classes=4, guidance=HeadPrior(prior=prior))
-        choice = HeadChoice("softmax", shrinkage, 1e6, from_prior=True)
+        linear = LinearFit(photos, num_classes=4, prior=HeadPrior(zero_shot_head=zero_shot_head))
+        choice = HeadChoice("softmax", shrinkage, 1e6, from_zero_shot_head=True)
         strict = linear.fit(choice, max_iterations=200)
-        kernels = centred(strict.kernel), centred(prior.kernel)
+        kernels = centred(strict.kernel), centred(zero_shot_head.kernel)
         np.testing.assert_allclose(*kernels, atol=1e-3)
-        free = linear.fit(replace(choice, from_prior=False), max_iterations=200)
+        free = linear.fit(replace(choice, from_zero_shot_head=False), max_iterations=200)
         np.testing.assert_allclose(free.kernel, 0, atol=1e-3)
 
 
-def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
+def test_choose_head__takes_a_zero_shot_head_that_is_right_and_no_other() -> None:
     """Two photos a class say less than who knows the classes."""
     centres = 0.4 * np.random.default_rng(5).normal(size=(12, 40))
     photos, test = clusters(1, centres, 3), clusters(2, centres, 30)
@@ -142,13 +142,13 @@ def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
     )
     wrong = replace(right, kernel=right.kernel[:, ::-1].copy())
     scores = {}
-    for name, prior in (("none", None), ("right", right), ("wrong", wrong)):
-        guidance = HeadPrior(prior=prior)
-        found = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
+    for name, zero_shot_head in (("none", None), ("right", right), ("wrong", wrong)):
+        prior = HeadPrior(zero_shot_head=zero_shot_head)
+        found = choose_head(photos, ["softmax"], num_classes=12, seed=0, prior=prior)
         choice = found.choice
-        assert choice.from_prior == (name == "right")
-        trained = train_by_recipe(photos, None, num_classes=12, choice=choice, guidance=guidance)
-        assert trained.choices["begins_with_known_classes"] == (name == "right")
+        assert choice.from_zero_shot_head == (name == "right")
+        trained = train_by_recipe(photos, None, num_classes=12, choice=choice, prior=prior)
+        assert trained.choices["starts_from_zero_shot_head"] == (name == "right")
         answers = trained.head.logits(test.plain()).argmax(axis=1)
         scores[name] = float((answers == test.labels).mean())
     assert scores["right"] > scores["none"] + 0.05
@@ -167,20 +167,20 @@ def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
         bias=-np.sum(centres**2, 1).astype(np.float32) / 2,
         background=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
     )
-    guidance = HeadPrior(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
+    prior = HeadPrior(zero_shot_head=known, outliers=np.zeros((3, 1, 50), np.float32))
     widths, losses = (40, 10), []
-    for given in (HeadPrior(), replace(guidance, outliers=None)):
+    for given in (HeadPrior(), replace(prior, outliers=None)):
         depths, found = choose_depths(
-            photos, widths, ["softmax"], num_classes=12, seed=0, guidance=given
+            photos, widths, ["softmax"], num_classes=12, seed=0, prior=given
         )
         losses.append(found[depths - 1].score.loss)
-        assert found[0].choice.from_prior == (given.prior is not None)
+        assert found[0].choice.from_zero_shot_head == (given.zero_shot_head is not None)
     assert losses[1] < losses[0] - 0.1
-    narrow = guidance.first_features(40)
-    assert narrow.prior is not None
-    assert narrow.prior.background is not None
-    assert narrow.prior.kernel.shape == (40, 12)
-    assert narrow.prior.background.kernel.shape == (40, 2)
+    narrow = prior.first_features(40)
+    assert narrow.zero_shot_head is not None
+    assert narrow.zero_shot_head.background is not None
+    assert narrow.zero_shot_head.kernel.shape == (40, 12)
+    assert narrow.zero_shot_head.background.kernel.shape == (40, 2)
     assert narrow.outliers is not None
     assert narrow.outliers.shape == (3, 1, 40)
 
@@ -194,15 +194,15 @@ def test_background__takes_its_share_of_known_photos() -> None:
     background = Head(
         kernel=strange.T.astype(np.float32), bias=-np.sum(strange**2, 1).astype(np.float32) / 2
     )
-    prior = Head(
+    zero_shot_head = Head(
         kernel=np.zeros((10, 8), np.float32), bias=np.zeros(8, np.float32), background=background
     )
     choice, validation = HeadChoice("softmax"), clusters(4, mine, 4)
     plain, knowing = (
         train_by_recipe(
-            photos, validation, num_classes=8, choice=choice, guidance=HeadPrior(prior=one)
+            photos, validation, num_classes=8, choice=choice, prior=HeadPrior(zero_shot_head=one)
         )
-        for one in (replace(prior, background=None), prior)
+        for one in (replace(zero_shot_head, background=None), zero_shot_head)
     )
     assert plain.head.background is None
     # But for the temperature the classes are told apart in the same way.
@@ -293,8 +293,10 @@ def test_head__background_classes_are_further_classes_of_the_flat_one() -> None:
 
 
 def test_head_choice__says_where_it_begins() -> None:
-    assert str(HeadChoice("softmax", 0.4, 0.01, from_prior=True)).endswith("from the prior")
-    assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
+    assert str(HeadChoice("softmax", 0.4, 0.01, from_zero_shot_head=True)).endswith(
+        "from the zero-shot head"
+    )
+    assert "zero-shot" not in str(HeadChoice("softmax", 0.4, 0.01))
 
 
 def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
@@ -324,28 +326,31 @@ def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
 
 
 @pytest.mark.tf
-def test_prior_head__is_that_of_the_known_classes(
+def test_zero_shot_head__is_that_of_the_known_classes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
     assert photos.data.labels == ("1 dime", "2 cent", "blue")
-    assert zero_shot_head(photos) is None
+    assert make_zero_shot_head(photos) is None
 
     right = knowing(photos, "1 dime", "2 cent")
-    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
+    head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
     assert head is not None
     assert head.kernel.shape == (6, 3)
     assert not head.kernel[:, 2].any()
 
     with caplog.at_level(logging.WARNING):
         wrong = knowing(photos, "2 cent", "1 dime")
-        assert zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
+        assert (
+            make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong)))
+            is None
+        )
     assert "knows 2 of 3 classes by name" in caplog.text
     assert "too few for what it knows to be used" in caplog.text
 
 
 @pytest.mark.tf
-def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
+def test_zero_shot_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
     """Blue ones have another name, but the network knows them."""
     photos = seen(tmp_path, known("none", num_features=6))
     _, labeled = photos.plain("training")
@@ -356,7 +361,7 @@ def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Pat
         labels=("1 dime", "2 cent", "3 euro", "4 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
     )
-    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
+    head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
     assert head is not None
     assert head.background is not None
     np.testing.assert_allclose(head.background.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
@@ -377,7 +382,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     through, trained = train_model(photos, config, observer=lambda *_: None)
     assert trained.choices["num_background_classes"] == trained.head.num_background == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
-    begun = zero_shot_head(photos)
+    begun = make_zero_shot_head(photos)
     assert begun is not None
     assert begun.background is not None
     assert trained.head.background is not None
@@ -398,7 +403,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
 
 
 @pytest.mark.tf
-def test_prior_head__keeps_what_the_photos_might_be_taken_for(
+def test_zero_shot_head__keeps_what_the_photos_might_be_taken_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
@@ -411,7 +416,7 @@ def test_prior_head__keeps_what_the_photos_might_be_taken_for(
     )
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
     monkeypatch.setattr("bricksight.training.zero_shot_head._MOST_OTHERS", 2)
-    head = zero_shot_head(photos)
+    head = make_zero_shot_head(photos)
     assert head is not None
     assert head.background is not None
     assert head.num_background == 2
@@ -433,7 +438,7 @@ def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> 
     head = HeadConfig(head="softmax")
     config = replace(config, head=head, finetuning=tuning.resolved)
     through, trained = train_model(photos, config, observer=lambda *_: None)
-    told = trained.choices["begins_with_known_classes"]
+    told = trained.choices["starts_from_zero_shot_head"]
     assert told is True if fine_tuned else isinstance(told, bool)
     if fine_tuned:  # nothing was learned, so that it is what was known
         rows = [row for row, one in enumerate(through.data.examples) if one.label != "blue"]

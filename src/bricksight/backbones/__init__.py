@@ -33,14 +33,14 @@ from bricksight.backbones.transforms.multi_scale import (
     with_multi_scale,
 )
 from bricksight.backbones.transforms.rotation_tta import (
-    EVERY_QUARTER,
+    MAX_ROTATIONS,
     mean_over_rotations,
     with_rotation_tta,
 )
 from bricksight.errors import BackboneError
 
 __all__ = [
-    "EVERY_QUARTER",
+    "MAX_ROTATIONS",
     "MOST_PHOTOS",
     "SOURCES",
     "Backbone",

@@ -20,7 +20,7 @@ _MOST_OTHERS = 128
 _LOGGER = logging.getLogger(__name__)
 
 
-def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
+def make_zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     """Returns the layer by which the network tells the classes apart already.
 
     It knows nothing of classes whose names it does not know, and uses the network's own features
