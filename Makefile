@@ -30,7 +30,7 @@ lock:
 
 $(VENV)/.installed: pyproject.toml requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable . $(LOCKED)
+	$(BIN)/python -m pip install --quiet --editable ".[train]" $(LOCKED)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -299,7 +299,7 @@ def test_render_folder__without_mitsuba_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "mitsuba", None)
 
-    with pytest.raises(MissingPackageError, match=r"pip install 'bricksight\[synth\]'"):
+    with pytest.raises(MissingPackageError, match=r'pip install "bricksight\[synth\]"'):
         next(render_folder(tmp_path, config))
 
 

@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from bricksight._support.optional import require
+
 Loop = tuple[int, ...]
 Face = tuple[Loop, ...]
 """A flat polygon: its outline, counter-clockwise seen from outside, then its holes, clockwise."""
@@ -218,12 +220,11 @@ def _face_triangles(vertices: np.ndarray, face: Face) -> list[Loop]:
     outline, *holes = face
     if not holes:
         return [(outline[0], second, third) for second, third in pairwise(outline[1:])]
-    from scipy.spatial import Delaunay  # noqa: PLC0415  (slow to load)
-
+    spatial = require("scipy.spatial", extra="synth", feature="Rendering")
     corners = np.concatenate([np.array(loop) for loop in face])
     axes = _plane_axes(_area_vectors(vertices, [face])[0])
     points = vertices[corners] @ axes
-    rows = Delaunay(points).simplices
+    rows = spatial.Delaunay(points).simplices
     centres = points[rows].mean(axis=1)
     kept = _inside(centres, vertices[list(outline)] @ axes)
     for hole in holes:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._support.optional import require
 from bricksight.bricks.synth.geometry.mesh import Mesh
 
 _PLANE_DECIMALS = 4
@@ -64,11 +65,10 @@ def stable_poses(mesh: Mesh) -> list[Pose]:
 
 
 def _centre(mesh: Mesh) -> np.ndarray:
-    from scipy.spatial import ConvexHull  # noqa: PLC0415  (slow to load)
-
+    spatial = require("scipy.spatial", extra="synth", feature="Rendering")
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = mesh.centre_of_mass
-    hull = ConvexHull(mesh.vertices)
+    hull = spatial.ConvexHull(mesh.vertices)
     if (hull.equations[:, :3] @ centre + hull.equations[:, 3] < 0).all():
         return centre
     middle: np.ndarray = hull.points[hull.vertices].mean(axis=0)
@@ -77,9 +77,8 @@ def _centre(mesh: Mesh) -> np.ndarray:
 
 def _hull(points: np.ndarray) -> _Hull:
     """Returns the faces of the convex hull of points around the centre of mass."""
-    from scipy.spatial import ConvexHull  # noqa: PLC0415  (slow to load)
-
-    hull = ConvexHull(np.unique(points.round(6), axis=0))
+    spatial = require("scipy.spatial", extra="synth", feature="Rendering")
+    hull = spatial.ConvexHull(np.unique(points.round(6), axis=0))
     planes, face_of = np.unique(hull.equations.round(_PLANE_DECIMALS), axis=0, return_inverse=True)
     face_of = face_of.ravel()
     angles = np.bincount(face_of, weights=_solid_angles(hull.points[hull.simplices]))

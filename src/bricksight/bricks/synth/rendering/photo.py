@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image
 
+from bricksight._support.optional import require
 from bricksight.bricks.synth.scenes.colours import light_colour, linear_to_srgb
 from bricksight.bricks.synth.scenes.scene import Finish, Lights
 
@@ -61,19 +62,17 @@ def _smeared(pixels: np.ndarray, way: np.ndarray) -> np.ndarray:
     steps = int(np.ceil(np.abs(way).max()))
     if steps < 1:
         return pixels
-    from scipy.ndimage import convolve  # noqa: PLC0415  (slow to load)
-
+    ndimage = require("scipy.ndimage", extra="synth", feature="Rendering")
     # Each stop on the way is shared out among the pixels around it.
     stops = np.linspace(-0.5, 0.5, 2 * steps + 1)[:, None] * way
     offsets = np.arange(-steps, steps + 1)
     right, down = (np.maximum(1 - np.abs(offsets - axis[:, None]), 0) for axis in stops.T)
     kernel = down.T @ right / len(stops)
-    smeared: np.ndarray = convolve(pixels, kernel[..., None], mode="nearest")
+    smeared: np.ndarray = ndimage.convolve(pixels, kernel[..., None], mode="nearest")
     return smeared
 
 
 def _blurred(pixels: np.ndarray, deviation: float) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter  # noqa: PLC0415  (slow to load)
-
-    blurred: np.ndarray = gaussian_filter(pixels, (deviation, deviation, 0), mode="nearest")
+    ndimage = require("scipy.ndimage", extra="synth", feature="Rendering")
+    blurred: np.ndarray = ndimage.gaussian_filter(pixels, (deviation, deviation, 0), mode="nearest")
     return blurred

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bricksight._support.optional import require
 from bricksight.bricks.synth.scenes.colours import srgb_to_linear
 from bricksight.config import InputSpec
 from bricksight.images import load_input
@@ -50,7 +51,6 @@ def mean_colour(photos: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 
 
 def _local_mean(pixels: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import uniform_filter  # noqa: PLC0415  (slow to load)
-
-    smooth: np.ndarray = uniform_filter(pixels, (3, 3, 1), mode="nearest")
+    ndimage = require("scipy.ndimage", extra="synth", feature="Rendering")
+    smooth: np.ndarray = ndimage.uniform_filter(pixels, (3, 3, 1), mode="nearest")
     return smooth
