@@ -88,7 +88,7 @@ def test_find_models__only_the_runtimes_that_were_named(lone_bundle: Path) -> No
 def test_find_models__what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"none does not exist"):
         find_models([tmp_path / "none"])
-    with pytest.raises(BundleError, match=r"is no bundle"):
+    with pytest.raises(BundleError, match=r"is not a bundle"):
         find_models([tmp_path])
 
 

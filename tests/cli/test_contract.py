@@ -131,7 +131,7 @@ FIXABLE = [
     ("retrain --image_dir empty", "empty is empty"),
     ("retrain --image_dir photos --tfhub_module keras:MobileNetV9", "MobileNetV2"),
     ("retrain --image_dir photos --out photos", "photos exists already"),
-    ("classify empty a.jpg", "empty is no bundle"),
+    ("classify empty a.jpg", "empty is not a bundle"),
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "none.txt"),
     ("classify --graph labels.txt --labels labels.txt a.jpg", "labels.txt is not a frozen"),
@@ -141,7 +141,7 @@ FIXABLE = [
     ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("sample photos", "photos is not empty"),
-    ("demo --out photos", "photos is no bundle"),
+    ("demo --out photos", "photos is not a bundle"),
 ]
 
 

@@ -1,5 +1,6 @@
 """One contract for every runtime, and the old way of retrain.py."""
 
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -75,9 +76,10 @@ def test_runtime__a_missing_package_names_the_command(
     packages = {"litert": "ai_edge_litert.interpreter", "onnxruntime": "onnxruntime"}
     package = packages.get(runtime, "openvino" if runtime == "openvino" else "tensorflow")
     monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
-    extras = {"onnxruntime": r"bricksight\[onnx\]", "openvino": r"bricksight\[openvino\]"}
-    what = extras.get(runtime, package.partition(".")[0])
-    with pytest.raises(MissingPackageError, match=f"pip install '{what}'"):
+    extras = {"litert": "ai-edge-litert", "onnxruntime": '"bricksight[onnx]"'}
+    extras |= {"openvino": '"bricksight[openvino]"'}
+    what = extras.get(runtime, '"bricksight[train]"')
+    with pytest.raises(MissingPackageError, match=f"needs .*: pip install {re.escape(what)}$"):
         Predictor(exported, runtime=runtime)
 
 

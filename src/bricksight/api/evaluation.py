@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bricksight._support.optional import require_installed
 from bricksight._support.progress import Reporter, SilentReporter
 from bricksight._support.text import some
 from bricksight.bundle import MANIFEST, Bundle, bundle_around, open_bundle
@@ -121,6 +122,7 @@ def evaluate(
         ConfigError: an argument cannot be used, or ``split`` needs a bundle.
         DataError: there are no such photos, none can be read, or the model does not know a class.
     """
+    require_installed("sklearn", extra="check", feature="Evaluating a model")
     if isinstance(model, Predictor):
         if runtime is not None or trust:
             raise ConfigError("runtime and trust are for a path; the model is open already.")

@@ -12,6 +12,7 @@ import numpy as np
 from bricksight._support.filesystem.files import sha256_of, writing
 from bricksight._support.filesystem.places import is_empty, try_file, try_folder
 from bricksight._support.filesystem.walk import photos_below
+from bricksight._support.optional import require_installed
 from bricksight._support.threads import num_cores, thread_map
 from bricksight._support.untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
@@ -83,6 +84,7 @@ class Exporter:
         trust: bool = False,
     ) -> None:
         self._bundle = bundle = as_bundle(bundle)
+        require_installed("tensorflow", extra="train", feature="Exporting")
         self._trust = trust
         settings = bundle.manifest.settings
         # Bundles of before the settings had sections called this one "retrain".

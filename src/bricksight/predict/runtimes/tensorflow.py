@@ -37,7 +37,7 @@ class Graph:
             ValueError: it is no graph that TensorFlow knows.
             BundleError: what it takes is no batch of RGB images.
         """
-        tf = require_tensorflow()
+        tf = require_tensorflow("Running a TensorFlow model")
         graph = tf.Graph()
         with graph.as_default():
             tf.import_graph_def(graph_def, name="")
@@ -98,7 +98,7 @@ class FrozenGraph(Graph):
             ConfigError: ``input_mean`` and ``input_std`` make no sense, or not for this graph.
             MissingPackageError: TensorFlow is not installed.
         """
-        graph_def = require_tensorflow().compat.v1.GraphDef()
+        graph_def = require_tensorflow("Running a TensorFlow model").compat.v1.GraphDef()
         images, answers = _tensor_name(input_layer), _tensor_name(output_layer)
         is_scaled = input_mean is not None or input_std is not None
         with loading(path, "a frozen TensorFlow graph"):
@@ -234,7 +234,7 @@ class SavedModel(_Function):
     format_name = "saved_model"
 
     def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
-        tf = require_tensorflow()
+        tf = require_tensorflow("Running a TensorFlow model")
         folder = path if path.is_dir() else path.parent
         with loading(folder, "a SavedModel with the signature serving_default") as readable:
             if not trust:
@@ -262,7 +262,7 @@ class Keras(_Function):
     format_name = "keras"
 
     def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
-        tf = require_tensorflow()
+        tf = require_tensorflow("Running a TensorFlow model")
         with loading(path, "a model that Keras can load") as readable:
             if not trust:
                 require_standard_layers(path)

@@ -39,7 +39,7 @@ class TensorFlowJs(Graph):
             UntrustedModelError: it has such operations, and ``trust`` is not given.
             MissingPackageError: TensorFlow is not installed.
         """
-        require_tensorflow()
+        require_tensorflow("Running a TensorFlow.js model")
         folder = path if path.is_dir() else path.parent
         with loading(
             folder,
@@ -99,8 +99,10 @@ def _shard(folder: Path, name: Any) -> Path:
 
 def _graph_def(topology: dict[str, Any], weights: dict[str, np.ndarray]) -> Any:
     """Returns the ``GraphDef``, its weights in it and every operation one of TensorFlow's."""
-    tf = require_tensorflow()
-    json_format = require("google.protobuf.json_format", extra=None, feature="Running tfjs")
+    tf = require_tensorflow("Running a TensorFlow.js model")
+    json_format = require(
+        "google.protobuf.json_format", extra="train", feature="Running a TensorFlow.js model"
+    )
     graph_def = tf.compat.v1.GraphDef()
     json_format.ParseDict(topology, graph_def)
     for node in list(graph_def.node):
