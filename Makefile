@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LOCKED = --constraint requirements-dev.txt
 
-.PHONY: demo test lint setup lock
+.PHONY: demo test lint docs setup lock
 
 demo: $(VENV)/.installed
 	$(BIN)/bricksight demo
@@ -17,6 +17,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 setup: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install

@@ -30,6 +30,7 @@ HEAVY = {
 LIGHT = (
     "errors",
     "config",
+    "packs",
     "_support",
     "bundle",
     "dataset",
@@ -42,7 +43,7 @@ LIGHT = (
     "benchmark",
     "cli",
 )
-LIGHTEST = ("_support", "_version", "config", "errors")
+LIGHTEST = ("_support", "_version", "config", "errors", "packs")
 ROOMS = sorted(
     module.name for module in pkgutil.iter_modules(bricksight.__path__) if module.name[0] != "_"
 )

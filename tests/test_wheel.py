@@ -37,8 +37,9 @@ def test_wheel__holds_every_file_of_the_package_and_nothing_else(names: set[str]
 def test_wheel__holds_the_templates_the_sample_and_the_mark_of_types(names: set[str]) -> None:
     assert "bricksight/py.typed" in names
     assert [name for name in names if name.startswith("bricksight/report/templates/")]
-    photos = [name for name in names if name.startswith("bricksight/synth/sample/")]
+    photos = [name for name in names if name.startswith("bricksight/bricks/synth/sample/")]
     assert len([name for name in photos if name.endswith(".jpg")]) == NUM_SAMPLE_PHOTOS
+    assert "bricksight/bricks/mobilenet_v2_bricks.npz" in names
 
 
 def test_wheel__its_command_runs_from_where_it_was_installed(wheel: Path, tmp_path: Path) -> None:
@@ -61,7 +62,10 @@ def test_wheel__its_command_runs_from_where_it_was_installed(wheel: Path, tmp_pa
     code = (
         "import bricksight, importlib.metadata as metadata, sys\n"
         "print(bricksight.__file__)\n"
-        "(script,) = metadata.distribution('bricksight').entry_points\n"
+        "entries = metadata.distribution('bricksight').entry_points\n"
+        "(script,) = entries.select(group='console_scripts')\n"
+        "(pack,) = entries.select(group='bricksight.packs')\n"
+        "assert pack.load().backbones[0].file.is_file()\n"
         "sys.exit(script.load()(['--version']))"
     )
     file, version = run(sys.executable, "-c", code, PYTHONPATH=str(target)).splitlines()

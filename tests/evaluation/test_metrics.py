@@ -181,8 +181,10 @@ def test_to_dict__survives_a_round_trip():
 
 @pytest.fixture
 def documented_keys(request: pytest.FixtureRequest) -> set[str]:
-    """The keys in the first column of the table under "metrics.json" in docs/report.md."""
-    text = (request.config.rootpath / "docs" / "report.md").read_text(encoding="utf-8")
+    """The keys in the first column of the table "metrics.json" of docs/reference/metrics.md."""
+    text = (request.config.rootpath / "docs" / "reference" / "metrics.md").read_text(
+        encoding="utf-8"
+    )
     section = text.split("### An evaluation", 1)[1].split("\n## ", 1)[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
     return {row.split("`")[1] for row in rows}

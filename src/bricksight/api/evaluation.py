@@ -64,7 +64,7 @@ class ModelEvaluation:
         return None if threshold is None else self.evaluation.answered(threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything with stable keys, for JSON; see docs/bundle.md."""
+        """Returns everything with stable keys, for JSON; see docs/reference/bundle.md."""
         return self.evaluation.to_dict() | {
             "warnings": [asdict(one) for one in self.warnings],
             "problems": [asdict(one) for one in self.problems],

@@ -64,7 +64,7 @@ class Measurement:
         return None if self.evaluation is None else self.evaluation.accuracy
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values; ``docs/benchmark.md`` lists the keys."""
+        """Return plain values; ``docs/reference/benchmark.md`` lists the keys."""
         found = self.evaluation
         own = {name: value for name, value in vars(self).items() if name != "evaluation"}
         return own | {
@@ -113,7 +113,7 @@ class BenchmarkResult:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values; ``docs/benchmark.md`` lists the keys."""
+        """Return plain values; ``docs/reference/benchmark.md`` lists the keys."""
         return {
             "machine": dict(self.machine),
             "settings": dict(self.settings),

@@ -182,7 +182,7 @@ class Evaluation:
         return Answered(count=int(kept.sum()), accuracy=accuracy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the figures as plain values; ``docs/report.md`` lists the keys."""
+        """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {
             "statement": self.statement,
             "num_images": self.num_images,

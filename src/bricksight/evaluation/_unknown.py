@@ -47,7 +47,7 @@ class Rejected:
         return f"{self.count} of {photos} ({percent(self.share)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the figures as plain values; ``docs/report.md`` lists the keys."""
+        """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {**asdict(self), "share": self.share}
 
 

@@ -73,7 +73,7 @@ class Exporter:
         bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
         trust: Write a network even if it may access files, the network or other programs; see
-            docs/security.md.
+            docs/reference/security.md.
     """
 
     def __init__(

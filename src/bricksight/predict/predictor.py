@@ -69,7 +69,7 @@ class Predictor:
                 of its format.
             threads: Number of threads for one photo; all cores by default.
             trust: Run a TensorFlow or Keras model even if it can access files, the network or
-                other programs; see docs/security.md.
+                other programs; see docs/reference/security.md.
 
         Raises:
             BundleError: The bundle or file is damaged, or the bundle has no file for the runtime.
