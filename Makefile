@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LOCKED = --constraint requirements-dev.txt
 
-.PHONY: demo test lint setup lock
+.PHONY: demo test lint docs setup lock
 
 demo: $(VENV)/.installed
 	$(BIN)/bricksight demo
@@ -18,6 +18,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 setup: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
 
@@ -30,7 +33,7 @@ lock:
 
 $(VENV)/.installed: pyproject.toml requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable . $(LOCKED)
+	$(BIN)/python -m pip install --quiet --editable ".[train]" $(LOCKED)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -23,6 +23,8 @@ from _machine import describe_machine
 
 from bricksight import images
 from bricksight.backbones import resolve
+from bricksight.bricks.synth import PARTS, SceneConfig, SynthConfig, render_folder
+from bricksight.bricks.synth.scenes.scene import RIG
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
 from bricksight.features import LabeledFeatures
 from bricksight.finetuning import (
@@ -36,8 +38,6 @@ from bricksight.finetuning import (
 from bricksight.finetuning.layer_freezing import WHOLE, freeze
 from bricksight.heads import BOLDEST_POLICY, POLICIES, SYNTHETIC_POLICY, HeadChoice
 from bricksight.heads.linear import LinearFit
-from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
-from bricksight.synth.scenes import RIG
 from bricksight.training import train
 
 PACKAGED = "packaged:efficientnet_lite0"

@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
 from bricksight._support.progress import StageTimer
-from bricksight.backbones import KnownClasses, resolve
+from bricksight.backbones import KnownClasses
 from bricksight.bundle import Head, redistribute_background
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
 from bricksight.features import LabeledFeatures, default_cache_path
@@ -34,7 +34,6 @@ from bricksight.training.zero_shot_head import make_zero_shot_head
 from helpers.photos import write_photo_folder
 from helpers.tiny_modules import tiny_network, write_keras_file
 
-BRICKS = "packaged:mobilenet_v2_bricks"
 RNG = np.random.default_rng(0)
 
 
@@ -54,27 +53,26 @@ def centred(array: np.ndarray) -> np.ndarray:
     return found
 
 
+def variants(name: str) -> tuple[str, str] | None:
+    """Identifies "dime:1946" as a dime of 1946, and nothing without a colon."""
+    thing, colon, variant = name.partition(":")
+    return (thing, variant) if colon else None
+
+
 @pytest.mark.parametrize(
     ("label", "column"),
     [
-        ("3001", 0),
-        ("3001_brick_2x4", 0),
-        ("3001 Brick 2 x 4", 0),
-        ("3068b", 1),
-        ("3068B", 1),
-        ("3068a", 1),  # another variant
-        ("3068", 1),
-        ("32064a", 3),  # its own, not the first variant
-        ("32064c", 2),
-        ("30010", None),
-        ("300", None),
-        ("3001xyz", None),
-        ("brick 3001", None),
-        ("dog", None),
+        ("dime:", 0),
+        ("cent:1909", 1),
+        ("cent:1943", 1),  # another variant
+        ("euro:2002", 3),  # its own, not the first variant
+        ("euro:2007", 2),
+        ("franc:", None),
+        ("dime", None),
     ],
 )
-def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> None:
-    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a")
+def test_head_for__goes_by_what_a_name_means(label: str, column: int | None) -> None:
+    own = replace(known("dime:", "cent:1909", "euro:1999", "euro:2002"), identify=variants)
     found = own.head_for([label, "dog"])
     if column is None:
         assert found is None
@@ -87,29 +85,26 @@ def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> No
     assert not head.kernel[:, 1].any()
 
 
+def test_head_for__goes_by_whole_names_where_nothing_else_is_said() -> None:
+    own = known("Dime", "Cent")
+    assert own.head_for(["dimes", "cent 1909"]) is None
+    found = own.head_for(["dime", "dog"])
+    assert found is not None
+    assert found[1].tolist() == [True, False]
+
+
 def test_head_for__the_rest_is_background() -> None:
-    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a", "3005", "none")
-    found = own.head_for(["3068a", "32064c", "dog"])
+    own = replace(known("dime:", "cent:1909", "euro:1999", "euro:2002", "x"), identify=variants)
+    found = own.head_for(["cent:1943", "euro:2007", "dog"])
     assert found is not None
     background = found[0].background
     assert background is not None
     # No variant of a class is something else.
-    np.testing.assert_allclose(background.kernel, centred(own.head.kernel)[:, [0, 4, 5]], rtol=1e-5)
-    np.testing.assert_allclose(background.bias, centred(own.head.bias)[[0, 4, 5]])
-    alone = known("3001").head_for(["3001"])
+    np.testing.assert_allclose(background.kernel, centred(own.head.kernel)[:, [0, 4]], rtol=1e-5)
+    np.testing.assert_allclose(background.bias, centred(own.head.bias)[[0, 4]])
+    alone = known("dime").head_for(["dime"])
     assert alone is not None
     assert alone[0].background is None
-
-
-def test_packaged__knows_what_it_was_trained_on() -> None:
-    module = resolve(BRICKS)
-    assert module.known is not None
-    found = module.known()
-    assert found.head.kernel.shape == (1280, len(found.labels))
-    assert found.head.kernel.dtype == np.float32
-    assert "3001" in found.labels
-    assert len(found.labels) == 600
-    assert resolve("packaged:efficientnet_lite0").known is None
 
 
 def clusters(seed: int, centres: np.ndarray, per_class: int) -> LabeledFeatures:
@@ -305,10 +300,10 @@ def test_head_choice__says_where_it_begins() -> None:
 
 
 def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
-    """Returns photos of 3001 (red), 3002 (green) and "blue", seen by a network that knows some."""
+    """Returns photos of "1 dime", "2 cent" and "blue", seen by a network that knows some."""
     photos = write_photo_folder(folder / "photos", per_class=12)
-    (photos / "red").rename(photos / "3001_brick")
-    (photos / "green").rename(photos / "3002")
+    (photos / "red").rename(photos / "1 dime")
+    (photos / "green").rename(photos / "2 cent")
     network = write_keras_file(folder / "network.keras", tiny_network())
     config = TrainingConfig.of(image_dir=photos, tfhub_module=f"saved_model:{network}")
     watch = StageTimer(SilentReporter())
@@ -322,7 +317,7 @@ def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
 
 
 def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
-    """Returns the class means of 3001 and 3002 under these names."""
+    """Returns the class means of dimes and cents under these names."""
     _, labeled = photos.plain("training")
     means = [labeled.plain()[labeled.labels == label].mean(axis=0) for label in (0, 1)]
     kernel = np.stack(means, axis=1)
@@ -335,35 +330,35 @@ def test_zero_shot_head__is_that_of_the_known_classes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    assert photos.data.labels == ("3001_brick", "3002", "blue")
+    assert photos.data.labels == ("1 dime", "2 cent", "blue")
     assert make_zero_shot_head(photos) is None
 
-    right = knowing(photos, "3001", "3002")
+    right = knowing(photos, "1 dime", "2 cent")
     head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
     assert head is not None
     assert head.kernel.shape == (6, 3)
     assert not head.kernel[:, 2].any()
 
     with caplog.at_level(logging.WARNING):
-        wrong = knowing(photos, "3002", "3001")
+        wrong = knowing(photos, "2 cent", "1 dime")
         assert (
             make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong)))
             is None
         )
-    assert "2 of 3 classes have the numbers of parts" in caplog.text
+    assert "knows 2 of 3 classes by name" in caplog.text
     assert "too few for what it knows to be used" in caplog.text
 
 
 @pytest.mark.tf
 def test_zero_shot_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
-    """Blue ones have no number, but the network knows them by one."""
+    """Blue ones have another name, but the network knows them."""
     photos = seen(tmp_path, known("none", num_features=6))
     _, labeled = photos.plain("training")
     means = np.stack([labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)])
     kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
     bias = -50 * np.sum(means**2, axis=1)
     own = KnownClasses(
-        labels=("3001", "3002", "3003", "3004"),
+        labels=("1 dime", "2 cent", "3 euro", "4 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
     )
     head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
@@ -379,7 +374,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     means = [labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)]
     kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
-    own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
+    own = KnownClasses(labels=("1 dime", "2 cent", "3 euro", "4 euro"), head=head)
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
     tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=6).resolved
     config = TrainingConfig.of(image_dir=photos.data.image_dir)
@@ -412,11 +407,11 @@ def test_zero_shot_head__keeps_what_the_photos_might_be_taken_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    right = knowing(photos, "3001", "3002")
+    right = knowing(photos, "1 dime", "2 cent")
     kernel = np.concatenate([right.head.kernel, RNG.normal(size=(6, 5))], axis=1)
     bias = np.concatenate([right.head.bias, right.head.bias.min() - np.array([9, 1, 8, 2, 7])])
     own = KnownClasses(
-        labels=("3001", "3002", "3003", "3004", "3005", "3006", "3007"),
+        labels=("1 dime", "2 cent", "3 euro", "4 euro", "5 euro", "6 euro", "7 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
     )
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
@@ -434,7 +429,7 @@ def test_zero_shot_head__keeps_what_the_photos_might_be_taken_for(
 @pytest.mark.parametrize("fine_tuned", [False, True])
 def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    right = knowing(photos, "3001", "3002")
+    right = knowing(photos, "1 dime", "2 cent")
     photos = replace(photos, own=replace(photos.own, known=lambda: right))
     tuning = FineTuneConfig()
     if fine_tuned:

@@ -5,7 +5,7 @@ through memory; on TensorFlow they take more than half of a training step of Mob
 operation does the same in two passes. Where the statistics stay as they are, a normalisation is
 part of the convolution before it: its factor goes into the kernel, and nothing has to go through
 memory at all. A 1 x 1 convolution is a matrix product, and the gradient of a matrix product is
-better served than that of a convolution. docs/finetune.md has the profile.
+better served than that of a convolution. docs/explanation/fine-tuning.md has the profile.
 """
 
 from collections import defaultdict

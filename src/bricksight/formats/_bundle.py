@@ -12,6 +12,7 @@ import numpy as np
 from bricksight._support.filesystem.files import sha256_of, writing
 from bricksight._support.filesystem.places import is_empty, try_file, try_folder
 from bricksight._support.filesystem.walk import photos_below
+from bricksight._support.optional import require_installed
 from bricksight._support.threads import num_cores, thread_map
 from bricksight._support.untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
@@ -32,7 +33,7 @@ from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import (
     Sidecar,
-    is_described,
+    has_sidecar,
     read_sidecar,
     sidecar_path,
     write_sidecar,
@@ -72,7 +73,7 @@ class Exporter:
         bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
         photos_dir: Photos, one sub-folder a class; by default those of the training.
         trust: Write a network even if it may access files, the network or other programs; see
-            docs/security.md.
+            docs/reference/security.md.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Exporter:
         trust: bool = False,
     ) -> None:
         self._bundle = bundle = as_bundle(bundle)
+        require_installed("tensorflow", extra="train", feature="Exporting")
         self._trust = trust
         settings = bundle.manifest.settings
         # Bundles of before the settings had sections called this one "retrain".
@@ -165,7 +167,7 @@ class Exporter:
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        if is_described(path):
+        if has_sidecar(path):
             return _unchanged(path) if is_folder and path.is_dir() else ()
         if path.is_dir() and not is_empty(path):
             raise ConfigError(
