@@ -20,7 +20,7 @@ from bricksight.heads import (
     Measurement,
     Score,
     can_cross_validate,
-    choose_depths,
+    choose_num_scales,
     choose_head,
     one_standard_error_rule,
     score_policy,
@@ -473,7 +473,7 @@ def test_choose_head__near_another_finds_as_good_a_one_with_fewer_trials(near: H
     assert len(beside.losses) < len(anywhere.losses)
 
 
-def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
+def test_choose_num_scales__takes_those_that_tell_the_classes_apart() -> None:
     """The classes show at the second depth alone; the third is noise."""
     second = labeled(noise=0.3, per_class=20)
     rng = np.random.default_rng(5)
@@ -481,20 +481,20 @@ def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
     features = np.concatenate([first, second.features, third, third], axis=2)
     photos = dataclasses.replace(second, features=features)
     widths = (NUM_FEATURES,) * 4
-    depths, found = choose_depths(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
+    depths, found = choose_num_scales(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
     assert depths == 2
     first_loss, second_loss, third_loss = (one.score.loss for one in found)  # no fourth is tried
     assert second_loss < min(first_loss, third_loss)
 
 
-def test_choose_depths__takes_one_more_where_none_can_be_told_to_be_worse() -> None:
+def test_choose_num_scales__takes_one_more_where_none_can_be_told_to_be_worse() -> None:
     """What is kept is fitted to more photos than what is compared."""
     photos = labeled(noise=0.3, per_class=20)
     again = photos.features + np.random.default_rng(2).normal(0, 0.01, photos.features.shape)
     features = np.concatenate([photos.features, again.astype(np.float32)], axis=2)
     photos = dataclasses.replace(photos, features=features)
     widths = (NUM_FEATURES, NUM_FEATURES)
-    depths, found = choose_depths(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
+    depths, found = choose_num_scales(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
     assert found[0].score.loss == pytest.approx(found[1].score.loss, rel=0.1)
     assert depths == 2
 

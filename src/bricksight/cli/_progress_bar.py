@@ -12,6 +12,7 @@ from bricksight._support.text import printable
 from bricksight.cli._running_stages import RunningStages
 
 _BAR_WIDTH = 16
+_WIDTH_FOR_BAR = 60
 _WIDTH_FOR_METRICS = 120
 _REFRESHES_PER_SECOND = 8
 
@@ -47,26 +48,20 @@ class ProgressLine:
             self._live = None
 
     def _render(self) -> RenderableType:
-        """Return one line: what does not fit is cut at the end of the title."""
+        """Return one line, as much of it as the terminal has room for."""
         running, fraction = self._running, self._running.fraction
         title = running.title
         if self._console.width >= _WIDTH_FOR_METRICS:
             title = ", ".join(filter(None, [title, running.metrics]))
+        cells: list[RenderableType] = [self._spinner, Text(printable(title))]
+        if self._console.width >= _WIDTH_FOR_BAR:
+            total = None if fraction is None else 1.0
+            cells.append(ProgressBar(total, fraction or 0.0, width=_BAR_WIDTH))
+            cells.append(Text(running.count))
+        cells.append(Text(running.time))
         line = Table.grid(padding=(0, 1), expand=True)
-        line.add_column(width=1)
-        line.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        line.add_column(width=_BAR_WIDTH)
-        line.add_column(no_wrap=True)
-        line.add_column(no_wrap=True)
-        line.add_row(
-            self._spinner,
-            Text(printable(title)),
-            ProgressBar(
-                total=None if fraction is None else 1.0,
-                completed=fraction or 0.0,
-                width=_BAR_WIDTH,
-            ),
-            Text(running.count),
-            Text(running.time),
-        )
+        for number in range(len(cells)):
+            is_title = number == 1  # what does not fit is cut there
+            line.add_column(ratio=1 if is_title else None, no_wrap=True, overflow="ellipsis")
+        line.add_row(*cells)
         return line

@@ -6,7 +6,7 @@ from bricksight._support.optional import require_installed
 # Before the imports below, which need packages of the same extra.
 require_installed("tensorflow", extra="train", feature="Training")
 
-from bricksight._support.progress import Reporter, SilentReporter
+from bricksight._support.progress import ProgressEvent, Reporter
 from bricksight.training.cross_validation import (
     CrossValidationResult,
     CurvePoint,
@@ -20,8 +20,8 @@ __all__ = [
     "CrossValidationResult",
     "CurvePoint",
     "LabelIssue",
+    "ProgressEvent",
     "Reporter",
-    "SilentReporter",
     "TrainingReport",
     "TrainingResult",
     "cross_validate",

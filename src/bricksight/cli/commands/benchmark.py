@@ -90,7 +90,8 @@ def benchmark(
     from bricksight import benchmark as benchmarking
     from bricksight._support.filesystem.places import try_folder
     from bricksight._support.filesystem.walk import mark_as_own
-    from bricksight.cli._console import ConsoleReporter, Stages
+    from bricksight._support.progress import Progress
+    from bricksight.cli._console import ConsoleReporter
 
     if not models:
         raise ConfigError("No model is named: benchmark BUNDLE_OR_FILE...")
@@ -104,10 +105,8 @@ def benchmark(
         if comparing.data is not None:
             mark_as_own(comparing.out, among=comparing.data)
     photos = _photos(models, comparing, split_settings or {})
-    with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
-        found = benchmarking.benchmark(
-            models, photos=photos, settings=settings, progress=stages.update
-        )
+    with Progress(ConsoleReporter(quiet=comparing.quiet)).sequence() as update:
+        found = benchmarking.benchmark(models, photos=photos, settings=settings, progress=update)
     if comparing.out is not None:
         _write(found, comparing.out)
     if comparing.json:

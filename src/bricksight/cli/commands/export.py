@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 _ENOUGH_PHOTOS = 20
+_SECONDS_EXPECTED = 5.0  # for one format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ def export(
         writing: What is written, and where.
         choosing: How a file is written, where its format has a choice.
     """
+    from bricksight._support.progress import Progress
     from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter
     from bricksight.formats import FORMATS, Choices, Exporter
@@ -89,21 +91,23 @@ def export(
         names = list(dict.fromkeys(name.strip() for name in writing.format.split(",")))
         _require_possible(names, choices)
     exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir, trust=writing.trust)
-    reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
     places = dict.fromkeys(names, writing.out)
     if writing.out is not None and len(names) > 1:
         places = {name: writing.out / FORMATS[name].file_name for name in names}
     for name, out in places.items():
         exporter.require_place(name, out=out, choices=choices)
+    titles = {name: f"Writing {name}" for name in places}
+    reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
+    progress = Progress(reporter, dict.fromkeys(titles.values(), _SECONDS_EXPECTED))
     files = []
     for name, out in places.items():
         try:
-            with reporter.stage(f"Writing {name}", None):
+            with progress.stage(titles[name]):
                 files.append(exporter.export(name, out=out, choices=choices))
         except MissingPackageError as error:  # there, and yet not to be imported
             if writing.format != ALL:
                 raise
-            reporter.say(f"! {name} is left out. {error}")
+            progress.message(f"! {name} is left out. {error}")
     if writing.json:
         say_json({"files": [_content(file) for file in files]})
     else:
