@@ -36,7 +36,7 @@ class Predictor:
     """A model that classifies photos. It may be called from several threads.
 
     Example:
-        ``Predictor("bricks-model").predict("photo.jpg").label``
+        ``Predictor("photos-model").predict("photo.jpg").label``
 
     Attributes:
         labels: The classes, in the order of the outputs.
