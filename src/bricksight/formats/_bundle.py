@@ -33,7 +33,7 @@ from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import (
     Sidecar,
-    is_described,
+    has_sidecar,
     read_sidecar,
     sidecar_path,
     write_sidecar,
@@ -167,7 +167,7 @@ class Exporter:
                 f"--out {path} lies among the bundle's own files. Name a place below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        if is_described(path):
+        if has_sidecar(path):
             return _unchanged(path) if is_folder and path.is_dir() else ()
         if path.is_dir() and not is_empty(path):
             raise ConfigError(

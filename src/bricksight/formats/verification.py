@@ -105,7 +105,7 @@ def measured(
         ExportError: a photo of the proof can no longer be read.
     """
     kind = runtime_class(runtime)
-    trusted = {"trust": trust} if kind.may_reach_out else {}
+    trusted = {"trust": trust} if kind.takes_trust else {}
     opened = kind(path, **options, **trusted)
     if also is not None:
         also(opened, proof)
