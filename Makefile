@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LOCKED = --constraint requirements-dev.txt
 
-.PHONY: demo test lint setup lock
+.PHONY: demo test lint docs setup lock
 
 demo: $(VENV)/.installed
 	$(BIN)/bricksight demo
@@ -18,16 +18,22 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 setup: $(VENV)/.installed-dev
 	$(BIN)/pre-commit install
 
-lock: $(VENV)/.installed-dev
+# Needs no set-up: what is locked may be what keeps it from working.
+lock:
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.10 --upgrade --quiet \
 		--annotation-style line --custom-compile-command "make lock" --output-file requirements-dev.txt
 
 $(VENV)/.installed: pyproject.toml requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable . $(LOCKED)
+	$(BIN)/python -m pip install --quiet --editable ".[train]" $(LOCKED)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -311,7 +311,9 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
     assert json.loads((out / "benchmark.json").read_text(encoding="utf-8")) == told
     assert "(benchmark.png)" in (out / "benchmark.md").read_text(encoding="utf-8")
     assert (out / "benchmark.png").is_file()
-    documented = (Path(__file__).parents[2] / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[2] / "docs" / "reference" / "benchmark.md").read_text(
+        encoding="utf-8"
+    )
     keys = {*KEYS, *told, *told["machine"], *told["settings"]}
     assert [key for key in sorted(keys) if f"`{key}`" not in documented] == []
 

@@ -354,9 +354,9 @@ def test_command__all_leaves_out_what_is_not_installed(
     assert written == {"frozen_graph", "saved_model", "tflite"}
     told = dict(line.split(" is left out. ") for line in printed.err.splitlines())
     assert set(told) == set(FORMATS) - written
-    assert told["keras"].endswith("Install it: pip install 'bricksight[onnx]'")
-    assert told["openvino"].endswith("Install it: pip install 'bricksight[openvino]'")
-    assert told["tfjs"].endswith("Install it: pip install --no-deps tensorflowjs==4.22.0")
+    assert told["keras"].endswith(': pip install "bricksight[onnx]"')
+    assert told["openvino"].endswith(': pip install "bricksight[openvino]"')
+    assert told["tfjs"].endswith(": pip install --no-deps tensorflowjs==4.22.0")
 
 
 def test_command__a_format_that_is_named_must_be_installed(

@@ -9,7 +9,8 @@
     photos.csv          the photos of the data set, each with its label and split
     report.html, metrics.json, summaries/
 
-A bundle holds JSON, NumPy arrays and standard model files, never a pickle. See docs/bundle.md.
+A bundle holds JSON, NumPy arrays and standard model files, never a pickle; see
+docs/reference/bundle.md.
 """
 
 from bricksight.bundle.bundle import (

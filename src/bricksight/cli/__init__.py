@@ -24,13 +24,14 @@ from bricksight.cli._process import (
     stdout_fails,
 )
 from bricksight.cli._values import STDIN, take_values
-from bricksight.errors import BricksightError, ConfigError
+from bricksight.errors import BricksightError, ConfigError, PackError
+from bricksight.packs import find_commands
 
 COMMANDS = {
-    "demo": ("demo:demo", "The whole job on what the package ships."),
+    "demo": ("demo:demo", "The whole job on sample photos."),
     "sample": (
         "sample:sample",
-        "Write a small data set of rendered bricks.",
+        "Write a small data set to try everything with.",
     ),
     "check": (
         "check:check",
@@ -54,12 +55,14 @@ COMMANDS = {
         "benchmark:benchmark",
         "Compare speed, size and accuracy of model files.",
     ),
-    "synth": ("synth:synth", "Render training photos of parts."),
     "camera": ("camera:camera", "Say what a camera or a video shows, live."),
     "modules": ("modules:app", "List and describe pretrained networks."),
     "cache": ("cache:app", "Show and prune what is kept between runs."),
 }
-"""Command → what runs it, in ``commands/`` and imported on use, and its line in the list."""
+"""Command → what runs it, in ``commands/`` and imported on use, and its line in the list.
+
+Packs add theirs; none can replace one of these.
+"""
 
 
 def make_app(command: str = "") -> cyclopts.App:
@@ -88,7 +91,20 @@ def make_app(command: str = "") -> cyclopts.App:
     for order, (name, (target, summary)) in enumerate(COMMANDS.items()):
         shown = None if name == command else summary
         app.command(f"bricksight.cli.commands.{target}", name=name, sort_key=order, help=shown)
+    if command not in (*COMMANDS, "--version"):
+        _add_commands_of_packs(app, command)
     return app
+
+
+def _add_commands_of_packs(app: cyclopts.App, command: str) -> None:
+    """Adds the commands of packs to the list, and imports the one that will be run."""
+    for name, found in find_commands().items():
+        if name in COMMANDS:
+            continue
+        if name == command:
+            app.command(found.load(), name=name)
+        else:
+            app.command(found.target, name=name, sort_key=len(COMMANDS), help=found.summary)
 
 
 def _as_typed(name: str) -> str:
@@ -143,7 +159,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     """Returns the exit code of the command; what the user can fix is told."""
-    app = make_app("".join(words[:1]))
+    try:
+        app = make_app("".join(words[:1]))
+    except PackError as error:
+        return _fail(str(error), 1)
     try:
         code = app(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:

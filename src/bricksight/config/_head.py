@@ -18,7 +18,7 @@ class HeadConfig:
 
     Naming how_many_training_steps, learning_rate or train_batch_size asks for retrain.py's way:
     class-balanced batches, plain gradient descent at a constant rate, the last step kept. Without
-    them the layer is trained by our own recipe; see docs/training.md.
+    them the layer is trained by our own recipe; see docs/explanation/training.md.
 
     Attributes:
         how_many_training_steps: Number of steps of retrain.py's training (its default is 4000).

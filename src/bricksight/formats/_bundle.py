@@ -12,6 +12,7 @@ import numpy as np
 from bricksight._support.filesystem.files import sha256_of, writing
 from bricksight._support.filesystem.places import is_empty, try_file, try_folder
 from bricksight._support.filesystem.walk import photos_below
+from bricksight._support.optional import require_installed
 from bricksight._support.threads import num_cores, thread_map
 from bricksight._support.untrusted.folders import is_inside
 from bricksight.bundle import EXPORTS, Bundle, add_export, as_bundle
@@ -32,7 +33,7 @@ from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import (
     Sidecar,
-    is_described,
+    has_sidecar,
     read_sidecar,
     sidecar_path,
     write_sidecar,
@@ -52,7 +53,7 @@ class Exporter:
         photos_dir: Folder of photos, one sub-folder per class; the photos of the training by
             default.
         trust: Export a network even if it may access files, the network or other programs; see
-            docs/security.md.
+            docs/reference/security.md.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Exporter:
         trust: bool = False,
     ) -> None:
         self._bundle = bundle = as_bundle(bundle)
+        require_installed("tensorflow", extra="train", feature="Exporting")
         self._trust = trust
         settings = bundle.manifest.settings
         # Earlier versions of bricksight named this section "retrain".
@@ -149,7 +151,7 @@ class Exporter:
                 f"--out {path} is inside the bundle. Name a path below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        if is_described(path):
+        if has_sidecar(path):
             return _unchanged(path) if is_folder and path.is_dir() else ()
         if path.is_dir() and not is_empty(path):
             raise ConfigError(

@@ -278,7 +278,9 @@ def require_packages(format_name: str) -> None:
         ConfigError: The format is unknown.
         MissingPackageError: A package is not installed.
     """
-    for package, extra in format_named(format_name).packages.items():
+    packages = format_named(format_name).packages
+    require_installed("tensorflow", extra="train", feature="Exporting")
+    for package, extra in packages.items():
         require_installed(package, extra=extra, feature=f"Writing the format {format_name}")
 
 

@@ -105,7 +105,7 @@ def verify_export(
         ExportError: A photo can no longer be read, or ``extra_check`` failed.
     """
     kind = runtime_class(runtime)
-    trusted = {"trust": trust} if kind.may_reach_out else {}
+    trusted = {"trust": trust} if kind.takes_trust else {}
     opened = kind(path, **options, **trusted)
     if extra_check is not None:
         extra_check(opened, reference)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from bricksight._support.filesystem import files
+from bricksight._support.optional import require
 from bricksight._support.text import pluralize, printable
 from bricksight.config import SPLITS
 from bricksight.evaluation import Answered, Evaluation, Mistake
@@ -45,7 +44,8 @@ def write_report(path: Path, content: ReportContent) -> None:
         part.write_text(html, encoding="utf-8")
 
 
-def _environment() -> jinja2.Environment:
+def _environment() -> Any:
+    jinja2 = require("jinja2", extra="check", feature="Writing a report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bricksight.report"),
         autoescape=True,  # names of folders and files may contain HTML

@@ -23,7 +23,7 @@ def list_(*, json: bool = False) -> None:
     """List the pretrained networks that are known by name.
 
     Any other module of TensorFlow Hub or Kaggle, and any SavedModel, can be named as well; see
-    docs/modules.md.
+    docs/reference/backbones.md.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from bricksight._support.optional import require
+
 _FOREGROUND = 255
 
 _MEDIAN_OF_CHI = 1.538
@@ -42,8 +44,7 @@ def foreground_mask(photo: np.ndarray, empty: np.ndarray) -> np.ndarray:
         uint8 (height, width): 255 in the foreground, else 0. All 255 if the photos show different
         scenes.
     """
-    from scipy import ndimage  # noqa: PLC0415  (0.1 s, and only for this)
-
+    ndimage = require("scipy.ndimage", extra="train", feature="Finding the foreground of a photo")
     image, scene = photo.astype(np.float32), empty.astype(np.float32)
     gain = np.median((image + 1) / (scene + 1), axis=(0, 1))
     # Smoothed: a faint difference stands out from the noise only over several pixels.

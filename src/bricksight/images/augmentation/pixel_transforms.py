@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from bricksight._support.optional import require
+
 # Luma weights of red, green and blue, ITU-R BT.601.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -59,10 +61,11 @@ def random_hue(image: np.ndarray, rng: np.random.Generator, *, amount: float) ->
 
 def random_blur(image: np.ndarray, rng: np.random.Generator, *, amount: float) -> np.ndarray:
     """Blur with a Gaussian whose standard deviation is from U(0, ``amount``) pixels."""
-    from scipy.ndimage import gaussian_filter  # noqa: PLC0415  (0.1 s, and only for this)
-
+    ndimage = require("scipy.ndimage", extra="train", feature="Random blur")
     sigma = rng.uniform(0, amount)
-    blurred: np.ndarray = gaussian_filter(image, (sigma, sigma, 0), mode="nearest", truncate=3)
+    blurred: np.ndarray = ndimage.gaussian_filter(
+        image, (sigma, sigma, 0), mode="nearest", truncate=3
+    )
     return blurred
 
 
