@@ -127,7 +127,9 @@ def write_twin_sheet(report: CheckReport, folder: Path) -> Path | None:
 def _pairs_of_two_labels(report: CheckReport) -> list[tuple[str, str]]:
     """Return pairs of relative paths, exact copies first, then the most alike."""
     problems = report.dataset.problems
-    copies = [(each.paths[0], each.paths[-1]) for each in problems if each.kind == "conflicting_labels"]
+    copies = [
+        (each.paths[0], each.paths[-1]) for each in problems if each.kind == "conflicting_labels"
+    ]
     alike = [(twin.path, twin.other) for twin in report.twins.across_labels]
     return list(dict.fromkeys((min(pair), max(pair)) for pair in [*copies, *alike]))
 
