@@ -135,7 +135,7 @@ FIXABLE = [
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "none.txt"),
     ("classify --graph labels.txt --labels labels.txt a.jpg", "labels.txt is not a frozen"),
-    ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
+    ("evaluate nowhere photos", "nowhere does not exist. Give a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("modules describe nonsense", "'nonsense' is no module"),
     ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
@@ -274,7 +274,9 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert steps == sorted(steps)
     assert all(re.fullmatch("Step [1-5] of 5", step) for step in steps)
     seconds = r"\d+\.\d s"
-    assert re.search(rf"^Step 2 of 5: Computing features, 24 in {seconds}", printed.err, re.MULTILINE)
+    assert re.search(
+        rf"^Step 2 of 5: Computing features, 24 in {seconds}", printed.err, re.MULTILINE
+    )
     first, *_, test, small, unknown, ask, report, last = printed.out.splitlines()
     assert re.fullmatch(r"24 photos of 3 classes: .* test\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: Too few photos for more than a rough figure: ")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._input import Resize
 from bricksight.config._types import take_types
 
@@ -22,7 +23,7 @@ class BackboneConfig:
         resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
             proportions and fills the rest with grey.
         tta: Copies of each photo whose answers are averaged: 4 for every quarter turn, 2 for the
-            photo and upside down, 1 for the photo alone. More accurate where parts lie any way
+            photo and upside down, 1 for the photo alone. More accurate where objects lie any way
             round; classifying takes so many times as long. By default 1; with --recipe best 4,
             where held-out photos are told apart better.
         trust: Load a pretrained network even if it may access files, the network or other programs.
@@ -32,6 +33,8 @@ class BackboneConfig:
     resize: Resize = "stretch"
     tta: Rotations | None = None
     trust: bool = False
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

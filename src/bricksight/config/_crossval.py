@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._paths import take_paths
 from bricksight.config._split import Layout, SplitConfig
@@ -14,7 +15,7 @@ class CrossvalConfig:
     """How often a recipe is measured.
 
     Attributes:
-        folds: Parts that the photos are dealt to; each is tested on once a seed.
+        folds: Number of folds; each is tested on once a seed.
         seeds: How many times all of it is done, with other folds and another seed.
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
         learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
@@ -30,6 +31,8 @@ class CrossvalConfig:
     learning_curve: bool = False
     layout: Layout = "auto"
     suspects: Path | None = None
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

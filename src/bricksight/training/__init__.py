@@ -7,14 +7,12 @@ from bricksight._support.optional import require_installed
 require_installed("tensorflow", extra="train", feature="Training")
 
 from bricksight._support.progress import ProgressEvent, Reporter
-from bricksight.training.cross_validation import (
-    CrossValidationResult,
-    CurvePoint,
-    cross_validate,
-)
+from bricksight.training.cross_validation import cross_validate
 from bricksight.training.results.artifacts import TrainingReport
+from bricksight.training.results.cross_validation_result import CrossValidationResult, CurvePoint
 from bricksight.training.results.label_issues import LabelIssue
-from bricksight.training.train import TrainingResult, train
+from bricksight.training.results.training_result import TrainingResult
+from bricksight.training.train import train
 
 __all__ = [
     "CrossValidationResult",

@@ -1,7 +1,7 @@
 """How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from bricksight.dataset import Dataset, Problem, make_folds, subsample, suggeste
 from bricksight.evaluation import (
     NONE_REJECTED,
     Evaluation,
-    Rejected,
     rejected,
     warnings_of,
 )
@@ -31,6 +30,7 @@ from bricksight.training.loading import load_dataset
 from bricksight.training.plan import CROSS_VALIDATING, cross_validation_plan
 from bricksight.training.recipes import selects_scales, train_model
 from bricksight.training.results.artifacts import evaluate_split
+from bricksight.training.results.cross_validation_result import CrossValidationResult, CurvePoint
 from bricksight.training.results.evaluation import choose_threshold, rendered_test
 from bricksight.training.results.label_issues import (
     LabelIssue,
@@ -46,63 +46,6 @@ CURVE_SHARES = (0.25, 0.5, 0.75)
 
 _OF_THE_SPLIT = frozenset({"tiny_class", "missing_split"})
 """Problems of a split that is not made here."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CurvePoint:
-    """How good the recipe is with so many photos.
-
-    Attributes:
-        photos_per_class: Mean number of training photos.
-        evaluation: Over all photos, by models trained on so many.
-        known_rejected: How many of these photos were answered "unknown".
-        outliers_rejected: How many photos of none of the classes were, of those not trained on;
-            each counts once a fold. ``None`` where no such photos were given.
-    """
-
-    photos_per_class: float
-    evaluation: Evaluation
-    known_rejected: Rejected
-    outliers_rejected: Rejected | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrossValidationResult:
-    """What cross-validation found.
-
-    Attributes:
-        evaluations: One a seed, over all photos, each answered by a model that has not seen it.
-        known_rejected: How many of these photos were answered "unknown", one a seed.
-        outliers_rejected: The same of the photos of none of the classes; empty without any.
-        seconds: Part of the run → how long it took.
-        curve: From few training photos to all, with the first seed; empty if it was not wanted.
-        suspects: Photos whose labels are probably wrong, if they were wanted.
-        problems: What was found in the folder of photos.
-        warnings: What changes how the accuracy is to be read.
-    """
-
-    evaluations: tuple[Evaluation, ...]
-    known_rejected: tuple[Rejected, ...]
-    outliers_rejected: tuple[Rejected, ...]
-    seconds: Mapping[str, float]
-    curve: tuple[CurvePoint, ...] = ()
-    suspects: tuple[LabelIssue, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-
-    @property
-    def accuracies(self) -> tuple[float, ...]:
-        """Share of right answers, one a seed."""
-        return tuple(one.accuracy for one in self.evaluations if one.accuracy is not None)
-
-    @property
-    def group_accuracies(self) -> tuple[float, ...]:
-        """The same with one answer a group; empty where groups are of one photo."""
-        return tuple(
-            one.groups.accuracy
-            for one in self.evaluations
-            if one.groups is not None and one.groups.accuracy is not None
-        )
 
 
 def cross_validate(

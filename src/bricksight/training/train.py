@@ -1,8 +1,7 @@
 """End-to-end training: photos, a backbone, features, a head, an honest evaluation, a bundle."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -31,21 +30,7 @@ from bricksight.training.results.outputs import (
     write_beside,
 )
 from bricksight.training.results.tensorboard import WeightHistory
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingResult:
-    """The result of a training.
-
-    Attributes:
-        bundle: The model folder.
-        findings: Everything that the report tells.
-        seconds: Stage of the run → how long it took.
-    """
-
-    bundle: Bundle
-    findings: TrainingReport
-    seconds: Mapping[str, float]
+from bricksight.training.results.training_result import TrainingResult
 
 
 def train(config: TrainingConfig, *, reporter: Reporter | None = None) -> TrainingResult:

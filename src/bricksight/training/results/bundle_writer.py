@@ -84,13 +84,13 @@ def _write_exports(
     )
     rows = np.linspace(0, len(dataset.data.examples) - 1, _PHOTOS_TO_VERIFY_ON).astype(int)
     rows = np.unique(rows)
-    proof = ParityReference(
+    reference = ParityReference(
         photos=[dataset.data.examples[row].path for row in rows],
         probabilities=head.probabilities(dataset.features[rows, 0]),
         labels=dataset.data.labels,
         spec=dataset.input_spec,
     )
-    request = Request(proof=proof, trust=config.backbone.trust)
+    request = Request(reference=reference, trust=config.backbone.trust)
     head.save(folder / HEAD)
     gc.freeze()  # each export looks for garbage, which need not be sought in what is there now
     try:
