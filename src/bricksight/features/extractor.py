@@ -91,14 +91,27 @@ class FeatureExtractor:
         self, dataset: FeaturizedDataset, config: TrainingConfig, *, multi_scale: bool
     ) -> FeaturizedDataset:
         """Return the same photos, seen by the backbone that ``config`` names."""
-        return self._refeaturized(
+        return self.with_features_of(
             dataset, self._load(dataset.data, config, multi_scale=multi_scale)
+        )
+
+    def with_features_of(
+        self, dataset: FeaturizedDataset, backbone: FeatureBackbone
+    ) -> FeaturizedDataset:
+        """Return the same photos, seen by a compiled backbone."""
+        data = dataset.data
+        return replace(
+            dataset,
+            backbone=backbone,
+            features=self._features(data.examples, backbone.compiled),
+            extra_features=self._features(data.extra, backbone.single_view)[:, 0],
+            outlier_features=self._features(data.outliers, backbone.compiled),
         )
 
     def with_backbone(self, dataset: FeaturizedDataset, base: Backbone) -> FeaturizedDataset:
         """Return the same photos, seen by another backbone of the same layers and input size."""
         now = dataset.backbone
-        return self._refeaturized(
+        return self.with_features_of(
             dataset, self._compile(dataset.data, base, now.features_per_scale, now.num_rotations)
         )
 
@@ -108,7 +121,7 @@ class FeatureExtractor:
         """Return the same photos with the mean of the features over rotated copies."""
         now = dataset.backbone
         backbone = self._compile(dataset.data, now.base, now.features_per_scale, num_rotations)
-        return self._refeaturized(dataset, backbone)
+        return self.with_features_of(dataset, backbone)
 
     def with_scales(self, dataset: FeaturizedDataset, num_scales: int) -> FeaturizedDataset:
         """Return the same photos with the features of the first scales only."""
@@ -190,18 +203,6 @@ class FeatureExtractor:
             compiled=with_tta,
             num_rotations=num_rotations,
             features_per_scale=features_per_scale or (single_view.num_features,),
-        )
-
-    def _refeaturized(
-        self, dataset: FeaturizedDataset, backbone: FeatureBackbone
-    ) -> FeaturizedDataset:
-        data = dataset.data
-        return replace(
-            dataset,
-            backbone=backbone,
-            features=self._features(data.examples, backbone.compiled),
-            extra_features=self._features(data.extra, backbone.single_view)[:, 0],
-            outlier_features=self._features(data.outliers, backbone.compiled),
         )
 
     def _extra_features(

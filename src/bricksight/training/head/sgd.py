@@ -18,7 +18,7 @@ from bricksight.training.head.extra_photos import with_extra_photos
 
 _LOGGER = logging.getLogger(__name__)
 
-_MAX_COPIES = 10
+MAX_COPIES = 10
 """Most augmented copies of a photo; retrain.py's slight distortions make copies that are alike."""
 
 
@@ -84,7 +84,7 @@ def _num_copies(config: HeadConfig, num_photos: int) -> int:
         config.train_batch_size or DEFAULT_BATCH_SIZE
     )
     number = min(math.ceil(draws / max(num_photos, 1)), affordable_copies(num_photos))
-    return min(number, _MAX_COPIES)
+    return min(number, MAX_COPIES)
 
 
 def _validation(dataset: FeaturizedDataset) -> LabeledFeatures | None:
