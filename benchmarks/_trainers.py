@@ -21,6 +21,7 @@ from bricksight.config import (
     TrainingConfig,
 )
 from bricksight.dataset import Dataset, make_folds, scan
+from bricksight.features import FeatureExtractor
 from bricksight.training.context import TrainingContext
 from bricksight.training.recipes import selects_scales, train_model
 

@@ -161,7 +161,7 @@ def test_reporter__is_silent_if_asked(capfd: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_bar__is_one_line_that_is_gone_at_the_end(width: int) -> None:
     stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, width=width, highlight=False)
+    console = Console(file=stream, force_terminal=True, width=width, highlight=False, markup=False)
     progress = Progress(ProgressLine(console), PLAN)
     with progress.stage("Fine-tuning"), progress.stage("Training the backbone", 1234) as advance:
         advance(617, validation_accuracy=0.9)

@@ -389,9 +389,9 @@ def test_recipe__tries_every_policy_and_keeps_the_best_or_a_bolder_one(
 ) -> None:
     chosen = recipe_run.bundle.manifest.settings["chosen"]
     scores = chosen["held_out_cross_entropy_by_policy"]
-    assert set(scores) == {"unchanged photos", *POLICIES}
+    assert set(scores) == {"original photos", *POLICIES}
     best = min(scores, key=scores.__getitem__)
-    names = ["unchanged photos", *POLICIES]
+    names = ["original photos", *POLICIES]
     assert chosen["augmentation"] in [
         [dataclasses.asdict(kind) for kind in POLICIES.get(name, ())]
         for name in names[names.index(best) :]
@@ -483,7 +483,7 @@ def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
     assert chosen["held_out_cross_entropy_by_head"] == {}
     mildest = next(iter(POLICIES.values()))
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in mildest]
-    assert "nothing can be chosen by cross-validation" in caplog.text
+    assert "nothing can be selected by cross-validation" in caplog.text
 
 
 def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
@@ -518,7 +518,7 @@ def test_recipe__mirrors_no_class_into_another(
     run = again(tiny_run, tmp_path / "bundle", head=head, image_dir=photos, reporter=notes)
     kinds = run.bundle.manifest.settings["chosen"]["augmentation"]
     assert {kind["flip_left_right"] for kind in kinds} == {mirrored}
-    told = "wedge_left and wedge_right are mirror images of one another; no view is mirrored."
+    told = "wedge_left and wedge_right are mirror images of each other, so no photo is mirrored."
     assert (told in notes.said) == (not mirrored)
 
 

@@ -5,10 +5,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
-from rich.text import Text
 
 from bricksight._support.progress import ProgressEvent
-from bricksight._support.text import printable
 from bricksight.cli._running_stages import RunningStages
 
 _BAR_WIDTH = 16
@@ -53,12 +51,12 @@ class ProgressLine:
         title = running.title
         if self._console.width >= _WIDTH_FOR_METRICS:
             title = ", ".join(filter(None, [title, running.metrics]))
-        cells: list[RenderableType] = [self._spinner, Text(printable(title))]
+        cells: list[RenderableType] = [self._spinner, title]
         if self._console.width >= _WIDTH_FOR_BAR:
             total = None if fraction is None else 1.0
             cells.append(ProgressBar(total, fraction or 0.0, width=_BAR_WIDTH))
-            cells.append(Text(running.count))
-        cells.append(Text(running.time))
+            cells.append(running.count)
+        cells.append(running.time)
         line = Table.grid(padding=(0, 1), expand=True)
         for number in range(len(cells)):
             is_title = number == 1  # what does not fit is cut there
