@@ -130,7 +130,7 @@ def evaluate(
     else:
         predictor = Predictor(model, runtime=runtime, trust=trust)
     bundle = _bundle_of(predictor, split)
-    data = scan(photos, split=split_config_of(bundle, split, split_settings), trains=False)
+    data = scan(photos, split=split_config_of(bundle, split, split_settings), for_training=False)
     _require_known(data, predictor)
     examples = photos_of(data, split)
     found, bad = _measure(predictor, examples, reporter or SilentReporter())

@@ -176,13 +176,13 @@ class Evaluation:
         return text
 
     def answered(self, threshold: float) -> Answered:
-        """Returns what is left when answers less probable than ``threshold`` become "unknown"."""
+        """Return what is left when answers less probable than ``threshold`` become "unknown"."""
         kept = self.confidence >= threshold
         accuracy = float(self.correct[kept].mean()) if kept.any() else None
         return Answered(count=int(kept.sum()), accuracy=accuracy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
+        """Return the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {
             "statement": self.statement,
             "num_images": self.num_images,

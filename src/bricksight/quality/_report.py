@@ -76,7 +76,7 @@ class CheckReport:
         return tuple(problem for problem in self.dataset.problems if problem.is_advice)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as what ``json.dumps`` takes; the keys stay from version to version.
+        """Return the report as what ``json.dumps`` takes; the keys stay from version to version.
 
         ``image_dir``, ``num_photos``, ``num_classes``, ``classes``, ``formats``, ``width``,
         ``height``, ``problems`` (``kind``, ``message``, ``paths``, ``advice``), ``twins``
