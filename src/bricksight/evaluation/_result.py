@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._support.reprs import short_repr
 from bricksight._support.text import percent, pluralize
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval, is_rough
@@ -145,6 +146,9 @@ class Evaluation:
     groups: GroupScores | None
     confidence: np.ndarray
     correct: np.ndarray
+
+    def __repr__(self) -> str:
+        return short_repr(self, self.statement)
 
     @property
     def labels_without_images(self) -> tuple[str, ...]:

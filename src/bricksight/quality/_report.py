@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import pluralize
 from bricksight.dataset import Dataset, Problem
 from bricksight.quality._near_duplicates import NearDuplicates
 
@@ -59,6 +61,12 @@ class CheckReport:
     height: Spread
     near_duplicates: NearDuplicates
     suggested_group_by: str | None
+
+    def __repr__(self) -> str:
+        photos = pluralize(len(self.dataset.examples), "photo")
+        classes = pluralize(len(self.classes), "class", "classes")
+        faults = pluralize(len(self.faults), "fault")
+        return short_repr(self, self.image_dir.name, f"{photos} of {classes}", faults)
 
     @property
     def image_dir(self) -> Path:
