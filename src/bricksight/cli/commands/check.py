@@ -70,7 +70,7 @@ def check(
         if sheets is not None:
             sheet_done = partial(update, "Writing contact sheets")
             checking.write_contact_sheets(report.dataset, sheets, progress=sheet_done)
-            checking.write_twin_sheet(report, sheets)
+            checking.write_label_conflict_sheet(report, sheets)
     if json and not quiet:
         say_json(report.to_dict(), indent=2)
     elif not quiet:

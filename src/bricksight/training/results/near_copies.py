@@ -9,7 +9,7 @@ from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
 from bricksight.dataset import Example, Problem, group_by_for_pairs
 from bricksight.features import FeaturizedDataset
-from bricksight.quality import near_duplicates
+from bricksight.quality import find_near_duplicates
 
 _ALIKE = 0.9
 """Least cosine of the features of photos that are looked at; copies saved anew are far above."""
@@ -41,7 +41,7 @@ def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[st
         return []
     proposed = list(dict.fromkeys(example for pair in pairs for example in pair))
     with progress.stage("Comparing the test photos", len(proposed)) as advance:
-        found = near_duplicates(proposed, progress=advance).across_split
+        found = find_near_duplicates(proposed, progress=advance).across_split
     return [(one.path, one.other) for one in found]
 
 
