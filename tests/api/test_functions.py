@@ -30,7 +30,7 @@ def test_train_and_evaluate__strings_in_plain_values_out(tmp_path: Path) -> None
     photos = str(write_photo_folder(tmp_path / "photos", per_class=12))
     network = write_saved_model(tmp_path / "tiny", tiny_network())
     result = bs.train(
-        photos, out=str(tmp_path / "model"), tfhub_module=f"saved_model:{network}", head="lda"
+        photos, out=str(tmp_path / "model"), backbone=f"saved_model:{network}", head="lda"
     )
     assert result.bundle.path == tmp_path / "model"
     model = bs.load(str(tmp_path / "model"))

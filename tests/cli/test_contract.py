@@ -225,7 +225,7 @@ def test_retrain__all_of_retrains_flags_in_one_line(
         "random_crop": 5,
         "random_scale": 6,
         "random_brightness": 7.5,
-        "tfhub_module": module,
+        "backbone": module,
         "saved_model_dir": "saved",
         "logging_verbosity": "WARN",
         "checkpoint_path": "kept/checkpoint",

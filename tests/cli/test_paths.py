@@ -13,7 +13,7 @@ from bricksight.camera import Keeper, parse_source
 from bricksight.cli import main
 from bricksight.cli._paths import named_photos, names_in
 from bricksight.cli._values import STDIN
-from bricksight.config import CrossvalConfig, FineTuneConfig, SplitConfig, user_path
+from bricksight.config import CrossValidationConfig, FineTuneConfig, SplitConfig, user_path
 from bricksight.dataset import scan
 from bricksight.errors import BundleError, ConfigError, DataError
 
@@ -89,7 +89,7 @@ def test_main__an_empty_saved_model_dir_is_none_as_in_retrain_py(capsys: Capture
         lambda: TrainingConfig.of(image_dir="red", out=""),  # type: ignore[arg-type]
         lambda: TrainingConfig.of(image_dir="red", extra_train_dir=""),  # type: ignore[arg-type]
         lambda: TrainingConfig.of(image_dir="red", summaries_dir=""),  # type: ignore[arg-type]
-        lambda: CrossvalConfig(suspects=""),  # type: ignore[arg-type]
+        lambda: CrossValidationConfig(label_issues=""),  # type: ignore[arg-type]
         lambda: FineTuneConfig(teacher=""),  # type: ignore[arg-type]
         lambda: SplitConfig(group_by=""),
         lambda: scan(""),

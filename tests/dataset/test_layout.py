@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.config import CrossvalConfig, SplitConfig
+from bricksight.config import CrossValidationConfig, SplitConfig
 from bricksight.dataset import Dataset, scan, scan_extra
 from bricksight.errors import ConfigError, DataError
 
@@ -168,7 +168,7 @@ def test_scan_extra__sides_of_a_split_are_no_classes(tmp_path: Path) -> None:
 def test_config__layout_is_one_of_two() -> None:
     with pytest.raises(ConfigError, match="--layout is 'split'; it must be one of auto, classes"):
         SplitConfig(layout="split")  # type: ignore[arg-type]
-    assert CrossvalConfig(layout="classes").layout == "classes"
+    assert CrossValidationConfig(layout="classes").layout == "classes"
 
 
 # Classes by another spelling.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bricksight.backbones import list_backbones
-from bricksight.config import CrossvalConfig, SplitConfig, TrainingConfig
+from bricksight.config import CrossValidationConfig, SplitConfig, TrainingConfig
 from bricksight.training import backbone_selection, cross_validate, train
 from helpers.photos import write_photo_folder
 from helpers.tiny_modules import tiny_network, write_keras_file
@@ -34,7 +34,7 @@ def chosen_in(result: Any) -> dict[str, float]:
 def test_candidates__are_in_the_catalogue() -> None:
     candidates = {reference.partition("@")[0] for reference in backbone_selection.CANDIDATES}
     assert candidates <= {spec.reference for spec in list_backbones()}
-    assert TrainingConfig.of(image_dir=Path("photos")).backbone.tfhub_module == "auto"
+    assert TrainingConfig.of(image_dir=Path("photos")).backbone.reference == "auto"
 
 
 @pytest.mark.tf
@@ -71,7 +71,7 @@ def test_retrain__takes_the_network_that_is_named(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=6)
     blind = tiny_candidates["blind"]
-    result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle", tfhub_module=blind))
+    result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle", backbone=blind))
     assert result.findings.compiled.module.reference == blind
     assert chosen_in(result) == {}
 
@@ -81,6 +81,6 @@ def test_retrain__takes_the_network_that_is_named(
 def test_crossval__takes_a_network_in_each_fold(tmp_path: Path) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
     result = cross_validate(
-        TrainingConfig.of(image_dir=folder), folds=CrossvalConfig(folds=2, seeds=1)
+        TrainingConfig.of(image_dir=folder), folds=CrossValidationConfig(folds=2, seeds=1)
     )
     assert result.accuracies[0] > 0.8

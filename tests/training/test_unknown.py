@@ -14,7 +14,7 @@ from bricksight.bundle import Head
 from bricksight.cli._result import print_result, result_json
 from bricksight.config import (
     AugmentConfig,
-    CrossvalConfig,
+    CrossValidationConfig,
     HeadConfig,
     InputSpec,
     SplitConfig,
@@ -415,10 +415,10 @@ def test_crossval__counts_what_is_refused(tmp_path: Path) -> None:
     write_saved_model(tmp_path / "tiny", tiny_network())
     config = TrainingConfig.of(
         image_dir=write_photo_folder(tmp_path / "photos", per_class=12),
-        tfhub_module=f"saved_model:{tmp_path / 'tiny'}",
+        backbone=f"saved_model:{tmp_path / 'tiny'}",
         unknown_dir=write_belts(tmp_path / "belts"),
     )
-    found = cross_validate(config, folds=CrossvalConfig(folds=2, seeds=1))
+    found = cross_validate(config, folds=CrossValidationConfig(folds=2, seeds=1))
     (known,), (outliers,) = found.known_rejected, found.outliers_rejected
     assert known.num_images == 36
     assert known.count < 18

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from bricksight._support.progress import Reporter
 from bricksight.bundle import Bundle
-from bricksight.config import AnyPath, CrossvalConfig, SplitConfig, TrainingConfig
+from bricksight.config import AnyPath, CrossValidationConfig, SplitConfig, TrainingConfig
 from bricksight.errors import ConfigError
 from bricksight.predict import Predictor
 
@@ -43,8 +43,8 @@ def train(
 def cross_validate(
     photos: AnyPath | TrainingConfig,
     *,
-    folds: int = CrossvalConfig.folds,
-    seeds: int = CrossvalConfig.seeds,
+    folds: int = CrossValidationConfig.folds,
+    seeds: int = CrossValidationConfig.seeds,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> "CrossValidationResult":
@@ -65,7 +65,9 @@ def cross_validate(
 
     config = _config(photos, settings)
     split = config.split
-    asked = CrossvalConfig(folds=folds, seeds=seeds, group_by=split.group_by, layout=split.layout)
+    asked = CrossValidationConfig(
+        folds=folds, seeds=seeds, group_by=split.group_by, layout=split.layout
+    )
     return run(config, folds=asked, reporter=reporter)
 
 

@@ -187,7 +187,7 @@ def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str
     training = next((name for name in nested if sides[name] == "training"), nested[0])
     lines = [
         f"{found}, with the classes inside, such as {inside}. Train on one and measure on another:",
-        f"  bricksight retrain --image_dir {shlex.quote(str(image_dir / training))}",
+        f"  bricksight train {shlex.quote(str(image_dir / training))}",
     ]
     others = [name for name in nested if name != training]
     others.sort(key=lambda name: sides[name] != "test")

@@ -42,9 +42,7 @@ _TRAINING_VERSION = 4
 
 _LOGGER = logging.getLogger(__name__)
 
-_OF_NO_MATTER_TO_EXTRA = dict.fromkeys(
-    ("fine_tune_epochs", "recipe", "time_budget", "early_stopping")
-)
+_OF_NO_MATTER_TO_EXTRA = dict.fromkeys(("fine_tune_epochs", "recipe", "time_budget", "patience"))
 """Settings that what extra photos teach does not depend on."""
 
 
@@ -226,7 +224,7 @@ def _learn_extra(course: FineTuningLoop) -> None:
         cutmix=config.cutmix,
         teacher=tuning.teacher,
     )
-    epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_rate
+    epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_learning_rate
     stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
     title = f"Training the network on {pluralize(len(extra), 'extra photo')}"
     course.learn_extra(stage, title=title)

@@ -94,7 +94,7 @@ class FineTuningLoop:
 
     def _judge(self, seen: EpochMetrics) -> bool:
         """Notes how good the averaged weights are; tells whether the part is to end."""
-        progress, patience = self.progress, self.tuning.config.early_stopping
+        progress, patience = self.progress, self.tuning.config.patience
         step = progress.steps_before + seen.step
         with self.trainer.averaged():
             logits = self._logits()[:, : len(self.photos.data.labels)]
@@ -120,7 +120,7 @@ class FineTuningLoop:
         progress = self.progress
         if progress.held_out is None:
             progress.held_out = self._logits(turns=self.photos.turns)
-            if self.tuning.config.early_stopping is None:
+            if self.tuning.config.patience is None:
                 progress.best_step = progress.steps_before
         return progress.held_out
 

@@ -84,9 +84,9 @@ def parts(photos: FeaturizedDataset, tuning: FineTuningPlan) -> list[Phase]:
     The last part sees the validation photos too, unless they say when to stop.
     """
     config, own = tuning.config, photos.compiled.module.input_spec.height
-    small, rate = first_size(photos, tuning), config.fine_tune_rate
+    small, rate = first_size(photos, tuning), config.fine_tune_learning_rate
     epochs = config.fine_tune_epochs or 1
-    fits_all = bool(photos.data.in_split("validation")) and config.early_stopping is None
+    fits_all = bool(photos.data.in_split("validation")) and config.patience is None
     fitted = epochs * _FITTED_PART if fits_all else 0.0
     last = epochs * LAST_PART if small != own else fitted
     planned = (

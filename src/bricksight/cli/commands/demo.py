@@ -31,7 +31,7 @@ def demo(*, out: Path = Path("demo-bricks")) -> int:
         say(f"{num_photos} photos of {len(synth.SAMPLE_LABELS)} parts, as bricksight sample writes")
         # The network for bricks was trained on renders of these very parts.
         config = TrainingConfig.of(
-            image_dir=photos, out=out, tfhub_module="packaged:efficientnet_lite0"
+            image_dir=photos, out=out, backbone="packaged:efficientnet_lite0"
         )
         with _replaced(out):
             result = train(config, reporter=ConsoleReporter())

@@ -22,6 +22,6 @@ def sample(out: Path, /) -> int:
         f"Wrote {num_photos} photos of {len(SAMPLE_LABELS)} parts to {out}.",
         "They are rendered, so expect real photos to be harder. Train on them, without the network",
         "for bricks, which was trained on renders of these very parts:",
-        f"  bricksight retrain --image_dir {folder} --tfhub_module packaged:efficientnet_lite0",
+        f"  bricksight train {folder} --backbone packaged:efficientnet_lite0",
     )
     return 0
