@@ -162,6 +162,8 @@ def test_retrain__adapts_the_network_for_bricks_if_it_is_not_trained(
         backbone="packaged:mobilenet_v2_bricks@size=64",
         out=tmp_path / "bundle",
     )
-    result = train(replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(augmented_copies=0)))
+    result = train(
+        replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(augmented_copies=0))
+    )
     found = result.findings.compiled.module.title
     assert re.sub(r", \d depths", "", found) == title

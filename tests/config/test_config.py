@@ -194,7 +194,10 @@ def test_head_config__a_validation_batch_of_no_photos() -> None:
     ("settings", "expected"),
     [
         ({}, False),
-        ({"seed": 3, "augmented_copies": 2, "eval_step_interval": 5, "class_weight": "none"}, False),
+        (
+            {"seed": 3, "augmented_copies": 2, "eval_step_interval": 5, "class_weight": "none"},
+            False,
+        ),
         ({"how_many_training_steps": 10}, True),
         ({"learning_rate": 0.1}, True),
         ({"train_batch_size": 8}, True),

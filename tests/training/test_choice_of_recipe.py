@@ -96,9 +96,8 @@ def test_recipe__trains_both_within_a_long_time_and_the_layer_alone_within_a_sho
 
 @pytest.mark.tf
 def test_fine_tune__keeps_the_network_whatever_it_has_learned(tmp_path: Path) -> None:
-    result = run(
-        tmp_path, tiny_network(), replace(TINY, fine_tune_learning_rate=1e-9, fine_tune_epochs=1)
-    )
+    tuning = replace(TINY, fine_tune_learning_rate=1e-9, fine_tune_epochs=1)
+    result = run(tmp_path, tiny_network(), tuning)
     assert result.bundle.manifest.module["title"].endswith("fine-tuned")
     assert "held_out_cross_entropy_by_training" not in result.findings.trained.choices
 

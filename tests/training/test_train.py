@@ -529,7 +529,7 @@ def test_mirror__does_nothing_in_retrain_pys_way(
     again(tiny_run, tmp_path / "resumed", head=FEW_STEPS, resume=True)
     assert "does nothing" not in caplog.text  # going on is for this way of training
     again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, random_flip="never"))
-    assert "retrain.py's way trains the layer, and --random_flip does nothing." in caplog.text
+    assert "Gradient descent trains the head, so --random_flip has no effect." in caplog.text
 
 
 def test_views__without_a_distortion_in_retrain_pys_way_is_said_to_do_nothing(

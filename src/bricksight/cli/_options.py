@@ -52,6 +52,7 @@ def make_options(
     own, names, defaults = own or {}, names or {}, defaults or {}
     settings = {one.name: one for kind in reversed(_CLASSES) for one in fields(kind)}
     options: list[tuple[str, Any, Field[Any]]] = []
+    kind: Any
     for title, panel in panels.items():
         group = Group.create_ordered(title)
         for name in panel:

@@ -80,12 +80,10 @@ class TrainingConfig:
             if own:
                 sections[name] = kind(**own)
         if settings:
-            known = sorted(
-                user_name(one.name) for kind in _SECTIONS.values() for one in fields(kind)
-            )
+            every = [one.name for kind in _SECTIONS.values() for one in fields(kind)]
             raise ConfigError(
                 f"{', '.join(settings)} is not a setting of the training. Settings: "
-                f"{', '.join(known)}."
+                f"{', '.join(sorted(map(user_name, every)))}."
             )
         return cls(**sections)
 

@@ -73,7 +73,8 @@ class FineTuneConfig:
         require_range(self, "teacher_share", 0, 1)
         if not 0 < self.fine_tune_learning_rate < float("inf"):
             raise ConfigError(
-                f"--fine_tune_learning_rate is {self.fine_tune_learning_rate}; it must be above 0 and finite."
+                f"--fine_tune_learning_rate is {self.fine_tune_learning_rate}; it must be above 0 "
+                "and finite."
             )
         if not self.trains_network:
             self._require_unused()
@@ -83,12 +84,12 @@ class FineTuneConfig:
             )
         if self.fine_tune and self.recipe == "fast":
             raise ConfigError(
-                "--recipe fast trains the head only and --fine_tune the backbone too. Leave one out."
+                "--recipe fast trains the head only, --fine_tune the backbone too. Leave one out."
             )
         if self.budget_seconds is not None and not self.trains_network:
             raise ConfigError(
-                "--time_budget limits fine-tuning. Add --recipe balanced or --recipe best. Training "
-                "the head alone takes seconds."
+                "--time_budget limits fine-tuning. Add --recipe balanced or --recipe best. "
+                "Training the head alone takes seconds."
             )
 
     def _require_unused(self) -> None:

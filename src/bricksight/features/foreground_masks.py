@@ -72,8 +72,8 @@ class _Finder:
         self._masks, self._empty = source.mask_dir, source.empty_scene
         if source.mask_dir is not None and not source.mask_dir.is_dir():
             raise ConfigError(
-                f"--mask_dir {source.mask_dir} is no folder. Expected one with a PNG for each photo: "
-                "red/1.png for red/1.jpg, 255 where the part is."
+                f"--mask_dir {source.mask_dir} is no folder. Expected a folder with a PNG for each "
+                "photo: red/1.png for red/1.jpg, 255 where the object is."
             )
         self._scene = None if self._empty is None else _read_small(self._empty)
 

@@ -81,11 +81,9 @@ def choose_views(
     these more than these do from each other.
     """
     config, examples = training.config, photos.data.in_split("training")
-    num = (
-        affordable_views(len(examples))
-        if config.augmented_copies is None
-        else config.augmented_copies
-    )
+    num = config.augmented_copies
+    if num is None:
+        num = affordable_views(len(examples))
     if num == 0:
         return [], {}
     if not training.augment.is_identity:

@@ -112,8 +112,8 @@ def _warn(
         and len(network.weights) > len(network.trainable_variables)
     ):
         _LOGGER.warning(
-            "%s is a graph for inference alone: the statistics of its normalisations stay as they "
-            "are, as with --batch_norm frozen. If it learns badly, lower --fine_tune_learning_rate.",
+            "%s is a graph for inference only: its batch normalisation statistics stay frozen. If "
+            "fine-tuning fails, lower --fine_tune_learning_rate.",
             photos.compiled.module.reference,
         )
 

@@ -68,7 +68,7 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
     config = training.config
     unused = non_default_options(config, ("head", "color_invariant", "random_flip"))
     if unused:
-        _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
+        _LOGGER.warning("Gradient descent trains the head, so --%s has no effect.", unused)
     examples = photos.data.in_split("training")
     views = Views(augment=training.augment, seed=config.seed)
     if training.augment.is_identity and config.augmented_copies:
@@ -139,7 +139,7 @@ def _by_recipe(
     config, num_classes = training.config, len(photos.data.labels)
     warn_of_unused(
         training,
-        instead="Without --how_many_training_steps our own recipe",
+        instead="Our recipe",
         names=("validation_batch_size", "eval_step_interval"),
     )
     examples = photos.data.in_split("training")
