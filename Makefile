@@ -1,9 +1,10 @@
-# Both targets make and reuse .venv by themselves. PYTHON names another interpreter (3.10 to 3.13).
+# All targets make and reuse .venv by themselves, with the versions in requirements-dev.txt. PYTHON names another interpreter (3.10 to 3.13).
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+LOCKED = --constraint requirements-dev.txt
 
-.PHONY: demo test lint
+.PHONY: demo test lint docs setup lock
 
 demo: $(VENV)/.installed
 	$(BIN)/bricksight demo
@@ -17,13 +18,26 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-$(VENV)/.installed: pyproject.toml
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+setup: $(VENV)/.installed-dev
+	$(BIN)/pre-commit install
+
+# Needs no set-up: what is locked may be what keeps it from working.
+lock:
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.10 --upgrade --quiet \
+		--annotation-style line --custom-compile-command "make lock" --output-file requirements-dev.txt
+
+$(VENV)/.installed: pyproject.toml requirements-dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[train]" $(LOCKED)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --group dev $(LOCKED)
 	$(BIN)/python -m pip install --quiet --no-deps tensorflowjs==4.22.0  # what it depends on excludes a current TensorFlow
 	touch $@

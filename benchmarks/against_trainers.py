@@ -103,9 +103,9 @@ def by_guide(
     return np.asarray(tf.nn.softmax(model.predict(test, verbose=0))), taken
 
 
-def read(fold: Dataset, *sides: str) -> tuple[np.ndarray, np.ndarray]:
+def read(fold: Dataset, *splits: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns the photos in [0, 1] and their labels."""
-    examples = tuple(example for side in sides for example in fold.in_split(side))
+    examples = tuple(example for side in splits for example in fold.in_split(side))
     spec = InputSpec(height=SIZE, width=SIZE)
     pixels = np.stack([images.to_input(images.decode(one.path), spec) for one in examples])
     return pixels, fold.label_indices(examples)

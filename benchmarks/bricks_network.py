@@ -23,6 +23,8 @@ from _machine import describe_machine
 
 from bricksight import images
 from bricksight.backbones import resolve
+from bricksight.bricks.synth import PARTS, SceneConfig, SynthConfig, render_folder
+from bricksight.bricks.synth.scenes.scene import RIG
 from bricksight.config import AugmentConfig, FineTuneConfig, InputSpec, SplitConfig, TrainingConfig
 from bricksight.features import LabeledFeatures
 from bricksight.finetuning import (
@@ -36,8 +38,6 @@ from bricksight.finetuning import (
 from bricksight.finetuning.layer_freezing import WHOLE, freeze
 from bricksight.heads import BOLDEST_POLICY, POLICIES, SYNTHETIC_POLICY, HeadChoice
 from bricksight.heads.linear import LinearFit
-from bricksight.synth import PARTS, SceneConfig, SynthConfig, render_folder
-from bricksight.synth.scenes import RIG
 from bricksight.training import train
 
 PACKAGED = "packaged:efficientnet_lite0"
@@ -151,11 +151,11 @@ def main() -> None:
         render(work / name, renders_of, library)
     renders = work / "renders"
     teacher = made("teacher.keras", lambda path: tune(renders, PACKAGED, path, TEACHER_EPOCHS))
-    begun = made("begun.keras", lambda path: carry_over(teacher, path, renders))
+    resume_from = made("begun.keras", lambda path: carry_over(teacher, path, renders))
     network = made(
         "taught.keras",
         lambda path: tune(
-            renders, f"saved_model:{begun}", path, TAUGHT_EPOCHS, teacher.with_suffix("")
+            renders, f"saved_model:{resume_from}", path, TAUGHT_EPOCHS, teacher.with_suffix("")
         ),
     )
     for number, lesson in enumerate(LESSONS, start=1):
@@ -206,13 +206,15 @@ def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
     module = resolve(f"saved_model:{network}")
     found: Any = module.network()
     freeze(found, WHOLE if lesson.whole else None, module)
-    mixture = BatchGenerator(
+    batch_generator = BatchGenerator(
         photos=read_image_set(files, labels, size=lesson.size),
         augments=lesson.augments,
         batch_size=lesson.batch,
         seed=number,
     )
-    stage = Stage(mixture=mixture, epochs=lesson.epochs, size=lesson.size, rate=lesson.rate)
+    stage = Stage(
+        batch_generator=batch_generator, epochs=lesson.epochs, size=lesson.size, rate=lesson.rate
+    )
     Trainer(found, len(names), TrainerOptions(ema=lesson.ema)).run(stage, after_epoch=tell)
     found.save(out)
 
@@ -232,7 +234,7 @@ def tell(seen: EpochMetrics) -> None:
     print(f"step {seen.step}: {100 * seen.accuracy:.1f} % of the views right", flush=True)
 
 
-def carry_over(tuned: Path, begun: Path, renders: Path) -> None:
+def carry_over(tuned: Path, resume_from: Path, renders: Path) -> None:
     """Writes a MobileNetV2 that is as like the tuned network as can be had without training."""
     # TensorFlow and Mitsuba cannot end in one process, and those that render import this file.
     from _transplant import transplant
@@ -247,21 +249,21 @@ def carry_over(tuned: Path, begun: Path, renders: Path) -> None:
     transplant(small_old, small_new, pixels)
     new = resolve(UNTRAINED).network()
     new.set_weights(small_new.get_weights())
-    new.save(begun)
+    new.save(resume_from)
 
 
 def fit_known(network: Path, folders: Sequence[Path], out: Path) -> None:
     """Writes the layer by which the network tells all parts apart, fitted to random views."""
     files, names, labels = renders_in(folders)
     spec = InputSpec(height=RENDER_SIZE, width=RENDER_SIZE)
-    pictures = read_image_set(files, labels, size=RENDER_SIZE)
+    image_set = read_image_set(files, labels, size=RENDER_SIZE)
     small = resolve(f"{UNTRAINED},size={RENDER_SIZE}").network()
     small.set_weights(resolve(f"saved_model:{network}").network().get_weights())
     kinds = POLICIES[BOLDEST_POLICY]
 
     def view(row: int, number: int) -> np.ndarray:
         rng, kind = np.random.default_rng([number, row]), kinds[(row + number) % len(kinds)]
-        return images.augment(pictures.pixels[row], rng, config=kind, spec=spec)
+        return images.augment(image_set.pixels[row], rng, config=kind, spec=spec)
 
     features = [
         np.concatenate(

@@ -86,14 +86,16 @@ def ours(
     freeze(network, first, module)
     trainer = Trainer(network, NUM_CLASSES, TrainerOptions())
     spec = InputSpec(height=options.size, width=options.size)
-    mixture = BatchGenerator(
+    batch_generator = BatchGenerator(
         photos=ImageSet(pixels=list(pixels), labels=labels),
         augments=(AugmentConfig(),),
         batch_size=BATCH,
         seed=0,
     )
     # An epoch and one batch, whose time does not count.
-    stage = Stage(mixture=mixture, epochs=1 + 1 / options.steps, size=spec.height, rate=1e-4)
+    stage = Stage(
+        batch_generator=batch_generator, epochs=1 + 1 / options.steps, size=spec.height, rate=1e-4
+    )
 
     def run() -> float:
         ends: list[float] = []

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from _machine import describe_machine
 
-from bricksight.synth import SAMPLE_LABELS, SynthConfig, render_folder
-from bricksight.synth.raytrace import QUALITIES
+from bricksight.bricks.synth import SAMPLE_LABELS, SynthConfig, render_folder
+from bricksight.bricks.synth.rendering.raytrace import QUALITIES
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from _machine import describe_machine
 from PIL import Image
 
-from bricksight.synth import SynthConfig, render_folder, scene_config
+from bricksight.bricks.synth import SynthConfig, render_folder, scene_config
 
 SHOWN_PARTS = ("3003", "3040b", "4733", "3700", "3941", "2357", "3023", "3665a", "54200", "4286")
 SHOWN_SIZE = 96

@@ -6,6 +6,7 @@ import pytest
 
 from helpers.photos import write_faulty_folder, write_photo_folder
 from helpers.tiny_bundle import tiny_run as tiny_run
+from helpers.wheel import wheel as wheel
 
 
 @pytest.fixture(autouse=True)

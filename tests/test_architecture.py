@@ -30,6 +30,7 @@ HEAVY = {
 LIGHT = (
     "errors",
     "config",
+    "packs",
     "_support",
     "bundle",
     "dataset",
@@ -42,7 +43,7 @@ LIGHT = (
     "benchmark",
     "cli",
 )
-LIGHTEST = ("_support", "_version", "config", "errors")
+LIGHTEST = ("_support", "_version", "config", "errors", "packs")
 ROOMS = sorted(
     module.name for module in pkgutil.iter_modules(bricksight.__path__) if module.name[0] != "_"
 )
@@ -77,9 +78,10 @@ def loaded_after(code: str) -> set[str]:
 def test_light_half__is_the_one_of_the_import_contract() -> None:
     pyproject = Path(__file__).parents[1] / "pyproject.toml"
     contracts = tomllib.loads(pyproject.read_text())["tool"]["importlinter"]["contracts"]
-    (forbidden,) = [one for one in contracts if one["type"] == "forbidden"]
-    named = {name.removeprefix("bricksight.") for name in forbidden["source_modules"]}
-    assert named == set(LIGHT) - {"cli"}
+    rooms, packages = (one for one in contracts if one["type"] == "forbidden")
+    for contract, expected in ((rooms, {*LIGHT} - {"cli"}), (packages, {*LIGHT, "api"})):
+        named = {name.removeprefix("bricksight.") for name in contract["source_modules"]}
+        assert named == expected
 
 
 def test_light_half__loads_no_framework() -> None:
@@ -135,7 +137,9 @@ def test_commands__print_in_one_place() -> None:
             assert past.findall(path.read_text(encoding="utf-8")) == [], path.name
 
 
-@pytest.mark.parametrize("command", ["retrain", "classify", "evaluate", "check", "cache"])
+@pytest.mark.parametrize(
+    "command", ["train", "retrain", "crossval", "classify", "evaluate", "check", "cache"]
+)
 def test_command_line__help_of_a_command_loads_no_framework(command: str) -> None:
     loaded = loaded_after(f"from bricksight.cli import main; main(['{command}', '--help'])")
     assert not loaded & HEAVY

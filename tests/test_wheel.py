@@ -1,43 +1,15 @@
 """What users install: all that runs is inside, and nothing else."""
 
-import os
-import subprocess
 import sys
 import zipfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import bricksight
+from helpers.wheel import ROOT, run
 
-ROOT = Path(__file__).parents[1]
 NUM_SAMPLE_PHOTOS = 480
-
-pytestmark = pytest.mark.skipif(
-    find_spec("build") is None or find_spec("hatchling") is None,
-    reason="build and hatchling, of the dev group, are not installed",
-)
-
-
-def run(*arguments: str, **environment: str) -> str:
-    finished = subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env=os.environ | environment,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    run("-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT))
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="session")
@@ -65,13 +37,24 @@ def test_wheel__holds_every_file_of_the_package_and_nothing_else(names: set[str]
 def test_wheel__holds_the_templates_the_sample_and_the_mark_of_types(names: set[str]) -> None:
     assert "bricksight/py.typed" in names
     assert [name for name in names if name.startswith("bricksight/report/templates/")]
-    photos = [name for name in names if name.startswith("bricksight/synth/sample/")]
+    photos = [name for name in names if name.startswith("bricksight/bricks/synth/sample/")]
     assert len([name for name in photos if name.endswith(".jpg")]) == NUM_SAMPLE_PHOTOS
+    assert "bricksight/bricks/mobilenet_v2_bricks.npz" in names
 
 
 def test_wheel__its_command_runs_from_where_it_was_installed(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "installed"
-    run("-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel))
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--target",
+        str(target),
+        str(wheel),
+    )
     script = target / "bin" / "bricksight"
     if not script.is_file():
         script = target / "Scripts" / "bricksight.exe"
@@ -79,9 +62,12 @@ def test_wheel__its_command_runs_from_where_it_was_installed(wheel: Path, tmp_pa
     code = (
         "import bricksight, importlib.metadata as metadata, sys\n"
         "print(bricksight.__file__)\n"
-        "(script,) = metadata.distribution('bricksight').entry_points\n"
+        "entries = metadata.distribution('bricksight').entry_points\n"
+        "(script,) = entries.select(group='console_scripts')\n"
+        "(pack,) = entries.select(group='bricksight.packs')\n"
+        "assert pack.load().backbones[0].file.is_file()\n"
         "sys.exit(script.load()(['--version']))"
     )
-    file, version = run("-c", code, PYTHONPATH=str(target)).splitlines()
+    file, version = run(sys.executable, "-c", code, PYTHONPATH=str(target)).splitlines()
     assert Path(file).is_relative_to(target)
     assert version == bricksight.__version__

@@ -57,8 +57,8 @@ class CameraError(BricksightError):
     """A camera, a video, a window or a photo of the camera's cannot be opened, or broke off."""
 
 
-class LDrawError(BricksightError):
-    """A library of LDraw parts was not found, or a file of it cannot be read as it should."""
+class PackError(BricksightError):
+    """An installed domain pack cannot be used."""
 
 
 class MissingPackageError(BricksightError, ImportError):

@@ -1,5 +1,7 @@
 """Names on pictures and plots: glyphs where a font has them, escapes where none has, no boxes."""
 
+import sys
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,21 +10,27 @@ import numpy as np
 import pytest
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
+from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
 from bricksight._support import lettering
 from bricksight._support.lettering import draw_text, drawable, elided, text_width
 from bricksight._support.plotting import new_figure
 
+DEJAVU = Path(lettering.__file__).with_name("fonts") / "DejaVuSans.ttf"
 BRICK = "\u7a4d"
 EMPTY = "\u6728"  # a character for which the font has a glyph without outlines, as of emoji
 
 
 @pytest.fixture(autouse=True)
-def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The files that matplotlib finds on the system; none."""
-    found: list[str] = []
-    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: found)
+def fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder in which the system keeps its fonts; there are none in it."""
+    if sys.platform == "darwin":
+        pytest.skip("the folders of fonts are fixed")
+    for name in ("XDG_DATA_DIRS", "XDG_DATA_HOME", "HOME", "WINDIR", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    folder = tmp_path / "fonts"
+    folder.mkdir()
 
     def forget() -> None:
         for one in vars(lettering).values():
@@ -30,12 +38,12 @@ def fonts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
                 one.cache_clear()
 
     forget()
-    yield found
+    yield folder
     forget()
 
 
 @pytest.fixture
-def brick_font(tmp_path: Path, fonts: list[str]) -> Path:
+def brick_font(fonts: Path) -> Path:
     """A font on the system whose one glyph with outlines is a square."""
     builder = FontBuilder(1000, isTTF=True)
     builder.setupGlyphOrder([".notdef", "brick", "empty"])
@@ -52,9 +60,8 @@ def brick_font(tmp_path: Path, fonts: list[str]) -> Path:
     builder.setupNameTable({"familyName": "Bricks", "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
-    path = tmp_path / "bricks.ttf"
+    path = fonts / "bricks.ttf"
     builder.save(path)
-    fonts.append(str(path))
     return path
 
 
@@ -67,6 +74,20 @@ def drawn(text: str, **settings: object) -> np.ndarray:
 @pytest.mark.parametrize("name", ["Łódź", "größe", "Ж", "αβγ", "مكعب", "לבנה", "100 %…"])
 def test_drawable__dejavu_has_many_scripts(name: str) -> None:
     assert drawable(name) == name
+
+
+def test_drawable__dejavu_has_the_characters_that_freetype_lists() -> None:
+    listed = FT2Font(str(DEJAVU)).get_charmap()
+    for character in map(
+        chr, (*range(0x20, 0x3000), *range(0xFB00, 0xFE00), *range(0x1D400, 0x1F700))
+    ):
+        is_own = not unicodedata.combining(character) and unicodedata.is_normalized(
+            "NFC", character
+        )
+        if character.isprintable() and is_own:
+            assert (drawable(character) == character) == (ord(character) in listed), hex(
+                ord(character)
+            )
 
 
 def test_drawable__what_no_font_has_is_an_escape() -> None:
@@ -94,10 +115,10 @@ def test_draw_text__a_glyph_that_is_not_seen_is_no_glyph(brick_font: Path) -> No
 
 
 def test_draw_text__a_font_that_cannot_be_read_is_passed_over(
-    brick_font: Path, tmp_path: Path, fonts: list[str]
+    brick_font: Path, fonts: Path
 ) -> None:
-    (tmp_path / "a.ttf").write_text("no font")
-    fonts[:] = [str(tmp_path / "a.ttf"), str(tmp_path / "gone.ttf"), *fonts]
+    (fonts / "a.ttf").write_text("no font")
+    (fonts / "b.ttf").symlink_to("gone.ttf")
     assert drawable(BRICK) == BRICK
 
 

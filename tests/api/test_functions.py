@@ -92,7 +92,9 @@ def test_train__settings_beside_a_configuration(tmp_path: Path) -> None:
 
 
 def test_docs__name_what_there_is() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "python.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "tutorials" / "python.md").read_text(
+        encoding="utf-8"
+    )
     named = set(re.findall(r"\bbs\.(\w+)", page))
     assert {"train", "load"} < named <= set(bs.__all__)
     call = re.search(r"^result = (bs\.train\(.*\))$", page, re.MULTILINE)

@@ -14,32 +14,32 @@ from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_ke
 pytestmark = pytest.mark.tf
 
 
-@pytest.mark.parametrize(("turns", "quarters"), [(2, (0, 2)), (4, (0, 1, 2, 3))])
+@pytest.mark.parametrize(("num_rotations", "quarters"), [(2, (0, 2)), (4, (0, 1, 2, 3))])
 def test_turns__give_the_mean_over_turned_copies(
-    tmp_path: Path, turns: int, quarters: tuple[int, ...]
+    tmp_path: Path, num_rotations: int, quarters: tuple[int, ...]
 ) -> None:
     module = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
     once, images = frozen_graph(module).load(), noise()
     expected = np.mean(
         [np.asarray(once(np.rot90(images, number, axes=(1, 2)))) for number in quarters], axis=0
     )
-    turned = with_rotation_tta(module, turns)
-    np.testing.assert_allclose(np.asarray(turned.load()(images)), expected, atol=1e-5)
-    compiled = compile_backbone(turned, images=lambda _: images)
+    with_rotations = with_rotation_tta(module, num_rotations)
+    np.testing.assert_allclose(np.asarray(with_rotations.load()(images)), expected, atol=1e-5)
+    compiled = compile_backbone(with_rotations, images=lambda _: images)
     assert compiled.runtime == "litert"
     assert not np.allclose(expected, np.asarray(once(images)), atol=1e-3)
     for count in (3, 1):
         np.testing.assert_allclose(compiled.open()(images[:count]), expected[:count], atol=1e-5)
-    assert turned.title.endswith(f", {turns} turns")
-    assert turned.fingerprint != module.fingerprint
+    assert with_rotations.title.endswith(f", {num_rotations} rotations")
+    assert with_rotations.fingerprint != module.fingerprint
 
 
 def test_turns__of_a_graph_without_layers(tmp_path: Path) -> None:
     module = resolve(f"saved_model:{write_hub_module(tmp_path / 'hub')}")
     images = noise()
-    turned = np.asarray(with_rotation_tta(module, 4).load()(images))
+    with_rotations = np.asarray(with_rotation_tta(module, 4).load()(images))
     again = np.asarray(with_rotation_tta(module, 4).load()(np.rot90(images, axes=(1, 2))))
-    np.testing.assert_allclose(turned, again, atol=1e-5)
+    np.testing.assert_allclose(with_rotations, again, atol=1e-5)
 
 
 def test_turns__1_is_the_network_as_it_is(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_find_models__only_the_runtimes_that_were_named(lone_bundle: Path) -> No
 def test_find_models__what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"none does not exist"):
         find_models([tmp_path / "none"])
-    with pytest.raises(BundleError, match=r"is no bundle"):
+    with pytest.raises(BundleError, match=r"is not a bundle"):
         find_models([tmp_path])
 
 
@@ -295,7 +295,7 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
 ) -> None:
     out = tmp_path / "out"
     words = ["benchmark", str(tiny_run.bundle.path), "--runtime", "litert", "--threads", "1"]
-    words += ["--data", str(tiny_run.findings.data.image_dir), "--split", "test"]
+    words += ["--image_dir", str(tiny_run.findings.data.image_dir), "--split", "test"]
     words += ["--rounds", "1", "--batch", "1,2", "--json", "--quiet", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr()
@@ -311,7 +311,9 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
     assert json.loads((out / "benchmark.json").read_text(encoding="utf-8")) == told
     assert "(benchmark.png)" in (out / "benchmark.md").read_text(encoding="utf-8")
     assert (out / "benchmark.png").is_file()
-    documented = (Path(__file__).parents[2] / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    documented = (Path(__file__).parents[2] / "docs" / "reference" / "benchmark.md").read_text(
+        encoding="utf-8"
+    )
     keys = {*KEYS, *told, *told["machine"], *told["settings"]}
     assert [key for key in sorted(keys) if f"`{key}`" not in documented] == []
 

@@ -67,7 +67,7 @@ def test_file__another_content_is_refused(bundle: Path) -> None:
 
 def test_file__one_that_was_never_there_names_those_that_are(bundle: Path) -> None:
     there = r"model\.tflite, output_labels\.txt, saved_model\.$"
-    with pytest.raises(BundleError, match=rf"holds no model\.onnx\. It holds {there}"):
+    with pytest.raises(BundleError, match=rf"has no file model\.onnx\. It has {there}"):
         open_bundle(bundle).file("model.onnx")
 
 
@@ -108,7 +108,7 @@ def test_open_bundle__a_newer_format_is_refused_with_both_numbers(bundle: Path) 
     content = json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1}
     path.write_text(json.dumps(content))
     with pytest.raises(
-        BundleError, match=rf"has format {FORMAT_VERSION + 1}.*up to {FORMAT_VERSION}"
+        BundleError, match=rf"has format version {FORMAT_VERSION + 1}.*up to {FORMAT_VERSION}"
     ):
         open_bundle(bundle)
 
@@ -121,7 +121,7 @@ def test_open_bundle__a_damaged_manifest_is_named(bundle: Path, content: str) ->
 
 
 def test_open_bundle__a_folder_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"is no bundle: it holds no manifest\.json"):
+    with pytest.raises(BundleError, match=r"is not a bundle: it has no manifest\.json"):
         open_bundle(tmp_path)
     with pytest.raises(BundleError, match="is not a folder"):
         open_bundle(tmp_path / "missing")
@@ -191,8 +191,8 @@ def test_read_labels__only_line_ends_separate_them(tmp_path: Path) -> None:
         (b"a\n \t\nb\n", "Line 2 .* is empty"),
         (b"a\0b\0c\0", "Line 1 .* NUL"),
         ("a\nb".encode("utf-16-le"), "NUL"),
-        (b"caf\xe9\n", "not text in UTF-8"),
-        (b"\xff\xfea\0b", "not text"),
+        (b"caf\xe9\n", "not UTF-8 text"),
+        (b"\xff\xfea\0b", "not UTF-8 text"),
     ],
 )
 def test_read_labels__anything_else_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:

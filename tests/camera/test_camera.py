@@ -698,7 +698,7 @@ def test_camera__without_opencv_names_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "cv2", None)
     (tmp_path / "film.avi").write_bytes(b"")
     assert main(["camera", bundle, "--source", str(tmp_path / "film.avi"), "--headless"]) == 1
-    assert "pip install 'bricksight[camera]'" in capsys.readouterr().err
+    assert 'pip install "bricksight[camera]"' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_scan__sides_of_a_split_are_no_classes(
         scan(tmp_path)
     lines = str(caught.value).splitlines()
     assert f"{training}/" in lines[0]
-    assert lines[1] == f"  bricksight retrain --image_dir {tmp_path / training}"
+    assert lines[1] == f"  bricksight train {tmp_path / training}"
     assert lines[2] == f"  bricksight evaluate MODEL {tmp_path / testing}"
     assert "--layout classes" in lines[3]
     assert scan(tmp_path, split=SplitConfig(layout="classes")).labels == tuple(sorted(tops))
@@ -71,7 +71,7 @@ def test_scan__a_split_is_recognised_whatever_lies_beside_it(tmp_path: Path) -> 
 
 def test_scan__a_side_without_class_folders_is_one_too(tmp_path: Path) -> None:
     flat(nested(tmp_path, "train"), "test")
-    with pytest.raises(DataError, match=r"retrain --image_dir .*train\n *If these") as caught:
+    with pytest.raises(DataError, match=r"bricksight train .*train\n *If these") as caught:
         scan(tmp_path)
     assert "evaluate" not in str(caught.value)
 

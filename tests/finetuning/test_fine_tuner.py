@@ -22,11 +22,11 @@ from bricksight.finetuning import (
     TrainerOptions,
     read_image_set,
 )
-from bricksight.finetuning.fused_graph import BATCH_NORM_MOMENTUM, build_twin
+from bricksight.finetuning.fused_graph import BATCH_NORM_MOMENTUM, build_training_graph
 from bricksight.finetuning.layer_freezing import first_trained, freeze
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
-from helpers.fine_tuning import TINY, keras_network, mixture, pictures, tune
+from helpers.fine_tuning import TINY, batch_generator, image_set, keras_network, tune
 from helpers.photos import draw, write_photo_folder
 from helpers.tiny_bundle import SPLIT
 from helpers.tiny_modules import (
@@ -42,31 +42,38 @@ from helpers.tiny_modules import (
 @pytest.mark.tf
 @pytest.mark.parametrize("build", [keras_network, tiny_network])
 @pytest.mark.parametrize("adapts", [True, False])
-def test_twin__gives_the_same_features_and_shares_the_weights(build: Any, adapts: bool) -> None:
+def test_training_graph__gives_the_same_features_and_shares_the_weights(
+    build: Any, adapts: bool
+) -> None:
     network = build(32)
-    twin = build_twin(network, adapt_batch_norm=adapts)
+    training_graph = build_training_graph(network, adapt_batch_norm=adapts)
     images = noise()
-    np.testing.assert_allclose(twin(images), network(images), atol=1e-5)
+    np.testing.assert_allclose(training_graph(images), network(images), atol=1e-5)
     network.layers[1].kernel.assign(2 * network.layers[1].kernel)
-    np.testing.assert_allclose(twin(images), network(images), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(training_graph(images), network(images), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.tf
-def test_twin__folds_a_normalisation_that_stays_as_it_is() -> None:
+def test_training_graph__folds_a_normalisation_that_stays_as_it_is() -> None:
     network = keras_network()
-    build_twin(network)(noise(), training=True)  # statistics that are not those of the start
-    folded, other = build_twin(network, adapt_batch_norm=False), build_twin(network)
+    build_training_graph(network)(
+        noise(), training=True
+    )  # statistics that are not those of the start
+    folded, other = (
+        build_training_graph(network, adapt_batch_norm=False),
+        build_training_graph(network),
+    )
     kinds = [type(layer).__name__ for layer in folded.layers]
     assert kinds.count("FoldedConvolution") == 3
     assert not {"FusedBatchNorm", "BatchNormalization"} & set(kinds)
     assert "FoldedConvolution" not in [type(layer).__name__ for layer in other.layers]
     network.get_layer("stem_bn").trainable = False
-    partly = [type(layer).__name__ for layer in build_twin(network).layers]
+    partly = [type(layer).__name__ for layer in build_training_graph(network).layers]
     assert (partly.count("FoldedConvolution"), partly.count("FusedBatchNorm")) == (1, 2)
 
 
 @pytest.mark.tf
-def test_twin__has_the_gradients_of_keras() -> None:
+def test_training_graph__has_the_gradients_of_keras() -> None:
     tf = require_tensorflow()
     network, images = keras_network(), noise()
 
@@ -79,8 +86,8 @@ def test_twin__has_the_gradients_of_keras() -> None:
         before = [one.numpy() for one in network.weights]
         expected = gradients(network, training=training)
         network.set_weights(before)  # training moves the statistics
-        twin = build_twin(network, adapt_batch_norm=training)
-        found = gradients(twin, training=training)
+        training_graph = build_training_graph(network, adapt_batch_norm=training)
+        found = gradients(training_graph, training=training)
         network.set_weights(before)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-3 * np.abs(other).max())
@@ -88,37 +95,37 @@ def test_twin__has_the_gradients_of_keras() -> None:
 
 @pytest.mark.tf
 @pytest.mark.parametrize("adapts", [True, False])
-def test_twin__adapts_the_statistics_or_leaves_them(adapts: bool) -> None:
+def test_training_graph__adapts_the_statistics_or_leaves_them(adapts: bool) -> None:
     network = keras_network()
     layer, bare = network.get_layer("stem_bn"), network.get_layer("without_scale")
     stem = require_tensorflow().keras.Model(network.input, network.get_layer("stem").output)
     mean = np.asarray(stem(noise())).mean(axis=(0, 1, 2))
-    build_twin(network, adapt_batch_norm=adapts)(noise(), training=True)
+    build_training_graph(network, adapt_batch_norm=adapts)(noise(), training=True)
     expected = (1 - BATCH_NORM_MOMENTUM) * mean if adapts else np.zeros_like(mean)
     np.testing.assert_allclose(layer.moving_mean, expected, atol=1e-5)
     assert bare.moving_mean.numpy().any() == adapts
 
 
 @pytest.mark.tf
-def test_twin__takes_photos_of_other_sizes() -> None:
-    assert build_twin(keras_network(64))(noise(size=40)).shape == (3, 12)
+def test_training_graph__takes_photos_of_other_sizes() -> None:
+    assert build_training_graph(keras_network(64))(noise(size=40)).shape == (3, 12)
 
 
 def test_mixture__shows_every_photo_once_an_epoch() -> None:
-    photos = pictures("red", "blue", per_class=6)
-    drawn = mixture(photos, batch_size=4)
+    photos = image_set("red", "blue", per_class=6)
+    drawn = batch_generator(photos, batch_size=4)
     spec = InputSpec(height=16, width=16)
     shown = [batch.images for batch in drawn.batches(spec, start=0, stop=drawn.steps_per_epoch)]
     sums = np.sort(np.concatenate(shown).sum(axis=(1, 2, 3)))
-    plain = mixture(photos, batch_size=12).batch(0, spec)[0]
+    plain = batch_generator(photos, batch_size=12).batch(0, spec)[0]
     np.testing.assert_allclose(sums, np.sort(plain.sum(axis=(1, 2, 3))), rtol=1e-6)
 
 
 def test_mixture__takes_its_share_of_extra_photos_from_each_batch() -> None:
-    photos, extra = pictures("red"), pictures("red", "blue", per_class=20)
+    photos, extra = image_set("red"), image_set("red", "blue", per_class=20)
     spec = InputSpec(height=16, width=16)
     one_class = ImageSet(pixels=extra.pixels, labels=np.full(len(extra), 7))
-    drawn = mixture(photos, extra=one_class, extra_share=0.25)
+    drawn = batch_generator(photos, extra=one_class, extra_share=0.25)
     for batch in drawn.batches(spec, start=0, stop=5):
         assert (batch.labels == 7).sum() == 2
     assert drawn.steps_per_epoch == 2
@@ -126,7 +133,7 @@ def test_mixture__takes_its_share_of_extra_photos_from_each_batch() -> None:
 
 def test_mixture__depends_on_seed_and_step_alone() -> None:
     changes = AugmentConfig(random_rotation=180, random_noise=10)
-    drawn = mixture(pictures("red", "blue"), augments=(AugmentConfig(), changes))
+    drawn = batch_generator(image_set("red", "blue"), augments=(AugmentConfig(), changes))
     spec = InputSpec(height=16, width=16)
     (third,) = drawn.batches(spec, start=2, stop=3)
     np.testing.assert_array_equal(third[0], drawn.batch(2, spec)[0])
@@ -143,13 +150,14 @@ def test_read_pictures__are_as_large_as_views_need(tmp_path: Path) -> None:
 def test_trainer__learns_and_keeps_the_averaged_weights() -> None:
     network = keras_network()
     trainer = Trainer(network, 2, TrainerOptions())
-    photos = pictures("red", "blue")
+    photos = image_set("red", "blue")
     spec = InputSpec(height=32, width=32)
     assert not trainer.logits(photos, spec).any()  # the head starts at zero
     before = network.get_layer("pointwise").kernel.numpy()
     seen = []
     trainer.run(
-        Stage(mixture=mixture(photos), epochs=15, size=32, rate=1e-2), after_epoch=seen.append
+        Stage(batch_generator=batch_generator(photos), epochs=15, size=32, rate=1e-2),
+        after_epoch=seen.append,
     )
     assert len(seen) == 15
     assert seen[-1].loss < seen[0].loss
@@ -257,14 +265,14 @@ def head_of(result: TrainingResult) -> np.ndarray:
 
 @pytest.mark.tf
 def test_trainer__restores_its_state_and_refuses_another_networks() -> None:
-    photos, spec = pictures("red", "blue"), InputSpec(height=32, width=32)
+    photos, spec = image_set("red", "blue"), InputSpec(height=32, width=32)
     trainer, other = (Trainer(keras_network(), 2, TrainerOptions()) for _ in range(2))
-    trainer.run(Stage(mixture=mixture(photos), epochs=2, size=32, rate=1e-2))
+    trainer.run(Stage(batch_generator=batch_generator(photos), epochs=2, size=32, rate=1e-2))
     assert (other.logits(photos, spec) != trainer.logits(photos, spec)).any()
-    other.restore(trainer.state())
+    other.set_weights(trainer.get_weights())
     np.testing.assert_array_equal(other.logits(photos, spec), trainer.logits(photos, spec))
     with pytest.raises(ValueError, match="do not fit"):
-        Trainer(tiny_network(), 2, TrainerOptions()).restore(trainer.state())
+        Trainer(tiny_network(), 2, TrainerOptions()).set_weights(trainer.get_weights())
 
 
 @pytest.mark.tf
@@ -373,18 +381,20 @@ def test_retrain__fine_tunes_a_graph_for_inference_and_says_so(
 
 
 @pytest.mark.tf
-def test_graph_twin__follows_the_statistics_as_fast_as_any_other(tmp_path: Path) -> None:
+def test_saved_model_training_graph__follows_the_statistics_as_fast_as_any_other(
+    tmp_path: Path,
+) -> None:
     folder = write_reusable_saved_model(tmp_path / "graph")
     network = resolve(f"saved_model:{folder}").trainable()
     before = [one.numpy() for one in network.weights]
-    twin = build_twin(network)
+    training_graph = build_training_graph(network)
     for one, old in zip(network.weights, before, strict=True):  # measuring has left no trace
         np.testing.assert_array_equal(one, old)
     (kernel,) = (one for one in network.weights if one.shape.rank == 4)
     tf = require_tensorflow()
     maps = tf.nn.conv2d(noise(), kernel, strides=2, padding="SAME")
     mean, variance = (np.asarray(one) for one in tf.nn.moments(maps, (0, 1, 2)))
-    twin(noise(), training=True)
+    training_graph(noise(), training=True)
     share = 1 - BATCH_NORM_MOMENTUM
     for one, old in zip(network.weights, before, strict=True):
         if not one.trainable:

@@ -70,7 +70,7 @@ def network() -> Any:
 def tune(
     folder: Path,
     out: str,
-    tuning: FineTuneConfig = TINY,
+    plan: FineTuneConfig = TINY,
     *,
     split: SplitConfig = SPLIT,
     reporter: Interrupting | None = None,
@@ -87,7 +87,7 @@ def tune(
             **settings,
         }
     )
-    return train(replace(config, split=split, finetuning=tuning), reporter=reporter)
+    return train(replace(config, split=split, finetuning=plan), reporter=reporter)
 
 
 def assert_equal(found: TrainingResult, expected: TrainingResult) -> None:
@@ -119,9 +119,9 @@ def test_resume__gives_the_network_of_an_uninterrupted_run(tmp_path: Path) -> No
         "extra_train_dir": write_renders(tmp_path / "renders"),
         "checkpoint_path": tmp_path / "kept" / "checkpoint",
     }
-    tuning = replace(TINY, mixup=0.2, cutmix=1.0)
+    plan = replace(TINY, mixup=0.2, cutmix=1.0)
     whole_reporter = Interrupting()
-    whole = tune(tmp_path, "whole", tuning, reporter=whole_reporter, **settings)
+    whole = tune(tmp_path, "whole", plan, reporter=whole_reporter, **settings)
     assert whole.findings.trained.choices["resumed_at_step"] is None
     (kept,) = (tmp_path / "cache" / "tuned").iterdir()
     kept.unlink()
@@ -132,12 +132,12 @@ def test_resume__gives_the_network_of_an_uninterrupted_run(tmp_path: Path) -> No
     for after in (5, 12, num_steps - 14, num_steps - 2):
         reporter = Interrupting(after - done)
         with pytest.raises(KeyboardInterrupt):
-            tune(tmp_path, "bundle", tuning, reporter=reporter, resume=done > 0, **settings)
+            tune(tmp_path, "bundle", plan, reporter=reporter, resume=done > 0, **settings)
         assert reporter.steps == after - done
         done = _steps_kept(tmp_path / "kept" / "checkpoint.npz", first=6)
         assert 0 < done < after
     reporter = Interrupting()
-    resumed = tune(tmp_path, "bundle", tuning, reporter=reporter, resume=True, **settings)
+    resumed = tune(tmp_path, "bundle", plan, reporter=reporter, resume=True, **settings)
     assert reporter.steps == num_steps - done
     assert resumed.findings.trained.choices["resumed_at_step"] == done - 6
     assert_equal(resumed, whole)
@@ -150,19 +150,19 @@ def test_resume__gives_the_network_of_an_uninterrupted_run(tmp_path: Path) -> No
 def _steps_kept(path: Path, *, first: int) -> int:
     """Returns the steps that the checkpoint has, the ``first`` ones of the extra photos too."""
     with np.load(path) as state:
-        progress = json.loads(str(state["described"]))["progress"]
-    return progress["steps_before"] + progress["step"] + (first if progress["part"] else 0)
+        progress = json.loads(str(state["described"]))["state"]
+    return progress["steps_before"] + progress["step"] + (first if progress["phase"] else 0)
 
 
 @pytest.mark.tf
 def test_resume__of_a_saved_model_that_stops_early(tmp_path: Path) -> None:
     graph = write_reusable_saved_model(tmp_path / "graph")
     settings = {"backbone": f"saved_model:{graph}"}
-    tuning = replace(TINY, patience=3)
-    whole = tune(tmp_path, "whole", tuning, **settings)
+    plan = replace(TINY, patience=3)
+    whole = tune(tmp_path, "whole", plan, **settings)
     with pytest.raises(KeyboardInterrupt):
-        tune(tmp_path, "bundle", tuning, reporter=Interrupting(15), **settings)
-    resumed = tune(tmp_path, "bundle", tuning, resume=True, **settings)
+        tune(tmp_path, "bundle", plan, reporter=Interrupting(15), **settings)
+    resumed = tune(tmp_path, "bundle", plan, resume=True, **settings)
     assert resumed.findings.trained.choices["resumed_at_step"] > 0
     assert_equal(resumed, whole)
 
@@ -183,8 +183,8 @@ def test_resume__other_settings_begin_anew(
 @pytest.mark.tf
 def test_early_stopping__keeps_the_best_step(tmp_path: Path) -> None:
     """At this rate the network gets worse again, and the last step is not the best one."""
-    tuning = replace(TINY, fine_tune_epochs=60, fine_tune_learning_rate=0.3, patience=2)
-    result = tune(tmp_path, "bundle", tuning)
+    plan = replace(TINY, fine_tune_epochs=60, fine_tune_learning_rate=0.3, patience=2)
+    result = tune(tmp_path, "bundle", plan)
     trained, data = result.findings.trained, result.findings.data
     losses = {one.step: one.validation_cross_entropy for one in trained.history.measurements}
     best = min(losses, key=lambda step: losses[step])  # type: ignore[arg-type, return-value]
@@ -222,10 +222,10 @@ def black_and_white(**settings: Any) -> BatchGenerator:
 
 @pytest.mark.parametrize("settings", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1}])
 def test_mixture__labels_say_what_is_in_the_views(settings: dict[str, float]) -> None:
-    mixture = black_and_white(**settings)
+    batch_generator = black_and_white(**settings)
     shares, blended = set(), set()
     for step in range(30):
-        batch = mixture.batch(step, SPEC)
+        batch = batch_generator.batch(step, SPEC)
         white = batch.share * batch.labels + (1 - batch.share) * batch.other_labels
         np.testing.assert_allclose(batch.images.mean(axis=(1, 2, 3)), white, atol=1e-5)
         assert 0.5 <= batch.share <= 1
@@ -258,7 +258,7 @@ def test_mixture__without_mixing_is_as_it_was() -> None:
 
 @pytest.mark.tf
 def test_retrain__learns_from_mixed_views(tmp_path: Path) -> None:
-    tuning = replace(TINY, fine_tune_epochs=30, mixup=0.2, cutmix=1.0)
-    result = tune(tmp_path, "bundle", tuning)
+    plan = replace(TINY, fine_tune_epochs=30, mixup=0.2, cutmix=1.0)
+    result = tune(tmp_path, "bundle", plan)
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8

@@ -41,8 +41,8 @@ TENSORFLOW_JS = "@tensorflow/tfjs@4.22.0"
 
 
 def request_of(labels: tuple[str, ...], spec: InputSpec, threshold: float | None) -> Request:
-    proof = ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
-    return Request(proof=proof, unknown_threshold=threshold)
+    reference = ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
+    return Request(reference=reference, unknown_threshold=threshold)
 
 
 def classifier_of(network: Any) -> Classifier:
@@ -153,7 +153,7 @@ def test_write__without_the_converter_the_command_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorflowjs", None)  # type: ignore[arg-type]
     request = request_of(tiny_run.bundle.labels, tiny_run.bundle.manifest.input, None)
-    command = r"Install it: pip install --no-deps tensorflowjs==4\.22\.0$"
+    command = r": pip install --no-deps tensorflowjs==4\.22\.0$"
     with pytest.raises(MissingPackageError, match=command):
         tfjs.write(load_classifier(tiny_run.bundle), tmp_path / "tfjs", request)
     assert not (tmp_path / "tfjs").exists()

@@ -40,18 +40,18 @@ def keras_network(size: int = 32) -> Any:
     return keras.Model(images, layers.GlobalAveragePooling2D()(x))
 
 
-def pictures(*labels: str, per_class: int = 8) -> ImageSet:
+def image_set(*labels: str, per_class: int = 8) -> ImageSet:
     drawn = [np.asarray(draw(label, seed)) for label in labels for seed in range(per_class)]
     return ImageSet(pixels=drawn, labels=np.repeat(np.arange(len(labels)), per_class))
 
 
-def mixture(photos: ImageSet, **settings: Any) -> BatchGenerator:
+def batch_generator(photos: ImageSet, **settings: Any) -> BatchGenerator:
     return BatchGenerator(
         **{"photos": photos, "augments": (AugmentConfig(),), "batch_size": 8, "seed": 0, **settings}
     )
 
 
-def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> TrainingResult:
+def tune(folder: Path, plan: FineTuneConfig = TINY, **settings: Any) -> TrainingResult:
     if not (folder / "photos").exists():
         write_photo_folder(folder / "photos", per_class=12)
     file = folder / "network.keras"
@@ -66,4 +66,4 @@ def tune(folder: Path, tuning: FineTuneConfig = TINY, **settings: Any) -> Traini
             **settings,
         }
     )
-    return train(replace(config, split=SPLIT, finetuning=tuning))
+    return train(replace(config, split=SPLIT, finetuning=plan))

@@ -22,7 +22,8 @@ def tiny_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
         name: f"saved_model:{write_keras_file(tmp_path / f'{name}.keras', network)}"
         for name, network in (("blind", blind), ("seeing", tiny_network()))
     }
-    monkeypatch.setattr(backbone_selection, "CANDIDATES", tuple(references.values()))
+    both = tuple(references.values())
+    monkeypatch.setattr(backbone_selection, "backbone_candidates", lambda labels: both)
     return references
 
 
@@ -31,9 +32,11 @@ def chosen_in(result: Any) -> dict[str, float]:
     return found
 
 
-def test_candidates__are_in_the_catalogue() -> None:
-    candidates = {reference.partition("@")[0] for reference in backbone_selection.CANDIDATES}
-    assert candidates <= {spec.reference for spec in list_backbones()}
+def test_candidates__the_general_one_is_in_the_catalogue_and_alone_where_no_name_is_known() -> None:
+    assert backbone_selection.GENERAL_BACKBONE in {spec.reference for spec in list_backbones()}
+    assert backbone_selection.backbone_candidates(["a", "b"]) == (
+        backbone_selection.GENERAL_BACKBONE,
+    )
     assert TrainingConfig.of(image_dir=Path("photos")).backbone.reference == "auto"
 
 

@@ -103,7 +103,7 @@ def test_crossval__draws_a_learning_curve(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
     module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 2 --seeds 1"
+    argv = f"crossval {folder} --backbone {module} --folds 2 --seeds 1"
     assert main([*argv.split(), "--learning_curve", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     numbers = [point["photos_per_class"] for point in told["curve"]]
@@ -129,7 +129,7 @@ def test_crossval__measures_each_photo_once_a_seed(
     assert np.mean(result.accuracies) > 0.5
     assert not list(tmp_path.glob("photos-*"))  # no model
 
-    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2 --seed 5"
+    argv = f"crossval {folder} --backbone {module} --folds 3 --seeds 2 --seed 5"
     assert main([*argv.split(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["accuracies"] == list(result.accuracies)
@@ -169,7 +169,7 @@ def test_crossval__names_and_shows_wrong_labels(
     folder, sheet = write_photo_folder(tmp_path / "photos", per_class=16), tmp_path / "sheet.jpg"
     (folder / "red" / "photo_03.jpg").rename(folder / "blue" / "stray.jpg")
     module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2"
+    argv = f"crossval {folder} --backbone {module} --folds 3 --seeds 2"
     assert main([*argv.split(), "--label_issues", str(sheet), "--json"]) == 0
     first = json.loads(capsys.readouterr().out)["label_issues"][0]
     assert (first["path"], first["label"], first["looks_like"]) == ("blue/stray.jpg", "blue", "red")

@@ -28,7 +28,7 @@ from bricksight.formats import (
 from bricksight.formats.tflite import tflite
 from bricksight.predict import Predictor
 from bricksight.training import SilentReporter, TrainingResult, train
-from bricksight.training.augmentation_policy import choose_turns
+from bricksight.training.augmentation_policy import select_tta
 from bricksight.training.loading import load_dataset
 from helpers.fine_tuning import TINY
 from helpers.head_options import UNASKED
@@ -92,8 +92,8 @@ def test_turns__answers_are_the_same_however_a_photo_lies(
 
 def test_turns__are_told(turned_run: TrainingResult) -> None:
     manifest = turned_run.bundle.manifest
-    assert manifest.module["title"].endswith(", 2 depths, 4 turns")
-    assert manifest.settings["chosen"]["turns"] == 4
+    assert manifest.module["title"].endswith(", 2 depths, 4 rotations")
+    assert manifest.settings["chosen"]["tta"] == 4
     assert manifest.settings["chosen"]["depths"] == 2
     assert manifest.settings["backbone"]["tta"] == 4
 
@@ -129,11 +129,11 @@ def test_turns__int8_keeps_the_range_of_images() -> None:
     """The network begins by a factor of 255, whose range an image must not get."""
     module = with_rotation_tta(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
     head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
-    proof = ParityReference(
+    reference = ParityReference(
         photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=module.input_spec
     )
     photos = partial(noise, size=64)
-    request = Request(proof=proof, precision="int8", io="uint8", calibration=photos)
+    request = Request(reference=reference, precision="int8", io="uint8", calibration=photos)
     content = tflite.convert(build_classifier(frozen_graph(module), head), request)
     (entrance,) = Interpreter(model_content=content).get_input_details()
     assert entrance["quantization"] == (pytest.approx(1 / 255, rel=0.01), 0)
@@ -174,12 +174,12 @@ def test_choose_turns__takes_them_where_they_help(
     tmp_path: Path, *, by_place: bool, chosen: int
 ) -> None:
     photos = photos_of_halves(tmp_path, by_place=by_place)
-    training = replace(UNASKED, chooses_turns=True)
-    found, losses = choose_turns(photos, [], training)
-    assert found.turns == chosen
+    training = replace(UNASKED, selects_tta=True)
+    found, losses = select_tta(photos, [], training)
+    assert found.num_rotations == chosen
     assert min(losses, key=losses.__getitem__) == str(chosen)
     assert np.array_equal(found.matrix, photos.matrix) == (chosen == 1)
-    unasked, none = choose_turns(photos, [], UNASKED)
+    unasked, none = select_tta(photos, [], UNASKED)
     assert (unasked, none) == (photos, {})
 
 
@@ -187,8 +187,8 @@ def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
     """Its answers to validation photos, by which it is cooled and compared, are of turned ones."""
     result = run(tmp_path, tuning=replace(TINY, patience=3), tta=4)
     findings = result.findings
-    assert findings.compiled.module.title.endswith("fine-tuned, 4 turns")
-    assert findings.trained.choices["turns"] == 4
+    assert findings.compiled.module.title.endswith("fine-tuned, 4 rotations")
+    assert findings.trained.choices["tta"] == 4
     predictor = Predictor(result.bundle.path)
     validation = findings.data.in_split("validation")
     answers = [answer(predictor, Image.open(one.path), tmp_path) for one in validation]
@@ -198,6 +198,6 @@ def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
 def test_turns__the_best_recipe_chooses(tmp_path: Path) -> None:
     tuning = replace(TINY, fine_tune=False, recipe="best", fine_tune_epochs=2)
     chosen = run(tmp_path, tuning=tuning).findings.trained.choices
-    losses = chosen["held_out_cross_entropy_by_turns"]
+    losses = chosen["held_out_cross_entropy_by_tta"]
     assert set(losses) == {"1", "4"}
-    assert str(chosen["turns"]) == min(losses, key=losses.__getitem__)
+    assert str(chosen["tta"]) == min(losses, key=losses.__getitem__)

@@ -300,7 +300,7 @@ def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
             clusters(1),
             num_classes=3,
             choice=HeadChoice("softmax", l2=1e-3),
-            guidance=HeadPrior(outliers=given),
+            prior=HeadPrior(outliers=given),
         ).head
         for given in (None, strangers(0))
     ]

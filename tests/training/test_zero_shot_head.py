@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
 from bricksight._support.progress import StageTimer
-from bricksight.backbones import KnownClasses, resolve
+from bricksight.backbones import KnownClasses
 from bricksight.bundle import Head, redistribute_background
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
 from bricksight.features import LabeledFeatures, default_cache_path
@@ -30,11 +30,10 @@ from bricksight.heads.linear import LinearFit
 from bricksight.training import SilentReporter
 from bricksight.training.loading import load_dataset
 from bricksight.training.recipes import train_model
-from bricksight.training.zero_shot_head import zero_shot_head
+from bricksight.training.zero_shot_head import make_zero_shot_head
 from helpers.photos import write_photo_folder
 from helpers.tiny_modules import tiny_network, write_keras_file
 
-BRICKS = "packaged:mobilenet_v2_bricks"
 RNG = np.random.default_rng(0)
 
 
@@ -54,27 +53,26 @@ def centred(array: np.ndarray) -> np.ndarray:
     return found
 
 
+def variants(name: str) -> tuple[str, str] | None:
+    """Identifies "dime:1946" as a dime of 1946, and nothing without a colon."""
+    thing, colon, variant = name.partition(":")
+    return (thing, variant) if colon else None
+
+
 @pytest.mark.parametrize(
     ("label", "column"),
     [
-        ("3001", 0),
-        ("3001_brick_2x4", 0),
-        ("3001 Brick 2 x 4", 0),
-        ("3068b", 1),
-        ("3068B", 1),
-        ("3068a", 1),  # another variant
-        ("3068", 1),
-        ("32064a", 3),  # its own, not the first variant
-        ("32064c", 2),
-        ("30010", None),
-        ("300", None),
-        ("3001xyz", None),
-        ("brick 3001", None),
-        ("dog", None),
+        ("dime:", 0),
+        ("cent:1909", 1),
+        ("cent:1943", 1),  # another variant
+        ("euro:2002", 3),  # its own, not the first variant
+        ("euro:2007", 2),
+        ("franc:", None),
+        ("dime", None),
     ],
 )
-def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> None:
-    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a")
+def test_head_for__goes_by_what_a_name_means(label: str, column: int | None) -> None:
+    own = replace(known("dime:", "cent:1909", "euro:1999", "euro:2002"), identify=variants)
     found = own.head_for([label, "dog"])
     if column is None:
         assert found is None
@@ -87,29 +85,26 @@ def test_head_for__goes_by_the_part_number(label: str, column: int | None) -> No
     assert not head.kernel[:, 1].any()
 
 
+def test_head_for__goes_by_whole_names_where_nothing_else_is_said() -> None:
+    own = known("Dime", "Cent")
+    assert own.head_for(["dimes", "cent 1909"]) is None
+    found = own.head_for(["dime", "dog"])
+    assert found is not None
+    assert found[1].tolist() == [True, False]
+
+
 def test_head_for__the_rest_is_background() -> None:
-    own = known("3001_brick_2x4", "3068b_tile", "32064", "32064a", "3005", "none")
-    found = own.head_for(["3068a", "32064c", "dog"])
+    own = replace(known("dime:", "cent:1909", "euro:1999", "euro:2002", "x"), identify=variants)
+    found = own.head_for(["cent:1943", "euro:2007", "dog"])
     assert found is not None
     background = found[0].background
     assert background is not None
     # No variant of a class is something else.
-    np.testing.assert_allclose(background.kernel, centred(own.head.kernel)[:, [0, 4, 5]], rtol=1e-5)
-    np.testing.assert_allclose(background.bias, centred(own.head.bias)[[0, 4, 5]])
-    alone = known("3001").head_for(["3001"])
+    np.testing.assert_allclose(background.kernel, centred(own.head.kernel)[:, [0, 4]], rtol=1e-5)
+    np.testing.assert_allclose(background.bias, centred(own.head.bias)[[0, 4]])
+    alone = known("dime").head_for(["dime"])
     assert alone is not None
     assert alone[0].background is None
-
-
-def test_packaged__knows_what_it_was_trained_on() -> None:
-    module = resolve(BRICKS)
-    assert module.known is not None
-    found = module.known()
-    assert found.head.kernel.shape == (1280, len(found.labels))
-    assert found.head.kernel.dtype == np.float32
-    assert "3001" in found.labels
-    assert len(found.labels) == 600
-    assert resolve("packaged:efficientnet_lite0").known is None
 
 
 def clusters(seed: int, centres: np.ndarray, per_class: int) -> LabeledFeatures:
@@ -121,24 +116,24 @@ def clusters(seed: int, centres: np.ndarray, per_class: int) -> LabeledFeatures:
     )
 
 
-def test_softmax__from_the_prior_stays_there_without_reason_to_leave() -> None:
+def test_softmax__from_the_zero_shot_head_stays_there_without_reason_to_leave() -> None:
     centres = np.random.default_rng(5).normal(size=(4, 6))
-    prior = Head(
+    zero_shot_head = Head(
         kernel=np.random.default_rng(6).normal(size=(6, 4)).astype(np.float32),
         bias=np.arange(4, dtype=np.float32),
     )
     photos = clusters(1, centres, 5)
     for shrinkage in (None, 0.3):
-        linear = LinearFit(photos, num_classes=4, guidance=HeadPrior(prior=prior))
-        choice = HeadChoice("softmax", shrinkage, 1e6, from_prior=True)
+        linear = LinearFit(photos, num_classes=4, prior=HeadPrior(zero_shot_head=zero_shot_head))
+        choice = HeadChoice("softmax", shrinkage, 1e6, from_zero_shot_head=True)
         strict = linear.fit(choice, max_iterations=200)
-        kernels = centred(strict.kernel), centred(prior.kernel)
+        kernels = centred(strict.kernel), centred(zero_shot_head.kernel)
         np.testing.assert_allclose(*kernels, atol=1e-3)
-        free = linear.fit(replace(choice, from_prior=False), max_iterations=200)
+        free = linear.fit(replace(choice, from_zero_shot_head=False), max_iterations=200)
         np.testing.assert_allclose(free.kernel, 0, atol=1e-3)
 
 
-def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
+def test_choose_head__takes_a_zero_shot_head_that_is_right_and_no_other() -> None:
     """Two photos a class say less than who knows the classes."""
     centres = 0.4 * np.random.default_rng(5).normal(size=(12, 40))
     photos, test = clusters(1, centres, 3), clusters(2, centres, 30)
@@ -147,13 +142,13 @@ def test_choose_head__takes_a_prior_that_is_right_and_no_other() -> None:
     )
     wrong = replace(right, kernel=right.kernel[:, ::-1].copy())
     scores = {}
-    for name, prior in (("none", None), ("right", right), ("wrong", wrong)):
-        guidance = HeadPrior(prior=prior)
-        found = choose_head(photos, ["softmax"], num_classes=12, seed=0, guidance=guidance)
+    for name, zero_shot_head in (("none", None), ("right", right), ("wrong", wrong)):
+        prior = HeadPrior(zero_shot_head=zero_shot_head)
+        found = choose_head(photos, ["softmax"], num_classes=12, seed=0, prior=prior)
         choice = found.choice
-        assert choice.from_prior == (name == "right")
-        trained = train_by_recipe(photos, None, num_classes=12, choice=choice, guidance=guidance)
-        assert trained.choices["begins_with_known_classes"] == (name == "right")
+        assert choice.from_zero_shot_head == (name == "right")
+        trained = train_by_recipe(photos, None, num_classes=12, choice=choice, prior=prior)
+        assert trained.choices["starts_from_zero_shot_head"] == (name == "right")
         answers = trained.head.logits(test.plain()).argmax(axis=1)
         scores[name] = float((answers == test.labels).mean())
     assert scores["right"] > scores["none"] + 0.05
@@ -172,20 +167,20 @@ def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
         bias=-np.sum(centres**2, 1).astype(np.float32) / 2,
         background=Head(kernel=np.ones((50, 2), np.float32), bias=np.zeros(2, np.float32)),
     )
-    guidance = HeadPrior(prior=known, outliers=np.zeros((3, 1, 50), np.float32))
+    prior = HeadPrior(zero_shot_head=known, outliers=np.zeros((3, 1, 50), np.float32))
     widths, losses = (40, 10), []
-    for given in (HeadPrior(), replace(guidance, outliers=None)):
+    for given in (HeadPrior(), replace(prior, outliers=None)):
         depths, found = choose_depths(
-            photos, widths, ["softmax"], num_classes=12, seed=0, guidance=given
+            photos, widths, ["softmax"], num_classes=12, seed=0, prior=given
         )
         losses.append(found[depths - 1].score.loss)
-        assert found[0].choice.from_prior == (given.prior is not None)
+        assert found[0].choice.from_zero_shot_head == (given.zero_shot_head is not None)
     assert losses[1] < losses[0] - 0.1
-    narrow = guidance.first_features(40)
-    assert narrow.prior is not None
-    assert narrow.prior.background is not None
-    assert narrow.prior.kernel.shape == (40, 12)
-    assert narrow.prior.background.kernel.shape == (40, 2)
+    narrow = prior.first_features(40)
+    assert narrow.zero_shot_head is not None
+    assert narrow.zero_shot_head.background is not None
+    assert narrow.zero_shot_head.kernel.shape == (40, 12)
+    assert narrow.zero_shot_head.background.kernel.shape == (40, 2)
     assert narrow.outliers is not None
     assert narrow.outliers.shape == (3, 1, 40)
 
@@ -199,15 +194,15 @@ def test_background__takes_its_share_of_known_photos() -> None:
     background = Head(
         kernel=strange.T.astype(np.float32), bias=-np.sum(strange**2, 1).astype(np.float32) / 2
     )
-    prior = Head(
+    zero_shot_head = Head(
         kernel=np.zeros((10, 8), np.float32), bias=np.zeros(8, np.float32), background=background
     )
     choice, validation = HeadChoice("softmax"), clusters(4, mine, 4)
     plain, knowing = (
         train_by_recipe(
-            photos, validation, num_classes=8, choice=choice, guidance=HeadPrior(prior=one)
+            photos, validation, num_classes=8, choice=choice, prior=HeadPrior(zero_shot_head=one)
         )
-        for one in (replace(prior, background=None), prior)
+        for one in (replace(zero_shot_head, background=None), zero_shot_head)
     )
     assert plain.head.background is None
     # But for the temperature the classes are told apart in the same way.
@@ -298,15 +293,17 @@ def test_head__background_classes_are_further_classes_of_the_flat_one() -> None:
 
 
 def test_head_choice__says_where_it_begins() -> None:
-    assert str(HeadChoice("softmax", 0.4, 0.01, from_prior=True)).endswith("from the prior")
-    assert "prior" not in str(HeadChoice("softmax", 0.4, 0.01))
+    assert str(HeadChoice("softmax", 0.4, 0.01, from_zero_shot_head=True)).endswith(
+        "from the zero-shot head"
+    )
+    assert "zero-shot" not in str(HeadChoice("softmax", 0.4, 0.01))
 
 
 def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
-    """Returns photos of 3001 (red), 3002 (green) and "blue", seen by a network that knows some."""
+    """Returns photos of "1 dime", "2 cent" and "blue", seen by a network that knows some."""
     photos = write_photo_folder(folder / "photos", per_class=12)
-    (photos / "red").rename(photos / "3001_brick")
-    (photos / "green").rename(photos / "3002")
+    (photos / "red").rename(photos / "1 dime")
+    (photos / "green").rename(photos / "2 cent")
     network = write_keras_file(folder / "network.keras", tiny_network())
     config = TrainingConfig.of(image_dir=photos, backbone=f"saved_model:{network}")
     watch = StageTimer(SilentReporter())
@@ -320,7 +317,7 @@ def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
 
 
 def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
-    """Returns the class means of 3001 and 3002 under these names."""
+    """Returns the class means of dimes and cents under these names."""
     _, labeled = photos.plain("training")
     means = [labeled.plain()[labeled.labels == label].mean(axis=0) for label in (0, 1)]
     kernel = np.stack(means, axis=1)
@@ -329,39 +326,42 @@ def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
 
 
 @pytest.mark.tf
-def test_prior_head__is_that_of_the_known_classes(
+def test_zero_shot_head__is_that_of_the_known_classes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    assert photos.data.labels == ("3001_brick", "3002", "blue")
-    assert zero_shot_head(photos) is None
+    assert photos.data.labels == ("1 dime", "2 cent", "blue")
+    assert make_zero_shot_head(photos) is None
 
-    right = knowing(photos, "3001", "3002")
-    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
+    right = knowing(photos, "1 dime", "2 cent")
+    head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
     assert head is not None
     assert head.kernel.shape == (6, 3)
     assert not head.kernel[:, 2].any()
 
     with caplog.at_level(logging.WARNING):
-        wrong = knowing(photos, "3002", "3001")
-        assert zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong))) is None
-    assert "2 of 3 classes have the numbers of parts" in caplog.text
+        wrong = knowing(photos, "2 cent", "1 dime")
+        assert (
+            make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong)))
+            is None
+        )
+    assert "knows 2 of 3 classes by name" in caplog.text
     assert "too few for what it knows to be used" in caplog.text
 
 
 @pytest.mark.tf
-def test_prior_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
-    """Blue ones have no number, but the network knows them by one."""
+def test_zero_shot_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
+    """Blue ones have another name, but the network knows them."""
     photos = seen(tmp_path, known("none", num_features=6))
     _, labeled = photos.plain("training")
     means = np.stack([labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)])
     kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
     bias = -50 * np.sum(means**2, axis=1)
     own = KnownClasses(
-        labels=("3001", "3002", "3003", "3004"),
+        labels=("1 dime", "2 cent", "3 euro", "4 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
     )
-    head = zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
+    head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
     assert head is not None
     assert head.background is not None
     np.testing.assert_allclose(head.background.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
@@ -374,7 +374,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     means = [labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)]
     kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
-    own = KnownClasses(labels=("3001", "3002", "3003", "3004"), head=head)
+    own = KnownClasses(labels=("1 dime", "2 cent", "3 euro", "4 euro"), head=head)
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
     tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=6).resolved
     config = TrainingConfig.of(image_dir=photos.data.image_dir)
@@ -382,7 +382,7 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
     through, trained = train_model(photos, config, observer=lambda *_: None)
     assert trained.choices["num_background_classes"] == trained.head.num_background == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
-    begun = zero_shot_head(photos)
+    begun = make_zero_shot_head(photos)
     assert begun is not None
     assert begun.background is not None
     assert trained.head.background is not None
@@ -403,20 +403,20 @@ def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> N
 
 
 @pytest.mark.tf
-def test_prior_head__keeps_what_the_photos_might_be_taken_for(
+def test_zero_shot_head__keeps_what_the_photos_might_be_taken_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    right = knowing(photos, "3001", "3002")
+    right = knowing(photos, "1 dime", "2 cent")
     kernel = np.concatenate([right.head.kernel, RNG.normal(size=(6, 5))], axis=1)
     bias = np.concatenate([right.head.bias, right.head.bias.min() - np.array([9, 1, 8, 2, 7])])
     own = KnownClasses(
-        labels=("3001", "3002", "3003", "3004", "3005", "3006", "3007"),
+        labels=("1 dime", "2 cent", "3 euro", "4 euro", "5 euro", "6 euro", "7 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
     )
     photos = replace(photos, own=replace(photos.own, known=lambda: own))
     monkeypatch.setattr("bricksight.training.zero_shot_head._MOST_OTHERS", 2)
-    head = zero_shot_head(photos)
+    head = make_zero_shot_head(photos)
     assert head is not None
     assert head.background is not None
     assert head.num_background == 2
@@ -429,7 +429,7 @@ def test_prior_head__keeps_what_the_photos_might_be_taken_for(
 @pytest.mark.parametrize("fine_tuned", [False, True])
 def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    right = knowing(photos, "3001", "3002")
+    right = knowing(photos, "1 dime", "2 cent")
     photos = replace(photos, own=replace(photos.own, known=lambda: right))
     tuning = FineTuneConfig()
     if fine_tuned:
@@ -438,7 +438,7 @@ def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> 
     head = HeadConfig(head="softmax")
     config = replace(config, head=head, finetuning=tuning.resolved)
     through, trained = train_model(photos, config, observer=lambda *_: None)
-    told = trained.choices["begins_with_known_classes"]
+    told = trained.choices["starts_from_zero_shot_head"]
     assert told is True if fine_tuned else isinstance(told, bool)
     if fine_tuned:  # nothing was learned, so that it is what was known
         rows = [row for row, one in enumerate(through.data.examples) if one.label != "blue"]

@@ -1,19 +1,24 @@
 """Names on pictures and plots, in every script that a font of the system has."""
 
 import functools
-import importlib.util
+import os
 import re
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PIL import ImageDraw, ImageFont
 
+from bricksight._support.optional import require
 from bricksight._support.text import escaped, is_joiner, printable
 
 Colour = tuple[int, int, int]
 
-_SURELY_IN_DEJAVU = re.compile("[ -\u024f…]*")  # to look it up takes matplotlib half a second
+_SURELY_IN_DEJAVU = re.compile("[ -\u024f…]*")
+_DEJAVU = str(Path(__file__).with_name("fonts") / "DejaVuSans.ttf")
+_FONT_FILES = (".ttf", ".otf", ".ttc")
+_NO_CHARACTER = "\uffff"  # Unicode keeps it free, so fonts draw it as missing
 _TRIAL_SIZE = 20
 _SPECIAL = ("bold", "italic", "oblique", "light", "thin", "black", "mono", "condensed")
 _DRAWS_BOXES = ("lastresort", "notdef", "blank")
@@ -44,7 +49,7 @@ def draw_text(
     text = _fitting(text, pixels, room)
     x, y = place
     x -= text_width(text, size) * {"l": 0, "m": 0.5, "r": 1}[anchor[0]]
-    ascent, descent = _font(_dejavu(), pixels).getmetrics()
+    ascent, descent = _font(_DEJAVU, pixels).getmetrics()
     y += ascent if anchor[1] == "a" else (ascent - descent) / 2
     for piece, file in _pieces(text):
         letters = _font(file, pixels)
@@ -93,9 +98,9 @@ def drawable(text: str) -> str:
 
 def font_families(texts: Iterable[str]) -> list[str]:
     """Return the families in which matplotlib finds all characters of ``drawable`` texts."""
-    from matplotlib import font_manager  # noqa: PLC0415  (a second)
-
+    font_manager = require("matplotlib.font_manager", extra="check", feature="Drawing a plot")
     files = dict.fromkeys(file for text in texts for _, file in _pieces(text))
+    files.pop(_DEJAVU, None)  # matplotlib has it too
     known = {entry.fname for entry in font_manager.fontManager.ttflist}
     families = ["DejaVu Sans"]
     for file in files:
@@ -110,10 +115,10 @@ def _pieces(text: str) -> tuple[tuple[str, str], ...]:
     """Return the pieces of a text that are drawn with one font each, and the fonts' files."""
     text = unicodedata.normalize("NFC", printable(text))
     if _SURELY_IN_DEJAVU.fullmatch(text):
-        return ((text, _dejavu()),)
+        return ((text, _DEJAVU),)
     pieces: list[tuple[str, str]] = []
     for character in text:
-        last = pieces[-1][1] if pieces else _dejavu()
+        last = pieces[-1][1] if pieces else _DEJAVU
         shown, file = _placed(character, last)
         if file == last and pieces:
             shown = pieces.pop()[0] + shown
@@ -124,44 +129,65 @@ def _pieces(text: str) -> tuple[tuple[str, str], ...]:
 def _placed(character: str, last: str) -> tuple[str, str]:
     """Return what is drawn for a character, and with which font; ``last`` drew the one before."""
     belongs_to_it = unicodedata.combining(character) or is_joiner(character)
-    for file in (last, _dejavu()) if belongs_to_it else (_dejavu(), last):
-        if ord(character) in _characters(file):
+    for file in (last, _DEJAVU) if belongs_to_it else (_DEJAVU, last):
+        if _has(file, character):
             return character, file
     if is_joiner(character):
         return "", last
     file = _system_font_with(character)
-    return (character, file) if file else (escaped(character), _dejavu())
+    return (character, file) if file else (escaped(character), _DEJAVU)
 
 
 @functools.lru_cache(4096)
 def _system_font_with(character: str) -> str:
     """Return the file of a font that draws a character, "" where the system has none."""
-    found = (file for file in _system_fonts() if ord(character) in _characters(file))
+    found = (file for file in _system_fonts() if _has(file, character))
     return next((file for file in found if _draws(file, character)), "")
 
 
 @functools.cache
 def _system_fonts() -> list[str]:
     """Return the files of the system's fonts, the plain ones first."""
-    from matplotlib.font_manager import findSystemFonts  # noqa: PLC0415  (a second)
-
-    files = [one for one in findSystemFonts() if not _is_named(one, _DRAWS_BOXES)]
+    found = (path for folder in _font_folders() for path in folder.rglob("*"))
+    files = [str(path) for path in found if path.suffix.lower() in _FONT_FILES]
+    files = [one for one in files if not _is_named(one, _DRAWS_BOXES)]
     return sorted(files, key=lambda one: (_is_named(one, _SPECIAL), Path(one).name))
+
+
+def _font_folders() -> list[Path]:
+    """Return where the system keeps its fonts, and where the user does."""
+    home = Path.home()
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA", str(home / "AppData" / "Local"))
+        windows = os.environ.get("WINDIR", "C:/Windows")
+        return [Path(windows) / "Fonts", Path(local) / "Microsoft" / "Windows" / "Fonts"]
+    if sys.platform == "darwin":
+        return [Path("/Library/Fonts"), Path("/System/Library/Fonts"), home / "Library" / "Fonts"]
+    data = os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    user = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
+    folders = [Path(one) / "fonts" for one in (*data.split(":"), user)]
+    return [*folders, home / ".fonts"]
 
 
 def _is_named(file: str, words: Iterable[str]) -> bool:
     return any(word in Path(file).stem.lower() for word in words)
 
 
-@functools.cache
-def _characters(file: str) -> frozenset[int]:
-    """Return the code points that a font file has; none if it cannot be read."""
-    from matplotlib.ft2font import FT2Font  # noqa: PLC0415  (half a second)
-
+@functools.lru_cache(16384)
+def _has(file: str, character: str) -> bool:
+    """Return whether a font has a character; a file that cannot be read has none."""
     try:
-        return frozenset(FT2Font(file).get_charmap())
-    except (OSError, RuntimeError):
-        return frozenset()
+        return _glyph(file, character) != _glyph(file, _NO_CHARACTER)
+    except OSError:
+        return False
+
+
+def _glyph(file: str, character: str) -> tuple[tuple[int, int], tuple[int, int], bytes]:
+    """Return size, place and pixels of one character as the font alone draws it."""
+    # The other layout engine hides what is not in the font, such as joiners.
+    font = _font(file, _TRIAL_SIZE, ImageFont.Layout.BASIC)
+    pixels, place = font.getmask2(character, mode="L")
+    return pixels.size, place, bytes(pixels)
 
 
 def _draws(file: str, character: str) -> bool:
@@ -173,13 +199,5 @@ def _draws(file: str, character: str) -> bool:
 
 
 @functools.lru_cache(256)
-def _font(file: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(file, size)
-
-
-@functools.cache
-def _dejavu() -> str:
-    """Return DejaVu Sans, which comes with matplotlib; Pillow's own font has no umlaut."""
-    found = importlib.util.find_spec("matplotlib")
-    folder = Path(found.origin).parent if found and found.origin else Path()
-    return str(folder / "mpl-data/fonts/ttf/DejaVuSans.ttf")
+def _font(file: str, size: int, engine: ImageFont.Layout | None = None) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, size, layout_engine=engine)

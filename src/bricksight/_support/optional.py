@@ -1,4 +1,4 @@
-"""The only door to packages that may be absent or that are slow to load."""
+"""Import packages that are optional or slow to load, with an error that names the extra."""
 
 import importlib
 import importlib.util
@@ -11,52 +11,81 @@ from typing import Any
 from bricksight._support.native_log import without_native_notices
 from bricksight.errors import MissingPackageError
 
-_COMMANDS = {"tensorflowjs": "pip install --no-deps tensorflowjs==4.22.0"}
-"""What installs a package that no extra can name, as what it depends on excludes a current
-TensorFlow."""
+_NAMES = {
+    "PIL": "Pillow",
+    "ai_edge_litert": "LiteRT",
+    "cv2": "OpenCV",
+    "google": "Protocol Buffers",
+    "jinja2": "Jinja2",
+    "mitsuba": "Mitsuba",
+    "onnx": "ONNX",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "scipy": "SciPy",
+    "sklearn": "scikit-learn",
+    "tensorflow": "TensorFlow",
+    "tensorflowjs": "the TensorFlow.js converter",
+}
+"""Import name → what messages call the package; others are called by their import name."""
+
+_COMMANDS = {
+    "ai_edge_litert": "pip install ai-edge-litert",
+    # No extra can name it: what it depends on excludes a current TensorFlow.
+    "tensorflowjs": "pip install --no-deps tensorflowjs==4.22.0",
+}
+"""Import name → the command that installs a package that belongs to no extra."""
 
 
 def require(package: str, *, extra: str | None, feature: str) -> Any:
-    """Returns the imported module ``package``.
+    """Import a package and return the module.
 
     Args:
         package: dotted import name, such as ``"onnxruntime"``.
-        extra: the optional dependency of bricksight that installs it, ``None`` if it is a plain
-            dependency.
-        feature: what the user wanted, for the message.
+        extra: the extra of bricksight that installs it, ``None`` if the base install does.
+        feature: what the user wants to do, the subject of the message: ``"Training"``.
+
+    Raises:
+        MissingPackageError: the package is not installed, or cannot be imported.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and package.startswith(error.name or "-")
+        reason = "" if missing else f", which cannot be imported ({error}). Install it again"
+        raise _missing(package, extra, feature, reason) from error
+
+
+def require_installed(package: str, *, extra: str | None, feature: str) -> None:
+    """Check that a package is installed, without loading it.
 
     Raises:
         MissingPackageError: it is not installed.
     """
     try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise _missing(package, extra, feature, f"cannot be imported ({error})") from error
+        is_installed = importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the parent of a dotted name
+        is_installed = False
+    if not is_installed:
+        raise _missing(package, extra, feature)
 
 
-def require_installed(package: str, *, extra: str | None, feature: str) -> None:
-    """Checks what ``require`` needs without loading the package into this process.
-
-    Raises:
-        MissingPackageError: it is not installed.
-    """
-    if importlib.util.find_spec(package) is None:
-        raise _missing(package, extra, feature, "is not installed")
-
-
-def _missing(package: str, extra: str | None, feature: str, why: str) -> MissingPackageError:
-    what = f"bricksight[{extra}]" if extra else package.split(".")[0]
-    command = _COMMANDS.get(package, f"pip install '{what}'")
-    return MissingPackageError(
-        f"{feature} needs the package {package!r}, which {why}. Install it: {command}"
-    )
+def _missing(
+    package: str, extra: str | None, feature: str, reason: str = ""
+) -> MissingPackageError:
+    root = package.partition(".")[0]
+    command = f'pip install "bricksight[{extra}]"' if extra else f"pip install {root}"
+    name = _NAMES.get(root, root)
+    return MissingPackageError(f"{feature} needs {name}{reason}: {_COMMANDS.get(root, command)}")
 
 
-def require_tensorflow() -> Any:
-    """Returns the ``tensorflow`` module, loaded without its start-up noise.
+def require_tensorflow(feature: str = "Training") -> Any:
+    """Import TensorFlow without its start-up messages and return the module.
 
-    Importing it takes seconds and hundreds of megabytes, so it happens inside the functions that
-    need it, never when a room is imported.
+    The import takes seconds and hundreds of megabytes, so call this inside the functions that need
+    TensorFlow, never at module level.
+
+    Args:
+        feature: what the user wants to do, the subject of the message.
 
     Raises:
         MissingPackageError: TensorFlow is not installed.
@@ -65,7 +94,7 @@ def require_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     quiet = without_native_notices() if "tensorflow" not in sys.modules else nullcontext()
     with quiet:
-        tensorflow = require("tensorflow", extra=None, feature="Training and exporting")
+        tensorflow = require("tensorflow", extra="train", feature=feature)
     # At every call: modules that TensorFlow loads later set absl's level, that of its converters.
     for name in ("tensorflow", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)

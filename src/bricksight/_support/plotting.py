@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bricksight._support.lettering import font_families
+from bricksight._support.optional import require
 
 # The Okabe-Ito palette, which the colour-blind can tell apart.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -38,8 +39,9 @@ def new_figure(
         names: what is written that is not ours, as ``lettering.drawable`` gives it.
         settings: further arguments of ``Figure``.
     """
-    import matplotlib  # noqa: PLC0415  (half a second)
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    # Loaded here: it takes half a second.
+    matplotlib = require("matplotlib", extra="check", feature="Drawing a plot")
+    figure = require("matplotlib.figure", extra="check", feature="Drawing a plot")
 
     with matplotlib.rc_context(_STYLE | {"font.family": font_families(names)}):
-        yield Figure(figsize=(width, height), **settings)
+        yield figure.Figure(figsize=(width, height), **settings)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from bricksight._support.optional import require_installed
 from bricksight._support.progress import Reporter, SilentReporter
 from bricksight._support.text import some
 from bricksight.bundle import MANIFEST, Bundle, bundle_around, open_bundle
@@ -63,8 +64,8 @@ class ModelEvaluation:
         return None if threshold is None else self.evaluation.answered(threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything with stable keys, for JSON; see docs/bundle.md."""
-        return self.evaluation.to_json() | {
+        """Returns everything with stable keys, for JSON; see docs/reference/bundle.md."""
+        return self.evaluation.to_dict() | {
             "warnings": [asdict(one) for one in self.warnings],
             "problems": [asdict(one) for one in self.problems],
             "set_aside": dict(self.set_aside),
@@ -121,6 +122,7 @@ def evaluate(
         ConfigError: an argument cannot be used, or ``split`` needs a bundle.
         DataError: there are no such photos, none can be read, or the model does not know a class.
     """
+    require_installed("sklearn", extra="check", feature="Evaluating a model")
     if isinstance(model, Predictor):
         if runtime is not None or trust:
             raise ConfigError("runtime and trust are for a path; the model is open already.")

@@ -9,6 +9,7 @@ A new source of networks is a file with the functions ``resolve`` and ``find`` a
 """
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,14 @@ from bricksight.backbones.transforms.multi_scale import (
     with_multi_scale,
 )
 from bricksight.backbones.transforms.rotation_tta import (
-    EVERY_QUARTER,
+    MAX_ROTATIONS,
     mean_over_rotations,
     with_rotation_tta,
 )
 from bricksight.errors import BackboneError
 
 __all__ = [
-    "EVERY_QUARTER",
+    "MAX_ROTATIONS",
     "MOST_PHOTOS",
     "SOURCES",
     "Backbone",
@@ -112,8 +113,7 @@ def _parse(reference: str) -> tuple[Reference, int | None]:
         raise BackboneError(
             f"The network is {reference!r}; expected text, such as 'keras:MobileNetV2'."
         )
-    known = [spec.reference for spec in list_backbones()]
-    parsed = parse_reference(reference, sources=SOURCES, known=known)
+    parsed = parse_reference(reference, sources=SOURCES, known=_known_references())
     own = dict(parsed.options)
     depths = own.pop("depths", None)
     if depths is None:
@@ -123,6 +123,12 @@ def _parse(reference: str) -> tuple[Reference, int | None]:
             f"{reference} asks for depths={depths}; it must be from 1 to {MOST_DEPTHS}."
         )
     return replace(parsed, options=own), int(depths)
+
+
+def _known_references() -> Iterator[str]:
+    """Yields those of the catalogue, which is read when there is something to suggest."""
+    for spec in list_backbones():
+        yield spec.reference
 
 
 def _source(reference: Reference) -> Any:

@@ -7,6 +7,7 @@ An entry names a network of a source that is there already. Its figures are what
 from dataclasses import dataclass
 
 from bricksight.backbones.sources._applications import APPLICATIONS
+from bricksight.packs import PackBackbone, pack_backbones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +81,7 @@ def list_backbones() -> list[BackboneSpec]:
     """Returns the catalogue in the order in which it is shown."""
     return [
         _spec("packaged:efficientnet_lite0", "EfficientNet-Lite0", _EFFICIENTNET_LITE0),
-        _spec(
-            "packaged:mobilenet_v2_bricks", "MobileNetV2 trained on bricks", _MOBILENET_V2["1.0"]
-        ),
+        *map(_spec_of_pack, pack_backbones().values()),
         *(
             _spec(_keras_mobilenet_v2(alpha), f"MobileNetV2, alpha {alpha}", figures)
             for alpha, figures in _MOBILENET_V2.items()
@@ -124,6 +123,17 @@ def _spec(
         num_multiply_adds=figures.num_multiply_adds,
         size_bytes=4 * figures.num_parameters,
         licence=licence,
+    )
+
+
+def _spec_of_pack(backbone: PackBackbone) -> BackboneSpec:
+    figures = _Figures(backbone.num_features, backbone.num_parameters, backbone.num_multiply_adds)
+    return _spec(
+        backbone.reference,
+        backbone.title,
+        figures,
+        size=backbone.input_size,
+        licence=backbone.licence,
     )
 
 

@@ -110,7 +110,7 @@ def _refuse_if_also_a_path(text: str, body: str) -> None:
 
 def _bare(reference: Reference, known: Iterable[str]) -> Reference:
     """Returns ``reference`` if it is the path of a module and nothing else."""
-    name = reference.name
+    name, known = reference.name, list(known)
     path = user_path(name, "The network") if name else Path()
     same_name = [other for other in known if other.partition(":")[2].lower() == name.lower()]
     if name and is_module_path(path):

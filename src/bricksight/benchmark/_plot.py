@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bricksight._support.lettering import drawable, elided, text_width
+from bricksight._support.optional import require
 from bricksight._support.plotting import COLOURS, new_figure
 from bricksight._support.text import pluralize
 from bricksight.benchmark._result import Measurement
@@ -21,8 +22,7 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
         measurements: those without accuracy are left out.
         path: where to; an existing file is replaced.
     """
-    from matplotlib.ticker import PercentFormatter  # noqa: PLC0415  (half a second)
-
+    ticker = require("matplotlib.ticker", extra="check", feature="Drawing a plot")
     shown = [(one, one.accuracy) for one in measurements if one.accuracy is not None]
     names = [_named(one) for one, _ in shown]
     with new_figure(9, _PLOT_INCHES, names=names, layout="constrained") as figure:
@@ -51,7 +51,9 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
             ylabel="accuracy, with 95 % interval",
             xlim=(0, 1.1 * max(one.latency_p50_ms for one, _ in shown)),
         )
-        axes.yaxis.set_major_formatter(PercentFormatter(1))  # as many digits as the ticks need
+        axes.yaxis.set_major_formatter(
+            ticker.PercentFormatter(1)
+        )  # as many digits as the ticks need
         longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
         columns = 2 if longest <= _MOST_IN_TWO_COLUMNS else 1
         figure.set_figheight(_PLOT_INCHES + _LINE_INCHES * -(-len(shown) // columns))

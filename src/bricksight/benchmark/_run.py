@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._support.optional import require_installed
 from bricksight._support.text import some
 from bricksight.benchmark._machine import machine
 from bricksight.benchmark._models import ModelFile, find_models
@@ -66,8 +67,10 @@ def benchmark(
         DataError: the photos have classes that a model does not know.
 
     Example:
-        ``benchmark(["bricks-model"]).measurements[0].latency_p50_ms``
+        ``benchmark(["photos-model"]).measurements[0].latency_p50_ms``
     """
+    if photos:
+        require_installed("sklearn", extra="check", feature="Measuring accuracy")
     found, left_out = find_models(models, runtimes=settings.runtimes)
     candidates = [
         _Candidate(model=model, threads=threads, settings=settings)

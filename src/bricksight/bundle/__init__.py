@@ -1,15 +1,16 @@
-"""The model folder on disk, which training writes and everything else reads.
+"""The bundle: the model folder that training writes.
 
-    manifest.json       what the other files are, how photos are prepared, what was measured
+    manifest.json       labels, preprocessing, metrics, checksums of the other files
     output_labels.txt   one label a line, in the order of the outputs
     output_graph.pb     frozen TensorFlow graph, Placeholder:0 → final_result:0
     saved_model/        TensorFlow SavedModel
     model.tflite        LiteRT
-    head.npz            the trained layer alone: kernel and bias, and those of what is no class
-    photos.csv          which photos were used for what
+    head.npz            the head: kernel and bias
+    photos.csv          the photos of the data set, each with its label and split
     report.html, metrics.json, summaries/
 
-JSON, arrays and standard model files only, never a pickle. See docs/bundle.md.
+A bundle holds JSON, NumPy arrays and standard model files, never a pickle; see
+docs/reference/bundle.md.
 """
 
 from bricksight.bundle.bundle import (

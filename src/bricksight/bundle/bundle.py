@@ -1,4 +1,4 @@
-"""A model folder that is opened, made, or added to."""
+"""Open or create a bundle, or add an exported file to it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,11 +24,11 @@ from bricksight.errors import BundleError
 
 @dataclass(frozen=True)
 class Bundle:
-    """A model folder that has been read.
+    """An opened bundle.
 
     Attributes:
         path: The folder.
-        manifest: What it says of itself.
+        manifest: The content of its manifest.json.
     """
 
     path: Path
@@ -36,22 +36,22 @@ class Bundle:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes, in the order of the outputs."""
+        """The class labels, in the order of the model's outputs."""
         return self.manifest.labels
 
     def file(self, name: str) -> Path:
-        """Return the path of one of its files after comparing it with its checksum.
+        """Return the path of a file of the bundle after verifying its checksum.
 
-        What belongs to a model file is compared too: OpenVINO's weights, the other files of a
-        folder that as a whole is one model.
+        Files that belong to the same model are verified too, such as OpenVINO's weights or the
+        other files of a SavedModel.
 
         Raises:
-            BundleError: one is not there, or not the one that was written.
+            BundleError: A file is missing, or its checksum differs from the manifest.
         """
         files = self.manifest.files
         if name not in files:
             there = ", ".join(sorted({file.partition("/")[0] for file in files}))
-            raise BundleError(f"The bundle {self.path} holds no {name}. It holds {there}.")
+            raise BundleError(f"The bundle {self.path} has no file {name}. It has {there}.")
         try:
             require_recorded(self.path, recorded_with(name, files), record=MANIFEST)
         except (OSError, ValueError) as error:
@@ -59,21 +59,22 @@ class Bundle:
         return self.path / name
 
     def trained_on(self) -> frozenset[str]:
-        """Return the SHA-256 of the photos that took part in the training.
+        """Return the SHA-256 of the photos of the training and validation splits.
 
-        Those by which a step or a threshold was chosen are among them. Bundles of earlier versions
-        do not know, and give none.
+        Empty for bundles of earlier versions, which do not record their photos.
 
         Raises:
-            BundleError: the list is not the one that was written.
+            BundleError: photos.csv is damaged, or its checksum differs from the manifest.
         """
         return frozenset(one.sha256 for one in self.photos() if one.split != "test")
 
     def photos(self) -> tuple[Photo, ...]:
-        """Return the photos of the run; bundles of earlier versions do not know, and give none.
+        """Return the photos of the data set with label and split, from photos.csv.
+
+        Empty for bundles of earlier versions, which do not record their photos.
 
         Raises:
-            BundleError: the list is not the one that was written.
+            BundleError: photos.csv is damaged, or its checksum differs from the manifest.
         """
         if PHOTOS not in self.manifest.files:
             return ()
@@ -87,69 +88,71 @@ class Bundle:
 
 
 def bundle_around(path: Path) -> Path | None:
-    """Return the bundle that a file lies in, ``None`` if it lies in none."""
-    # Absolute, so that a file that is named from within its bundle finds it.
+    """Return the path of the bundle that contains a file, ``None`` if there is none."""
+    # Absolute, because a relative path may be given from inside the bundle.
     return next(
         (folder for folder in path.absolute().parents if (folder / MANIFEST).is_file()), None
     )
 
 
 def open_bundle(path: AnyPath) -> Bundle:
-    """Return the bundle in the folder ``path``.
+    """Open the bundle in the folder ``path``.
 
     Raises:
-        BundleError: there is no bundle, it is damaged, or a newer version wrote it.
+        BundleError: ``path`` is not a bundle, the manifest is damaged, or a newer version of
+            bricksight wrote it.
     """
     folder = input_path(path, "The bundle")
     manifest_path = folder / MANIFEST
     if not manifest_path.is_file():
-        what = "is no bundle: it holds no " + MANIFEST if folder.is_dir() else "is not a folder"
+        what = f"is not a bundle: it has no {MANIFEST}" if folder.is_dir() else "is not a folder"
         raise BundleError(
-            f"{folder} {what}. A bundle is the folder that `bricksight retrain` prints last."
+            f"{folder} {what}. Give the folder that training wrote; its path is at the end of "
+            "the output of training."
         )
     return Bundle(folder, manifest_from(manifest_content(manifest_path)))
 
 
 def as_bundle(bundle: Bundle | AnyPath) -> Bundle:
-    """Return a bundle that is open, or opens it; see ``open_bundle``."""
+    """Return the bundle itself, or open it if a path is given; see ``open_bundle``."""
     return bundle if isinstance(bundle, Bundle) else open_bundle(bundle)
 
 
 @contextmanager
 def new_bundle(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes the bundle ``path`` when the block ends well.
+    """Yield a temporary folder that becomes the bundle ``path`` when the block succeeds.
 
-    The place is taken and tried when the block begins; see ``new_folder``.
+    The path is reserved and tested for writing before the block runs; see ``new_folder``.
 
     Raises:
         BundleError: ``path`` exists already.
-        OutputError: another run writes it, or it cannot be written.
+        OutputError: Another run is writing ``path``, or it cannot be written.
     """
     with writing(path):
         if path.exists() and not (path.is_dir() and is_empty(path)):
             raise BundleError(
                 f"{path} exists already. Name another folder with --out, or remove it first; "
-                "bricksight overwrites no model."
+                "bricksight does not overwrite models."
             )
     with new_folder(path, last=MANIFEST) as folder:
         yield folder
 
 
 def add_export(bundle: Bundle, path: Path, files: Sequence[Path], entry: dict[str, Any]) -> None:
-    """Record a file that was written into an existing bundle, with checksums, in the manifest.
+    """Add an exported file to the manifest of an existing bundle.
 
     Args:
-        bundle: the bundle.
-        path: the model file, or folder, below it; what was recorded of it before is dropped.
-        files: all files that belong to it.
-        entry: what ``Manifest.exports`` is to say of it.
+        bundle: The bundle.
+        path: The exported file or folder, inside the bundle; it replaces an earlier entry.
+        files: All files of the export, whose checksums are recorded.
+        entry: The entry in ``Manifest.exports``.
     """
     root = bundle.path.resolve()
     name = path.resolve().relative_to(root).as_posix()
     manifest_path = bundle.path / MANIFEST
     added = {file.resolve().relative_to(root).as_posix(): sha256_of(file) for file in files}
     with waiting_for(manifest_path):
-        # Read anew: others may have been added since the bundle was opened.
+        # Read again: another process may have added an export since the bundle was opened.
         content = manifest_content(manifest_path)
         content["exports"] = content.get("exports", {}) | {name: entry}
         kept = {

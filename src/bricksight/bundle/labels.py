@@ -1,4 +1,4 @@
-"""Labels files: one label a line, in the order of the outputs."""
+"""Read labels files: one label per line, in the order of the model's outputs."""
 
 import codecs
 
@@ -11,13 +11,13 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_labels(path: AnyPath) -> tuple[str, ...]:
-    """Return the labels of a labels file.
+    """Read the labels of a labels file.
 
-    The file is UTF-8, or UTF-16 with a byte order mark. Lines end with LF, CRLF or CR and with
-    nothing else, so that a label may hold any other character. Empty lines at the end do not count.
+    The file is UTF-8, or UTF-16 with a byte order mark. Only LF, CRLF and CR end a line; a label
+    may contain any other character. Empty lines at the end are ignored.
 
     Raises:
-        BundleError: it cannot be read, holds no label, or a line of it is no label.
+        BundleError: The file cannot be read, has no labels, or has an invalid line.
     """
     path = input_path(path, "The labels file")
     try:
@@ -29,18 +29,21 @@ def read_labels(path: AnyPath) -> tuple[str, ...]:
         ) from error
     except UnicodeDecodeError as error:
         raise BundleError(
-            f"The labels file {path} is not text in UTF-8 ({error}). Save it as UTF-8."
+            f"The labels file {path} is not UTF-8 text ({error}). Save it as UTF-8."
         ) from error
     except ValueError as error:
         raise BundleError(f"The labels file {path} cannot be read ({error}).") from error
     labels = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").split("\n")
     if labels == [""]:
-        raise BundleError(f"The labels file {path} is empty; it must have one label a line.")
+        raise BundleError(
+            f"The labels file {path} is empty. Expected one label per line, in the order of the "
+            "model's outputs."
+        )
     for number, label in enumerate(labels, start=1):
         if not label.strip() or "\0" in label:
-            found = "empty" if not label.strip() else "not text: it holds NUL characters"
+            found = "is empty" if not label.strip() else "contains NUL characters"
             raise BundleError(
-                f"Line {number} of the labels file {path} is {found}. "
-                "Expected one label a line, in the order of the model's outputs."
+                f"Line {number} of the labels file {path} {found}. "
+                "Expected one label per line, in the order of the model's outputs."
             )
     return tuple(labels)

@@ -1,4 +1,7 @@
-"""manifest.json: what a bundle says of itself, read strictly and written last."""
+"""manifest.json of a bundle: labels, preprocessing, settings, metrics, checksums.
+
+The manifest is written last, so a folder with a manifest is complete.
+"""
 
 import datetime
 from collections.abc import Mapping
@@ -16,35 +19,35 @@ from bricksight.config import InputSpec
 from bricksight.errors import BundleError
 
 FORMAT_VERSION = 1
-"""Raised when a reader of the former layout would misread the new one."""
+"""Increased when earlier versions of bricksight would misread the new format."""
 
 MANIFEST = "manifest.json"
 LABELS = "output_labels.txt"
 HEAD = "head.npz"
 PHOTOS = "photos.csv"
-EXPORTS = "exports"  # the folder of what export adds
+EXPORTS = "exports"  # folder of exported files inside a bundle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a bundle says of itself.
+    """The content of manifest.json.
 
     Attributes:
-        labels: In the order of the outputs.
-        input: The size, and how a photo is brought to it.
-        module: The pretrained network: reference, title, licence, fingerprint.
+        labels: Class labels, in the order of the model's outputs.
+        input: Input size and resize mode.
+        module: The backbone: reference, title, licence, fingerprint.
         output_layer: Node of output_graph.pb that gives the probabilities.
-        unknown_threshold: A photo whose highest probability is lower is answered "unknown";
-            ``None`` where there were no validation photos to choose it on.
-        settings: What the run was asked for.
-        data: Counts, split rule and problems of the photos.
-        metrics: The headline figures; all of them are in metrics.json.
-        exports: Format of a file that training wrote, or name of one that was added later → how
-            far it is from the reference.
-        files: Name → SHA-256 of the files of the folder.
-        created: ISO 8601, UTC.
-        bricksight_version: That which wrote it.
-        format_version: ``FORMAT_VERSION`` of that which wrote it.
+        unknown_threshold: Photos whose highest probability is below it are answered "unknown";
+            ``None`` if there were no validation photos to choose it on.
+        settings: Settings of the training run.
+        data: Number of photos, version of the split rule, and problems found in the photos.
+        metrics: The most important metrics; metrics.json holds all of them.
+        exports: Format (of a file that training wrote) or file name (of a later export) → result
+            of its verification against the reference.
+        files: File name → SHA-256, for all files of the bundle.
+        created: Date and time, ISO 8601, UTC.
+        bricksight_version: Version of bricksight that wrote the bundle.
+        format_version: ``FORMAT_VERSION`` of that version.
     """
 
     labels: tuple[str, ...]
@@ -63,7 +66,7 @@ class Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write the labels file and, as the last file of a bundle, the manifest with checksums."""
+    """Write the labels file and then the manifest, with the checksums of all other files."""
     (folder / LABELS).write_text(
         "".join(f"{label}\n" for label in manifest.labels), encoding="utf-8", newline="\n"
     )
@@ -80,19 +83,19 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def manifest_content(path: Path) -> dict[str, Any]:
-    """Return what a manifest holds, checked by its schema.
+    """Read a manifest.json and validate it against its schema.
 
     Raises:
-        BundleError: it is damaged, or a newer version wrote it.
+        BundleError: The manifest is damaged, or a newer version of bricksight wrote it.
     """
     try:
         content = read_json(path)
         version = mapping(content, "The content").get("format_version")
         if type(version) is int and version > FORMAT_VERSION:
             raise BundleError(
-                f"The bundle {path.parent} has format {version}; this bricksight "
-                f"({__version__}) reads formats up to {FORMAT_VERSION}. "
-                "Install a newer bricksight."
+                f"The bundle {path.parent} has format version {version}; bricksight "
+                f"{__version__} reads format versions up to {FORMAT_VERSION}. "
+                "Install a newer version of bricksight."
             )
         found: dict[str, Any] = SCHEMA(content, "")
     except (OSError, ValueError) as error:
@@ -103,7 +106,7 @@ def manifest_content(path: Path) -> dict[str, Any]:
 
 
 def manifest_from(content: dict[str, Any]) -> Manifest:
-    """Return the manifest; keys that a later version of the same format has added are ignored."""
+    """Create a ``Manifest`` from validated JSON; unknown keys of later versions are ignored."""
     known = _known(content, Manifest)
     known["input"] = InputSpec(**_known(content["input"], InputSpec))
     return Manifest(**known)

@@ -1,4 +1,4 @@
-"""photos.csv of a bundle: which photos the training used for what."""
+"""photos.csv of a bundle: the photos of the data set, each with its label and split."""
 
 import csv
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from bricksight.config import SPLITS
 
 @dataclass(frozen=True)
 class Photo:
-    """A line of photos.csv.
+    """A row of photos.csv.
 
     Attributes:
-        path: Below the folder of photos, with ``/`` between its parts.
-        label: Its class.
+        path: Path relative to the data set's folder, separated by ``/``.
+        label: Class label.
         split: "training", "validation" or "test".
-        sha256: Of its bytes.
+        sha256: SHA-256 of the file.
     """
 
     path: str
@@ -28,11 +28,12 @@ class Photo:
 
 
 def read_photos(path: Path) -> tuple[Photo, ...]:
-    """Return the lines of a photos.csv.
+    """Read the rows of a photos.csv.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such file, or names a photo outside the folder of photos.
+        OSError: The file cannot be read.
+        ValueError: A column is missing, a split is unknown, or a path leads out of the data set's
+            folder.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -48,10 +49,15 @@ def _photo(row: Mapping[str, str | None]) -> Photo:
         values["split"] = "test" if old == "testing" else old
     missing = [name for name, value in values.items() if value is None]
     if missing:
-        raise ValueError(f"a line has no {missing[0]}")
+        raise ValueError(f"a row has no value for {missing[0]!r}")
     photo = Photo(**{name: value or "" for name, value in values.items()})
     if photo.split not in SPLITS:
-        raise ValueError(f"the split of {photo.path!r} is {photo.split!r}; {SPLITS} are known")
+        raise ValueError(
+            f"the split of {photo.path!r} is {photo.split!r}; expected {' or '.join(SPLITS)}"
+        )
     if not stays_inside(photo.path):
-        raise ValueError(f"the path {photo.path!r} leads out of the folder of photos")
+        raise ValueError(
+            f"the path {photo.path!r} leads out of the data set's folder; expected a relative "
+            "path without '..'"
+        )
     return photo

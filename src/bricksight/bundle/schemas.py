@@ -1,4 +1,4 @@
-"""What a manifest and the description of a lone model file may say."""
+"""Schemas of manifest.json and of the JSON sidecar of an exported model file."""
 
 from typing import Any, get_args
 
@@ -32,7 +32,7 @@ _SPLIT = table(
 )
 
 _DATA = table({}, {"image_dir": nullable(text(4096))})
-"""Of the settings; "retrain" in the manifests of earlier versions."""
+"""Schema of the section "data" in the settings; earlier versions named it "retrain"."""
 
 MANIFEST = table(
     {
@@ -59,7 +59,7 @@ MANIFEST = table(
 
 
 def _written_files(value: Any, key: str) -> dict[str, str]:
-    """Return name → SHA-256; the first versions wrote the names of a folder's files alone."""
+    """Validate file name → SHA-256; a list of names, as the first versions wrote, is accepted."""
     if isinstance(value, list):
         for name in value:
             if not isinstance(name, str) or not stays_inside(name):

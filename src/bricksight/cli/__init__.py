@@ -24,13 +24,14 @@ from bricksight.cli._process import (
     stdout_fails,
 )
 from bricksight.cli._values import STDIN, take_values
-from bricksight.errors import BricksightError, ConfigError
+from bricksight.errors import BricksightError, ConfigError, PackError
+from bricksight.packs import find_commands
 
 COMMANDS = {
-    "demo": ("demo:demo", "The whole job on what the package ships."),
+    "demo": ("demo:demo", "The whole job on sample photos."),
     "sample": (
         "sample:sample",
-        "Write a small data set of rendered bricks.",
+        "Write a small data set to try everything with.",
     ),
     "check": (
         "check:check",
@@ -51,13 +52,15 @@ COMMANDS = {
         "benchmark:benchmark",
         "Compare speed, size and accuracy of model files.",
     ),
-    "synth": ("synth:synth", "Render training photos of parts."),
     "camera": ("camera:camera", "Say what a camera or a video shows, live."),
-    "modules": ("modules:app", "List and describe pretrained networks."),
+    "backbones": ("backbones:app", "List and describe pretrained networks."),
     "retrain": ("retrain:retrain", "Train with the flags of TensorFlow Hub's retrain.py."),
     "cache": ("cache:app", "Show and prune what is kept between runs."),
 }
-"""Command → what runs it, in ``commands/`` and imported on use, and its line in the list."""
+"""Command → what runs it, in ``commands/`` and imported on use, and its line in the list.
+
+Packs add theirs; none can replace one of these.
+"""
 
 
 def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
@@ -87,7 +90,20 @@ def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
     for order, (name, (target, summary)) in enumerate(COMMANDS.items()):
         shown = None if name == command else summary
         app.command(f"bricksight.cli.commands.{target}", name=name, sort_key=order, help=shown)
+    if command not in (*COMMANDS, "--version"):
+        _add_commands_of_packs(app, command)
     return app
+
+
+def _add_commands_of_packs(app: cyclopts.App, command: str) -> None:
+    """Adds the commands of packs to the list, and imports the one that will be run."""
+    for name, found in find_commands().items():
+        if name in COMMANDS:
+            continue
+        if name == command:
+            app.command(found.load(), name=name)
+        else:
+            app.command(found.target, name=name, sort_key=len(COMMANDS), help=found.summary)
 
 
 def _as_typed(name: str) -> str:
@@ -144,7 +160,10 @@ def _run(words: Sequence[str]) -> int:
     """Returns the exit code of the command; what the user can fix is told."""
     show_advanced = HELP_ALL in words
     words = ["--help" if word == HELP_ALL else word for word in words]
-    app = make_app("".join(words[:1]), show_advanced=show_advanced)
+    try:
+        app = make_app("".join(words[:1]), show_advanced=show_advanced)
+    except PackError as error:
+        return _fail(str(error), 1)
     try:
         code = app(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:

@@ -15,7 +15,7 @@ from bricksight.training import TrainingReport, TrainingResult
 
 
 def result_json(result: TrainingResult) -> dict[str, object]:
-    """Returns the outcome with stable keys; see docs/bundle.md."""
+    """Returns the outcome with stable keys; see docs/reference/bundle.md."""
     test, rejected = result.findings.test, result.findings.outliers_rejected
     return {
         "bundle": str(result.bundle.path),

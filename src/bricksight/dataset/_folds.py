@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bricksight._support.optional import require
 from bricksight._support.text import pluralize
 from bricksight.dataset._dataset import Dataset
 from bricksight.errors import DataError
@@ -28,8 +29,8 @@ def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
     Raises:
         DataError: there are fewer groups than folds, or fewer photos of every class.
     """
-    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
-
+    # Loaded here: it takes a second.
+    selection = require("sklearn.model_selection", extra="train", feature="Cross-validation")
     labels = data.label_indices(data.examples)
     groups = np.array([example.group for example in data.examples])
     num_possible = _most_folds(labels, groups)
@@ -42,7 +43,7 @@ def make_folds(data: Dataset, *, num_folds: int, seed: int) -> Iterator[Dataset]
         )
 
     def deal(num: int, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        splitter = StratifiedGroupKFold(num, shuffle=True, random_state=seed % 2**32)
+        splitter = selection.StratifiedGroupKFold(num, shuffle=True, random_state=seed % 2**32)
         with warnings.catch_warnings():
             # A class of fewer groups than folds is missing in some of them; nothing follows here.
             warnings.filterwarnings("ignore", message="The least populated class")

@@ -3,10 +3,12 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from bricksight._support.fusion import count_votes, fuse
+from bricksight._support.optional import require
 from bricksight.evaluation._calibration import expected_calibration_error, reliability_bins
 from bricksight.evaluation._intervals import Interval, accuracy_interval, wilson_interval
 from bricksight.evaluation._result import (
@@ -164,24 +166,22 @@ def _rank_of_label(probabilities: np.ndarray, label_indices: np.ndarray) -> np.n
 
 
 def _confusion_matrix(true: np.ndarray, predicted: np.ndarray, *, num_classes: int) -> np.ndarray:
-    from sklearn.metrics import confusion_matrix  # noqa: PLC0415  (costs a second)
-
     if len(true) == 0:
         return np.zeros((num_classes, num_classes), np.int64)
     with _few_photos_of_many_classes():
-        matrix: np.ndarray = confusion_matrix(true, predicted, labels=np.arange(num_classes))
+        matrix: np.ndarray = _metrics().confusion_matrix(
+            true, predicted, labels=np.arange(num_classes)
+        )
     return matrix
 
 
 def _class_scores(
     true: np.ndarray, predicted: np.ndarray, *, labels: Sequence[str]
 ) -> tuple[ClassScores, ...]:
-    from sklearn.metrics import precision_recall_fscore_support  # noqa: PLC0415  (costs a second)
-
     if len(true) == 0:
         return tuple(ClassScores(label, 0, 0, None, None, None) for label in labels)
     with _few_photos_of_many_classes():
-        precision, recall, f1, count = precision_recall_fscore_support(
+        precision, recall, f1, count = _metrics().precision_recall_fscore_support(
             true, predicted, labels=np.arange(len(labels)), zero_division=np.nan
         )
     predicted_count = np.bincount(predicted, minlength=len(labels))
@@ -198,6 +198,11 @@ def _class_scores(
         )
         for index, label in enumerate(labels)
     )
+
+
+def _metrics() -> Any:
+    """Return ``sklearn.metrics``, which takes a second to load."""
+    return require("sklearn.metrics", extra="check", feature="Evaluating a model")
 
 
 @contextmanager

@@ -46,8 +46,8 @@ class Rejected:
             return photos
         return f"{self.count} of {photos} ({percent(self.share)})"
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the figures as plain values; ``docs/report.md`` lists the keys."""
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {**asdict(self), "share": self.share}
 
 

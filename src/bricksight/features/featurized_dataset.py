@@ -46,7 +46,7 @@ class FeaturizedDataset:
         compiled: The network, as the model will hold it.
         once: The same where it sees a photo once, not its turned copies too. Random views and extra
             photos are seen so: what is learned from is turned enough.
-        turns: How many copies of a photo, itself among them, ``compiled`` sees.
+        num_rotations: How many copies of a photo, itself among them, ``compiled`` sees.
         cache_path: The feature cache.
         watch: Shows and times the work.
         matrix: float32 (num_examples, 1, num_features), in the order of ``data.examples``.
@@ -55,7 +55,7 @@ class FeaturizedDataset:
         own: The network with nothing but its own features.
         widths: How many features each depth of ``compiled`` adds; one number where there is nothing
             to choose from.
-        cutouts: Where the parts are, and what random views show behind them.
+        cutouts: Where the objects are, and what random views show behind them.
         chosen_from: Networks that this one was chosen from → cross entropy of held-out photos, in
             nats; empty where there was no choice.
     """
@@ -63,7 +63,7 @@ class FeaturizedDataset:
     data: Dataset
     compiled: CompiledBackbone
     once: CompiledBackbone
-    turns: int
+    num_rotations: int
     cache_path: Path
     watch: StageTimer
     matrix: np.ndarray
@@ -119,14 +119,14 @@ class FeaturizedDataset:
         found = _extract(examples, self.once, views, self.cache_path, self.watch)
         return _all_read(found).matrix
 
-    def turned(self, turns: int) -> "FeaturizedDataset":
+    def with_rotations(self, num_rotations: int) -> "FeaturizedDataset":
         """Returns the same photos with the mean of the features of so many turned copies.
 
         Raises:
             BackboneError: the network takes no square images, or cannot be compiled.
             DataError: a photo that could be read before cannot be read any more.
         """
-        return through(replace(self, turns=turns), self.once.module)
+        return through(replace(self, num_rotations=num_rotations), self.once.module)
 
     def of_depths(self, depths: int) -> "FeaturizedDataset":
         """Returns the same photos with the features of the first ``depths`` depths alone.
@@ -137,7 +137,7 @@ class FeaturizedDataset:
         """
         if depths == len(self.widths):
             return self
-        once, compiled = _compile(self.data, with_multi_scale(self.own, depths), self.turns)
+        once, compiled = _compile(self.data, with_multi_scale(self.own, depths), self.num_rotations)
         return replace(
             self,
             compiled=compiled,
@@ -183,7 +183,7 @@ def featurize(
         CacheError: the cache folder cannot be used.
     """
     _suggest_groups(data)
-    turns = config.backbone.tta or 1
+    num_rotations = config.backbone.tta or 1
     own, widths, (once, compiled) = _open_network(data, config, watch=watch, all_depths=all_depths)
     found = _extract(data.examples, compiled, PLAIN, cache_path, watch)
     if found.failures and config.data.strict:
@@ -208,7 +208,7 @@ def featurize(
         data=data,
         compiled=compiled,
         once=once,
-        turns=turns,
+        num_rotations=num_rotations,
         cache_path=cache_path,
         watch=watch,
         matrix=found.matrix,
@@ -234,7 +234,7 @@ def _open_network(
 
 
 def _compile(
-    data: Dataset, module: Backbone, turns: int
+    data: Dataset, module: Backbone, num_rotations: int
 ) -> tuple[CompiledBackbone, CompiledBackbone]:
     """Returns the network that sees a photo once, and the one that sees its turned copies too."""
 
@@ -242,7 +242,7 @@ def _compile(
         return compile_backbone(one, images=lambda spec: _readable(data, spec))
 
     once = compiled(module)
-    return once, once if turns == 1 else compiled(with_rotation_tta(module, turns))
+    return once, once if num_rotations == 1 else compiled(with_rotation_tta(module, num_rotations))
 
 
 def with_backbone_of(
@@ -271,7 +271,7 @@ def with_backbone(photos: FeaturizedDataset, own: Backbone) -> FeaturizedDataset
     """
     module = with_multi_scale(own, len(photos.widths)) if len(photos.widths) > 1 else own
     with photos.watch.stage("Compiling the network"):
-        once, compiled = _compile(photos.data, module, photos.turns)
+        once, compiled = _compile(photos.data, module, photos.num_rotations)
     return replace(_all_seen(photos, once, compiled), own=own)
 
 
@@ -324,7 +324,7 @@ def through(photos: FeaturizedDataset, module: Backbone) -> FeaturizedDataset:
     """
     data, watch = photos.data, photos.watch
     with watch.stage("Compiling the network"):
-        once, compiled = _compile(data, module, photos.turns)
+        once, compiled = _compile(data, module, photos.num_rotations)
     return replace(
         photos,
         compiled=compiled,

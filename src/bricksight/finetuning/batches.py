@@ -46,7 +46,7 @@ class ImageSet:
 
     Attributes:
         pixels: uint8 (height, width, 3) each, RGB; those to train on may have a fourth channel, 255
-            where the part is.
+            on the object.
         labels: int (num_photos,), indices of the classes.
     """
 
@@ -108,7 +108,7 @@ class BatchGenerator:
         cutmix: The same for pasting a rectangle of one view into another; where both are wanted,
             each batch takes one of them.
         teacher: Answers views as ``Batch.answers`` has them.
-        backgrounds: What is put behind the parts of photos with a mask.
+        backgrounds: What is put behind the objects on photos with a mask.
     """
 
     photos: ImageSet
@@ -163,16 +163,16 @@ class BatchGenerator:
         """Returns the batch of one step; it depends on nothing but the step and the seed."""
         rng = np.random.default_rng([self.seed, step])
         drawn = []
-        for source, (pictures, num) in enumerate(
+        for source, (image_set, num) in enumerate(
             (
                 (self.photos, self.num_photos),
                 (self.extra, self.num_extra),
                 (self.outliers, self.num_outliers),
             )
         ):
-            if num and pictures is not None:
-                rows = self._rows(source, len(pictures), step, num)
-                drawn += [(pictures.pixels[row], pictures.labels[row]) for row in rows]
+            if num and image_set is not None:
+                rows = self._rows(source, len(image_set), step, num)
+                drawn += [(image_set.pixels[row], image_set.labels[row]) for row in rows]
         kinds = rng.integers(len(self.augments), size=len(drawn))
         render = functools.partial(images.augment, spec=spec, backgrounds=self.backgrounds)
         views = np.stack(
@@ -208,14 +208,14 @@ class BatchGenerator:
         views[(slice(None), *place)] = views[partners][(slice(None), *place)]
         return views, partners, share
 
-    def _rows(self, source: int, num_pictures: int, step: int, num: int) -> list[int]:
+    def _rows(self, source: int, num_images: int, step: int, num: int) -> list[int]:
         """Returns the rows of step ``step``: all in random order, then all in another."""
         places = range(step * num, (step + 1) * num)
         orders = {
-            epoch: np.random.default_rng([self.seed, source, epoch]).permutation(num_pictures)
-            for epoch in {place // num_pictures for place in places}
+            epoch: np.random.default_rng([self.seed, source, epoch]).permutation(num_images)
+            for epoch in {place // num_images for place in places}
         }
-        return [int(orders[place // num_pictures][place % num_pictures]) for place in places]
+        return [int(orders[place // num_images][place % num_images]) for place in places]
 
 
 def _rectangle(

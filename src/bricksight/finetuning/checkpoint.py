@@ -21,40 +21,41 @@ _SECONDS_BETWEEN = 30.0
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """Where the training is.
+    """Where the training is, so that it can resume from here.
 
     Attributes:
         epochs: How many are planned.
         extra_epochs: How many of the extra photos are planned.
-        part: Number of the part in work, 0 for that of the extra photos.
-        step: Steps of the part that are done.
-        steps_before: Steps of the parts before it, without that of the extra photos.
+        phase: Number of the current phase, 0 for pretraining on the extra photos.
+        step: Steps of the phase that are done.
+        steps_before: Steps of the phases before it, without pretraining.
         measurements: Those so far.
         best_loss: Lowest cross entropy of the validation photos, where early stopping is on.
         best_step: Step of the training at which it was.
-        stale: Epochs of the part since then.
-        weights: What ``Trainer.state`` returned.
-        slots: What ``Trainer.slots`` returned; empty at the beginning of a part.
-        best: What ``Trainer.state`` returned at the best step; empty before there is one.
-        held_out: Logits of the validation photos by what was not fitted to them, if that is over.
+        epochs_without_improvement: Epochs of the phase since then.
+        weights: From ``Trainer.get_weights``.
+        optimizer_state: From ``Trainer.optimizer_state``; empty at the start of a phase.
+        best_weights: From ``Trainer.get_weights`` at the best step; empty before there is one.
+        held_out: Logits of the validation photos from before the network is trained on them too,
+            once they are known.
     """
 
     epochs: int
     extra_epochs: int
-    part: int = 0
+    phase: int = 0
     step: int = 0
     steps_before: int = 0
     measurements: list[Measurement] = field(default_factory=list)
     best_loss: float | None = None
     best_step: int = 0
-    stale: int = 0
+    epochs_without_improvement: int = 0
     weights: list[np.ndarray] = field(default_factory=list)
-    slots: list[np.ndarray] = field(default_factory=list)
-    best: list[np.ndarray] = field(default_factory=list)
+    optimizer_state: list[np.ndarray] = field(default_factory=list)
+    best_weights: list[np.ndarray] = field(default_factory=list)
     held_out: np.ndarray | None = None
 
 
-_ARRAYS = ("weights", "slots", "best")
+_ARRAYS = ("weights", "optimizer_state", "best_weights")
 
 
 class CheckpointManager:
@@ -69,25 +70,25 @@ class CheckpointManager:
         """Whether the last time is long enough ago."""
         return time.monotonic() - self._written >= _SECONDS_BETWEEN
 
-    def keep(self, progress: TrainingState) -> None:
+    def keep(self, state: TrainingState) -> None:
         """Writes the progress in place of what was kept before; a full disk ends no training."""
         arrays = {
             f"{name}_{number}": array
             for name in _ARRAYS
-            for number, array in enumerate(getattr(progress, name))
+            for number, array in enumerate(getattr(state, name))
         }
-        if progress.held_out is not None:
-            arrays["held_out"] = progress.held_out
+        if state.held_out is not None:
+            arrays["held_out"] = state.held_out
         plain = {
             name: value
-            for name, value in vars(progress).items()
+            for name, value in vars(state).items()
             if name not in (*_ARRAYS, "held_out", "measurements")
         }
         described = {
             "key": self._checkpoint.key,
-            "progress": plain,
-            "measurements": [asdict(one) for one in progress.measurements],
-            "counts": {name: len(getattr(progress, name)) for name in _ARRAYS},
+            "state": plain,
+            "measurements": [asdict(one) for one in state.measurements],
+            "counts": {name: len(getattr(state, name)) for name in _ARRAYS},
         }
         try:
             with atomic_write(self._checkpoint.path) as part, part.open("wb") as file:
@@ -100,17 +101,17 @@ class CheckpointManager:
         """Returns where the training goes on, and says so; ``None`` if it has to begin anew."""
         if not self._checkpoint.resume:
             return None
-        progress = self._read()
-        if progress is None:
+        state = self._read()
+        if state is None:
             _LOGGER.warning(
                 "There is nothing to resume: %s holds no training of this network on these photos "
                 "with these settings. The training begins anew.",
                 self._checkpoint.path,
             )
         else:
-            done = progress.steps_before + progress.step
+            done = state.steps_before + state.step
             _LOGGER.info("The training of the network goes on after %d steps.", done)
-        return progress
+        return state
 
     def _read(self) -> TrainingState | None:
         """Returns what ``keep`` wrote, ``None`` if there is none or it is another training's."""
@@ -131,4 +132,4 @@ class CheckpointManager:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
             return None
         measurements = [Measurement(**one) for one in described["measurements"]]
-        return TrainingState(**described["progress"], **arrays, measurements=measurements)
+        return TrainingState(**described["state"], **arrays, measurements=measurements)

@@ -20,12 +20,12 @@ from bricksight.finetuning import BatchGenerator, Stage, Trainer
 from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
 from bricksight.finetuning.loop import FineTuningLoop
 from bricksight.finetuning.schedule import (
-    LAST_PART,
+    FULL_SIZE_SHARE,
     FineTuningPlan,
     first_size,
-    mixture_of,
-    parts,
-    pictures,
+    make_batch_generator,
+    phases,
+    read_examples,
 )
 from bricksight.finetuning.time_budget import Work, measure_costs, plan_epochs
 from bricksight.heads import (
@@ -37,7 +37,10 @@ from bricksight.heads import (
 )
 
 _TRAINING_VERSION = 4
-"""Phase of the key of what is kept: raised when the same settings train to other weights."""
+"""Part of every key: raised when the same settings train to other weights."""
+
+_CHECKPOINT_VERSION = 2
+"""Part of a checkpoint's key: raised when its file has other contents."""
 
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,7 +56,7 @@ _LOWEST_TEMPERATURE = 0.3
 def run_fine_tuning(
     trainer: Trainer,
     photos: FeaturizedDataset,
-    tuning: FineTuningPlan,
+    plan: FineTuningPlan,
     *,
     checkpoint: Callable[[str], Checkpoint],
     observer: Observer,
@@ -65,93 +68,94 @@ def run_fine_tuning(
     Args:
         trainer: the network, its weights those to begin with.
         photos: what is trained on.
-        tuning: how.
+        plan: how.
         checkpoint: a hash of all that the result depends on → where it is kept.
         observer: told of each measurement.
 
     Raises:
         DataError: a photo that could be read before cannot be read any more.
     """
-    keeper = CheckpointManager(checkpoint(_key(photos, tuning)))
-    resumed = keeper.resumed()
-    progress = resumed or _planned(trainer, photos, tuning)
-    if progress is None:
+    checkpoints = CheckpointManager(checkpoint(_key(photos, plan)))
+    resumed = checkpoints.resumed()
+    state = resumed or _planned(trainer, photos, plan)
+    if state is None:
         return None
-    start = progress.steps_before + progress.step
-    course = FineTuningLoop(
+    start = state.steps_before + state.step
+    loop = FineTuningLoop(
         trainer=trainer,
         photos=photos,
-        tuning=_with_epochs(tuning, progress),
-        keeper=keeper,
-        progress=progress,
+        plan=_with_epochs(plan, state),
+        checkpoints=checkpoints,
+        state=state,
         observer=observer,
     )
-    if progress.part == 0 and photos.data.extra and progress.extra_epochs:
-        _learn_extra(course)
-    logits = course.run()
-    return _trained(course, logits, {"resumed_at_step": start if resumed else None})
+    if state.phase == 0 and photos.data.extra and state.extra_epochs:
+        _pretrain(loop)
+    logits = loop.run()
+    return _trained(loop, logits, {"resumed_at_step": start if resumed else None})
 
 
-def _key(photos: FeaturizedDataset, tuning: FineTuningPlan) -> str:
+def _key(photos: FeaturizedDataset, plan: FineTuningPlan) -> str:
     """Returns a hash of all that the result depends on."""
     described = {
-        **_described(photos, tuning, {}),
+        **_described(photos, plan, {}),
         "photos": [
             (example.sha256, example.label, example.split)
             for example in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
         ],
-        "augments": [asdict(augment) for augment in (*tuning.augments, *tuning.extra_augments)],
-        "extra_share": tuning.extra_share,
+        "checkpoint": _CHECKPOINT_VERSION,
+        "augments": [asdict(augment) for augment in (*plan.augments, *plan.extra_augments)],
+        "extra_share": plan.extra_share,
         "cutouts": photos.cutouts and photos.cutouts.key,
-        "turns": photos.turns,
+        "turns": photos.num_rotations,
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
 
 def _planned(
-    trainer: Trainer, photos: FeaturizedDataset, tuning: FineTuningPlan
+    trainer: Trainer, photos: FeaturizedDataset, plan: FineTuningPlan
 ) -> TrainingState | None:
     """Returns the beginning, ``None`` if there is too little time even for that."""
-    config = tuning.config
+    config = plan.config
     if config.budget_seconds is not None:
-        return _within_budget(trainer, photos, tuning, config.budget_seconds)
+        return _within_budget(trainer, photos, plan, config.budget_seconds)
     return TrainingState(
         epochs=config.fine_tune_epochs or 1, extra_epochs=config.fine_tune_extra_epochs
     )
 
 
-def _with_epochs(tuning: FineTuningPlan, progress: TrainingState) -> FineTuningPlan:
+def _with_epochs(plan: FineTuningPlan, state: TrainingState) -> FineTuningPlan:
     config = replace(
-        tuning.config,
-        fine_tune_epochs=progress.epochs,
-        fine_tune_extra_epochs=progress.extra_epochs,
+        plan.config,
+        fine_tune_epochs=state.epochs,
+        fine_tune_extra_epochs=state.extra_epochs,
     )
-    return replace(tuning, config=config)
+    return replace(plan, config=config)
 
 
-def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
-    photos, tuning, num_classes = course.photos, course.tuning, len(course.photos.data.labels)
+def _trained(loop: FineTuningLoop, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
+    photos, plan, num_classes = loop.photos, loop.plan, len(loop.photos.data.labels)
     labels = photos.data.label_indices(photos.data.in_split("validation"))
     calibration = Calibration()
     if len(labels):
         # Smoothed labels make the answers too timid, so that it may be below 1 too.
         calibration = calibrate(logits, labels, num_classes=num_classes, lowest=_LOWEST_TEMPERATURE)
-    head = calibration.head(course.trainer.head)
+    head = calibration.head(loop.trainer.head)
     if not len(labels):
         head = replace(head, background=None)  # nobody can say how probable they are
-    fits_all = not parts(photos, tuning)[-1].is_judged
+    fits_all = not phases(photos, plan)[-1].is_validated
     return TrainedHead(
         head=head,
         held_out=redistribute_background(calibration.logits(logits, num_classes), num_classes),
-        history=course.history,
+        history=loop.history,
         choices={
             "algorithm": "AdamW on the whole network",
-            "epochs": tuning.config.fine_tune_epochs,
+            "epochs": plan.config.fine_tune_epochs,
             "temperature": calibration.temperature,
             "fitted_to": "training and validation" if fits_all else "training",
-            "augmentation": [asdict(augment) for augment in tuning.augments],
+            "augmentation": [asdict(augment) for augment in plan.augments],
             "extra_photos": len(photos.data.extra),
-            "extra_augmentation": [asdict(augment) for augment in tuning.extra_augments]
+            "extra_augmentation": [asdict(augment) for augment in plan.extra_augments]
             if photos.data.extra
             else [],
             "outliers": sum(example.split == "training" for example in photos.data.outliers),
@@ -162,109 +166,109 @@ def _trained(course: FineTuningLoop, logits: np.ndarray, told: Mapping[str, obje
 
 
 def _within_budget(
-    trainer: Trainer, photos: FeaturizedDataset, tuning: FineTuningPlan, budget: float
+    trainer: Trainer, photos: FeaturizedDataset, plan: FineTuningPlan, budget: float
 ) -> TrainingState | None:
     """Returns the beginning of as many epochs as there is time for, ``None`` if of too few."""
-    data, config, watch = photos.data, tuning.config, photos.watch
-    size, own = first_size(photos, tuning), photos.compiled.module.input_spec.height
-    is_new = bool(data.extra) and not _path_of_extra(photos, tuning).is_file()
-    mixture = mixture_of(photos, tuning, size=size, seed=tuning.seed)
+    data, config, watch = photos.data, plan.config, photos.watch
+    size, own = first_size(photos, plan), photos.compiled.module.input_spec.height
+    is_new = bool(data.extra) and not _path_of_extra(photos, plan).is_file()
+    batch_generator = make_batch_generator(photos, plan, size=size, seed=plan.seed)
     with watch.stage("Measuring this machine"):
-        costs = measure_costs(trainer, mixture, size=size, own_size=own)
+        costs = measure_costs(trainer, batch_generator, size=size, own_size=own)
     batch = config.fine_tune_batch_size
     work = Work(
-        steps_per_epoch=mixture.steps_per_epoch,
+        steps_per_epoch=batch_generator.steps_per_epoch,
         extra_steps_per_epoch=-(-len(data.extra) // batch) if is_new else 0,
-        last_part=LAST_PART if size != own else 0.0,
-        num_validated=len(data.in_split("validation")),
-        num_photos=len(data.examples) * photos.turns,
+        full_size_share=FULL_SIZE_SHARE if size != own else 0.0,
+        num_validation=len(data.in_split("validation")),
+        num_photos=len(data.examples) * photos.num_rotations,
         batch_size=batch,
     )
     so_far = watch.seconds_of_model
-    plan = plan_epochs(
+    epoch_plan = plan_epochs(
         budget - so_far,
         costs,
         work,
         most_epochs=config.fine_tune_epochs or 1,
         most_extra_epochs=config.fine_tune_extra_epochs,
     )
-    if not plan.epochs:
+    if not epoch_plan.epochs:
         _LOGGER.warning(
             "--time_budget %s is too short to train the network here; %.1f minutes would be gone "
             "without a single epoch. Only the layer on top is trained.",
             config.time_budget,
-            (so_far + plan.seconds) / 60,
+            (so_far + epoch_plan.seconds) / 60,
         )
         return None
-    extra_epochs = plan.extra_epochs if is_new else config.fine_tune_extra_epochs
+    extra_epochs = epoch_plan.extra_epochs if is_new else config.fine_tune_extra_epochs
     first = f"{pluralize(extra_epochs, 'epoch')} of extra photos, then " if is_new else ""
     watch.say(
-        f"Trains {first}{pluralize(plan.epochs, 'epoch')}: about "
-        f"{(so_far + plan.seconds) / 60:.1f} minutes in all, of {budget / 60:.1f}."
+        f"Trains {first}{pluralize(epoch_plan.epochs, 'epoch')}: about "
+        f"{(so_far + epoch_plan.seconds) / 60:.1f} minutes in all, of {budget / 60:.1f}."
     )
-    return TrainingState(epochs=plan.epochs, extra_epochs=extra_epochs)
+    return TrainingState(epochs=epoch_plan.epochs, extra_epochs=extra_epochs)
 
 
-def _learn_extra(course: FineTuningLoop) -> None:
+def _pretrain(loop: FineTuningLoop) -> None:
     """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
-    photos, tuning = course.photos, course.tuning
-    config, size = tuning.config, first_size(photos, tuning)
-    path = _path_of_extra(photos, tuning)
+    photos, plan = loop.photos, loop.plan
+    config, size = plan.config, first_size(photos, plan)
+    path = _path_of_extra(photos, plan)
     # What an interrupted one has learned halfway would be taken for that of the next part.
-    if not course.progress.slots and _restored(course.trainer, path):
+    if not loop.state.optimizer_state and _restored(loop.trainer, path):
         _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
         return
-    extra = pictures(photos, photos.data.extra, size)
-    mixture = BatchGenerator(
+    extra = read_examples(photos, photos.data.extra, size)
+    batch_generator = BatchGenerator(
         photos=extra,
-        augments=tuning.extra_augments,
+        augments=plan.extra_augments,
         batch_size=config.fine_tune_batch_size,
-        seed=tuning.seed,
+        seed=plan.seed,
         mixup=config.mixup,
         cutmix=config.cutmix,
-        teacher=tuning.teacher,
+        teacher=plan.teacher,
     )
     epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_learning_rate
-    stage = Stage(mixture=mixture, epochs=epochs, size=size, rate=rate)
+    stage = Stage(batch_generator=batch_generator, epochs=epochs, size=size, rate=rate)
     title = f"Training the network on {pluralize(len(extra), 'extra photo')}"
-    course.learn_extra(stage, title=title)
+    loop.pretrain(stage, title=title)
     try:
         with atomic_write(path) as part, part.open("wb") as file:
-            np.savez(file, *course.trainer.state())
+            np.savez(file, *loop.trainer.get_weights())
     except OutputError as error:
         give_up_cache(error)
 
 
-def _path_of_extra(photos: FeaturizedDataset, tuning: FineTuningPlan) -> Path:
+def _path_of_extra(photos: FeaturizedDataset, plan: FineTuningPlan) -> Path:
     """Returns the cache path of the weights that were pretrained on the extra photos."""
     described = {
-        **_described(photos, tuning, _OF_NO_MATTER_TO_EXTRA),
+        **_described(photos, plan, _OF_NO_MATTER_TO_EXTRA),
         "photos": [(example.sha256, example.label) for example in photos.data.extra],
-        "augments": [asdict(augment) for augment in tuning.extra_augments],
+        "augments": [asdict(augment) for augment in plan.extra_augments],
     }
     key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
     return cache_dir("tuned") / f"{key}.npz"
 
 
 def _described(
-    photos: FeaturizedDataset, tuning: FineTuningPlan, other: Mapping[str, None]
+    photos: FeaturizedDataset, plan: FineTuningPlan, other: Mapping[str, None]
 ) -> dict[str, Any]:
     """Returns what every training depends on; of the settings ``other`` are of no matter."""
-    teacher = tuning.teacher and tuning.teacher.key
+    teacher = plan.teacher and plan.teacher.key
     return {
         "version": _TRAINING_VERSION,
         "module": photos.once.module.fingerprint,
         "input": photos.once.module.input_spec.key,
         "labels": photos.data.labels,
-        "settings": {**asdict(tuning.config), **other, "teacher": teacher},
-        "seed": tuning.seed,
+        "settings": {**asdict(plan.config), **other, "teacher": teacher},
+        "seed": plan.seed,
     }
 
 
 def _restored(trainer: Trainer, path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            trainer.restore([arrays[name] for name in arrays.files])
+            trainer.set_weights([arrays[name] for name in arrays.files])
     except FileNotFoundError:
         return False
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:

@@ -5,7 +5,7 @@ through memory; on TensorFlow they take more than half of a training step of Mob
 operation does the same in two passes. Where the statistics stay as they are, a normalisation is
 part of the convolution before it: its factor goes into the kernel, and nothing has to go through
 memory at all. A 1 x 1 convolution is a matrix product, and the gradient of a matrix product is
-better served than that of a convolution. docs/finetune.md has the profile.
+better served than that of a convolution. docs/explanation/fine-tuning.md has the profile.
 """
 
 from collections import defaultdict
@@ -14,10 +14,10 @@ from functools import cache
 from typing import Any
 
 from bricksight._support.optional import require_tensorflow
-from bricksight.finetuning.fused_saved_model import BATCH_NORM_MOMENTUM, GraphTwin
+from bricksight.finetuning.fused_saved_model import BATCH_NORM_MOMENTUM, SavedModelTrainingGraph
 
 
-def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
+def build_training_graph(network: Any, *, adapt_batch_norm: bool = True) -> Any:
     """Returns a network that shares every variable with ``network``.
 
     It takes images of any size that the network's layers allow, float32 (num_images, height, width,
@@ -32,7 +32,7 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
     """
     keras = require_tensorflow().keras
     if not isinstance(network, keras.Model):
-        return GraphTwin(network, adapts=adapt_batch_norm)
+        return SavedModelTrainingGraph(network, adapts=adapt_batch_norm)
 
     def adapts(layer: Any) -> bool:
         return adapt_batch_norm and layer.trainable
@@ -42,11 +42,11 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
     }
     normalisations = {norm.name for norm in folded.values()}
 
-    def twin_of(layer: Any) -> Any:
+    def replacement_of(layer: Any) -> Any:
         if layer.name in folded:
             return _folded_convolution()(layer, folded[layer.name])
         if layer.name in normalisations:
-            return _passed_on()(name=layer.name)
+            return _identity()(name=layer.name)
         if type(layer) is keras.layers.BatchNormalization and _is_over_channels(layer):
             return _fused_batch_norm()(layer, adapts=adapts(layer))
         if type(layer) is keras.layers.Conv2D and _is_matrix_product(layer):
@@ -56,7 +56,7 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
     def clone(height: int | None, width: int | None) -> Any:
         images = keras.Input((height, width, 3), name="images")
         inputs = [images] if isinstance(network.input, list) else images
-        return keras.models.clone_model(network, inputs, clone_function=twin_of)
+        return keras.models.clone_model(network, inputs, clone_function=replacement_of)
 
     try:
         return clone(None, None)
@@ -64,11 +64,11 @@ def build_twin(network: Any, *, adapt_batch_norm: bool = True) -> Any:
         return clone(*network.inputs[0].shape[1:3])
 
 
-def takes_size(twin: Any, size: int) -> bool:
-    """Tells whether what ``build_twin`` returned takes images of so many rows and columns."""
-    if isinstance(twin, GraphTwin):
-        return twin.takes(size)
-    inputs = twin.inputs[0].shape
+def takes_size(training_graph: Any, size: int) -> bool:
+    """Tells whether a training graph takes images of ``size`` x ``size`` pixels."""
+    if isinstance(training_graph, SavedModelTrainingGraph):
+        return training_graph.takes(size)
+    inputs = training_graph.inputs[0].shape
     return {inputs[1], inputs[2]} <= {None, size}
 
 
@@ -192,14 +192,14 @@ def _folded_convolution() -> Any:
 
 
 @cache
-def _passed_on() -> Any:
-    class PassedOn(require_tensorflow().keras.layers.Layer):  # type: ignore[misc]
+def _identity() -> Any:
+    class Identity(require_tensorflow().keras.layers.Layer):  # type: ignore[misc]
         """Stands where a normalisation was that is part of the convolution now."""
 
         def call(self, inputs: Any, *, mask: Any = None) -> Any:
             return inputs
 
-    return PassedOn
+    return Identity
 
 
 def _convolution(layer: Any, inputs: Any, factor: Any) -> Any:

@@ -15,7 +15,7 @@ ImageNet's 0.99 or 0.999 would need thousands of steps to forget ImageNet, and h
 _PROBE_IMAGES = 4
 
 
-class GraphTwin:
+class SavedModelTrainingGraph:
     """A ``GraphNetwork``, whose variables it shares, called as a ``keras.Model`` is.
 
     A graph updates the statistics of its normalisations with a momentum that is written into it.

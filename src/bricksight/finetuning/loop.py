@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from bricksight.features.featurized_dataset import FeaturizedDataset
 from bricksight.finetuning import EpochMetrics, ImageSet, ResumeState, Stage, Trainer
 from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
-from bricksight.finetuning.schedule import FineTuningPlan, parts, pictures, stage_of
+from bricksight.finetuning.schedule import FineTuningPlan, make_stage, phases, read_examples
 from bricksight.heads import History, Measurement, Observer
 
 
@@ -20,31 +20,31 @@ class FineTuningLoop:
     Attributes:
         trainer: The network.
         photos: What it is trained on.
-        tuning: How.
-        keeper: Where it is kept.
-        progress: How far it is.
+        plan: How.
+        checkpoints: Where it is kept.
+        state: How far it is.
         observer: Told of each measurement.
     """
 
     trainer: Trainer
     photos: FeaturizedDataset
-    tuning: FineTuningPlan
-    keeper: CheckpointManager
-    progress: TrainingState
+    plan: FineTuningPlan
+    checkpoints: CheckpointManager
+    state: TrainingState
     observer: Observer
 
     def __post_init__(self) -> None:
-        if self.progress.weights:
-            self.trainer.restore(self.progress.weights)
+        if self.state.weights:
+            self.trainer.set_weights(self.state.weights)
 
     @property
     def history(self) -> History:
         """How it went, and which step was kept, or judged last."""
-        return History(self.progress.measurements, self.progress.best_step)
+        return History(self.state.measurements, self.state.best_step)
 
-    def learn_extra(self, stage: Stage, *, title: str) -> None:
+    def pretrain(self, stage: Stage, *, title: str) -> None:
         """Trains on the extra photos alone."""
-        self._learn(stage, title=title, is_judged=False)
+        self._run_stage(stage, title=title, is_validated=False)
 
     def run(self) -> np.ndarray:
         """Trains through the parts.
@@ -53,57 +53,68 @@ class FineTuningLoop:
             The logits of the validation photos by what was not fitted to them, float32
             (num_photos, num_outputs): the classes, and after them all others.
         """
-        progress = self.progress
-        for part in parts(self.photos, self.tuning):
-            if part.number < progress.part:
+        state = self.state
+        for phase in phases(self.photos, self.plan):
+            if phase.number < state.phase:
                 continue
-            if not part.is_judged:
-                self._hold_out()
-            progress.part = part.number
-            self._learn(
-                stage_of(self.photos, self.tuning, part),
-                title=f"Training the network at {part.size} px",
-                is_judged=part.is_judged,
+            if not phase.is_validated:
+                self._validation_logits()
+            state.phase = phase.number
+            self._run_stage(
+                make_stage(self.photos, self.plan, phase),
+                title=f"Training the network at {phase.size} px",
+                is_validated=phase.is_validated,
             )
-        return self._hold_out()
+        return self._validation_logits()
 
-    def _learn(self, stage: Stage, *, title: str, is_judged: bool) -> None:
-        progress = self.progress
-        begun = ResumeState(step=progress.step, slots=progress.slots) if progress.slots else None
+    def _run_stage(self, stage: Stage, *, title: str, is_validated: bool) -> None:
+        state = self.state
+        resume_from = (
+            ResumeState(step=state.step, optimizer_state=state.optimizer_state)
+            if state.optimizer_state
+            else None
+        )
 
         def after_epoch(seen: EpochMetrics) -> bool:
-            progress.step = seen.step
-            ends = is_judged and self._judge(seen)
-            if self.keeper.is_due and not ends and seen.step < stage.num_steps:
-                self._keep(self.trainer.slots())
+            state.step = seen.step
+            ends = is_validated and self._validate(seen)
+            if self.checkpoints.is_due and not ends and seen.step < stage.num_steps:
+                self._save_checkpoint(self.trainer.optimizer_state())
             return ends
 
-        with self.photos.watch.stage(title, stage.num_steps - progress.step) as advance:
+        with self.photos.watch.stage(title, stage.num_steps - state.step) as advance:
             steps = self.trainer.run(
-                stage, begun=begun, after_step=lambda: advance(1), after_epoch=after_epoch
+                stage,
+                resume_from=resume_from,
+                after_step=lambda: advance(1),
+                after_epoch=after_epoch,
             )
-        if progress.best:
-            self.trainer.restore(progress.best)
-        progress.steps_before += steps if progress.part else 0
-        progress.part, progress.step, progress.stale = progress.part + 1, 0, 0
-        self._keep([])
+        if state.best_weights:
+            self.trainer.set_weights(state.best_weights)
+        state.steps_before += steps if state.phase else 0
+        state.phase, state.step, state.epochs_without_improvement = state.phase + 1, 0, 0
+        self._save_checkpoint([])
 
-    def _keep(self, slots: list[np.ndarray]) -> None:
-        self.progress.weights, self.progress.slots = self.trainer.state(), slots
-        self.keeper.keep(self.progress)
+    def _save_checkpoint(self, optimizer_state: list[np.ndarray]) -> None:
+        self.state.weights, self.state.optimizer_state = self.trainer.get_weights(), optimizer_state
+        self.checkpoints.keep(self.state)
 
-    def _judge(self, seen: EpochMetrics) -> bool:
+    def _validate(self, seen: EpochMetrics) -> bool:
         """Notes how good the averaged weights are; tells whether the part is to end."""
-        progress, patience = self.progress, self.tuning.config.patience
-        step = progress.steps_before + seen.step
+        state, patience = self.state, self.plan.config.patience
+        step = state.steps_before + seen.step
         with self.trainer.averaged():
             logits = self._logits()[:, : len(self.photos.data.labels)]
             loss, accuracy = _cross_entropy_and_accuracy(logits, self._validation.labels)
             if patience is not None and loss is not None:
-                progress.stale += 1
-                if progress.best_loss is None or loss < progress.best_loss:
-                    progress.best_loss, progress.best_step, progress.stale = loss, step, 0
-                    progress.best = self.trainer.state()
+                state.epochs_without_improvement += 1
+                if state.best_loss is None or loss < state.best_loss:
+                    state.best_loss, state.best_step, state.epochs_without_improvement = (
+                        loss,
+                        step,
+                        0,
+                    )
+                    state.best_weights = self.trainer.get_weights()
         measurement = Measurement(
             step=step,
             train_accuracy=seen.accuracy,
@@ -111,27 +122,27 @@ class FineTuningLoop:
             validation_accuracy=accuracy,
             validation_cross_entropy=loss,
         )
-        progress.measurements.append(measurement)
+        state.measurements.append(measurement)
         self.observer(measurement, self.trainer.head)
-        return patience is not None and progress.stale >= patience
+        return patience is not None and state.epochs_without_improvement >= patience
 
-    def _hold_out(self) -> np.ndarray:
+    def _validation_logits(self) -> np.ndarray:
         """Returns the logits of the validation photos, those of the first time it is called."""
-        progress = self.progress
-        if progress.held_out is None:
-            progress.held_out = self._logits(turns=self.photos.turns)
-            if self.tuning.config.patience is None:
-                progress.best_step = progress.steps_before
-        return progress.held_out
+        state = self.state
+        if state.held_out is None:
+            state.held_out = self._logits(num_rotations=self.photos.num_rotations)
+            if self.plan.config.patience is None:
+                state.best_step = state.steps_before
+        return state.held_out
 
-    def _logits(self, *, turns: int = 1) -> np.ndarray:
+    def _logits(self, *, num_rotations: int = 1) -> np.ndarray:
         spec = self.photos.compiled.module.input_spec
-        return self.trainer.logits(self._validation, spec, turns=turns)
+        return self.trainer.logits(self._validation, spec, num_rotations=num_rotations)
 
     @cached_property
     def _validation(self) -> ImageSet:
         size = self.photos.compiled.module.input_spec.height
-        return pictures(self.photos, self.photos.data.in_split("validation"), size)
+        return read_examples(self.photos, self.photos.data.in_split("validation"), size)
 
 
 def _cross_entropy_and_accuracy(

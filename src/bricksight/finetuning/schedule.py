@@ -13,13 +13,13 @@ from bricksight.finetuning.distillation import Teacher
 from bricksight.heads import OUTLIERS_WEIGHT
 from bricksight.images import ForegroundMasks
 
-LAST_PART = 0.25
+FULL_SIZE_SHARE = 0.25
 """Share of the epochs in which photos are seen at the network's own size."""
 
-_LAST_RATE = 0.3
+_FULL_SIZE_RATE = 0.3
 """The rate of these epochs, as a share of the highest; they refine what the others have found."""
 
-_FITTED_PART = 0.1
+_FIT_ALL_SHARE = 0.1
 """Share of the epochs, at the very end, that see the validation photos too: few photos are too few
 to leave any out. What is said of the validation photos was said before."""
 
@@ -48,10 +48,10 @@ def smaller_size(own: int) -> int:
     return max(32, round(own * _SMALLER / 32) * 32)
 
 
-def first_size(photos: FeaturizedDataset, tuning: FineTuningPlan) -> int:
+def first_size(photos: FeaturizedDataset, plan: FineTuningPlan) -> int:
     """Returns the size of the images at first."""
     own = photos.compiled.module.input_spec.height
-    return tuning.config.fine_tune_size or smaller_size(own)
+    return plan.config.fine_tune_size or smaller_size(own)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,78 +63,82 @@ class Phase:
         size: Rows and columns of the images, in pixels.
         epochs: How many times each photo is seen.
         rate: Highest learning rate of the network.
-        sides: Of the split, whose photos are trained on.
+        splits: Of the split, whose photos are trained on.
     """
 
     number: int
     size: int
     epochs: float
     rate: float
-    sides: tuple[str, ...] = ("training",)
+    splits: tuple[str, ...] = ("training",)
 
     @property
-    def is_judged(self) -> bool:
+    def is_validated(self) -> bool:
         """Whether the validation photos are still unseen, and say how good it is."""
-        return "validation" not in self.sides
+        return "validation" not in self.splits
 
 
-def parts(photos: FeaturizedDataset, tuning: FineTuningPlan) -> list[Phase]:
+def phases(photos: FeaturizedDataset, plan: FineTuningPlan) -> list[Phase]:
     """Returns photos with extra ones among them, then the same at the network's own size.
 
     The last part sees the validation photos too, unless they say when to stop.
     """
-    config, own = tuning.config, photos.compiled.module.input_spec.height
-    small, rate = first_size(photos, tuning), config.fine_tune_learning_rate
+    config, own = plan.config, photos.compiled.module.input_spec.height
+    small, rate = first_size(photos, plan), config.fine_tune_learning_rate
     epochs = config.fine_tune_epochs or 1
     fits_all = bool(photos.data.in_split("validation")) and config.patience is None
-    fitted = epochs * _FITTED_PART if fits_all else 0.0
-    last = epochs * LAST_PART if small != own else fitted
+    fitted = epochs * _FIT_ALL_SHARE if fits_all else 0.0
+    last = epochs * FULL_SIZE_SHARE if small != own else fitted
     planned = (
         Phase(number=1, size=small, epochs=epochs - last, rate=rate),
-        Phase(number=2, size=own, epochs=last - fitted, rate=rate * _LAST_RATE),
+        Phase(number=2, size=own, epochs=last - fitted, rate=rate * _FULL_SIZE_RATE),
         Phase(
             number=3,
             size=own,
             epochs=fitted,
-            rate=rate * _LAST_RATE,
-            sides=("training", "validation"),
+            rate=rate * _FULL_SIZE_RATE,
+            splits=("training", "validation"),
         ),
     )
-    return [part for part in planned if part.epochs]
+    return [phase for phase in planned if phase.epochs]
 
 
-def stage_of(photos: FeaturizedDataset, tuning: FineTuningPlan, part: Phase) -> Stage:
+def make_stage(photos: FeaturizedDataset, plan: FineTuningPlan, phase: Phase) -> Stage:
     """Returns the part with its photos, all of which are in memory while it is used."""
-    seed = tuning.seed + part.number
-    mixture = mixture_of(photos, tuning, size=part.size, seed=seed, sides=part.sides)
-    return Stage(mixture=mixture, epochs=part.epochs, size=part.size, rate=part.rate)
+    seed = plan.seed + phase.number
+    batch_generator = make_batch_generator(
+        photos, plan, size=phase.size, seed=seed, splits=phase.splits
+    )
+    return Stage(
+        batch_generator=batch_generator, epochs=phase.epochs, size=phase.size, rate=phase.rate
+    )
 
 
-def mixture_of(
+def make_batch_generator(
     photos: FeaturizedDataset,
-    tuning: FineTuningPlan,
+    plan: FineTuningPlan,
     *,
     size: int,
     seed: int,
-    sides: tuple[str, ...] = ("training",),
+    splits: tuple[str, ...] = ("training",),
 ) -> BatchGenerator:
     """Returns the photos of these parts of the split, all in memory, as batches are drawn."""
     extra = photos.data.extra
-    examples = tuple(example for side in sides for example in photos.data.in_split(side))
+    examples = tuple(example for side in splits for example in photos.data.in_split(side))
     cutouts = photos.cutouts
     labels = photos.data.label_indices(examples)
     return BatchGenerator(
         photos=_read(photos, examples, labels, size, cutouts),
-        extra=pictures(photos, extra, size) if extra else None,
-        extra_share=tuning.extra_share,
+        extra=read_examples(photos, extra, size) if extra else None,
+        extra_share=plan.extra_share,
         outliers=_outliers(photos, size),
         outliers_share=_OUTLIERS_SHARE,
-        augments=tuning.augments,
-        batch_size=tuning.config.fine_tune_batch_size,
+        augments=plan.augments,
+        batch_size=plan.config.fine_tune_batch_size,
         seed=seed,
-        mixup=tuning.config.mixup,
-        cutmix=tuning.config.cutmix,
-        teacher=tuning.teacher,
+        mixup=plan.config.mixup,
+        cutmix=plan.config.cutmix,
+        teacher=plan.teacher,
         backgrounds=None if cutouts is None else cutouts.backgrounds,
     )
 
@@ -144,7 +148,7 @@ def _outliers(photos: FeaturizedDataset, size: int) -> ImageSet | None:
     return _read(photos, examples, np.full(len(examples), NO_CLASS), size) if examples else None
 
 
-def pictures(photos: FeaturizedDataset, examples: tuple[Example, ...], size: int) -> ImageSet:
+def read_examples(photos: FeaturizedDataset, examples: tuple[Example, ...], size: int) -> ImageSet:
     """Returns photos with their labels, in memory."""
     return _read(photos, examples, photos.data.label_indices(examples), size)
 

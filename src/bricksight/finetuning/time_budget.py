@@ -45,22 +45,22 @@ class Work:
     Attributes:
         steps_per_epoch: Batches of an epoch of the photos.
         extra_steps_per_epoch: Batches of an epoch of the extra photos alone, 0 if there is none.
-        last_part: Share of the epochs at the network's own size.
-        num_validated: Photos that are answered after each epoch.
+        full_size_share: Share of the epochs at the network's own size.
+        num_validation: Photos that are answered after each epoch.
         num_photos: All photos, which go through the tuned network at the end.
         batch_size: Photos in a step.
     """
 
     steps_per_epoch: int
     extra_steps_per_epoch: int
-    last_part: float
-    num_validated: int
+    full_size_share: float
+    num_validation: int
     num_photos: int
     batch_size: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class EpochPlan:
     """How many epochs fit, and what they take with all that follows, in seconds."""
 
     epochs: int
@@ -68,20 +68,22 @@ class Plan:
     seconds: float
 
 
-def measure_costs(trainer: Trainer, mixture: BatchGenerator, *, size: int, own_size: int) -> Costs:
+def measure_costs(
+    trainer: Trainer, batch_generator: BatchGenerator, *, size: int, own_size: int
+) -> Costs:
     """Returns what steps take; the trainer is afterwards as it was.
 
     The time at the network's own size follows from the number of pixels.
     """
-    state, ends = trainer.state(), [time.perf_counter()]
+    weights, ends = trainer.get_weights(), [time.perf_counter()]
     stage = Stage(
-        mixture=mixture,
-        epochs=_MEASURED_STEPS / mixture.steps_per_epoch,
+        batch_generator=batch_generator,
+        epochs=_MEASURED_STEPS / batch_generator.steps_per_epoch,
         size=size,
         rate=_TINY_RATE,
     )
     trainer.run(stage, after_step=lambda: ends.append(time.perf_counter()))
-    trainer.restore(state)
+    trainer.set_weights(weights)
     taken = [end - start for start, end in itertools.pairwise(ends)]
     step = statistics.median(taken[1:] or taken)
     return Costs(first_step=taken[0], step=step, own_step=step * (own_size / size) ** 2)
@@ -89,15 +91,15 @@ def measure_costs(trainer: Trainer, mixture: BatchGenerator, *, size: int, own_s
 
 def plan_epochs(
     seconds: float, costs: Costs, work: Work, *, most_epochs: int, most_extra_epochs: int
-) -> Plan:
+) -> EpochPlan:
     """Returns the epochs that fit into ``seconds``; none if not even the fewest do."""
     inference = costs.own_step / work.batch_size * _INFERENCE_SHARE
     # The validation photos have a stage of their own in the end, besides judging the others.
-    of_choice = (work.last_part, work.extra_steps_per_epoch, work.num_validated)
+    of_choice = (work.full_size_share, work.extra_steps_per_epoch, work.num_validation)
     num_stages = 1 + sum(one > 0 for one in of_choice)
     fixed = num_stages * costs.first_step + work.num_photos * inference + _CLOSING_SECONDS
-    mean_step = (1 - work.last_part) * costs.step + work.last_part * costs.own_step
-    of_epoch = work.steps_per_epoch * mean_step + work.num_validated * inference
+    mean_step = (1 - work.full_size_share) * costs.step + work.full_size_share * costs.own_step
+    of_epoch = work.steps_per_epoch * mean_step + work.num_validation * inference
     of_extra_epoch = work.extra_steps_per_epoch * costs.step
     left = seconds - fixed
     extra = 0
@@ -105,6 +107,6 @@ def plan_epochs(
         extra = min(most_extra_epochs, max(0, math.floor(_EXTRA_SHARE * left / of_extra_epoch)))
     epochs = min(most_epochs, math.floor((left - extra * of_extra_epoch) / of_epoch))
     if epochs < min(FEWEST_EPOCHS, most_epochs):
-        return Plan(epochs=0, extra_epochs=0, seconds=fixed)
+        return EpochPlan(epochs=0, extra_epochs=0, seconds=fixed)
     total = fixed + epochs * of_epoch + extra * of_extra_epoch
-    return Plan(epochs=epochs, extra_epochs=extra, seconds=total)
+    return EpochPlan(epochs=epochs, extra_epochs=extra, seconds=total)

@@ -23,7 +23,7 @@ from bricksight.backbones import mean_over_rotations
 from bricksight.bundle import Head
 from bricksight.config import InputSpec
 from bricksight.finetuning.batches import NO_CLASS, Batch, BatchGenerator, ImageSet
-from bricksight.finetuning.fused_graph import build_twin, takes_size
+from bricksight.finetuning.fused_graph import build_training_graph, takes_size
 
 HEAD_RATE_FACTOR = 10.0
 """How many times faster than the network the new layer learns."""
@@ -37,13 +37,13 @@ class Stage:
     """One pass from a high rate to a low one.
 
     Attributes:
-        mixture: What is trained on.
+        batch_generator: What is trained on.
         epochs: How many times each photo is seen.
         size: Rows and columns of the images, in pixels.
         rate: Highest learning rate of the network.
     """
 
-    mixture: BatchGenerator
+    batch_generator: BatchGenerator
     epochs: float
     size: int
     rate: float
@@ -51,7 +51,7 @@ class Stage:
     @property
     def num_steps(self) -> int:
         """How many batches."""
-        return max(1, round(self.epochs * self.mixture.steps_per_epoch))
+        return max(1, round(self.epochs * self.batch_generator.steps_per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +96,11 @@ class ResumeState:
 
     Attributes:
         step: Steps of the stage that are done.
-        slots: What ``Trainer.slots`` returned after them.
+        optimizer_state: What ``Trainer.optimizer_state`` returned after them.
     """
 
     step: int
-    slots: Sequence[np.ndarray]
+    optimizer_state: Sequence[np.ndarray]
 
 
 class Trainer:
@@ -126,8 +126,10 @@ class Trainer:
         tf = require_tensorflow()
         self._tf, self._options = tf, options
         self._network = network
-        self._twin = build_twin(network, adapt_batch_norm=options.adapt_batch_norm)
-        self._inference_twin = build_twin(network, adapt_batch_norm=False)
+        self._training_graph = build_training_graph(
+            network, adapt_batch_norm=options.adapt_batch_norm
+        )
+        self._inference_graph = build_training_graph(network, adapt_batch_norm=False)
         self._num_classes = num_classes
         num_outputs = num_classes if head is None else len(head.flat.bias)
         self._head = tf.keras.layers.Dense(num_outputs, kernel_initializer="zeros")
@@ -142,7 +144,7 @@ class Trainer:
 
     def takes(self, size: int) -> bool:
         """Tells whether the network takes images of so many rows and columns."""
-        return takes_size(self._twin, size)
+        return takes_size(self._training_graph, size)
 
     @property
     def head(self) -> Head:
@@ -150,26 +152,26 @@ class Trainer:
         kernel, bias = (one.numpy() for one in self._head.trainable_variables)
         return Head(kernel=kernel, bias=bias).split(self._num_classes)
 
-    def state(self) -> list[np.ndarray]:
+    def get_weights(self) -> list[np.ndarray]:
         """Returns a copy of all weights, statistics of normalisations and states of dropout too."""
         return [one.numpy() for one in self._all_variables()]
 
-    def restore(self, state: Sequence[np.ndarray]) -> None:
-        """Takes the weights that ``state`` returned.
+    def set_weights(self, weights: Sequence[np.ndarray]) -> None:
+        """Takes the weights that ``get_weights`` returned.
 
         Raises:
             ValueError: they are those of another network.
         """
         variables = self._all_variables()
-        if [one.shape for one in state] != [tuple(one.shape) for one in variables]:
+        if [one.shape for one in weights] != [tuple(one.shape) for one in variables]:
             raise ValueError("The weights do not fit the network.")
-        self._assign(variables, state)
+        self._assign(variables, weights)
 
-    def slots(self) -> list[np.ndarray]:
+    def optimizer_state(self) -> list[np.ndarray]:
         """Returns a copy of what a stage has besides the weights: averages, moments, steps."""
-        return [one.numpy() for one in self._slot_variables()]
+        return [one.numpy() for one in self._optimizer_variables()]
 
-    def _slot_variables(self) -> list[Any]:
+    def _optimizer_variables(self) -> list[Any]:
         of_optimizers = [one for optimizer in self._optimizers for one in optimizer.variables]
         return [*self._averages, *of_optimizers]
 
@@ -181,7 +183,7 @@ class Trainer:
         self,
         stage: Stage,
         *,
-        begun: ResumeState | None = None,
+        resume_from: ResumeState | None = None,
         after_step: Callable[[], None] = lambda: None,
         after_epoch: Callable[[EpochMetrics], bool | None] = lambda _: None,
     ) -> int:
@@ -189,8 +191,8 @@ class Trainer:
 
         Args:
             stage: on what, how long, how fast.
-            begun: where an interrupted stage was after an epoch; ``restore`` its weights before.
-                What follows is what would have followed without the interruption.
+            resume_from: where an interrupted stage was after an epoch; call ``set_weights`` first
+                with its weights. The result is the same as without the interruption.
             after_step: called after each step.
             after_epoch: told of each epoch, and of the rest at the end; the stage ends there if it
                 returns true.
@@ -201,12 +203,12 @@ class Trainer:
         step_function = self._make_step(stage)
         spec = InputSpec(height=stage.size, width=stage.size, resize=self._options.resize)
         self._assign(self._averages, self._variables)
-        if begun is not None:
-            self._assign(self._slot_variables(), begun.slots)
-        start = step = begun.step if begun is not None else 0
+        if resume_from is not None:
+            self._assign(self._optimizer_variables(), resume_from.optimizer_state)
+        start = step = resume_from.step if resume_from is not None else 0
         seen: list[tuple[float, float]] = []
         for step, batch in enumerate(
-            stage.mixture.batches(spec, start=start, stop=stage.num_steps), start=start + 1
+            stage.batch_generator.batches(spec, start=start, stop=stage.num_steps), start=start + 1
         ):
             # Early on, the average would hang on to where the stage began.
             keep = min(self._options.ema, step / (9 + step))
@@ -214,7 +216,7 @@ class Trainer:
             loss, accuracy = step_function(batch.images, batch.labels, targets, np.float32(keep))
             seen.append((float(loss), float(accuracy)))
             after_step()
-            if step % stage.mixture.steps_per_epoch == 0 or step == stage.num_steps:
+            if step % stage.batch_generator.steps_per_epoch == 0 or step == stage.num_steps:
                 mean_loss, mean_accuracy = np.mean(seen, axis=0).tolist()
                 seen.clear()
                 if after_epoch(EpochMetrics(step=step, loss=mean_loss, accuracy=mean_accuracy)):
@@ -288,7 +290,7 @@ class Trainer:
         )
         def step(inputs: Any, labels: Any, targets: Any, keep: Any) -> Any:
             with tf.GradientTape() as tape:
-                logits = self._head(self._twin(inputs, training=True))
+                logits = self._head(self._training_graph(inputs, training=True))
                 loss = loss_function(targets, logits)
             gradients = tape.gradient(loss, self._variables)
             optimizers[0].apply(gradients[:num_own], self._own)
@@ -301,27 +303,27 @@ class Trainer:
 
         return step
 
-    def logits(self, pictures: ImageSet, spec: InputSpec, *, turns: int = 1) -> np.ndarray:
+    def logits(self, image_set: ImageSet, spec: InputSpec, *, num_rotations: int = 1) -> np.ndarray:
         """Returns the logits of unchanged photos, float32 (num_photos, num_outputs).
 
         These are the classes, and after them all others.
 
         Args:
-            pictures: the photos.
+            image_set: the photos.
             spec: the size that the network takes.
-            turns: how many copies of each, turned, to take the mean of; see ``with_rotation_tta``.
+            num_rotations: how many rotated copies to average over; see ``with_rotation_tta``.
         """
         if self._infer is None:
             self._infer = self._tf.function(
-                lambda inputs: self._head(self._inference_twin(inputs, training=False)),
+                lambda inputs: self._head(self._inference_graph(inputs, training=False)),
                 autograph=False,
                 reduce_retracing=True,
             )
         found = [np.empty((0, self._head.units), np.float32)]
-        for start in range(0, len(pictures), _EVAL_BATCH):
-            some = pictures.pixels[start : start + _EVAL_BATCH]
+        for start in range(0, len(image_set), _EVAL_BATCH):
+            some = image_set.pixels[start : start + _EVAL_BATCH]
             inputs = np.stack([images.to_input(one, spec) for one in some])
-            found.append(np.asarray(mean_over_rotations(self._infer, inputs, turns)))
+            found.append(np.asarray(mean_over_rotations(self._infer, inputs, num_rotations)))
         return np.concatenate(found)
 
 

@@ -42,7 +42,7 @@ def train_by_recipe(
     choice: HeadChoice,
     class_weight: ClassWeight = "none",
     observer: Observer | None = None,
-    guidance: HeadPrior = NO_PRIOR,
+    prior: HeadPrior = NO_PRIOR,
 ) -> TrainedHead:
     """Returns the head fitted for as many iterations as did best on validation.
 
@@ -54,7 +54,7 @@ def train_by_recipe(
         choice: the kind of head and its regularisation.
         class_weight: whether every class or every photo counts the same.
         observer: told of each iteration of the fit that the validation photos judge.
-        guidance: extra supervision for softmax regression.
+        prior: extra supervision for softmax regression.
     """
     history = History()
     best: list[tuple[float, int, Head]] = []
@@ -73,14 +73,14 @@ def train_by_recipe(
         LinearFit,
         num_classes=num_classes,
         class_weight=class_weight,
-        guidance=guidance,
+        prior=prior,
     )
     with one_blas_thread():
         linear_fit(training).fit(choice, max_iterations=_MAX_ITERATIONS, on_iteration=on_iteration)
         _, history.best_step, validated = best[0]
         calibration, head = Calibration(), validated
         if validation is not None:
-            background = guidance.prior and guidance.prior.background
+            background = prior.zero_shot_head and prior.zero_shot_head.background
             validated = replace(validated, background=background)
             calibration = calibrate(
                 validated.flat.logits(validation.plain()),
@@ -102,7 +102,7 @@ def train_by_recipe(
             "head": choice.kind,
             "shrinkage": choice.shrinkage,
             "l2": choice.l2,
-            "begins_with_known_classes": choice.from_prior,
+            "starts_from_zero_shot_head": choice.from_zero_shot_head,
             "class_weight": class_weight,
             "temperature": calibration.temperature,
             "fitted_to": "training" if validation is None else "training and validation",

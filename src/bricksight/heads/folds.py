@@ -45,7 +45,7 @@ class Folds:
         *,
         num_classes: int,
         seed: int,
-        guidance: HeadPrior = NO_PRIOR,
+        prior: HeadPrior = NO_PRIOR,
     ) -> None:
         """Deals the photos.
 
@@ -53,12 +53,12 @@ class Folds:
             labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
             num_classes: how many classes there are.
             seed: deals the folds.
-            guidance: extra supervision for softmax regression.
+            prior: extra supervision for softmax regression.
         """
         folds = list(_folds(labeled, seed))
         self._labels = labeled.labels
         self._fits = [
-            LinearFit(labeled.take(fitted), num_classes=num_classes, guidance=guidance)
+            LinearFit(labeled.take(fitted), num_classes=num_classes, prior=prior)
             for fitted, _ in folds
         ]
         self._held_out = [labeled.plain()[held_out] for _, held_out in folds]

@@ -31,19 +31,20 @@ class HeadChoice:
         shrinkage: Of the covariance by which features are whitened, ``None`` for softmax regression
             on features that are not; see ``ClassStatistics.whitening``.
         l2: Weight of half the squared kernel in the loss, ``None`` for "lda", which has none.
-        from_prior: Whether softmax regression begins with what is known of the classes already, and
-            the penalty is on what differs from that.
+        from_zero_shot_head: Whether softmax regression starts from the zero-shot head, with the
+            penalty on the difference from it.
     """
 
     kind: HeadKind
     shrinkage: float | None = DEFAULT_SHRINKAGE
     l2: float | None = DEFAULT_L2
-    from_prior: bool = False
+    from_zero_shot_head: bool = False
 
     def __str__(self) -> str:
         penalty = "" if self.l2 is None else f", l2 {self.l2:g}"
         whitened = "as they are" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
-        return f"{self.kind}, {whitened}{penalty}{', from the prior' * self.from_prior}"
+        start = ", from the zero-shot head" if self.from_zero_shot_head else ""
+        return f"{self.kind}, {whitened}{penalty}{start}"
 
 
 DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
@@ -59,17 +60,19 @@ class HeadPrior:
     Attributes:
         outliers: Photos of none of the classes, to be unsure of, float32 (num_outliers, any,
             num_features).
-        prior: What is known of the classes already, on the same features.
+        zero_shot_head: What is known of the classes already, on the same features.
     """
 
     outliers: np.ndarray | None = None
-    prior: Head | None = None
+    zero_shot_head: Head | None = None
 
     def first_features(self, number: int) -> "HeadPrior":
         """Returns the same for the first ``number`` features alone."""
         return HeadPrior(
             outliers=None if self.outliers is None else self.outliers[..., :number],
-            prior=None if self.prior is None else self.prior.first_features(number),
+            zero_shot_head=None
+            if self.zero_shot_head is None
+            else self.zero_shot_head.first_features(number),
         )
 
 
@@ -89,7 +92,7 @@ class LinearFit:
         *,
         num_classes: int,
         class_weight: ClassWeight = "none",
-        guidance: HeadPrior = NO_PRIOR,
+        prior: HeadPrior = NO_PRIOR,
     ) -> None:
         """Takes the photos.
 
@@ -97,10 +100,10 @@ class LinearFit:
             labeled: photos of one class at least; every view counts.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
-            guidance: extra supervision for softmax regression; discriminant analysis takes none.
+            prior: extra supervision for softmax regression; discriminant analysis takes none.
         """
         self._examples = labeled
-        self._guidance = guidance
+        self._prior = prior
         self._weights = view_weights(labeled, num_classes, class_weight)
         self._statistics = ClassStatistics(labeled, num_classes, class_weight)
         self._last: tuple[float | None, Whitening, np.ndarray] | None = None
@@ -146,7 +149,7 @@ class LinearFit:
         F. Davoine, ICML 2018, arXiv 1802.01483).
         """
         whitening, rows = self._whitened(choice.shrinkage)
-        outliers, prior = self._guidance.outliers, self._guidance.prior
+        outliers, zero_shot_head = self._prior.outliers, self._prior.zero_shot_head
         objective = Objective(
             rows,
             self._examples.rows()[1],
@@ -154,7 +157,9 @@ class LinearFit:
             l2,
             num_classes=len(self._statistics.priors),
             outliers=None if outliers is None else whitening(outliers.reshape(-1, rows.shape[1])),
-            start=whitening.done(prior) if choice.from_prior and prior is not None else None,
+            start=whitening.done(zero_shot_head)
+            if choice.from_zero_shot_head and zero_shot_head is not None
+            else None,
         )
         steps = itertools.count(1)
 

@@ -63,7 +63,7 @@ the boldest kind alone.
 
 BOLDEST_POLICY = "any angle, any colour"
 """Where classes are known to be shapes; and for renders, of which the best network need not be the
-best of photos (docs/synth.md)."""
+best of photos."""
 
 _ROUGH = replace(
     _any_colour(_NEARER),
@@ -76,8 +76,7 @@ _ROUGH = replace(
 )
 
 SYNTHETIC_POLICY = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
-"""To train a network with renders, which are cleaner than photos; what came of it is in
-docs/mobilenet_v2_bricks.md."""
+"""To train a network with renders, which are cleaner than photos."""
 
 SHRINKAGES: Mapping[HeadKind, tuple[float | None, ...]] = MappingProxyType(
     {"softmax": (None, 0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}
@@ -123,7 +122,7 @@ class ChosenHead(NamedTuple):
 
 
 def score_policy(
-    labeled: LabeledFeatures, *, num_classes: int, seed: int, guidance: HeadPrior = NO_PRIOR
+    labeled: LabeledFeatures, *, num_classes: int, seed: int, prior: HeadPrior = NO_PRIOR
 ) -> Score:
     """Returns how well held-out photos are told apart when these views are trained on.
 
@@ -131,10 +130,10 @@ def score_policy(
         labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
         seed: deals the folds.
-        guidance: extra supervision for softmax regression.
+        prior: extra supervision for softmax regression.
     """
-    folds = Folds(labeled, num_classes=num_classes, seed=seed, guidance=guidance)
-    usual = HeadChoice("softmax", from_prior=guidance.prior is not None)
+    folds = Folds(labeled, num_classes=num_classes, seed=seed, prior=prior)
+    usual = HeadChoice("softmax", from_zero_shot_head=prior.zero_shot_head is not None)
     return _score(folds.held_out([usual])[0], labeled.labels)
 
 
@@ -165,7 +164,7 @@ def choose_depths(
     *,
     num_classes: int,
     seed: int,
-    guidance: HeadPrior = NO_PRIOR,
+    prior: HeadPrior = NO_PRIOR,
 ) -> tuple[int, list[ChosenHead]]:
     """Returns of how many depths to take the features, and the best head of those that were tried.
 
@@ -181,7 +180,7 @@ def choose_depths(
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
-        guidance: extra supervision for softmax regression, with the features of all depths.
+        prior: extra supervision for softmax regression, with the features of all depths.
     """
     found: list[ChosenHead] = []
     for number in np.cumsum(widths).tolist():
@@ -190,7 +189,7 @@ def choose_depths(
             kinds,
             num_classes=num_classes,
             seed=seed,
-            guidance=guidance.first_features(number),
+            prior=prior.first_features(number),
             near=found[-1].choice if found else None,
         )
         found.append(one)
@@ -205,7 +204,7 @@ def choose_head(
     *,
     num_classes: int,
     seed: int,
-    guidance: HeadPrior = NO_PRIOR,
+    prior: HeadPrior = NO_PRIOR,
     near: HeadChoice | None = None,
 ) -> ChosenHead:
     """Returns the head with the lowest held-out cross entropy.
@@ -219,14 +218,14 @@ def choose_head(
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
-        guidance: extra supervision for softmax regression.
+        prior: extra supervision for softmax regression.
         near: what was best of fewer features: its kind is kept, and its regularisation is where the
             search begins.
     """
-    folds = Folds(_few_views(labeled), num_classes=num_classes, seed=seed, guidance=guidance)
+    folds = Folds(_few_views(labeled), num_classes=num_classes, seed=seed, prior=prior)
     search = _Search(folds)
     if near is None:
-        best = search.of_kinds(kinds, from_prior=guidance.prior is not None)
+        best = search.of_kinds(kinds, from_zero_shot_head=prior.zero_shot_head is not None)
     else:
         best = search.around(near)
     return ChosenHead(
@@ -249,23 +248,26 @@ class _Search:
         self.tried.update(zip(new, self._folds.held_out(new), strict=True))
         return min(choices, key=lambda choice: self.tried[choice].loss)
 
-    def of_kinds(self, kinds: Sequence[HeadKind], *, from_prior: bool) -> HeadChoice:
+    def of_kinds(self, kinds: Sequence[HeadKind], *, from_zero_shot_head: bool) -> HeadChoice:
         """Returns the best of all kinds."""
         best_ones: list[HeadChoice] = []
         if "softmax" in kinds:
-            best_ones.append(self.softmax(from_prior=from_prior))
+            best_ones.append(self.softmax(from_zero_shot_head=from_zero_shot_head))
         if "lda" in kinds:
             best_ones += [HeadChoice("lda", one, None) for one in SHRINKAGES["lda"]]
         return self.best_of(best_ones)
 
-    def softmax(self, *, from_prior: bool) -> HeadChoice:
+    def softmax(self, *, from_zero_shot_head: bool) -> HeadChoice:
         """Returns the best of softmax regression, without the prior if that is better."""
-        start = HeadChoice("softmax", from_prior=from_prior)
+        start = HeadChoice("softmax", from_zero_shot_head=from_zero_shot_head)
         best = self.best_of([replace(start, shrinkage=one) for one in SHRINKAGES["softmax"]])
         best = self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
-        if not from_prior or self.best_of([best, replace(best, from_prior=False)]) == best:
+        if (
+            not from_zero_shot_head
+            or self.best_of([best, replace(best, from_zero_shot_head=False)]) == best
+        ):
             return best
-        return self.best_of([best, self.softmax(from_prior=False)])
+        return self.best_of([best, self.softmax(from_zero_shot_head=False)])
 
     def around(self, near: HeadChoice) -> HeadChoice:
         """Returns the best of those whose regularisation is like that of ``near``."""

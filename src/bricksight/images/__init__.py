@@ -1,22 +1,22 @@
-"""The single definition of preprocessing: arrays in, arrays out.
+"""Image decoding, preprocessing and augmentation, the same for training and prediction.
 
-``decode`` turns any picture file into RGB pixels, ``to_input`` turns pixels into what a network
-takes, ``load_input`` does both, and ``augment`` makes a random view for training.
+``decode`` reads an image file as RGB pixels. ``to_input`` resizes pixels to a network's input.
+``load_input`` does both. ``augment`` applies random transforms to a training image.
 
-What only training needs is loaded when it is first used.
+Names that only training needs are imported on first use.
 """
 
 from typing import TYPE_CHECKING
 
 from bricksight._support.lazy import on_use
-from bricksight.images.changing.empty_scene import foreground_mask
-from bricksight.images.given import Photo, Source, is_array, rgb_pixels
+from bricksight.images.augmentation.background_subtraction import foreground_mask
+from bricksight.images.inputs import Photo, Source, is_array, rgb_pixels
 from bricksight.images.preprocessing import decoding_size, load_input, shrink, to_input, to_pixels
-from bricksight.images.reading.decoding import MAX_PIXELS, ImageProbe, decode, holding_pixels, probe
+from bricksight.images.reading.decoding import MAX_PIXELS, ImageProbe, decode, probe, reserve_memory
 
 if TYPE_CHECKING:
-    from bricksight.images.changing.augmentation import AUGMENTATIONS, augment
-    from bricksight.images.changing.foreground_masks import (
+    from bricksight.images.augmentation.augment import AUGMENTATIONS, augment
+    from bricksight.images.augmentation.foreground_masks import (
         Backgrounds,
         ForegroundMasks,
         encode_mask,
@@ -37,23 +37,23 @@ __all__ = [
     "encode_mask",
     "find_backgrounds",
     "foreground_mask",
-    "holding_pixels",
     "is_array",
     "load_input",
     "probe",
+    "reserve_memory",
     "rgb_pixels",
     "shrink",
     "to_input",
     "to_pixels",
 ]
 
-_ROOM_OF = {
-    "AUGMENTATIONS": "changing.augmentation",
-    "Backgrounds": "changing.foreground_masks",
-    "ForegroundMasks": "changing.foreground_masks",
-    "augment": "changing.augmentation",
-    "encode_mask": "changing.foreground_masks",
-    "find_backgrounds": "changing.foreground_masks",
+_MODULE_OF = {
+    "AUGMENTATIONS": "augmentation.augment",
+    "Backgrounds": "augmentation.foreground_masks",
+    "ForegroundMasks": "augmentation.foreground_masks",
+    "augment": "augmentation.augment",
+    "encode_mask": "augmentation.foreground_masks",
+    "find_backgrounds": "augmentation.foreground_masks",
 }
 
-__getattr__, __dir__ = on_use(__name__, _ROOM_OF)
+__getattr__, __dir__ = on_use(__name__, _MODULE_OF)

@@ -1,20 +1,23 @@
-"""A photo to what a network takes: the one path of training, features and prediction."""
+"""Preprocessing: resize a photo to the network's input size and scale it to [0, 1].
+
+Training, feature extraction and prediction all use these functions.
+"""
 
 import numpy as np
 from PIL import Image
 
 from bricksight.config import InputSpec
-from bricksight.images.given import Photo, rgb_pixels
-from bricksight.images.reading.decoding import decode_image, holding_pixels
+from bricksight.images.inputs import Photo, rgb_pixels
+from bricksight.images.reading.decoding import decode_image, reserve_memory
 
 LETTERBOX_GREY = 128
-"""What fills the rest of a letterboxed input, 0 to 255."""
+"""Grey value, 0 to 255, of the padding around a letterboxed image."""
 
-# Pillow averages whole blocks of pixels first and leaves at least this factor to the filter;
-# it calls the result of 3 indistinguishable from none.
+# Pillow first averages whole blocks of pixels and leaves at least this factor to the bilinear
+# filter. Its documentation calls the result at 3 indistinguishable from plain resampling.
 _REDUCING_GAP = 3.0
 
-# A JPEG decoded at a reduced scale keeps at least this many times the network's size.
+# A JPEG may be decoded at a reduced scale, but at no less than this many times the input size.
 _DECODING_MARGIN = 2
 
 _WHITE = 255
@@ -25,51 +28,52 @@ Box = tuple[float, float, float, float]
 
 
 def load_input(photo: Photo, spec: InputSpec) -> np.ndarray:
-    """Return the network's input for a photo: float32, (height, width, 3), RGB in [0, 1].
+    """Load a photo as the network's input: float32, (height, width, 3), RGB in [0, 1].
 
-    Of a file the same as ``to_input(decode(file, min_size=decoding_size(spec)), spec)``, with a
-    copy less.
+    For a file, the result equals ``to_input(decode(file, min_size=decoding_size(spec)), spec)``.
+    This function makes one copy of the pixels less.
 
     Raises:
-        ImageError: the photo cannot be read, see ``decode``, or is none, see ``rgb_pixels``.
+        ImageError: The photo cannot be decoded (see ``decode``), or the array is not an image
+            (see ``rgb_pixels``).
     """
-    with holding_pixels():
+    with reserve_memory():
         return scale_to_unit(_fit(decode_image(photo, min_size=decoding_size(spec)), spec))
 
 
 def decoding_size(spec: InputSpec) -> int:
-    """Return the ``min_size`` of ``decode`` that loses nothing visible at the network's size."""
+    """Return the ``min_size`` for ``decode`` that loses nothing visible at the input size."""
     return _DECODING_MARGIN * max(spec.height, spec.width)
 
 
 def to_input(image: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Return ``to_pixels(image, spec) / 255``: float32, (height, width, 3), RGB in [0, 1]."""
+    """Resize an image to the network's input: float32, (height, width, 3), RGB in [0, 1]."""
     return scale_to_unit(to_pixels(image, spec))
 
 
 def to_pixels(image: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Return the whole photo at the network's size: uint8, (height, width, 3), RGB.
+    """Resize the whole image to the network's input size: uint8, (height, width, 3), RGB.
 
-    Bilinear with antialiasing: a triangle filter as wide as the reduction, so that no pixel of the
-    photo is passed over. "stretch" fills the size whatever the proportions; "letterbox" keeps the
-    proportions, centres the photo and fills the rest with grey.
+    Bilinear with antialiasing: the triangle filter is as wide as the reduction, so every pixel
+    contributes. "stretch" ignores the aspect ratio. "letterbox" keeps it, centres the image and
+    pads the rest with grey.
 
     Args:
-        image: uint8, (height, width, 3), RGB, or another array that ``rgb_pixels`` takes.
-        spec: the network's size.
+        image: uint8, (height, width, 3), RGB, or another array that ``rgb_pixels`` accepts.
+        spec: The input size and the resize mode.
 
     Raises:
-        ImageError: it is no photo.
+        ImageError: The array is not an image; see ``rgb_pixels``.
     """
     return _fit(Image.fromarray(rgb_pixels(image)), spec)
 
 
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:
-    """Return the photo at ``scale`` of its size, 8 pixels at least; itself from 1 on.
+    """Downscale an image by ``scale``; each side keeps at least 8 pixels.
 
     Args:
         image: uint8, (height, width, 3), RGB.
-        scale: of its height and of its width, over 0.
+        scale: Factor for both sides, over 0. From 1 on, the image is returned unchanged.
     """
     if scale >= 1:
         return image
@@ -78,13 +82,13 @@ def shrink(image: np.ndarray, scale: float) -> np.ndarray:
 
 
 def scale_to_unit(pixels: np.ndarray) -> np.ndarray:
-    """Return 8-bit values as float32 in [0, 1]."""
+    """Scale uint8 values to float32 in [0, 1]."""
     scaled: np.ndarray = np.divide(pixels, np.float32(_WHITE))
     return scaled
 
 
 def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
-    """Return (width, height) of the part of the network's input that a photo covers."""
+    """Return (width, height) of the resized photo within the network's input, without padding."""
     if spec.resize == "stretch":
         return spec.width, spec.height
     scale = min(spec.width / width, spec.height / height)
@@ -92,16 +96,17 @@ def fitted_size(width: int, height: int, spec: InputSpec) -> tuple[int, int]:
 
 
 def resize(image: Image.Image, size: tuple[int, int], *, box: Box | None = None) -> Image.Image:
-    """Return the photo, or the part of it in ``box``, at ``size``: bilinear, antialiased."""
+    """Resize an image, or its region ``box``, to ``size``: bilinear with antialiasing."""
     return image.resize(size, Image.Resampling.BILINEAR, box=box, reducing_gap=_REDUCING_GAP)
 
 
 def pad(pixels: np.ndarray, spec: InputSpec) -> np.ndarray:
-    """Return the picture centred on grey of the network's size; itself if it fills it.
+    """Pad an image with grey to the network's input size; the image is centred.
 
     Args:
-        pixels: uint8, or float32 in [0, 1]; (height, width, 3), not larger than the network's size.
-        spec: the network's size.
+        pixels: uint8, or float32 in [0, 1]; (height, width, 3), not larger than the input size.
+            An image of exactly that size is returned unchanged.
+        spec: The input size.
     """
     height, width, channels = pixels.shape
     if (height, width) == (spec.height, spec.width):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from bricksight._support.optional import require_installed
 from bricksight._support.text import pluralize
 from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import PHOTO_FORMATS, SplitConfig
@@ -52,6 +53,7 @@ def check(
     Raises:
         DataError: the folder cannot be used at all, or ``strict`` and there are faults.
     """
+    require_installed("scipy", extra="check", feature="Checking photos")
     dataset = scan(image_dir, split=split, progress=_stage("Reading files", progress))
     facts, reasons = _examined(dataset.examples, _stage("Looking at photos", progress))
     dataset = dataset.without(reasons)

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bricksight._support.optional import require
 from bricksight.quality._fingerprint import Fingerprint
 
 MAX_DISTANCE = 4
@@ -105,11 +106,11 @@ class Neighbours:
     """
 
     def __init__(self, looks: Looks, targets: np.ndarray) -> None:
-        from scipy.spatial import KDTree  # noqa: PLC0415  (0.1 s, and only for many photos)
-
+        # Loaded for many photos only: it takes 0.1 s.
+        spatial = require("scipy.spatial", extra="check", feature="Checking photos")
         self._looks = looks
         self._targets = np.append(targets, -1)
-        self._tree = KDTree(looks.coordinates[targets])
+        self._tree = spatial.KDTree(looks.coordinates[targets])
 
     def of(self, one: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the neighbours of photos, and which of the photos may have more of them.

@@ -1,4 +1,4 @@
-"""Figures to one HTML page that opens from disk, without a network and without further files."""
+"""HTML report of a training run: one self-contained page that needs no network."""
 
 from bricksight.report._content import ReportContent, TrainingHistory
 from bricksight.report._page import write_report

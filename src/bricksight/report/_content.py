@@ -1,4 +1,4 @@
-"""What a report is made from."""
+"""Input data of the HTML report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingHistory:
-    """How one stage of the training went; the sequences are parallel, one entry a measurement.
+    """Learning curves of one training stage; all sequences have one entry per measurement.
 
     Attributes:
-        name: the stage, such as "Head" or "Fine-tuning".
-        unit: what ``steps`` counts.
-        steps: when it was measured.
-        train_accuracy: in [0, 1].
-        train_cross_entropy: in nats.
-        validation_accuracy: in [0, 1]; empty without validation photos.
-        validation_cross_entropy: in nats; empty without validation photos.
-        best_step: the step whose weights were kept, ``None`` if that was simply the last one.
+        name: Name of the stage, such as "Head" or "Fine-tuning".
+        unit: Unit of ``steps``, such as "step" or "epoch".
+        steps: Steps at which the metrics were measured.
+        train_accuracy: In [0, 1].
+        train_cross_entropy: In nats.
+        validation_accuracy: In [0, 1]; empty without validation photos.
+        validation_cross_entropy: In nats; empty without validation photos.
+        best_step: The step whose weights were kept; ``None`` if the last weights were kept.
     """
 
     name: str = "Training"
@@ -45,31 +45,32 @@ class TrainingHistory:
         for name, length in lengths.items():
             if length != len(self.steps):
                 raise ValueError(
-                    f"{name} has {length} entries and steps {len(self.steps)}; "
-                    "both must be one a measurement"
+                    f"{name} has {length} entries, but steps has {len(self.steps)}. "
+                    "Expected one entry per measurement in both."
                 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContent:
-    """Everything that the page shows; a part without content is left out of the page.
+    """Everything that the report shows; sections without content are omitted.
 
     Attributes:
-        title: the heading, such as the name of the data set.
-        evaluation: on the test photos.
-        warnings: what changes how the figures of the evaluation are to be read.
-        validation: on the validation photos, ``None`` if there were none.
-        history: the stages of the training, in their order.
-        class_counts: label to the number of photos by split ("training", "validation", "test").
-        problems: what was found in the folder of photos.
-        module: what describes the pretrained network.
-        settings: every setting of the run; values may be mappings themselves.
-        versions: package to version.
-        timings: part of the run to seconds.
-        image_dir: the folder below which the paths of mistakes and examples are.
-        examples: label to the path of one training photo, shown beside mistaken photos.
-        unknown_threshold: answers below this probability are given as "unknown".
-        outliers_rejected: how many photos of none of the classes are, ``None`` if none were shown.
+        title: Heading of the page, such as the name of the data set.
+        evaluation: Evaluation on the test photos.
+        warnings: Warnings that change how the evaluation is to be read.
+        validation: Evaluation on the validation photos, ``None`` if there were none.
+        history: Learning curves, one entry per training stage, in order.
+        class_counts: Label → split ("training", "validation", "test") → number of photos.
+        problems: Problems found in the data set.
+        module: Description of the backbone.
+        settings: All settings of the run; values may be nested mappings.
+        versions: Package → version.
+        timings: Stage of the run → seconds.
+        image_dir: Folder of the data set; paths of mistakes and examples are relative to it.
+        examples: Label → path of one training photo, shown beside misclassified photos.
+        unknown_threshold: Answers with a lower probability are given as "unknown".
+        outliers_rejected: How many photos of unknown objects were answered "unknown"; ``None`` if
+            there were no such photos.
     """
 
     title: str

@@ -1,14 +1,13 @@
-"""``ReportContent`` to HTML: what is shown, in which order, with which words of caution."""
+"""Render the HTML report from ``ReportContent``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import jinja2
+from typing import TYPE_CHECKING, Any
 
 from bricksight._support.filesystem import files
+from bricksight._support.optional import require
 from bricksight._support.text import pluralize, printable
 from bricksight.config import SPLITS
 from bricksight.evaluation import Answered, Evaluation, Mistake
@@ -28,7 +27,7 @@ _ROOMY_MATRIX = 20
 
 @dataclass(frozen=True)
 class MistakeCard:
-    """A wrong answer with the photo and a training photo of the class that it was taken for."""
+    """A misclassified photo, beside a training photo of the predicted class."""
 
     mistake: Mistake
     photo: Thumbnail
@@ -36,19 +35,20 @@ class MistakeCard:
 
 
 def write_report(path: Path, content: ReportContent) -> None:
-    """Write the page to ``path``, replacing an older one.
+    """Write the report to ``path``, replacing an earlier one.
 
-    Nothing outside the file is loaded when it is opened: style, plots and photos are inside.
+    The page is self-contained: styles, plots and photos are embedded.
     """
     html = _environment().get_template("report.html.j2").render(_context(content))
     with files.atomic_write(path) as part:
         part.write_text(html, encoding="utf-8")
 
 
-def _environment() -> jinja2.Environment:
+def _environment() -> Any:
+    jinja2 = require("jinja2", extra="check", feature="Writing a report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bricksight.report"),
-        autoescape=True,  # folder and file names are the user's and may hold anything
+        autoescape=True,  # names of folders and files may contain HTML
         finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -61,7 +61,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _shown(value: object) -> object:
-    """Return what is written of a value: text without what the reader cannot see."""
+    """Replace invisible characters in text by escapes; other values and HTML are unchanged."""
     if isinstance(value, str) and not hasattr(value, "__html__"):
         return printable(value)
     return value
@@ -94,17 +94,19 @@ def _context(content: ReportContent) -> dict[str, object]:
 
 
 def cautions(evaluation: Evaluation) -> list[str]:
-    """Return what a reader must know before believing the figures in the tables."""
+    """Return warnings about the figures: classes with few test photos, groups of mixed classes."""
     texts = []
     num_few = sum(0 < scores.count < _FEW_PHOTOS for scores in evaluation.classes)
     if num_few:
         texts.append(
-            f"The figures of a class with fewer than {_FEW_PHOTOS} test photos say little; that is "
-            f"{num_few:,} of {pluralize(len(evaluation.classes), 'class', 'classes')}."
+            f"{num_few:,} of {pluralize(len(evaluation.classes), 'class', 'classes')} "
+            f"{'has' if num_few == 1 else 'have'} fewer than {_FEW_PHOTOS} test photos. "
+            "Figures of such a class are rough."
         )
     if evaluation.groups is not None and evaluation.groups.accuracy is None:
         texts.append(
-            "Some groups hold photos of several classes, so there is no accuracy by group."
+            "Some groups contain photos of several classes. So the accuracy by group cannot be "
+            "computed."
         )
     return texts
 
@@ -141,10 +143,10 @@ def _totals(content: ReportContent) -> dict[str, int]:
 
 
 def _facts(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the tables of the last section: heading and lines."""
+    """Return the tables of the section "Run": (heading, rows)."""
     timings = [(name, _tables.duration(seconds)) for name, seconds in content.timings.items()]
     tables = [
-        ("Pretrained network", _tables.flatten(content.module)),
+        ("Backbone", _tables.flatten(content.module)),
         ("Settings", _tables.flatten(content.settings)),
         ("Versions", _tables.flatten(content.versions)),
         ("Timings", timings),

@@ -1,7 +1,7 @@
-"""Curves and the reliability diagram, as SVG in data URIs.
+"""Plots of the report as SVG data URIs: learning curves and reliability diagram.
 
-What names classes (the confusion matrix, the bars) is HTML instead: the browser has a glyph for
-every script and wraps, searches and escapes the names, which matplotlib's one font does not.
+Figures with class names (confusion matrix, bars) are HTML instead, because browsers have fonts for
+every script and can wrap, search and escape the names.
 """
 
 import base64
@@ -21,7 +21,7 @@ _TRAIN, _VALIDATION = COLOURS[:2]
 
 
 def history_plot(history: TrainingHistory) -> str:
-    """Return accuracy and cross entropy over the steps as a data URI."""
+    """Plot accuracy and cross entropy over the training steps; returns a data URI."""
     with new_figure(9, 3.3) as figure:
         figure.subplots_adjust(left=0.07, right=0.99, bottom=0.16, top=0.9, wspace=0.18)
         accuracy, cross_entropy = figure.subplots(1, 2)
@@ -49,28 +49,36 @@ def _draw_curves(
     train: Sequence[float],
     validation: Sequence[float],
 ) -> None:
-    # One measurement is a point: a line would not show it.
+    # A line through a single measurement would be invisible.
     marker = "o" if len(history.steps) == 1 else None
     axes.plot(history.steps, train, color=_TRAIN, marker=marker, label="training")
     if len(validation):
         axes.plot(history.steps, validation, color=_VALIDATION, marker=marker, label="validation")
     if history.best_step is not None:
         axes.axvline(
-            history.best_step, color=FAINT, linestyle="--", label=f"kept: {history.best_step}"
+            history.best_step,
+            color=FAINT,
+            linestyle="--",
+            label=f"kept weights: {history.unit} {history.best_step}",
         )
-    axes.locator_params(axis="x", integer=True, min_n_ticks=1)  # there is no step 0.98
+    axes.locator_params(axis="x", integer=True, min_n_ticks=1)  # steps are whole numbers
     axes.set_xlabel(history.unit)
 
 
 def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
-    """Return accuracy over probability, with the number of answers below, as a data URI."""
+    """Plot the reliability diagram with the number of answers per bin; returns a data URI."""
     with new_figure(5, 5) as figure:
         figure.subplots_adjust(left=0.16, right=0.94, bottom=0.1, top=0.97, hspace=0.08)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         left = [one.low for one in bins]
         width = bins[0].high - bins[0].low
         upper.plot(
-            [0, 1], [0, 1], color=_VALIDATION, linestyle="--", label="well calibrated", zorder=3
+            [0, 1],
+            [0, 1],
+            color=_VALIDATION,
+            linestyle="--",
+            label="perfect calibration",
+            zorder=3,
         )
         upper.bar(
             left,
@@ -81,12 +89,12 @@ def reliability_plot(bins: Sequence[ReliabilityBin]) -> str:
             edgecolor="white",
             label="measured",
         )
-        upper.set(ylabel="share that is right", ylim=(0, 1), xlim=(0, 1))
+        upper.set(ylabel="accuracy", ylim=(0, 1), xlim=(0, 1))
         upper.legend(loc="upper left")
         lower.bar(
             left, [one.count for one in bins], width, align="edge", color=FAINT, edgecolor="white"
         )
-        lower.set(xlabel="probability of the answer", ylabel="answers")
+        lower.set(xlabel="probability of the answer", ylabel="photos")
         for axis in (upper.xaxis, upper.yaxis):
             axis.set_major_formatter("{x:.0%}")
         return _svg_uri(figure)

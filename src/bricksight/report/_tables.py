@@ -1,4 +1,4 @@
-"""The tables of the page: figures, classes, confusion matrix, settings."""
+"""Tables of the report: metrics, classes, confusion matrix, settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True)
 class Cell:
-    """One field of the confusion matrix.
+    """A cell of the confusion matrix.
 
     Attributes:
-        predicted: the answer.
-        count: how many photos.
-        share: of the photos of the row's class.
-        right: whether the answer is the true class.
+        predicted: The predicted class.
+        count: Number of photos.
+        share: Fraction of the photos of the true class, in [0, 1].
+        right: Whether the prediction is correct.
     """
 
     predicted: str
@@ -32,12 +32,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class MatrixRow:
-    """The answers for the photos of one class.
+    """A row of the confusion matrix: the predictions for the photos of one class.
 
     Attributes:
-        label: the true class.
-        count: photos of the class, those taken for a class that is not shown included.
-        cells: one a column; ``None`` where no photo was taken for that class.
+        label: The true class.
+        count: Number of photos of the class, including predictions in columns that are not shown.
+        cells: One per column; ``None`` if no photo was predicted as that class.
     """
 
     label: str
@@ -47,13 +47,13 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The confusion matrix as it is shown.
+    """The confusion matrix as shown in the report.
 
     Attributes:
-        labels: of rows and columns.
-        rows: one a label.
-        num_classes: how many there are in all; more than there are labels if only the classes with
-            the most mistakes are shown.
+        labels: Labels of rows and columns.
+        rows: One row per label.
+        num_classes: Number of classes of the model. It exceeds the number of labels if only the
+            classes with the most mistakes are shown.
     """
 
     labels: tuple[str, ...]
@@ -62,7 +62,7 @@ class Matrix:
 
 
 def matrix(evaluation: Evaluation) -> Matrix:
-    """Return the confusion matrix; of more than 100 classes, the 60 with the most mistakes."""
+    """Return the confusion matrix; with over 100 classes, only the 60 with the most mistakes."""
     counts = evaluation.confusion_matrix
     shown = _shown_classes(counts)
     labels = tuple(evaluation.labels[index] for index in shown)
@@ -97,7 +97,7 @@ def _shown_classes(counts: np.ndarray) -> list[int]:
 
 
 def worst_first(evaluation: Evaluation) -> list[ClassScores]:
-    """Return the classes by rising F1, those about which nothing is known last."""
+    """Sort classes by F1, lowest first; classes without test photos come last."""
     return sorted(
         evaluation.classes, key=lambda scores: (scores.count == 0, scores.f1 or 0.0, scores.label)
     )
@@ -105,13 +105,13 @@ def worst_first(evaluation: Evaluation) -> list[ClassScores]:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table of figures.
+    """A row of the table of figures.
 
     Attributes:
-        name: of the figure.
-        test: as text, on the test photos; empty if it was not measured.
-        validation: the same on the validation photos.
-        meaning: in one sentence.
+        name: Name of the metric.
+        test: Value on the test photos, as text; empty if not measured.
+        validation: Value on the validation photos, as text; empty if not measured.
+        meaning: Explanation in one or two sentences.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Figure:
 
 
 def figures(test: Evaluation, validation: Evaluation | None) -> list[Figure]:
-    """Return the figures of both sets of photos, side by side."""
+    """Return the rows of the table of figures, for test and validation photos."""
     meanings = _meanings(test)
     test_texts = _figure_texts(test)
     validation_texts = [""] * len(meanings) if validation is None else _figure_texts(validation)
@@ -135,19 +135,22 @@ def figures(test: Evaluation, validation: Evaluation | None) -> list[Figure]:
 
 def _meanings(evaluation: Evaluation) -> dict[str, str]:
     return {
-        "Photos": "How many were shown to the classifier.",
-        "Accuracy": "Share of the photos whose first answer is right, with its 95 % interval.",
+        "Photos": "Number of photos in the split.",
+        "Accuracy": "Percentage of photos that were classified correctly (95 % interval).",
         f"Top-{evaluation.top_k} accuracy": (
-            f"Share of the photos whose class is among the first {evaluation.top_k} answers."
+            f"Percentage of photos whose class is among the {evaluation.top_k} most probable."
         ),
-        "Balanced accuracy": "Mean over the classes, so that each counts alike.",
-        "Accuracy by group": "One answer a group, from all its photos together.",
+        "Balanced accuracy": "Mean recall over the classes; every class has the same weight.",
+        "Accuracy by group": "Accuracy with one answer per group, from all its photos together.",
         "Groups that agree": (
-            f"Those of which {CONSENSUS_VOTES} photos or more have the group's answer as their "
-            "own, and the share of these answers that is right: what a sorter keeps."
+            f"Groups in which at least {CONSENSUS_VOTES} photos have the same answer as the whole "
+            "group, and the accuracy of these groups."
         ),
-        "Cross entropy": "In nats; 0 is perfect. Punishes answers that are sure and wrong.",
-        "Calibration error": "How far probabilities are from the share that is right; 0 is best.",
+        "Cross entropy": "In nats; 0 is perfect. Confident wrong answers increase it most.",
+        "Calibration error": (
+            "Mean difference between probability and accuracy; 0 % is perfect. Also known as "
+            "expected calibration error (ECE)."
+        ),
     }
 
 
@@ -177,12 +180,12 @@ def _figure_texts(evaluation: Evaluation) -> list[str]:
 
 
 def percent(share: float | None) -> str:
-    """Return a share as ``"61.4 %"``, which no line break parts; empty for ``None``."""
+    """Format a fraction as ``"61.4 %"`` with a no-break space; empty for ``None``."""
     return "" if share is None else text.percent(share).replace(" ", _NO_BREAK)
 
 
 def duration(seconds: float) -> str:
-    """Return a time as ``"12.3 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
+    """Format a duration as ``"12.3 s"``, ``"3 min 20 s"`` or ``"2 h 05 min"``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -193,7 +196,7 @@ def duration(seconds: float) -> str:
 
 
 def flatten(settings: Mapping[str, object], *, prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested settings as lines (dotted name, value)."""
+    """Flatten nested settings to rows (dotted name, value)."""
     lines: list[tuple[str, str]] = []
     for name, value in settings.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Small pictures of photos, inside the page."""
+"""Thumbnails of photos as data URIs."""
 
 import base64
 import io
@@ -16,13 +16,13 @@ _JPEG_QUALITY = 80
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture, or the reason why there is none.
+    """A thumbnail, or the reason why the photo cannot be read.
 
     Attributes:
         uri: JPEG as a data URI, ``None`` if the photo cannot be read.
-        width: in pixels, 0 without a picture.
-        height: in pixels, 0 without a picture.
-        reason: why the photo cannot be read, empty if it can.
+        width: In pixels, 0 if the photo cannot be read.
+        height: In pixels, 0 if the photo cannot be read.
+        reason: Why the photo cannot be read; empty if it can.
     """
 
     uri: str | None
@@ -32,7 +32,7 @@ class Thumbnail:
 
 
 def thumbnail(path: Path) -> Thumbnail:
-    """Return the photo at no more than 160 pixels a side; a report survives a lost photo."""
+    """Return a thumbnail of at most 160 x 160 pixels; an unreadable photo raises no error."""
     try:
         pixels = decode(path, min_size=_SIDE)
     except ImageError as error:

@@ -1,5 +1,11 @@
 """From a folder of photos to a bundle; how good a recipe is on photos that it has not seen."""
 
+# ruff: noqa: E402
+from bricksight._support.optional import require_installed
+
+# Before the imports below, which need packages of the same extra.
+require_installed("tensorflow", extra="train", feature="Training")
+
 from bricksight._support.progress import Reporter, SilentReporter
 from bricksight.training.cross_validation import (
     CrossValidationResult,

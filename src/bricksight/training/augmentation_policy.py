@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bricksight.backbones import EVERY_QUARTER
+from bricksight.backbones import MAX_ROTATIONS
 from bricksight.config import AugmentConfig, HeadConfig
 from bricksight.dataset import Example, mirrored_pairs
 from bricksight.features import LabeledFeatures, Views
@@ -21,7 +21,7 @@ from bricksight.heads import (
     score_policy,
 )
 from bricksight.training.options import HeadTrainingOptions
-from bricksight.training.zero_shot_head import zero_shot_head
+from bricksight.training.zero_shot_head import make_zero_shot_head
 
 MAX_VIEWS = 15
 """Random views of a photo that our recipe makes at most."""
@@ -47,7 +47,7 @@ def choose_augments(
     return tuple(views.augment for views in kinds) or (AugmentConfig(),)
 
 
-def choose_turns(
+def select_tta(
     photos: FeaturizedDataset, augments: Sequence[AugmentConfig], training: HeadTrainingOptions
 ) -> tuple[FeaturizedDataset, dict[str, float]]:
     """Returns the photos as they are, or with their turned copies if that tells them apart better.
@@ -61,13 +61,16 @@ def choose_turns(
     """
     spec, examples = photos.once.module.input_spec, photos.data.in_split("training")
     is_square = spec.height == spec.width
-    can_choose = training.chooses_turns and is_square
+    can_choose = training.selects_tta and is_square
     if not can_choose or not can_cross_validate(photos.unchanged(examples)):
         return photos, {}
     few = kinds_of(augments, VIEWS_TO_CHOOSE_BY, training.config.seed)
-    candidates = {str(one.turns): one for one in (photos, photos.turned(EVERY_QUARTER))}
+    candidates = {
+        str(one.num_rotations): one for one in (photos, photos.with_rotations(MAX_ROTATIONS))
+    }
     losses = {
-        turns: _score(one, few, training.config.seed).loss for turns, one in candidates.items()
+        num_rotations: _score(one, few, training.config.seed).loss
+        for num_rotations, one in candidates.items()
     }
     return candidates[min(losses, key=losses.__getitem__)], losses
 
@@ -110,11 +113,9 @@ def _score(photos: FeaturizedDataset, kinds: Sequence[Views], seed: int) -> Scor
     examples = _spread(photos.data.in_split("training"))
     width = photos.widths[0]
     labeled = with_views(photos, examples, kinds).first_features(width)
-    guidance = HeadPrior(prior=zero_shot_head(photos)).first_features(width)
+    prior = HeadPrior(zero_shot_head=make_zero_shot_head(photos)).first_features(width)
     with photos.watch.stage("Choosing the views"):
-        return score_policy(
-            labeled, num_classes=len(photos.data.labels), seed=seed, guidance=guidance
-        )
+        return score_policy(labeled, num_classes=len(photos.data.labels), seed=seed, prior=prior)
 
 
 def allowed_policy(

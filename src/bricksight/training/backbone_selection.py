@@ -1,4 +1,4 @@
-"""Which of the networks that come with bricksight suits the photos."""
+"""Which of the installed networks suits the photos."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,10 +9,24 @@ from bricksight.config import AUTO_BACKBONE, TrainingConfig
 from bricksight.dataset import Dataset
 from bricksight.features.featurized_dataset import FeaturizedDataset, featurize, with_backbone_of
 from bricksight.heads import can_cross_validate, score_policy
+from bricksight.packs import pack_backbones
 
-CANDIDATES = ("packaged:efficientnet_lite0", "packaged:mobilenet_v2_bricks@size=160")
-"""For anything, and for bricks and what is like them, at the size that it has learned at. The first
-is taken where nothing can tell."""
+GENERAL_BACKBONE = "packaged:efficientnet_lite0"
+"""For anything; it is taken where nothing can tell."""
+
+
+def backbone_candidates(labels: Sequence[str]) -> tuple[str, ...]:
+    """Returns the references that ``auto`` tries: the general one, then those of packs.
+
+    A pack's backbone is tried where it knows one of the classes by name. Elsewhere it has nothing
+    to say, and would cost a run over all photos.
+
+    Args:
+        labels: names of the classes.
+    """
+    of_packs = pack_backbones().values()
+    known = [one.auto_reference for one in of_packs if any(map(one.knows, labels))]
+    return (GENERAL_BACKBONE, *known)
 
 
 def featurize_candidates(
@@ -39,7 +53,7 @@ def featurize_candidates(
         CacheError: the cache folder cannot be used.
     """
     asked = config.backbone.reference
-    names = CANDIDATES if asked == AUTO_BACKBONE else (asked,)
+    names = backbone_candidates(data.labels) if asked == AUTO_BACKBONE else (asked,)
     backbones = [replace(config.backbone, reference=name) for name in names]
     first, *others = (replace(config, backbone=backbone) for backbone in backbones)
     photos = featurize(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)

@@ -21,9 +21,9 @@ from bricksight.heads import (
     TrainedHead,
     with_background,
 )
-from bricksight.training.augmentation_policy import allowed_policy, choose_augments, choose_turns
+from bricksight.training.augmentation_policy import allowed_policy, choose_augments, select_tta
 from bricksight.training.options import HeadTrainingOptions, warn_of_unused
-from bricksight.training.zero_shot_head import zero_shot_head
+from bricksight.training.zero_shot_head import make_zero_shot_head
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -69,24 +69,24 @@ def fine_tune_network(
         adapt_batch_norm=config.batch_norm == "adapted",
         teacher_share=config.teacher_share,
     )
-    prior = zero_shot_head(photos)
-    if prior is not None and prior.background is not None:
+    zero_shot_head = make_zero_shot_head(photos)
+    if zero_shot_head is not None and zero_shot_head.background is not None:
         _, labeled = photos.plain("training")
-        prior = with_background(prior, prior.background, labeled.plain())
-    trainer = Trainer(network, len(photos.data.labels), options, head=prior)
+        zero_shot_head = with_background(zero_shot_head, zero_shot_head.background, labeled.plain())
+    trainer = Trainer(network, len(photos.data.labels), options, head=zero_shot_head)
     # The views are chosen by features of all depths where there are any, which are known already.
-    tuning = _tuning_of(trainer, all_depths, training, config)
-    photos, by_turns = choose_turns(photos, tuning.augments, training)
+    plan = _make_plan(trainer, all_depths, training, config)
+    photos, losses_by_tta = select_tta(photos, plan.augments, training)
     trained = run_fine_tuning(
-        trainer, photos, tuning, checkpoint=training.checkpoint, observer=training.observer
+        trainer, photos, plan, checkpoint=training.checkpoint, observer=training.observer
     )
     if trained is None:
         return None
     told = {
-        "turns": photos.turns,
-        "held_out_cross_entropy_by_turns": by_turns,
+        "tta": photos.num_rotations,
+        "held_out_cross_entropy_by_tta": losses_by_tta,
         "first_trained_layer": first_trained(network),
-        "begins_with_known_classes": prior is not None,
+        "starts_from_zero_shot_head": zero_shot_head is not None,
     }
     trained = replace(trained, choices={**trained.choices, **told})
     seen = through(photos, fine_tuned_backbone(module, network))
@@ -118,7 +118,7 @@ def _warn(
         )
 
 
-def _tuning_of(
+def _make_plan(
     trainer: Trainer,
     photos: FeaturizedDataset,
     training: HeadTrainingOptions,

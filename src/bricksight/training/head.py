@@ -30,13 +30,13 @@ from bricksight.heads import (
 from bricksight.heads.sgd import DEFAULT_BATCH_SIZE, DEFAULT_STEPS
 from bricksight.training.augmentation_policy import (
     affordable_views,
-    choose_turns,
     choose_views,
+    select_tta,
     with_views,
 )
 from bricksight.training.batch_norm_adaptation import adapted
 from bricksight.training.options import HeadTrainingOptions, non_default_options, warn_of_unused
-from bricksight.training.zero_shot_head import zero_shot_head
+from bricksight.training.zero_shot_head import make_zero_shot_head
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -144,13 +144,15 @@ def _by_recipe(
     )
     examples = photos.data.in_split("training")
     kinds, by_views = _choose_views(photos, training)
-    photos, by_turns = choose_turns(photos, [views.augment for views in kinds], training)
+    photos, losses_by_tta = select_tta(photos, [views.augment for views in kinds], training)
     labeled = with_views(photos, examples, kinds)
-    guidance = HeadPrior(outliers=photos.outlier_views(kinds), prior=zero_shot_head(photos))
-    layer = _choose_layer(photos, labeled, guidance, config)
+    prior = HeadPrior(
+        outliers=photos.outlier_views(kinds), zero_shot_head=make_zero_shot_head(photos)
+    )
+    layer = _choose_layer(photos, labeled, prior, config)
     narrow = photos.of_depths(layer.depths)
     labeled = labeled.first_features(narrow.compiled.num_features)
-    guidance = guidance.first_features(narrow.compiled.num_features)
+    prior = prior.first_features(narrow.compiled.num_features)
 
     def observe(measurement: Measurement, head: Head) -> None:
         training.observer(measurement, head)
@@ -166,15 +168,15 @@ def _by_recipe(
             choice=layer.choice,
             class_weight=config.class_weight or "none",
             observer=observe,
-            guidance=guidance,
+            prior=prior,
         )
     chosen = {
         "views": labeled.features.shape[1],
         "augmentation": [asdict(views.augment) for views in kinds],
         "depths": narrow.once.module.depths or 1,
-        "turns": narrow.turns,
+        "tta": narrow.num_rotations,
         "held_out_cross_entropy_by_views": by_views,
-        "held_out_cross_entropy_by_turns": by_turns,
+        "held_out_cross_entropy_by_tta": losses_by_tta,
         "held_out_cross_entropy_by_depths": layer.by_depths,
         "held_out_cross_entropy_by_head": layer.by_head,
         "extra_photos": len(photos.data.extra),
@@ -243,10 +245,10 @@ class _Layer(NamedTuple):
 
 
 def _choose_layer(
-    photos: FeaturizedDataset, labeled: LabeledFeatures, guidance: HeadPrior, config: HeadConfig
+    photos: FeaturizedDataset, labeled: LabeledFeatures, prior: HeadPrior, config: HeadConfig
 ) -> _Layer:
     kinds: tuple[HeadKind, ...] = ("softmax", "lda") if config.head == "auto" else (config.head,)
-    if guidance.outliers is not None and config.head == "auto":
+    if prior.outliers is not None and config.head == "auto":
         kinds = ("softmax",)  # discriminant analysis has no place for photos of no class
     if not can_cross_validate(labeled):
         return _Layer(1, DEFAULT_HEADS[kinds[0]], {}, {}, None)
@@ -257,7 +259,7 @@ def _choose_layer(
             kinds,
             num_classes=len(photos.data.labels),
             seed=config.seed,
-            guidance=guidance,
+            prior=prior,
         )
     by_depths = {str(depth): one.score.loss for depth, one in enumerate(found, start=1)}
     best = found[depths - 1]

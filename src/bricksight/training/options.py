@@ -30,7 +30,7 @@ class HeadTrainingOptions:
         observer: Told of each measurement.
         after_step: Told of every step.
         extra_share: See ``DataConfig``.
-        chooses_turns: Whether the turned copies of a photo are to be seen too, if that helps.
+        selects_tta: Whether the turned copies of a photo are to be seen too, if that helps.
         checkpoints: Those that the training writes; they are there until the caller removes them.
     """
 
@@ -41,7 +41,7 @@ class HeadTrainingOptions:
     observer: Observer
     after_step: AfterStep | None
     extra_share: float = 0.5
-    chooses_turns: bool = False
+    selects_tta: bool = False
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
     def checkpoint(self, key: str) -> Checkpoint:

@@ -121,7 +121,7 @@ def train_model(
         after_step=after_step,
         checkpoints=[] if checkpoints is None else checkpoints,
         extra_share=config.data.extra_share,
-        chooses_turns=config.backbone.tta is None and tuning.recipe == "best",
+        selects_tta=config.backbone.tta is None and tuning.recipe == "best",
     )
     if compares_head_only(config) and photos.data.in_split("validation"):
         through, trained = train_best_of(photos, training, tuning)

@@ -20,7 +20,7 @@ _MOST_OTHERS = 128
 _LOGGER = logging.getLogger(__name__)
 
 
-def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
+def make_zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     """Returns the layer by which the network tells the classes apart already.
 
     It knows nothing of classes whose names it does not know, and uses the network's own features
@@ -42,11 +42,10 @@ def zero_shot_head(photos: FeaturizedDataset) -> Head | None:
     logits = head.logits(features[rows])
     logits[:, ~is_known] = -np.inf
     right = float((logits.argmax(axis=1) == labeled.labels[rows]).mean())
-    have = "has the number of a part" if is_known.sum() == 1 else "have the numbers of parts"
     told = (
-        f"{int(is_known.sum())} of {pluralize(len(is_known), 'class', 'classes')} "
-        f"{have} that {photos.own.reference} knows; it answers {100 * right:.0f} % of their "
-        "training photos correctly before any training"
+        f"{photos.own.reference} knows {int(is_known.sum())} of "
+        f"{pluralize(len(is_known), 'class', 'classes')} by name; it answers "
+        f"{100 * right:.0f} % of their training photos correctly before any training"
     )
     if right < _LEAST_RIGHT:
         _LOGGER.warning("%s, too few for what it knows to be used.", told)

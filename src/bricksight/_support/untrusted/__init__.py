@@ -7,5 +7,5 @@
     keras_files .keras files of standard layers
     onnx_files  ONNX files whose weights lie beside them
 
-See docs/security.md for what is checked and what is not.
+See docs/reference/security.md for what is checked and what is not.
 """

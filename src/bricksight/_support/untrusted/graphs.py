@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bricksight._support.optional import require_tensorflow
+from bricksight._support.optional import require, require_tensorflow
 from bricksight._support.text import some
 from bricksight.errors import UntrustedModelError
 
@@ -85,12 +85,9 @@ def require_pure_saved_model(folder: Path) -> None:
         OSError: TensorFlow cannot read ``saved_model.pb``.
         UntrustedModelError: there is such an operation.
     """
-    require_tensorflow()
+    require_tensorflow("Running a TensorFlow model")
     # The reader of ``tf.saved_model.load``: what is looked at is what is loaded.
-    from tensorflow.python.saved_model import (  # noqa: PLC0415, TID251 (heavy)
-        loader_impl,
-    )
-
+    loader_impl = _require_part("tensorflow.python.saved_model.loader_impl")
     for meta_graph in loader_impl.parse_saved_model(str(folder)).meta_graphs:
         _refuse(_impure_in_meta_graph(meta_graph), folder)
 
@@ -215,7 +212,7 @@ def _is_pure(operation: str) -> bool:
     definition = _definition(operation)
     if definition is None or definition.is_stateful or operation.startswith("_"):
         return False
-    types = require_tensorflow().dtypes
+    types = require_tensorflow("Running a TensorFlow model").dtypes
     beyond_numbers = {one.as_datatype_enum for one in (types.string, types.resource, types.variant)}
     ends = (*definition.input_arg, *definition.output_arg)
     return not any(one.type in beyond_numbers for one in ends) and not any(
@@ -226,9 +223,9 @@ def _is_pure(operation: str) -> bool:
 
 def _definition(operation: str) -> Any:
     """Return the ``OpDef``, ``None`` of no operation that TensorFlow knows."""
-    require_tensorflow()
-    from tensorflow.python.framework import (  # noqa: PLC0415, TID251 (heavy)
-        op_def_registry,
-    )
+    require_tensorflow("Running a TensorFlow model")
+    return _require_part("tensorflow.python.framework.op_def_registry").get(operation)
 
-    return op_def_registry.get(operation)
+
+def _require_part(module: str) -> Any:
+    return require(module, extra="train", feature="Running a TensorFlow model")

@@ -131,7 +131,7 @@ def _is_standard(name: Any, module: Any) -> bool:
 
 
 def _require_plain_weights(content: bytes) -> None:
-    h5py = require("h5py", extra=None, feature="Reading a Keras file")
+    h5py = require("h5py", extra="train", feature="Reading a Keras file")
     with h5py.File(io.BytesIO(content), "r") as file:
         total = sum(_sizes(file, h5py, {file}))
     if total > _MOST_EXPANSION * len(content) + _ALWAYS_FINE:

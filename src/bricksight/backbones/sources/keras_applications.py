@@ -85,6 +85,11 @@ def find(reference: Reference) -> Path | None:
     return path if _is_whole(path) and not choice.is_random else None
 
 
+def find_application(name: str) -> Application:
+    """Returns what is known of a network of ``keras.applications``."""
+    return next(one for one in APPLICATIONS if one.name == name)
+
+
 def build_network(application: Application, *, alpha: float = 1.0, size: int | None = None) -> Any:
     """Returns ``application`` as a ``keras.Model`` with random weights.
 

@@ -46,8 +46,12 @@ def retrain(*, options: Annotated[RetrainOptions, Parameter(name="*")]) -> int:
     """
     from bricksight.cli._training import run_training
 
-    settings = asdict(options)
-    settings["backbone"] = settings.pop("reference")
-    config = TrainingConfig.of(**settings)
+    config = training_config(options)
     verbosity = config.output.logging_verbosity
     return run_training(config, log_level=verbosity, lines=verbosity in ("DEBUG", "INFO"))
+
+
+def training_config(options: RetrainOptions) -> TrainingConfig:
+    """Return the settings of the training; it is always gradient descent."""
+    settings = asdict(options)
+    return TrainingConfig.of(backbone=settings.pop("reference"), **settings)

@@ -57,9 +57,13 @@ def train(
     """
     from bricksight.cli._training import run_training
 
-    settings = asdict(options)
-    json, quiet, verbose = (settings.pop(name) for name in _OWN)
-    settings["backbone"] = settings.pop("reference")
-    config = TrainingConfig.of(photos, **settings)
-    level: Verbosity = "ERROR" if quiet else "INFO" if verbose else "WARN"
-    return run_training(config, log_level=level, json=json, quiet=quiet)
+    level: Verbosity = "ERROR" if options.quiet else "INFO" if options.verbose else "WARN"
+    return run_training(
+        training_config(photos, options), log_level=level, json=options.json, quiet=options.quiet
+    )
+
+
+def training_config(photos: Path, options: TrainOptions) -> TrainingConfig:
+    """Return the settings of the training."""
+    settings = {name: value for name, value in asdict(options).items() if name not in _OWN}
+    return TrainingConfig.of(photos, backbone=settings.pop("reference"), **settings)

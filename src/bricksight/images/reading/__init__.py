@@ -1,1 +1,1 @@
-"""Files of photos to RGB pixels."""
+"""Decode image files to RGB pixels."""

@@ -1,4 +1,4 @@
-"""A bound on the pixels that all threads together hold decoded at once."""
+"""Memory limit for the decoded images of all threads together, counted in pixels."""
 
 import contextlib
 import threading
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 
 class PixelBudget:
-    """Lets threads decode as long as their pixels fit; the others wait for room.
+    """A limit on the pixels in memory; a thread that would exceed it waits.
 
-    A few bytes can hold a picture of gigabytes, so that as many of them as there are cores would
-    fill the memory. A picture that is larger than the whole budget is decoded alone. A thread that
-    holds pixels already never waits, so that threads cannot wait for each other.
+    A file of a few bytes can decode to gigabytes. One such file per thread would exhaust the
+    memory. An image that is larger than the limit is decoded while no other is in memory. A thread
+    that already holds pixels never waits, which rules out deadlocks.
 
     Args:
-        limit: pixels.
+        limit: Number of pixels.
     """
 
     def __init__(self, limit: int) -> None:
@@ -24,7 +24,7 @@ class PixelBudget:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Count what the thread takes in the block until the outermost such block ends."""
+        """Keep what the thread takes in the block reserved until its outermost block ends."""
         depth = getattr(self._mine, "depth", 0)
         self._mine.depth = depth + 1
         try:
@@ -35,7 +35,7 @@ class PixelBudget:
                 self._release()
 
     def take(self, pixels: int) -> None:
-        """Wait until there is room for so many pixels; only within ``hold``."""
+        """Reserve ``pixels``; wait until they fit. Call it only within ``hold``."""
         held = getattr(self._mine, "pixels", 0)
         with self._changed:
             if not held:

@@ -1,4 +1,4 @@
-"""Any of Pillow's pixel modes to RGB, 8 bits a channel."""
+"""Convert every Pillow mode to RGB with 8 bits per channel."""
 
 import numpy as np
 from PIL import Image
@@ -12,14 +12,14 @@ _WHITE_IS_ZERO = 0
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Return the loaded picture as RGB, as it looks on a white page.
+    """Convert a loaded image to RGB; transparent areas become white.
 
-    Transparent parts are composited on white, 16-bit grey keeps the upper 8 of the bits that it
-    uses (see ``_sixteen_bits``), CMYK is converted by the plain formula. Colour profiles (ICC) are
-    ignored: every picture is taken as sRGB, which is what the pretrained networks saw.
+    Of 16-bit grey, the upper 8 of the used bits are kept (see ``sixteen_bits``). CMYK is converted
+    without a colour profile. Colour profiles (ICC) are ignored: every image is treated as sRGB,
+    as in the training of the pretrained backbones.
 
     Raises:
-        ImageError: the pixels have no defined white, as 32-bit and floating-point grey.
+        ImageError: The mode does not define which value is white, as 32-bit or floating-point grey.
     """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
@@ -27,15 +27,23 @@ def to_rgb(image: Image.Image) -> Image.Image:
         return _grey_from_16_bit(image).convert("RGB")
     if image.mode in ("I", "F"):
         kind = "floating-point" if image.mode == "F" else "32-bit"
-        raise ImageError(f"unsupported: {kind} grey has no defined white; save it with 8 bits")
+        raise ImageError(
+            f"unsupported: {kind} grey does not define which value is white. "
+            "Save it with 8 bits per channel"
+        )
     try:
         return _on_white(image) if _has_alpha(image) else image.convert("RGB")
     except ValueError as error:
-        raise ImageError(f"unsupported: pixels of mode {image.mode!r}") from error
+        raise ImageError(
+            f"unsupported: pixel mode {image.mode!r}. Save the photo as JPEG or PNG"
+        ) from error
 
 
 def used_bits(image: Image.Image) -> int:
-    """Return 8; of grey of 16 bits that does not say how many of them it uses, 12 or 16."""
+    """Return how many bits per value a grey image uses: 12 or 16 for 16-bit grey, else 8.
+
+    A 16-bit file that declares its bit depth is counted as 8, because nothing has to be inferred.
+    """
     if not image.mode.startswith("I") or not _is_16_bit(image):
         return 8
     return (
@@ -50,7 +58,7 @@ def _has_alpha(image: Image.Image) -> bool:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":  # a conversion would copy all the pixels
+    if image.mode != "RGBA":  # convert() would copy all pixels
         # Pillow has no direct way from premultiplied grey to RGBA.
         image = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     page = Image.new("RGB", image.size, "white")
@@ -59,7 +67,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _is_16_bit(image: Image.Image) -> bool:
-    # Pillow before 11 reads 16-bit PNG as mode "I", and every version does so for 16-bit PGM.
+    # Pillow before 11 opens 16-bit PNG with mode "I"; every version does so for 16-bit PGM.
     return image.mode.startswith("I;16") or getattr(image, "format", None) in ("PNG", "PPM")
 
 
@@ -76,6 +84,6 @@ def _grey_from_16_bit(image: Image.Image) -> Image.Image:
     grey = sixteen_bits.upper_8_bits(values, num_bits)
     if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
         grey = 255 - grey
-    if "transparency" in image.info:  # a PNG may name one grey that is transparent
+    if "transparency" in image.info:  # a PNG may declare one grey value transparent
         grey[values == image.info["transparency"]] = 255
     return Image.fromarray(grey)

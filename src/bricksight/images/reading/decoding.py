@@ -1,4 +1,4 @@
-"""A file or its bytes to RGB pixels, whatever the format, or the reason why not."""
+"""Decode an image file of any supported format to RGB pixels."""
 
 import contextlib
 import re
@@ -13,31 +13,32 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from bricksight.errors import ImageError
-from bricksight.images.given import Photo, Source, is_array, open_source, rgb_pixels
+from bricksight.images.inputs import Photo, Source, is_array, open_source, rgb_pixels
 from bricksight.images.reading import colour, formats, orientation, sixteen_bits
 from bricksight.images.reading.budget import PixelBudget
 
 MAX_PIXELS = 178_956_970
-"""Largest picture that is decoded, in pixels: where Pillow itself refuses, too.
+"""Size of the largest image that is decoded, in pixels; the same limit as Pillow's.
 
-A small file may claim to hold a picture that would fill the memory (a decompression bomb).
+It protects against decompression bombs: small files that decode to gigabytes.
 """
 
 _BUDGET = PixelBudget(MAX_PIXELS)
 
-# Pillow keeps large pictures in blocks of 16 MiB. The GNU C library keeps freed blocks of up to
-# 32 MiB for the thread that had them, so that as many pictures stay in memory as there are threads.
+# Pillow stores large images in blocks of 16 MiB. The GNU C library does not return freed blocks of
+# up to 32 MiB to the system, so each thread would keep the memory of one image. Larger blocks are
+# returned.
 Image.core.set_block_size(64 << 20)  # type: ignore[attr-defined]  # documented as such
 
-# A JPEG is cut short in the transfer. Its decoder takes an end marker for the missing bytes and
-# fills what is missing with zeros; after other bytes the same pixels come only of a whole picture.
+# End markers for a truncated JPEG. The decoder fills missing data with zeros after the first. If
+# the second, with arbitrary bytes before it, gives the same pixels, no image data was missing.
 _ENDS = (b"\xff\xd9", b"\xaa\x55" * 2048 + b"\xff\xd9")
 
-# How the readers say that the file has ended; there is no class of error for it alone.
+# Pillow has no exception class for truncated files, so its messages are searched.
 _SAYS_TRUNCATED = re.compile(r"truncat|EOF|incomplete|chunk b'\w{0,3}'", re.IGNORECASE)
 _END_OF_DATA = (EOFError, IndexError, struct.error)
 
-# What Pillow's readers raise on damaged files; SyntaxError and RuntimeError are theirs, not ours.
+# Exceptions that Pillow's readers raise for damaged files, SyntaxError and RuntimeError included.
 _PILLOW_ERRORS = (
     OSError,
     SyntaxError,
@@ -56,17 +57,17 @@ _WARNING_LOCK = threading.Lock()
 
 
 class _TruncatedError(ImageError):
-    """The file ends before the picture does."""
+    """The file ends before all pixels were read."""
 
 
 class ImageProbe(NamedTuple):
-    """What the header of a picture says.
+    """Format, size and mode from the header of an image file.
 
     Attributes:
-        format: "JPEG", "PNG", ... from the content, not from the file's name.
-        width: in pixels, as a viewer shows the picture (EXIF rotation applied).
-        height: in pixels, likewise.
-        mode: Pillow's name for the kind of pixels in the file, such as "RGB", "L" or "CMYK".
+        format: "JPEG", "PNG" and so on, detected from the content, not from the file name.
+        width: In pixels, EXIF rotation applied.
+        height: In pixels, EXIF rotation applied.
+        mode: Pillow's mode of the stored pixels, such as "RGB", "L" or "CMYK".
     """
 
     format: str
@@ -76,14 +77,15 @@ class ImageProbe(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A decoded picture and what the file says of it.
+    """A decoded image with format and size of the file.
 
     Attributes:
-        image: RGB, upright; of a JPEG perhaps reduced.
-        format: as in ``ImageProbe``.
-        width: in pixels, before any reduction.
-        height: in pixels, likewise.
-        bits: 8; of a file that does not say how many of its 16 bits a channel count, 12 or 16.
+        image: RGB, EXIF rotation applied; a JPEG may be decoded at a reduced scale.
+        format: As in ``ImageProbe``.
+        width: Of the file, in pixels, before any reduction.
+        height: Of the file, in pixels, before any reduction.
+        bits: Used bits per channel: 12 or 16 (inferred from the values) of a 16-bit file that does
+            not declare them, else 8.
     """
 
     image: Image.Image
@@ -94,26 +96,26 @@ class Decoded(NamedTuple):
 
 
 def decode(source: Photo, *, min_size: int | None = None) -> np.ndarray:
-    """Return a picture as uint8, (height, width, 3), RGB; of a file read-only.
+    """Decode an image to uint8, (height, width, 3), RGB; the array may be read-only.
 
-    The EXIF rotation is applied, transparent parts are composited on white, and of an animation or
-    a document of several pages the first is taken. Colour profiles (ICC) are ignored.
+    The EXIF rotation is applied and transparent areas become white. Of an animation or a document
+    with several pages, the first frame or page is decoded. Colour profiles (ICC) are ignored.
 
     Args:
-        source: a file (its path, its bytes, or the file opened for reading bytes), a Pillow image,
-            or an array of pixels as ``rgb_pixels`` takes it.
-        min_size: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
-            faster, as long as its shorter side keeps this many pixels.
+        source: An image file (path, bytes, or file opened with mode ``"rb"``), a Pillow image, or
+            an array of pixels as ``rgb_pixels`` accepts it.
+        min_size: Allows a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size, which is several
+            times faster, as long as its shorter side keeps at least this many pixels.
 
     Raises:
-        ImageError: the file is missing, empty, truncated, damaged, too large, no picture, or of an
-            unsupported kind; the message is the reason.
+        ImageError: The file is missing, empty, truncated, damaged, too large, not an image, or of
+            an unsupported format. The message gives the reason.
     """
     return np.asarray(decode_image(source, min_size=min_size))
 
 
 def decode_image(source: Photo, *, min_size: int | None = None) -> Image.Image:
-    """Return what ``decode`` returns as Pillow's RGB image, which saves a copy."""
+    """Decode an image to a Pillow image in mode RGB; saves one copy compared with ``decode``."""
     if isinstance(source, Image.Image):
         return _upright_rgb(source)
     if is_array(source):
@@ -122,14 +124,14 @@ def decode_image(source: Photo, *, min_size: int | None = None) -> Image.Image:
 
 
 def read(source: Any, *, min_size: int | None = None) -> Decoded:
-    """Return what ``decode_image`` returns with what the file says of it.
+    """Decode an image file and return it with format and size of the file.
 
-    A JPEG that lacks no more than its end marker is read, as viewers do.
+    A JPEG of which only the end marker is missing is accepted, as image viewers do.
 
     Raises:
-        ImageError: see ``decode``.
+        ImageError: See ``decode``.
     """
-    with holding_pixels():
+    with reserve_memory():
         try:
             return _read(source, min_size)
         except _TruncatedError:
@@ -139,20 +141,21 @@ def read(source: Any, *, min_size: int | None = None) -> Decoded:
             return whole
 
 
-def holding_pixels() -> contextlib.AbstractContextManager[None]:
-    """Count pictures that the thread decodes in the block as in memory until the block ends.
+def reserve_memory() -> contextlib.AbstractContextManager[None]:
+    """Count the images that this thread decodes in the block as in memory until the block ends.
 
-    All threads together hold no more pixels than the largest picture has; who comes too late waits.
-    Decoding alone counts by itself; this is for who works on the pixels before they are dropped.
+    All threads together hold at most ``MAX_PIXELS`` decoded pixels; a thread that would exceed the
+    limit waits. ``decode`` counts its image only while it runs, so use this around code that keeps
+    working on the pixels.
     """
     return _BUDGET.hold()
 
 
 def probe(source: Source) -> ImageProbe:
-    """Return format, size and kind of pixels from the header alone; the pixels are not read.
+    """Read format, size and pixel mode from an image's header, without decoding the pixels.
 
     Raises:
-        ImageError: the header cannot be read, or names a picture that is too large.
+        ImageError: The header cannot be read, or the image is too large.
     """
     with _opened(source) as opened:
         picture = opened.picture
@@ -162,11 +165,11 @@ def probe(source: Source) -> ImageProbe:
 
 
 def read_exif(source: Source) -> Image.Exif:
-    """Return the EXIF data of a JPEG, PNG, WebP or HEIC file, empty if there are none.
+    """Read the EXIF data of a JPEG, PNG, WebP or HEIC file; empty if there are none.
 
     Raises:
-        ImageError: the header cannot be read; see ``probe``. Of damaged EXIF data Pillow raises
-            whatever it meets while it looks for a tag.
+        ImageError: The header cannot be read; see ``probe``.
+        Exception: Of any kind, raised by Pillow when a tag of damaged EXIF data is looked up.
     """
     exif = Image.Exif()
     with _opened(source) as opened, _no_warnings(may_warn=True):
@@ -175,7 +178,7 @@ def read_exif(source: Source) -> Image.Exif:
 
 
 def _upright_rgb(image: Image.Image) -> Image.Image:
-    """Return a Pillow image as that of a file; the caller's own is left as it is."""
+    """Convert a Pillow image to RGB, EXIF rotation applied; the caller's image is not changed."""
     with _as_image_error(), _no_warnings(may_warn=True):
         is_turned = orientation.is_turned_by_pillow(image)
         image.load()
@@ -208,18 +211,19 @@ def _read(source: Any, min_size: int | None) -> Decoded:
             if low_bytes is not None:
                 bits, rgb = _from_16_bits(opened, low_bytes)
             if not is_turned:
-                # Anew: a PNG may name it after the pixels, and from a TIFF Pillow has dropped it.
+                # Read again: a PNG may store the orientation after the pixels. The earlier value
+                # is kept because Pillow drops the tag of a TIFF while loading.
                 seen = max(seen, orientation.orientation_of(picture))
             left = orientation.UPRIGHT if is_turned else seen
             image = orientation.turn_upright(colour.to_rgb(rgb), left)
         if image is not picture:
-            picture.close()  # its pixels would else wait for the collector of circular references
+            picture.close()  # frees the pixels now, not at the next garbage collection
         width, height = orientation.upright_size(stored, seen)
         return Decoded(image, opened.format.name, width, height, bits)
 
 
 def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
-    """Return a JPEG that lacks its end marker alone; ``None`` if more is missing."""
+    """Decode a JPEG of which only the end marker is missing; ``None`` if more is missing."""
     with _as_image_error(), open_source(source) as file:
         content = file.read()
     if not content.startswith(formats.JPEG_START):
@@ -229,7 +233,7 @@ def _read_without_end(source: Any, min_size: int | None) -> Decoded | None:
 
 
 def _from_16_bits(opened: _Opened, low_bytes: list[Any]) -> tuple[int, Image.Image]:
-    """Return how many bits a loaded colour picture of 16 bits a channel uses, and the picture."""
+    """Return the used bits, 12 or 16, of a loaded 16-bit colour image, and its 8-bit image."""
     if not sixteen_bits.may_be_12_bit(opened.picture):
         return sixteen_bits.SIXTEEN_BITS, opened.picture
     opened.file.seek(0)
@@ -242,7 +246,7 @@ def _from_16_bits(opened: _Opened, low_bytes: list[Any]) -> tuple[int, Image.Ima
 
 @contextlib.contextmanager
 def _opened(source: Any) -> Iterator[_Opened]:
-    """Yield the picture, its pixels not yet read; what Pillow raises leaves as ``ImageError``."""
+    """Open an image without decoding its pixels; errors of Pillow become ``ImageError``."""
     with _as_image_error(), open_source(source) as file:
         head = file.read(formats.HEAD_BYTES)
         file.seek(0)
@@ -256,7 +260,7 @@ def _opened(source: Any) -> Iterator[_Opened]:
 
 @contextlib.contextmanager
 def _as_image_error() -> Iterator[None]:
-    """Turn what Pillow or the system raises in the block into ``ImageError``."""
+    """Convert errors of Pillow or the system in the block to ``ImageError``."""
     try:
         yield
     except ImageError:
@@ -267,10 +271,11 @@ def _as_image_error() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_warnings(*, may_warn: bool) -> Iterator[None]:
-    """Silence Pillow's readers that warn about odd but harmless tags.
+    """Suppress Pillow's warnings about unusual but harmless tags.
 
-    The filters are the process's own, so this is held to the formats that need it, to Pillow's
-    modules, and to one thread at a time. Nobody waits for room in the memory in such a block.
+    Warning filters apply to the whole process. So this is limited to formats whose readers warn,
+    to Pillow's modules, and to one thread at a time. A thread must not wait for memory inside the
+    block: it would block all others.
     """
     if not may_warn:
         yield
@@ -284,8 +289,8 @@ def _require_size(picture: ImageFile) -> None:
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"too large: {width} x {height} is {width * height:,} pixels, "
-            f"more than the limit of {MAX_PIXELS:,}"
+            f"too large: {width} x {height} is {width * height:,} pixels; "
+            f"the limit is {MAX_PIXELS:,}. Save it at a smaller size"
         )
 
 
@@ -295,12 +300,12 @@ def _error_of(error: Exception) -> ImageError:
     if isinstance(error, Image.DecompressionBombError):
         return ImageError(f"too large: {error}")
     if isinstance(error, MemoryError):
-        return ImageError("too large: its pixels do not fit into the memory")
+        return ImageError("too large: there is not enough memory for its pixels")
     text, cause = str(error), error.__cause__
     if _SAYS_TRUNCATED.search(text) or isinstance(cause, _END_OF_DATA):
-        return _TruncatedError("truncated: the file ends before the picture does")
+        return _TruncatedError("truncated: the file ends before the image is complete")
     if isinstance(cause, KeyError):
-        return ImageError(f"unsupported or damaged: unknown kind of pixels ({text})")
-    if "not identified" in text:  # Pillow's word for a width, height or pixel mode of zero
-        return ImageError("truncated or damaged: the header names no picture size")
+        return ImageError(f"unsupported or damaged: unknown pixel format ({text})")
+    if "not identified" in text:  # Pillow's message for a width, height or pixel mode of zero
+        return ImageError("truncated or damaged: the header gives no image size")
     return ImageError(f"damaged: {text}")

@@ -1,8 +1,8 @@
-"""Which picture formats are read, and by which of Pillow's readers.
+"""Table of supported image formats: file signature and Pillow reader.
 
-``PIL.Image.open`` is not used: it warns on stderr about large pictures and lets the multi-picture
-reader complain about ordinary phone photos. Here the format is told from the first bytes of the
-file, never from its name, and the reader for it is called directly.
+The format is detected from the first bytes of the file, never from its name, and the reader is
+called directly. ``PIL.Image.open`` is not used because it warns on stderr about large images and
+about ordinary phone photos that contain several pictures.
 """
 
 import importlib
@@ -22,21 +22,22 @@ from PIL.WebPImagePlugin import WebPImageFile
 from bricksight.errors import ImageError
 
 HEAD_BYTES = 4096
-"""How much of a file is looked at to tell its format."""
+"""Number of bytes at the start of a file that are used to detect its format."""
 
 
 JPEG_START = b"\xff\xd8\xff"
 
 
 class Format(NamedTuple):
-    """One picture format.
+    """An image format.
 
     Attributes:
-        name: as Pillow and ``ImageProbe`` write it.
-        signatures: (offset, bytes) pairs, any of which marks a file of this format.
-        brands: of an ISO base media file (ISO/IEC 14496-12), any of which marks this format.
-        reader: takes an open file and returns the picture, its pixels not yet read.
-        may_warn: takes the head of the file and tells whether the reader may issue warnings.
+        name: Pillow's name of the format.
+        signatures: (offset, bytes) pairs; a file with any of them has this format.
+        brands: Brands of an ISO base media file (ISO/IEC 14496-12); a file with any of them has
+            this format.
+        reader: Function that opens a file as a Pillow image without decoding the pixels.
+        may_warn: Function of the first bytes: whether the reader may issue warnings.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Format(NamedTuple):
 
 
 class _JpegWithoutExif(JpegImageFile):
-    """Pillow's JPEG reader without its own look at EXIF, which warns about damaged records."""
+    """Pillow's JPEG reader without its EXIF parsing, which warns about damaged entries."""
 
     def getexif(self) -> Image.Exif:
         return Image.Exif()
@@ -57,7 +58,9 @@ def _open_avif(file: BinaryIO) -> ImageFile:
     try:
         plugin: Any = importlib.import_module("PIL.AvifImagePlugin")
     except ImportError as error:
-        raise ImageError("unsupported: AVIF needs Pillow 11.3 or newer") from error
+        raise ImageError(
+            "unsupported: AVIF needs Pillow 11.3 or newer. Upgrade it: pip install -U pillow"
+        ) from error
     picture: ImageFile = plugin.AvifImageFile(file)
     return picture
 
@@ -67,8 +70,8 @@ def _open_heif(file: BinaryIO) -> ImageFile:
         package: Any = importlib.import_module("pi_heif")
     except ImportError as error:
         raise ImageError(
-            "unsupported: HEIC and HEIF are read by the package pi-heif, which cannot be "
-            f"imported ({error}); install it: pip install pi-heif"
+            "unsupported: HEIC and HEIF need the package pi-heif, which cannot be "
+            f"imported ({error}). Install it: pip install pi-heif"
         ) from error
     picture: ImageFile = package.HeifImageFile(file)
     return picture
@@ -87,7 +90,7 @@ FORMATS = (
     ),
     Format("BMP", ((0, b"BM"),), BmpImageFile),
     Format("PPM", tuple((0, b"P%d" % kind) for kind in range(1, 7)), PpmImageFile),
-    # Before HEIF: a file may carry general brands of that format too.
+    # Before HEIF, because AVIF files may list general HEIF brands too.
     Format("AVIF", (), _open_avif, lambda head: True, frozenset({b"avif", b"avis"})),
     Format(
         "HEIF",
@@ -111,10 +114,10 @@ _KNOWN_BUT_NOT_READ = {
 
 
 def find_format(head: bytes) -> Format:
-    """Return the format of the file that begins with ``head``.
+    """Detect the format of a file from its first bytes.
 
     Raises:
-        ImageError: the file is empty, no picture, or a picture of a format that is not read.
+        ImageError: The file is empty, not an image, or of an unsupported format.
     """
     if not head:
         raise ImageError("empty: the file holds no bytes")
@@ -124,23 +127,23 @@ def find_format(head: bytes) -> Format:
             return picture_format
     for name, signatures in _KNOWN_BUT_NOT_READ.items():
         if _matches(head, signatures):
-            raise ImageError(f"unsupported: {name} is not read; save it as JPEG or PNG")
+            raise ImageError(f"unsupported: the format is {name}. Save it as JPEG or PNG")
     raise ImageError(f"not an image: the file starts with {_shown(head[:12])}")
 
 
 def _shown(head: bytes) -> str:
-    """Return the bytes as text if they are text, else in hexadecimal digits."""
+    """Format bytes for a message: as text if they are printable, else in hexadecimal."""
     text = " ".join(head.decode("ascii", "replace").split())
     is_text = head.isascii() and text.isprintable() and text
     return f'"{text}"' if is_text else f"the bytes {head.hex(' ')}"
 
 
 def _brands(head: bytes) -> frozenset[bytes]:
-    """Return the brands of an ISO base media file, none of another file."""
+    """Return the brands of an ISO base media file; empty for other files."""
     if head[4:8] != b"ftyp":
         return frozenset()
     end = min(int.from_bytes(head[:4], "big"), len(head))
-    # The major brand, its version, and those that the file is compatible with.
+    # Layout: major brand, minor version, compatible brands.
     return frozenset({head[8:12], *(head[at : at + 4] for at in range(16, end, 4))})
 
 

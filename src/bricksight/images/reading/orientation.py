@@ -1,8 +1,8 @@
-"""How a camera was held: the EXIF orientation, and turning a picture upright.
+"""EXIF orientation: read it and rotate the image upright.
 
-Pillow reads all of EXIF to find this one number and warns about every damaged record on the way;
-damaged records are common in photos that passed through an editor. An EXIF block is a TIFF header
-followed by a table of 12-byte entries (EXIF 2.3, section 4.6.2), so the number is read directly.
+An EXIF block is a TIFF header and a table of 12-byte entries (EXIF 2.3, section 4.6.2), so the
+orientation is read directly. Pillow would parse all entries and warn about every damaged one.
+Damaged entries are common in edited photos.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ _HEIGHT_TAG = 257
 _FIRST_ON_ITS_SIDE = 5
 _EXIF_MARK = b"Exif\0\0"
 
-# EXIF asks for SHORT; some programs write another integer type, or the digit as text.
+# The standard type is SHORT; some programs write another integer type, or the digit as text.
 _ASCII = 2
 _INTEGER_TYPES = MappingProxyType({1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"})
 
-# Where ImageMagick keeps the EXIF of a PNG: a name, a size and hexadecimal digits, in lines.
+# ImageMagick stores the EXIF of a PNG in these text chunks: name, size, hexadecimal digits.
 _RAW_PROFILES = ("Raw profile type exif", "Raw profile type APP1")
 
 _TRANSPOSE: Mapping[int, Image.Transpose] = MappingProxyType(
@@ -43,7 +43,7 @@ _TRANSPOSE: Mapping[int, Image.Transpose] = MappingProxyType(
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """Return the EXIF orientation of an opened picture, 1 to 8; 1 (upright) if it names none."""
+    """Return the EXIF orientation of an opened image, 1 to 8; 1 (upright) if there is none."""
     tags: Mapping[int, Any] | None = getattr(picture, "tag_v2", None)
     if tags is None:
         found = _find_in_exif(exif_of(picture))
@@ -53,35 +53,35 @@ def orientation_of(picture: Image.Image) -> int:
 
 
 def is_turned_by_pillow(picture: Image.Image) -> bool:
-    """Return whether Pillow turns this opened picture upright while it reads the pixels.
+    """Return whether Pillow rotates this opened image upright while it decodes the pixels.
 
-    It does so with a TIFF, as long as the tag is a number, and then drops the tag in any case.
+    It does so for a TIFF whose orientation tag is an integer. It removes the tag of any TIFF.
     """
     tags: Mapping[int, Any] = getattr(picture, "tag_v2", {})
     return isinstance(tags.get(ORIENTATION_TAG), int)
 
 
 def stored_size(picture: ImageFile) -> tuple[int, int]:
-    """Return (width, height) of an opened, not yet loaded picture as its pixels are stored."""
-    tags = getattr(picture, "tag_v2", {})  # newer Pillow gives a TIFF's size as if turned already
+    """Return (width, height) of an opened image as stored, before any rotation."""
+    tags = getattr(picture, "tag_v2", {})  # newer Pillow reports the rotated size of a TIFF
     return tags.get(_WIDTH_TAG, picture.width), tags.get(_HEIGHT_TAG, picture.height)
 
 
 def upright_size(stored: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Return (width, height) of a picture once it is upright."""
+    """Return (width, height) of an image after its EXIF rotation."""
     width, height = stored
     return (height, width) if orientation >= _FIRST_ON_ITS_SIDE else (width, height)
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Return the picture as it is meant to be seen."""
+    """Rotate or mirror an image by its EXIF orientation."""
     if orientation == UPRIGHT:
         return image
     return image.transpose(_TRANSPOSE[orientation])
 
 
 def exif_of(picture: Image.Image) -> bytes:
-    """Return the block of EXIF data of an opened picture, empty if there is none."""
+    """Return the raw EXIF bytes of an opened image; empty if there are none."""
     exif = picture.info.get("exif")
     if isinstance(exif, bytes):
         return exif
@@ -109,13 +109,13 @@ def _find_in_exif(exif: bytes) -> int:
                 return int(struct.unpack_from(order + _INTEGER_TYPES[kind], block, start + 8)[0])
             if kind == _ASCII:
                 return _as_number(block[start + 8 : start + 12])
-    except struct.error:  # the block ends early: no orientation to be found
+    except struct.error:  # the block is truncated
         return UPRIGHT
     return UPRIGHT
 
 
 def _as_number(value: Any) -> int:
-    """Return a tag's value as a number: also the text "6", and what Pillow gives for bytes."""
+    """Convert a tag's value (an integer, digits as text, bytes, a tuple) to an integer."""
     if isinstance(value, tuple) and value:
         value = value[0]
     if isinstance(value, bytes):

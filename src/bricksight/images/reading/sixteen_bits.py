@@ -1,11 +1,10 @@
-"""Pictures of 16 bits a channel, which often hold the 12 bits of a camera.
+"""Reduce images with 16 bits per channel to 8 bits, detecting 12-bit data.
 
-Microscopes and industrial cameras store 12 bits in files of 16 without scaling them, and no format
-has a field that tells: TIFF's MaxSampleValue is the brightest value that happens to be used. So a
-picture none of whose values is over 4,095 is taken for one of 12 bits. All photos of such a camera
-are below, whatever they show, so they are all treated alike. A photo of true 16 bits is below only
-if nothing in it is brighter than a sixteenth of white, which is black in 8 bits. The file alone
-decides, in training and in prediction.
+Microscopes and industrial cameras store 12-bit values in 16-bit files without scaling them, and no
+format has a reliable field for this (TIFF's MaxSampleValue is only the largest value in use). So an
+image whose values are all at most 4,095 is treated as 12-bit. This holds for every photo of a
+12-bit camera. A true 16-bit photo is affected only if nothing in it is brighter than 1/16 of white,
+which is almost black. The decision depends on the file alone, in training and in prediction.
 """
 
 import sys
@@ -24,23 +23,23 @@ _NATIVE = _LITTLE if sys.byteorder == "little" else _BIG
 
 
 def used_bits(values: np.ndarray) -> int:
-    """Return how many of 16 bits a picture's values use, 12 or 16."""
+    """Return how many of its 16 bits an image uses: 12 or 16."""
     return TWELVE_BITS if values.max() < _NUM_12_BIT_VALUES else SIXTEEN_BITS
 
 
 def upper_8_bits(values: np.ndarray, num_bits: int) -> np.ndarray:
-    """Return values of ``num_bits`` bits as uint8."""
+    """Return the upper 8 bits of values with ``num_bits`` bits, as uint8."""
     return np.asarray(values >> (num_bits - 8)).astype(np.uint8)
 
 
 def low_byte_tiles(picture: ImageFile) -> list[Any] | None:
-    """Return how to read the lower byte of each value of a colour picture of 16 bits a channel.
+    """Return Pillow tiles that decode the lower byte of each value of a 16-bit colour image.
 
-    Pillow has no colour pictures of 16 bits and keeps the upper byte of each value. Told that the
-    bytes are in the other order, it keeps the lower one.
+    Pillow has no 16-bit colour mode and keeps the upper byte of each value. With the byte order
+    swapped in the tile, it keeps the lower byte.
 
     Returns:
-        What to set as ``tile`` of a newly opened picture; ``None`` if it has no such values.
+        The value for ``tile`` of a newly opened image; ``None`` if it is not 16-bit colour.
     """
     tiles = []
     for tile in picture.tile:
@@ -64,9 +63,9 @@ def may_be_12_bit(upper: Image.Image) -> bool:
 
 
 def joined(upper: Image.Image, lower: Image.Image) -> Image.Image:
-    """Return the upper 8 of 12 bits, of pictures of the upper and lower bytes of each value."""
+    """Return the upper 8 of 12 bits, from one image of the upper and one of the lower bytes."""
     high, low = np.asarray(upper), np.asarray(lower)
     pixels = (high << 4) | (low >> 4)
     if upper.mode == "RGBA" and (alpha := high[..., 3]).max() >= _NUM_12_BIT_VALUES >> 8:
-        pixels[..., 3] = alpha  # which is of 16 bits, as in a picture without clear parts
+        pixels[..., 3] = alpha  # alpha uses all 16 bits, for example where it is fully opaque
     return Image.fromarray(pixels)

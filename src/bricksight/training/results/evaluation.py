@@ -81,8 +81,8 @@ def choose_threshold(
     The validation photos choose it; where these are too few, also the answers of the
     cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
     are refused than may be: better than to refuse too many by a threshold set by a single photo
-    (docs/unknown.md). Where even these are too few there is none, unless photos of none of the
-    classes are given: who gives them wants them refused.
+    (docs/explanation/unknown.md). Where even these are too few there is none, unless photos of none
+    of the classes are given: who gives them wants them refused.
 
     Args:
         trained: the layer, with its answers to photos that it was not fitted to.

@@ -1,0 +1,1 @@
+"""Meshes: how parts are made of surfaces, and how they lie."""

@@ -1,0 +1,1 @@
+"""From the triangles of LDraw files to closed, smoothly shaded meshes."""

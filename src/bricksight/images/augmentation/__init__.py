@@ -1,0 +1,1 @@
+"""Data augmentation: random transforms and background replacement."""
