@@ -149,7 +149,7 @@ def test_retrain_config__names_of_the_output(name: str) -> None:
     "name", ["", "my result", "a[b]", "-x", "_x", "final_result:0", "a//b", "a/", "größe", "a\n"]
 )
 def test_retrain_config__a_name_that_tensorflow_refuses(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"--final_tensor_name .* is not a valid name of a TensorFlow"):
+    with pytest.raises(ConfigError, match=r"--final_tensor_name .* is not a valid name"):
         TrainingConfig.of(image_dir=Path(), final_tensor_name=name)
 
 

@@ -133,7 +133,7 @@ def _photos(
     bundle = next((one.bundle for one in found if one.bundle is not None), None)
     opened = None if bundle is None else open_bundle(bundle)
     split = split_config_of(opened, options.split, split_settings)
-    return photos_of(scan(options.image_dir, split=split, trains=False), options.split)
+    return photos_of(scan(options.image_dir, split=split, for_training=False), options.split)
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:
