@@ -91,7 +91,9 @@ def test_train__settings_beside_a_configuration(tmp_path: Path) -> None:
     config = bs.TrainingConfig.of(tmp_path)
     with pytest.raises(bs.ConfigError, match="seed is given beside a TrainingConfig"):
         bs.train(config, seed=3)
-    with pytest.raises(bs.ConfigError, match="recipee is no setting of a training"):
+    with pytest.raises(
+        bs.ConfigError, match="recipee is not a setting of the training\\. Did you mean recipe"
+    ):
         bs.cross_validate(tmp_path, recipee="best")
 
 

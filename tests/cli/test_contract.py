@@ -207,7 +207,7 @@ def module(tiny_run: TrainingResult) -> str:
     return reference
 
 
-NAMES_IN_SETTINGS = {"backbone": "reference", "bottleneck_dir": "feature_cache_dir"}
+NAMES_IN_SETTINGS = {"tfhub_module": "reference", "bottleneck_dir": "feature_cache_dir"}
 
 
 @pytest.mark.tf

@@ -297,7 +297,7 @@ def test_training_config__the_backbone_is_a_reference_or_a_section() -> None:
     assert by_name == TrainingConfig.of("photos", backbone=section)
     with pytest.raises(ConfigError, match=r"--backbone is 3; it must be text"):
         TrainingConfig.of("photos", backbone=3)
-    with pytest.raises(ConfigError, match=r"reference is not a setting .*backbone"):
+    with pytest.raises(ConfigError, match=r"reference is not a setting .*: .*backbone"):
         TrainingConfig.of("photos", reference="keras:MobileNetV2")
 
 

@@ -84,7 +84,7 @@ def test_scan__one_split_with_a_folder_beside_it(tmp_path: Path) -> None:
 
 def test_scan__a_split_inside_one_folder(tmp_path: Path) -> None:
     nested(tmp_path / "images", "train", "val")
-    with pytest.raises(DataError, match=rf"--image_dir {tmp_path}/images/train\n"):
+    with pytest.raises(DataError, match=rf"bricksight train {tmp_path}/images/train\n"):
         scan(tmp_path)
 
 

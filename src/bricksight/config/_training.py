@@ -1,6 +1,8 @@
 """All settings of a training, in sections."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +85,8 @@ class TrainingConfig:
             if own:
                 sections[name] = kind(**own)
         if settings:
-            every = [one.name for kind in _SECTIONS.values() for one in fields(kind)]
-            raise ConfigError(
-                f"{', '.join(settings)} is not a setting of the training. Settings: "
-                f"{', '.join(sorted(map(user_name, every)))}."
-            )
+            unknown = ", ".join(settings)
+            raise ConfigError(f"{unknown} is not a setting of the training. {_near(settings)}")
         return cls(**sections)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
@@ -111,3 +110,10 @@ _SECTIONS: dict[str, type] = {
     "output": OutputConfig,
     "files": FilesConfig,
 }
+
+
+def _near(unknown: Iterable[str]) -> str:
+    """Return the setting that was probably meant, or all of them."""
+    known = sorted(user_name(one.name) for kind in _SECTIONS.values() for one in fields(kind))
+    near = [match for name in unknown for match in get_close_matches(name, known, n=1)]
+    return f"Did you mean {', '.join(near)}?" if near else f"Settings: {', '.join(known)}."
