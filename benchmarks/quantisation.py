@@ -56,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
-    config = TrainingConfig.of(image_dir=options.image_dir, tfhub_module=options.module)
+    config = TrainingConfig.of(image_dir=options.image_dir, backbone=options.module)
     multi_scale = selects_scales(replace(config, finetuning=tuning))
     photos = FeatureExtractor().featurize(data, config, multi_scale=multi_scale)
     inputs = np.stack([images.load_input(one.path, photos.input_spec) for one in data.examples])

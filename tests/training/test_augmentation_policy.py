@@ -23,7 +23,7 @@ def test_select_augmentation__takes_the_boldest_that_cannot_be_told_to_be_worse(
         network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
     folder = write_photo_folder(tmp_path / "photos", per_class=16)
     path = write_keras_file(tmp_path / "network.keras", network)
-    context = context_of(image_dir=folder, tfhub_module=f"saved_model:{path}")
+    context = context_of(image_dir=folder, backbone=f"saved_model:{path}")
     found = select_augmentation(featurized(context), context).policy
     *milder, boldest = POLICIES.values()
     assert found in (milder if sees else [boldest])

@@ -17,7 +17,7 @@ from bricksight.finetuning.time_budget import (
     measure_costs,
     plan_epochs,
 )
-from helpers.fine_tuning import TINY, keras_network, batch_generator, image_set, tune
+from helpers.fine_tuning import TINY, batch_generator, image_set, keras_network, tune
 
 COSTS = Costs(first_step=10, step=0.25, full_size_step=0.5)
 WORK = Work(

@@ -176,7 +176,7 @@ class FeatureExtractor:
 
     def _load(self, data: Dataset, config: TrainingConfig, *, multi_scale: bool) -> FeatureBackbone:
         with self.progress.stage("Loading the backbone"):
-            base = resolve(config.backbone.tfhub_module, trust=config.backbone.trust)
+            base = resolve(config.backbone.reference, trust=config.backbone.trust)
             base = replace(base, input_spec=replace(base.input_spec, resize=config.backbone.resize))
             features_per_scale = _features_per_scale(base) if multi_scale else ()
         return self._compile(data, base, features_per_scale, config.backbone.tta or 1)

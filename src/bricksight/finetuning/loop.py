@@ -123,13 +123,13 @@ class FineTuningLoop:
         self.observer(measurement, self.trainer.head)
         if accuracy is not None:
             advance(0, validation_accuracy=accuracy)
-        patience = self.plan.config.early_stopping
+        patience = self.plan.config.patience
         return patience is not None and self.state.epochs_without_improvement >= patience
 
     def _note_best(self, step: int, loss: float | None) -> None:
         """Keep the weights where early stopping is on and the loss is the lowest so far."""
         state = self.state
-        if self.plan.config.early_stopping is None or loss is None:
+        if self.plan.config.patience is None or loss is None:
             return
         state.epochs_without_improvement += 1
         if state.best_loss is None or loss < state.best_loss:
@@ -141,7 +141,7 @@ class FineTuningLoop:
         state = self.state
         if state.held_out is None:
             state.held_out = self._logits(num_rotations=self.dataset.backbone.num_rotations)
-            if self.plan.config.early_stopping is None:
+            if self.plan.config.patience is None:
                 state.best_step = state.steps_before
         return state.held_out
 

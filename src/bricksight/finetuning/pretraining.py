@@ -24,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 _TRAINING_VERSION = 4
 """Part of every key: raised when the same settings train to other weights."""
 
-_IRRELEVANT = dict.fromkeys(("fine_tune_epochs", "recipe", "time_budget", "early_stopping"))
+_IRRELEVANT = dict.fromkeys(("fine_tune_epochs", "recipe", "time_budget", "patience"))
 """Settings that pretraining does not depend on."""
 
 
@@ -98,7 +98,7 @@ class Pretraining:
             ),
             epochs=config.fine_tune_extra_epochs,
             size=size,
-            rate=config.fine_tune_rate,
+            rate=config.fine_tune_learning_rate,
         )
 
     def restore(self, trainer: Trainer) -> bool:

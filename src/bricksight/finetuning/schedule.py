@@ -105,9 +105,9 @@ def phases(dataset: FeaturizedDataset, plan: FineTuningPlan) -> list[Phase]:
     Early stopping needs the validation photos, so they are not trained on then.
     """
     config, full_size = plan.config, dataset.input_spec.height
-    small, rate = first_size(dataset, plan), config.fine_tune_rate
+    small, rate = first_size(dataset, plan), config.fine_tune_learning_rate
     epochs = config.fine_tune_epochs or 1
-    fits_all = bool(dataset.data.in_split("validation")) and config.early_stopping is None
+    fits_all = bool(dataset.data.in_split("validation")) and config.patience is None
     last = epochs * _FIT_ALL_SHARE if fits_all else 0.0
     refining = epochs * FULL_SIZE_SHARE if small != full_size else last
     low_rate = rate * _FULL_SIZE_RATE

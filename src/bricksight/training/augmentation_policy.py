@@ -75,14 +75,16 @@ def select_augmentation(dataset: FeaturizedDataset, context: TrainingContext) ->
     """
     head, asked = context.config.head, context.config.augmentation
     examples = dataset.data.in_split("training")
-    number = affordable_copies(len(examples)) if head.views is None else head.views
+    number = head.augmented_copies
+    if number is None:
+        number = affordable_copies(len(examples))
     if number == 0:
         return AugmentationChoice([], {})
     if not asked.is_identity:
         return AugmentationChoice(copies_of((asked,), number, head.seed), {})
     allowed = {name: allowed_policy(dataset, context, policy) for name, policy in POLICIES.items()}
     # Held-out renders would select the mildest, but photos differ from renders more.
-    if dataset.data.is_rendered or head.ignore_colour:
+    if dataset.data.is_rendered or head.color_invariant:
         return AugmentationChoice(copies_of(allowed[BOLDEST_POLICY], number, head.seed), {})
     if not can_cross_validate(dataset.of(examples)):
         return AugmentationChoice(copies_of(next(iter(allowed.values())), number, head.seed), {})
@@ -148,9 +150,9 @@ def allowed_policy(
     dataset: FeaturizedDataset, context: TrainingContext, policy: Sequence[AugmentConfig]
 ) -> tuple[AugmentConfig, ...]:
     """Return the policy, without mirroring where that would turn one class into another."""
-    mirror = context.config.head.mirror
-    pairs = mirrored_pairs(dataset.data.labels) if mirror == "auto" else []
-    if mirror == "always" or not (pairs or mirror == "never"):
+    random_flip = context.config.head.random_flip
+    pairs = mirrored_pairs(dataset.data.labels) if random_flip == "auto" else []
+    if random_flip == "always" or not (pairs or random_flip == "never"):
         return tuple(policy)
     if pairs:
         context.progress.message_once(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bricksight.config import AUTO_MODULE, TrainingConfig
+from bricksight.config import AUTO_BACKBONE, TrainingConfig
 from bricksight.dataset import Dataset
 from bricksight.features import FeatureExtractor, FeaturizedDataset
 from bricksight.heads import can_cross_validate, score_policy
@@ -50,9 +50,9 @@ def featurize_candidates(
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
-    asked = config.backbone.tfhub_module
-    names = backbone_candidates(data.labels) if asked == AUTO_MODULE else (asked,)
-    backbones = [replace(config.backbone, tfhub_module=name) for name in names]
+    asked = config.backbone.reference
+    names = backbone_candidates(data.labels) if asked == AUTO_BACKBONE else (asked,)
+    backbones = [replace(config.backbone, reference=name) for name in names]
     first, *others = (replace(config, backbone=backbone) for backbone in backbones)
     dataset = extractor.featurize(data, first, multi_scale=multi_scale)
     return (

@@ -8,7 +8,7 @@ import numpy as np
 from bricksight._support.filesystem.places import try_file
 from bricksight._support.progress import Advance, Progress, Reporter
 from bricksight.config import (
-    CrossvalConfig,
+    CrossValidationConfig,
     SplitConfig,
     TrainingConfig,
     given,
@@ -51,7 +51,7 @@ _OF_THE_SPLIT = frozenset({"tiny_class", "missing_split"})
 def cross_validate(
     config: TrainingConfig,
     *,
-    folds: CrossvalConfig | None = None,
+    folds: CrossValidationConfig | None = None,
     reporter: Reporter | None = None,
 ) -> CrossValidationResult:
     """Returns the figures of what ``train`` would train; nothing is written.
@@ -69,13 +69,13 @@ def cross_validate(
         DataError: the photos cannot be used, or there are fewer groups than folds.
         BackboneError: the network cannot be had.
         CacheError: the cache folder cannot be used.
-        MissingPackageError: suspects are wanted and cleanlab is not installed.
+        MissingPackageError: label_issues are wanted and cleanlab is not installed.
     """
     config = given(config, TrainingConfig, "config")
-    folds = given_or_default(folds, CrossvalConfig, "folds")
-    if folds.suspects is not None:
+    folds = given_or_default(folds, CrossValidationConfig, "folds")
+    if folds.label_issues is not None:
         require_cleanlab()
-        try_file(folds.suspects)
+        try_file(folds.label_issues)
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     config = replace(config, split=split, finetuning=config.finetuning.resolved)
     validate_options(config)
@@ -88,7 +88,7 @@ class _CrossValidation:
     """One cross-validation: the photos as seen by each candidate, and the models of the folds."""
 
     def __init__(
-        self, config: TrainingConfig, folds: CrossvalConfig, reporter: Reporter | None
+        self, config: TrainingConfig, folds: CrossValidationConfig, reporter: Reporter | None
     ) -> None:
         self._config, self._folds = config, folds
         self._shares = CURVE_SHARES if folds.learning_curve else ()
@@ -118,10 +118,10 @@ class _CrossValidation:
             measured = [self._point(seed, advance) for seed in range(first, first + folds.seeds)]
         points, answers = zip(*measured, strict=True)
         data = self._candidates[0].data
-        suspects: tuple[LabelIssue, ...] = ()
-        if folds.suspects is not None:
-            suspects = find_label_issues(data, np.mean(answers, axis=0))
-            show_label_issues(folds.suspects, data, suspects)
+        label_issues: tuple[LabelIssue, ...] = ()
+        if folds.label_issues is not None:
+            label_issues = find_label_issues(data, np.mean(answers, axis=0))
+            show_label_issues(folds.label_issues, data, label_issues)
         return CrossValidationResult(
             evaluations=tuple(point.evaluation for point in points),
             known_rejected=tuple(point.known_rejected for point in points),
@@ -130,7 +130,7 @@ class _CrossValidation:
             ),
             seconds=self._progress.seconds(),
             curve=(*curve, points[0]) if curve else (),
-            suspects=suspects,
+            label_issues=label_issues,
             problems=tuple(one for one in data.problems if one.kind not in _OF_THE_SPLIT),
             warnings=tuple(self._warnings(points[0].evaluation)),
         )

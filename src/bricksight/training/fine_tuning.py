@@ -122,8 +122,8 @@ def _warn(dataset: FeaturizedDataset, context: TrainingContext, network: Any) ->
         and len(network.weights) > len(network.trainable_variables)
     ):
         _LOGGER.warning(
-            "%s is an inference graph: its batch-norm statistics stay as they are, as with "
-            "--batch_norm frozen. If it learns badly, lower --fine_tune_rate.",
+            "%s is a graph for inference only: its batch normalisation statistics stay frozen. If "
+            "fine-tuning fails, lower --fine_tune_learning_rate.",
             dataset.backbone.compiled.backbone.reference,
         )
 
@@ -132,9 +132,9 @@ def _make_plan(
     trainer: Trainer, dataset: FeaturizedDataset, context: TrainingContext
 ) -> FineTuningPlan:
     config, asked = context.config.finetuning, context.config.augmentation
-    if config.early_stopping is not None and not dataset.data.in_split("validation"):
+    if config.patience is not None and not dataset.data.in_split("validation"):
         raise ConfigError(
-            f"--early_stopping {config.early_stopping} needs validation photos, and there are "
+            f"--patience {config.patience} needs validation photos, and there are "
             "none. Raise --validation_percentage, or leave it out."
         )
     teacher = None if config.teacher is None else Teacher(config.teacher, dataset.data.labels)

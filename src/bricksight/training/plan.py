@@ -1,6 +1,6 @@
 """The steps of a run, for its progress display: titles, and roughly how long each takes."""
 
-from bricksight.config import AUTO_MODULE, TrainingConfig
+from bricksight.config import AUTO_BACKBONE, TrainingConfig
 
 READING = "Reading photos"
 FEATURES = "Computing features"
@@ -25,7 +25,7 @@ def training_plan(config: TrainingConfig, num_photos: int = _NUM_PHOTOS) -> dict
         num_photos: how many photos are trained on.
     """
     plan = {READING: 1.0, FEATURES: num_photos / _FEATURES_PER_SECOND}
-    if config.backbone.tfhub_module == AUTO_MODULE:
+    if config.backbone.reference == AUTO_BACKBONE:
         plan[SELECTING_BACKBONE] = 1.0
     tuning = config.finetuning
     if not tuning.trains_network or tuning.keeps_better:

@@ -114,9 +114,9 @@ def selects_scales(config: TrainingConfig) -> bool:
     """Tell whether the training selects the number of scales of the features."""
     if config.finetuning.trains_network:
         return compares_head_only(config)
-    return not config.head.is_retrain_way
+    return not config.head.uses_gradient_descent
 
 
 def compares_head_only(config: TrainingConfig) -> bool:
     """Tell whether the head alone may be kept after fine-tuning."""
-    return not config.head.is_retrain_way and config.finetuning.keeps_better
+    return not config.head.uses_gradient_descent and config.finetuning.keeps_better

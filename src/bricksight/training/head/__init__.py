@@ -19,6 +19,6 @@ def train_head(dataset: FeaturizedDataset, context: TrainingContext) -> TrainedM
     """
     with context.progress.stage(HEAD):
         dataset = adapt_batch_norm(dataset, context)
-        if context.config.head.is_retrain_way:
+        if context.config.head.uses_gradient_descent:
             return TrainedModel(dataset, train_sgd_head(dataset, context))
         return train_recipe_head(dataset, context)

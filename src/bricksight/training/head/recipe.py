@@ -93,7 +93,7 @@ def _warn_of_unused(context: TrainingContext) -> None:
     warn_of_unused(
         context.config.head,
         *(["resume"] if context.config.files.resume else []),
-        instead="Without --how_many_training_steps our own recipe",
+        instead="Our recipe",
         names=("validation_batch_size", "eval_step_interval"),
     )
 

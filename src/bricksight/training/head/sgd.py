@@ -56,14 +56,14 @@ def train_sgd_head(dataset: FeaturizedDataset, context: TrainingContext) -> Trai
 
 def _warn_of_unused(context: TrainingContext) -> None:
     config = context.config.head
-    unused = non_default_options(config, ("head", "ignore_colour", "mirror"))
+    unused = non_default_options(config, ("head", "color_invariant", "random_flip"))
     if unused:
-        _LOGGER.warning("retrain.py's way trains the head, and --%s does nothing.", unused)
-    if context.config.augmentation.is_identity and config.views:
+        _LOGGER.warning("Gradient descent trains the head, so --%s has no effect.", unused)
+    if context.config.augmentation.is_identity and config.augmented_copies:
         _LOGGER.warning(
-            "--views %d does nothing: no option asks for augmentation, such as "
+            "--augmented_copies %d does nothing: no option asks for augmentation, such as "
             "--random_brightness 10.",
-            config.views,
+            config.augmented_copies,
         )
 
 
@@ -78,8 +78,8 @@ def _augmented_copies(dataset: FeaturizedDataset, context: TrainingContext) -> A
 
 def _num_copies(config: HeadConfig, num_photos: int) -> int:
     """Return how many copies to make so that few draws see the same one, within bounds."""
-    if config.views is not None:
-        return config.views
+    if config.augmented_copies is not None:
+        return config.augmented_copies
     draws = (config.how_many_training_steps or DEFAULT_STEPS) * (
         config.train_batch_size or DEFAULT_BATCH_SIZE
     )

@@ -40,7 +40,7 @@ class CrossValidationResult:
         outliers_rejected: The same of the photos of none of the classes; empty without any.
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
-        suspects: Photos whose labels are probably wrong, if they were wanted.
+        label_issues: Photos whose labels are probably wrong, if they were wanted.
         problems: What was found in the folder of photos.
         warnings: What changes how the accuracy is to be read.
     """
@@ -50,7 +50,7 @@ class CrossValidationResult:
     outliers_rejected: tuple[Rejected, ...]
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
-    suspects: tuple[LabelIssue, ...] = ()
+    label_issues: tuple[LabelIssue, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -78,7 +78,7 @@ class CrossValidationResult:
                 }
                 for point in self.curve
             ],
-            "suspects": [asdict(one) for one in self.suspects],
+            "label_issues": [asdict(one) for one in self.label_issues],
         }
 
     @property
