@@ -684,7 +684,7 @@ def test_retrain__what_exists_is_refused_before_any_work(tmp_path: Path, flag: s
     (tmp_path / "there" / "inside").mkdir(parents=True)
     settings = {"out": tmp_path / "new", flag: tmp_path / "there"}
     notes = Notes()
-    with pytest.raises(BundleError, match=r"there exists already.*overwrites no model"):
+    with pytest.raises(BundleError, match=r"there exists already.*does not overwrite models"):
         train(TrainingConfig.of(image_dir=tmp_path / "none", **settings), reporter=notes)
     assert notes.stages == []
 
@@ -811,7 +811,7 @@ def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     photos = tmp_path / "photos"
     write_photo_folder(photos, per_class=12)
-    with pytest.raises(ExportError, match=r"now cannot be read.*\. The same command with --resume"):
+    with pytest.raises(ExportError, match=r"now: cannot be read.*\. The same command with --resume"):
         again(
             tiny_run,
             tmp_path / "bundle",
