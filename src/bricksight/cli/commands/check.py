@@ -69,7 +69,7 @@ def check(
         if sheets is not None:
             update = partial(progress.update, "Writing contact sheets")
             checking.write_contact_sheets(report.dataset, sheets, progress=update)
-            checking.write_twin_sheet(report, sheets)
+            checking.write_label_conflict_sheet(report, sheets)
     if json and not quiet:
         say_json(report.to_dict(), indent=2)
     elif not quiet:
