@@ -747,7 +747,9 @@ class OnnxRuntime:
         try:
             self._session = onnxruntime.InferenceSession(model, providers=providers)
         except Exception as error:  # its errors have no class of their own
-            raise BoardError(f"ONNX Runtime cannot read {settings.model}: {error}") from error
+            raise BoardError(
+                f"ONNX Runtime cannot read {settings.model}: {error}. Copy the folder again."
+            ) from error
         tensors = [(True, one) for one in self._session.get_inputs()]
         tensors += [(False, one) for one in self._session.get_outputs()]
         settings.require_tensors(
@@ -1268,7 +1270,7 @@ def _task(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Calla
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the command; returns 0 on success, 1 if something failed or was set aside, 2 for usage."""
+    """Run the command; returns 0, 1 if something failed or was set aside, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     task = _task(parser, options)

@@ -47,10 +47,10 @@ def writing(place: Path | str) -> Iterator[None]:
         reason = reason_of(error, Path(place))
         if reason is None:
             raise
-        raise _refused(place, *reason) from error
+        raise _output_error(place, *reason) from error
 
 
-def _refused(place: Path | str, number: int, reason: str) -> OutputError:
+def _output_error(place: Path | str, number: int, reason: str) -> OutputError:
     rejected = OutputError(f"{place} cannot be written ({reason}). {advice_on(number)}")
     rejected.place, rejected.number, rejected.strerror = str(place), number, reason
     return rejected
@@ -145,7 +145,7 @@ def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
         yield
     except OutputError as error:
         if error.place and Path(error.place).is_relative_to(holder):
-            raise _refused(path, error.number, error.strerror or "") from error
+            raise _output_error(path, error.number, error.strerror or "") from error
         raise
 
 

@@ -96,9 +96,9 @@ def _refuse(names: Iterable[str], path: Path) -> None:
     found = sorted(set(names))
     if found:
         raise UntrustedModelError(
-            f"{path} does more than compute: it has the operations {some(found)}, which may "
-            "access files, the network or other programs on this machine. It was not run. If you "
-            "trust its author as you would trust a program's, add --trust (in Python trust=True)."
+            f"{path} has operations that may access files, the network or other programs on this "
+            f"machine: {some(found)}. It was not run. If you trust its author as you would trust "
+            "the author of a program, add --trust (in Python trust=True)."
         )
 
 

@@ -70,9 +70,9 @@ def require_standard_layers(path: Path) -> None:
     found = sorted(set(_strange_classes(described)))
     if found:
         raise UntrustedModelError(
-            f"{path} has the layers {some(found)}, which are not among Keras's own that only "
-            "compute. It was not loaded. If you trust its author as you would trust a program's, "
-            "add --trust (in Python trust=True)."
+            f"{path} has layers that may run code or read files: {some(found)}. It was not loaded. "
+            "If you trust its author as you would trust the author of a program, add --trust (in "
+            "Python trust=True)."
         )
     for content in weights:
         _require_plain_weights(content)
