@@ -97,7 +97,9 @@ def evil_bundle(tiny_run: TrainingResult, tmp_path: Path) -> Bundle:
 def test_classify__a_graph_that_writes_files_is_refused_unless_trusted(
     evil_bundle: Bundle, tmp_path: Path
 ) -> None:
-    with pytest.raises(UntrustedModelError, match=r"output_graph\.pb has operations that .* 'WriteFile"):
+    with pytest.raises(
+        UntrustedModelError, match=r"output_graph\.pb has operations that .* 'WriteFile"
+    ):
         Predictor(evil_bundle.path, runtime="tensorflow")
     assert not written(tmp_path).exists()
     Predictor(evil_bundle.path, runtime="tensorflow", trust=True).warm_up()
