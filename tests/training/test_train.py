@@ -814,7 +814,7 @@ def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     photos = tmp_path / "photos"
     write_photo_folder(photos, per_class=12)
-    with pytest.raises(ExportError, match=r"now cannot be read.*\. The same command with --resume"):
+    with pytest.raises(ExportError, match=r"now cannot be used.*\. The same command with --resume"):
         again(
             tiny_run,
             tmp_path / "bundle",
