@@ -193,8 +193,8 @@ def documented_keys(request: pytest.FixtureRequest) -> set[str]:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"probabilities": np.zeros(3)}, r"shape \(3,\); it must be \(num_images, 3\)"),
-        ({"probabilities": np.full((4, 2), 0.5)}, r"shape \(4, 2\); it must be \(num_images, 3\)"),
+        ({"probabilities": np.zeros(3)}, r"shape \(3,\); expected \(num_images, 3\)"),
+        ({"probabilities": np.full((4, 2), 0.5)}, r"shape \(4, 2\); expected \(num_images, 3\)"),
         ({"probabilities": np.full((4, 3), 0.5)}, r"probabilities\[0\] sums to 1.5"),
         ({"probabilities": np.full((4, 3), -1.0)}, r"probabilities\[0, 0\] is -1.0.*softmax"),
         ({"probabilities": np.full((4, 3), np.nan)}, r"probabilities\[0, 0\] is nan"),
