@@ -149,4 +149,6 @@ def test_check__sheets_among_the_photos_are_no_class_afterwards(
     run(str(photo_folder), "--json")
     told = json.loads(capsys.readouterr().out)
     assert [one["label"] for one in told["classes"]] == ["blue", "green", "red"]
-    assert [one["paths"] for one in told["problems"] if one["kind"] == "own_folder"] == [["sheets"]]
+    assert [one["paths"] for one in told["problems"] if one["kind"] == "generated_folder"] == [
+        ["sheets"]
+    ]

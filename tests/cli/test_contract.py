@@ -135,7 +135,7 @@ FIXABLE = [
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "none.txt"),
     ("classify --graph labels.txt --labels labels.txt a.jpg", "labels.txt is not a frozen"),
-    ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
+    ("evaluate nowhere photos", "nowhere does not exist. Give a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("modules describe nonsense", "'nonsense' is no module"),
     ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),

@@ -92,6 +92,6 @@ def test_evaluate__nothing_to_measure_is_an_error(
 
 
 def test_scan__of_photos_to_measure_on_has_no_advice_for_training(one_class: Path) -> None:
-    data = scan(one_class, trains=False)
+    data = scan(one_class, for_training=False)
     assert data.labels == ("red",)
     assert data.problems == ()

@@ -58,10 +58,10 @@ def test_check__sizes_are_as_a_viewer_shows_them(photo_folder: Path) -> None:
 def test_check__finds_every_fault(faulty_folder: Path) -> None:
     report = check(faulty_folder)
     assert sorted(fault.kind for fault in report.faults) == [
+        "conflicting_labels",
         "duplicate",
         "empty_class",
         "other_file",
-        "two_labels",
         "unreadable",
         "unreadable",
         "wrong_extension",

@@ -249,7 +249,7 @@ def test_scan_outliers__leaves_out_photos_of_the_classes(tmp_path: Path) -> None
     (junk / "mine.jpg").write_bytes((folder / "red" / "photo_05.jpg").read_bytes())
     examples, (problem,) = scan_outliers(junk, known=scan(folder).examples, split=SPLIT)
     assert len(examples) == 3
-    assert problem.kind == "unknown_twin"
+    assert problem.kind == "unknown_duplicate"
     assert problem.paths == ("mine.jpg",)
     with pytest.raises(DataError, match=r"--unknown_dir .*blue holds no photos besides those of"):
         scan_outliers(folder / "blue", known=scan(folder).examples, split=SPLIT)

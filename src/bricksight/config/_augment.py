@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._types import take_types
 
@@ -41,6 +42,8 @@ class AugmentConfig:
     random_blur: float = 0
     random_noise: float = 0
     random_erasing: float = 0
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._input import Resize
 from bricksight.config._types import take_types
 
@@ -32,6 +33,8 @@ class BackboneConfig:
     resize: Resize = "stretch"
     tta: Rotations | None = None
     trust: bool = False
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._paths import take_paths
 from bricksight.config._split import Layout, SplitConfig
@@ -30,6 +31,8 @@ class CrossvalConfig:
     learning_curve: bool = False
     layout: Layout = "auto"
     suspects: Path | None = None
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

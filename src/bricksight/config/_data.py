@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._paths import input_path, take_paths
 from bricksight.config._types import take_types
 from bricksight.errors import ConfigError
@@ -41,6 +42,8 @@ class DataConfig:
     empty_scene: Path | None = None
     replace_background: float = 50
     backgrounds: Path | None = None
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_photos, require_range
 from bricksight.config._types import take_types
 from bricksight.errors import ConfigError
@@ -49,6 +50,8 @@ class HeadConfig:
     ignore_colour: bool = False
     mirror: Mirror = "auto"
     seed: int = 0
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

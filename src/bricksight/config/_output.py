@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_photos, require_range
 from bricksight.config._paths import take_paths
 from bricksight.config._types import take_types
@@ -35,6 +36,8 @@ class OutputConfig:
     test_batch_size: int = -1
     print_misclassified_test_images: bool = False
     logging_verbosity: Verbosity = "INFO"
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)
@@ -68,6 +71,8 @@ class FilesConfig:
     bottleneck_dir: Path | None = None
     checkpoint_path: Path | None = None
     resume: bool = False
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._paths import require_text
 from bricksight.config._types import take_types
@@ -38,6 +39,8 @@ class SplitConfig:
     group_by: str | None = None
     limit_per_class: int | None = None
     layout: Layout = "auto"
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

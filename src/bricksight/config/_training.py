@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._augment import AugmentConfig
 from bricksight.config._backbone import BackboneConfig
 from bricksight.config._data import DataConfig
@@ -39,6 +40,8 @@ class TrainingConfig:
     finetuning: FineTuneConfig = field(default_factory=FineTuneConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     files: FilesConfig = field(default_factory=FilesConfig)
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         for name, kind in _SECTIONS.items():

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._paths import take_paths
 from bricksight.config._types import take_types
@@ -66,6 +67,8 @@ class FineTuneConfig:
     batch_norm: BatchNorm = "adapted"
     teacher: Path | None = None
     teacher_share: float = 0.5
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

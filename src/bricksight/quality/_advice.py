@@ -30,7 +30,7 @@ _TINY = (
 
 
 def photo_advice(examples: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
-    """Returns one problem a kind of bad photo; ``facts`` are in the order of the examples."""
+    """Return one problem a kind of bad photo; ``facts`` are in the order of the examples."""
     found = [fact.quality for fact in facts]
     sides = [min(fact.width, fact.height) for fact in facts]
     smallest = min(sides, default=0)
@@ -59,7 +59,7 @@ def _where(flags: Sequence[bool]) -> list[int]:
 
 
 def _bit_depths(examples: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
-    """Returns whether the photos of 16 bits a channel look like those of another number of bits."""
+    """Return whether the photos of 16 bits a channel look like those of another number of bits."""
     paths: dict[int, list[str]] = {_TWELVE_BITS: [], _SIXTEEN_BITS: []}
     brightest = 0.0
     for example, fact in zip(examples, facts, strict=True):

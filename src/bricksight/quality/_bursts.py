@@ -19,7 +19,7 @@ _EXIF, _TAKEN = 0x8769, 0x9003  # the Exif directory, and DateTimeOriginal in it
 
 
 def bursts(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
-    """Returns a warning where most photos were taken within seconds of another of their class.
+    """Return a warning where most photos were taken within seconds of another of their class.
 
     Args:
         examples: the photos; where a few dozen of them have no time, the others are not opened.
@@ -46,7 +46,7 @@ def bursts(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
 
 
 def taken_at(path: Path) -> float | None:
-    """Returns when a photo was taken, in seconds, by its EXIF data; ``None`` where they are mute.
+    """Return when a photo was taken, in seconds, by its EXIF data; ``None`` where they are mute.
 
     Cameras do not agree on time zones; only differences mean something.
     """
@@ -65,7 +65,7 @@ def _have_times(examples: Sequence[Example]) -> bool:
 
 
 def _close(dated: Sequence[tuple[float, Example]]) -> list[str]:
-    """Returns the paths of photos with one of another group shortly before or after."""
+    """Return the paths of photos with one of another group shortly before or after."""
     in_order = sorted(dated, key=lambda one: (one[0], one[1].relative_path))
     found = set()
     for (before, first), (after, second) in itertools.pairwise(in_order):

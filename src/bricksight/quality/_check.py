@@ -42,7 +42,7 @@ def check(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Returns what is in a folder of photos and what is wrong with it; every photo is decoded.
+    """Return what is in a folder of photos and what is wrong with it; every photo is decoded.
 
     Args:
         image_dir: a folder with one sub-folder of photos a class.
@@ -73,7 +73,7 @@ def check(
 def near_duplicates(
     examples: Sequence[Example], *, progress: Callable[[int], None] = lambda _: None
 ) -> Twins:
-    """Returns which of some photos look nearly the same; those that cannot be read do not.
+    """Return which of some photos look nearly the same; those that cannot be read do not.
 
     Args:
         examples: the photos, all of which are decoded.
@@ -95,7 +95,7 @@ def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
 def _examined(
     examples: Sequence[Example], progress: Callable[[int, int], None]
 ) -> tuple[dict[str, Facts], dict[str, str]]:
-    """Returns relative path → facts, and relative path → reason for what cannot be read."""
+    """Return relative path → facts, and relative path → reason for what cannot be read."""
     facts: dict[str, Facts] = {}
     reasons: dict[str, str] = {}
     paths = [example.path for example in examples]
@@ -112,7 +112,7 @@ def _examined(
 def _report(
     dataset: Dataset, facts: Sequence[Facts], progress: Callable[[int, int], None]
 ) -> CheckReport:
-    """Returns the report; ``facts`` are those of the data set's examples, in the same order."""
+    """Return the report; ``facts`` are those of the data set's examples, in the same order."""
     fingerprints = [fact.fingerprint for fact in facts]
     twins = find_twins(dataset.examples, fingerprints, progress=progress)
     suggestion = suggest_group_by(dataset.examples) if dataset.split.group_by is None else None

@@ -26,7 +26,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(image: Image.Image) -> Fingerprint:
-    """Returns the fingerprint of a picture, RGB."""
+    """Return the fingerprint of a picture, RGB."""
     small = np.asarray(resize(image, (_SIZE, _SIZE)))
     factor = _SIZE // _THUMBNAIL_SIZE
     blocks = small.reshape(_THUMBNAIL_SIZE, factor, _THUMBNAIL_SIZE, factor, 3)
@@ -35,7 +35,7 @@ def fingerprint(image: Image.Image) -> Fingerprint:
 
 
 def _perceptual_hash(brightness: np.ndarray) -> int:
-    """Returns the DCT hash of a 32x32 picture, as 64 bits.
+    """Return the DCT hash of a 32x32 picture, as 64 bits.
 
     They tell which of the 8x8 lowest frequencies, the mean left out, are above their median:
     C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).

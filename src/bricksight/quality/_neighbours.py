@@ -40,7 +40,7 @@ class Looks:
         self._thumbnails = np.stack([each.thumbnail for each in fingerprints])
 
     def differences_of_all(self, one: np.ndarray) -> np.ndarray:
-        """Returns the difference of photos, (num_one,), from all: float, (num_one, num_photos).
+        """Return the difference of photos, (num_one,), from all: float, (num_one, num_photos).
 
         It is the standard deviation of the difference of their thumbnails, so that a photo that is
         a little lighter all over differs by nothing; infinite for no twins.
@@ -52,7 +52,7 @@ class Looks:
         return np.where(is_twin, difference, np.inf)
 
     def differences(self, one: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Returns the difference of each photo, (num_one,), from its own others, (num_one, any).
+        """Return the difference of each photo, (num_one,), from its own others, (num_one, any).
 
         Others of -1 are no photo, and infinitely different.
         """
@@ -98,7 +98,7 @@ class Looks:
 
 
 class Neighbours:
-    """Finds what is near photos: J. L. Bentley, "Multidimensional Binary Search Trees" (1975).
+    """Find what is near photos: J. L. Bentley, "Multidimensional Binary Search Trees" (1975).
 
     Args:
         looks: of all photos.
@@ -113,7 +113,7 @@ class Neighbours:
         self._tree = spatial.KDTree(looks.coordinates[targets])
 
     def of(self, one: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the neighbours of photos, and which of the photos may have more of them.
+        """Return the neighbours of photos, and which of the photos may have more of them.
 
         Args:
             one: indices, (num_one,).
@@ -132,7 +132,7 @@ class Neighbours:
 
 
 def _squares(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the squared distances of all pairs of rows: (num_one, num_others)."""
+    """Return the squared distances of all pairs of rows: (num_one, num_others)."""
     squares = np.square(one).sum(axis=1)[:, np.newaxis] + np.square(others).sum(axis=1)
     squares -= 2 * (one @ others.T)
     return np.asarray(np.maximum(squares, 0))

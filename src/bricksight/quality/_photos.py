@@ -32,7 +32,7 @@ class Facts:
 
 
 def examine(path: Path) -> Facts | str:
-    """Returns the facts of a photo, decoded to its last byte, or the reason why it cannot be."""
+    """Return the facts of a photo, decoded to its last byte, or the reason why it cannot be."""
     with images.reserve_memory():
         try:
             found = read(path, min_size=2 * QUALITY_SIZE)

@@ -53,7 +53,7 @@ class Quality(NamedTuple):
 
 
 def quality(image: Image.Image) -> Quality:
-    """Returns how sharp and how bright a picture, RGB, is, by the channel that tells most of it."""
+    """Return how sharp and how bright a picture, RGB, is, by the channel that tells most of it."""
     scale = min(1.0, QUALITY_SIZE / min(image.size))
     width, height = (max(1, round(side * scale)) for side in image.size)
     pixels = np.asarray(resize(image, (width, height)), np.float32)
@@ -86,7 +86,7 @@ def is_blank(found: Quality) -> bool:
 
 
 def find_blurred(found: Sequence[Quality]) -> list[int]:
-    """Returns which photos are blurred beside the others of their folder.
+    """Return which photos are blurred beside the others of their folder.
 
     Photos differ in sharpness by what they show, so only outliers count: by three deviations and a
     least factor from the median. The deviation comes from the median of the distances
@@ -109,7 +109,7 @@ def _shows_something(found: Quality) -> bool:
 
 
 def find_tiny(sides: Sequence[int]) -> list[int]:
-    """Returns which photos are tiny, alone or beside the others, from their shorter sides."""
+    """Return which photos are tiny, alone or beside the others, from their shorter sides."""
     usual = float(np.median(sides))
     limit = max(_TINY, min(usual / _TINY_SHARE, _TINY_BESIDE_OTHERS))
     return [row for row, side in enumerate(sides) if side < limit]

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import pluralize
 from bricksight.dataset import Dataset, Problem
 from bricksight.quality._twins import Twins
 
@@ -60,6 +62,12 @@ class CheckReport:
     twins: Twins
     suggested_group_by: str | None
 
+    def __repr__(self) -> str:
+        photos = pluralize(len(self.dataset.examples), "photo")
+        classes = pluralize(len(self.classes), "class", "classes")
+        faults = pluralize(len(self.faults), "fault")
+        return short_repr(self, self.image_dir.name, f"{photos} of {classes}", faults)
+
     @property
     def image_dir(self) -> Path:
         """The folder that was checked."""
@@ -76,7 +84,7 @@ class CheckReport:
         return tuple(problem for problem in self.dataset.problems if problem.is_advice)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as what ``json.dumps`` takes; the keys stay from version to version.
+        """Return the report as what ``json.dumps`` takes; the keys stay from version to version.
 
         ``image_dir``, ``num_photos``, ``num_classes``, ``classes``, ``formats``, ``width``,
         ``height``, ``problems`` (``kind``, ``message``, ``paths``, ``advice``), ``twins``

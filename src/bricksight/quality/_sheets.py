@@ -42,7 +42,7 @@ _QUALITY = 88
 def contact_sheet(
     paths: Sequence[AnyPath], *, columns: int = 8, thumb: int = 160, title: str = ""
 ) -> Image.Image:
-    """Returns one RGB picture of all photos, in rows, with the names of their files.
+    """Return one RGB picture of all photos, in rows, with the names of their files.
 
     Photos keep their proportions. In place of one that cannot be read stands the reason.
 
@@ -62,7 +62,7 @@ def contact_sheet(
 
 
 def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, title: str) -> None:
-    """Writes a JPEG file of photos with a caption below each.
+    """Write a JPEG file of photos with a caption below each.
 
     Args:
         path: the file, replaced if it is there.
@@ -76,7 +76,7 @@ def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, tit
 def write_contact_sheets(
     dataset: Dataset, folder: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> list[Path]:
-    """Returns the sheets of all classes, written into ``folder`` as JPEG files.
+    """Return the sheets of all classes, written into ``folder`` as JPEG files.
 
     A class with more photos than one sheet takes goes on to ``CLASS, sheet 2.jpg``.
 
@@ -106,7 +106,7 @@ def write_contact_sheets(
 
 
 def write_twin_sheet(report: CheckReport, folder: Path) -> Path | None:
-    """Returns the sheet of photos that are, or look, the same under two labels.
+    """Return the sheet of photos that are, or look, the same under two labels.
 
     ``None`` if there are none; then the sheet of an earlier check is removed. One of the labels of
     such a pair is often wrong, and the eye sees at once which.
@@ -125,15 +125,17 @@ def write_twin_sheet(report: CheckReport, folder: Path) -> Path | None:
 
 
 def _pairs_of_two_labels(report: CheckReport) -> list[tuple[str, str]]:
-    """Returns pairs of relative paths, exact copies first, then the most alike."""
+    """Return pairs of relative paths, exact copies first, then the most alike."""
     problems = report.dataset.problems
-    copies = [(each.paths[0], each.paths[-1]) for each in problems if each.kind == "two_labels"]
+    copies = [
+        (each.paths[0], each.paths[-1]) for each in problems if each.kind == "conflicting_labels"
+    ]
     alike = [(twin.path, twin.other) for twin in report.twins.across_labels]
     return list(dict.fromkeys((min(pair), max(pair)) for pair in [*copies, *alike]))
 
 
 def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[Path], str]]:
-    """Yields name, photos and title of each sheet of a class."""
+    """Yield name, photos and title of each sheet of a class."""
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
@@ -146,7 +148,7 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
 
 
 def _file_name(name: str, taken: set[str]) -> str:
-    """Returns the file name of a sheet, which no other sheet has, and adds it to ``taken``.
+    """Return the file name of a sheet, which no other sheet has, and adds it to ``taken``.
 
     Some file systems do not distinguish upper and lower case.
     """
@@ -157,12 +159,12 @@ def _file_name(name: str, taken: set[str]) -> str:
 
 
 def _columns(num_photos: int) -> int:
-    """Returns a number of columns that suits a screen: few photos stay on few rows."""
+    """Return a number of columns that suits a screen: few photos stay on few rows."""
     return 6 if num_photos <= 24 else 10
 
 
 def _write(job: tuple[Path, Sequence[Path], str]) -> int:
-    """Returns how many photos are on the sheet that it writes."""
+    """Return how many photos are on the sheet that it writes."""
     path, photos, title = job
     _save(contact_sheet(photos, columns=_columns(len(photos)), title=title), path)
     return len(photos)
@@ -174,7 +176,7 @@ def _save(sheet: Image.Image, path: Path) -> None:
 
 
 def _sheet(tiles: Sequence[Image.Image], *, columns: int, title: str) -> Image.Image:
-    """Returns tiles of one size in rows below a title."""
+    """Return tiles of one size in rows below a title."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     top = _MARGIN + (_TITLE_HEIGHT if title else 0)
@@ -191,7 +193,7 @@ def _sheet(tiles: Sequence[Image.Image], *, columns: int, title: str) -> Image.I
 
 
 def _pair(photos: Sequence[tuple[Path, str]]) -> Image.Image:
-    """Returns two photos with their names close together, with more room at their right."""
+    """Return two photos with their names close together, with more room at their right."""
     left, right = (_tile(path, name, _PAIR_THUMB) for path, name in photos)
     pair = Image.new("RGB", (left.width + right.width + 2 * _GAP, left.height), _PAPER)
     pair.paste(left, (0, 0))
@@ -200,7 +202,7 @@ def _pair(photos: Sequence[tuple[Path, str]]) -> Image.Image:
 
 
 def _tile(path: Path, name: str, thumb: int) -> Image.Image:
-    """Returns a photo on its mount with its name below."""
+    """Return a photo on its mount with its name below."""
     tile = Image.new("RGB", (thumb, thumb + _NAME_HEIGHT), _PAPER)
     tile.paste(_MOUNT, (0, 0, thumb, thumb))
     draw = ImageDraw.Draw(tile)
@@ -220,6 +222,6 @@ def _tile(path: Path, name: str, thumb: int) -> Image.Image:
 def _draw_line(
     draw: ImageDraw.ImageDraw, y: float, text: str, colour: tuple[int, int, int], *, room: float
 ) -> None:
-    """Draws a line in the middle of a tile."""
+    """Draw a line in the middle of a tile."""
     place = (draw.im.size[0] / 2, y)
     draw_text(draw, place, text, size=_NAME_SIZE, colour=colour, room=room, anchor="mm")

@@ -55,7 +55,7 @@ def find_twins(
     *,
     progress: Progress | None = None,
 ) -> Twins:
-    """Returns the photos that look nearly the same as another.
+    """Return the photos that look nearly the same as another.
 
     Hashes propose and thumbnails decide: on plain backgrounds hashes alone find far too many.
 
@@ -89,7 +89,7 @@ def find_twins(
 
 
 class _Pairs:
-    """Compares pairs of photos, and keeps each photo's nearest twin of three kinds."""
+    """Compare pairs of photos, and keeps each photo's nearest twin of three kinds."""
 
     def __init__(self, examples: Sequence[Example], looks: Looks) -> None:
         self._looks = looks
@@ -101,7 +101,7 @@ class _Pairs:
         )
 
     def compare_all(self, rows: np.ndarray, report: Progress) -> None:
-        """Compares photos with every photo."""
+        """Compare photos with every photo."""
         others = np.arange(len(self._labels))
         at_once = max(1, _MAX_PAIRS_AT_ONCE // len(others))
         for start in range(0, len(rows), at_once):
@@ -113,7 +113,7 @@ class _Pairs:
     def compare_neighbours(
         self, rows: np.ndarray, targets: np.ndarray, report: Progress = lambda done, total: None
     ) -> np.ndarray:
-        """Compares photos with their neighbours among the targets.
+        """Compare photos with their neighbours among the targets.
 
         Returns the rows of those photos that may have more than were compared.
         """
@@ -128,7 +128,7 @@ class _Pairs:
         return np.concatenate(crowded)
 
     def compare_crowded(self, rows: np.ndarray) -> None:
-        """Looks for twins of a kind that were not among a photo's neighbours of every kind."""
+        """Look for twins of a kind that were not among a photo's neighbours of every kind."""
         everything = np.arange(len(self._labels))
         jobs = [(self.in_class, self._labels == label) for label in np.unique(self._labels)]
         of_class = [(found, members, members) for found, members in jobs]
@@ -144,12 +144,12 @@ class _Pairs:
                 self.compare_neighbours(one, everything[is_other])
 
     def _one_of_each_content(self, photos: np.ndarray) -> np.ndarray:
-        """Leaves out exact copies that are alike in all that counts here."""
+        """Leave out exact copies that are alike in all that counts here."""
         keys = np.stack([self._contents, self._labels, self._trains])[:, photos]
         return photos[np.sort(np.unique(keys, axis=1, return_index=True)[1])]
 
     def _add(self, one: np.ndarray, others: np.ndarray, difference: np.ndarray) -> None:
-        """Takes photos, (num_one,), photos, and the difference of each pair, (num_one, any)."""
+        """Take photos, (num_one,), photos, and the difference of each pair, (num_one, any)."""
         row = one[:, np.newaxis]
         difference = np.where(self._contents[row] != self._contents[others], difference, np.inf)
         same = self._labels[row] == self._labels[others]
@@ -173,7 +173,7 @@ class _Nearest:
         return np.asarray(self._other >= 0)
 
     def add(self, one: np.ndarray, others: np.ndarray, difference: np.ndarray) -> None:
-        """Takes photos, photos, and the difference of each pair, infinite where it is no pair.
+        """Take photos, photos, and the difference of each pair, infinite where it is no pair.
 
         Args:
             one: indices, (num_one,).
@@ -187,7 +187,7 @@ class _Nearest:
         self._difference[one[better]] = nearest[better]
 
     def twins(self) -> tuple[Twin, ...]:
-        """Returns what was found, the most alike first."""
+        """Return what was found, the most alike first."""
         twins = [
             Twin(example.relative_path, self._examples[other].relative_path, round(difference, 1))
             for example, other, difference in zip(
@@ -199,5 +199,5 @@ class _Nearest:
 
 
 def _codes(names: Sequence[str]) -> np.ndarray:
-    """Returns a number for each name, equal where the names are."""
+    """Return a number for each name, equal where the names are."""
     return np.unique(names, return_inverse=True)[1]

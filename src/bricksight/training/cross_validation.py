@@ -1,12 +1,16 @@
 """How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bricksight._support.filesystem.places import try_file
 from bricksight._support.progress import Countdown, Reporter, SilentReporter, StageTimer
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import percent, pluralize
 from bricksight.config import (
     CrossvalConfig,
     SplitConfig,
@@ -88,6 +92,33 @@ class CrossValidationResult:
     suspects: tuple[LabelIssue, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        mean = statistics.fmean(self.accuracies) if self.accuracies else None
+        accuracy = "no accuracy" if mean is None else f"accuracy {percent(mean)}"
+        return short_repr(self, accuracy, pluralize(len(self.evaluations), "seed"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, for JSON."""
+        return {
+            "accuracies": list(self.accuracies),
+            "warnings": [asdict(one) for one in self.warnings],
+            "problems": [asdict(one) for one in self.problems],
+            "group_accuracies": list(self.group_accuracies),
+            "known_rejected": [one.share for one in self.known_rejected],
+            "outliers_rejected": [one.share for one in self.outliers_rejected],
+            "seconds": dict(self.seconds),
+            "evaluations": [one.to_dict() for one in self.evaluations],
+            "curve": [
+                {
+                    "photos_per_class": point.photos_per_class,
+                    "accuracy": point.evaluation.accuracy,
+                    "recalls": {one.label: one.recall for one in point.evaluation.classes},
+                }
+                for point in self.curve
+            ],
+            "suspects": [asdict(one) for one in self.suspects],
+        }
 
     @property
     def accuracies(self) -> tuple[float, ...]:

@@ -132,7 +132,7 @@ def _photos(
     bundle = next((one.bundle for one in found if one.bundle is not None), None)
     opened = None if bundle is None else open_bundle(bundle)
     split = split_config_of(opened, comparing.split, split_settings)
-    return photos_of(scan(comparing.data, split=split, trains=False), comparing.split)
+    return photos_of(scan(comparing.data, split=split, for_training=False), comparing.split)
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +84,7 @@ def crossval(
         reporter=ConsoleReporter(quiet=folds.quiet or folds.json),
     )
     if folds.json:
-        say_json(_json(result))
+        say_json(result.to_dict())
         return 0
     print_marked(stdout_console(), summaries(result.problems, where="--json"))
     say(*_text(result))
@@ -168,25 +168,3 @@ def spread(values: Sequence[float]) -> str:
         return f"{each} %"
     deviation = 100 * statistics.stdev(values)
     return f"{100 * statistics.fmean(values):.1f} % ({each}; standard deviation {deviation:.1f})"
-
-
-def _json(result: "CrossValidationResult") -> dict[str, object]:
-    return {
-        "accuracies": list(result.accuracies),
-        "warnings": [asdict(one) for one in result.warnings],
-        "problems": [asdict(one) for one in result.problems],
-        "group_accuracies": list(result.group_accuracies),
-        "known_rejected": [one.share for one in result.known_rejected],
-        "outliers_rejected": [one.share for one in result.outliers_rejected],
-        "seconds": dict(result.seconds),
-        "evaluations": [one.to_dict() for one in result.evaluations],
-        "curve": [
-            {
-                "photos_per_class": point.photos_per_class,
-                "accuracy": point.evaluation.accuracy,
-                "recalls": {one.label: one.recall for one in point.evaluation.classes},
-            }
-            for point in result.curve
-        ],
-        "suspects": [asdict(one) for one in result.suspects],
-    }

@@ -1,6 +1,6 @@
 """``bricksight export``: a model as the files that other programs and boards run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -105,7 +105,7 @@ def export(
                 raise
             reporter.say(f"! {name} is left out. {error}")
     if writing.json:
-        say_json({"files": [_content(file) for file in files]})
+        say_json({"files": [file.to_dict() for file in files]})
     else:
         _print(files)
     return 0
@@ -140,18 +140,6 @@ def _require_possible(names: list[str], choices: "Choices") -> None:
         require_choice(name, choices.given())
     for name in names:
         require_packages(name)
-
-
-def _content(file: "ExportedFile") -> dict[str, object]:
-    return {
-        "format": file.format,
-        "file": str(file.path),
-        "precision": file.precision,
-        "size_bytes": file.size_bytes,
-        "inference_ms": round(file.inference_ms, 3),
-        **asdict(file.agreement),
-        "accuracy": file.accuracy and asdict(file.accuracy),
-    }
 
 
 def _print(files: "list[ExportedFile]") -> None:
