@@ -29,8 +29,8 @@ def test_check__prints_a_table_and_writes_sheets(
     printed = capsys.readouterr()
     assert [line.partition(":")[0] for line in printed.err.splitlines()] == [
         "Reading files",
-        "Looking at photos",
-        "Looking for near-duplicates",
+        "Decoding photos",
+        "Finding near-duplicates",
         "Writing contact sheets",
     ]
     for label in ("blue", "green", "red"):

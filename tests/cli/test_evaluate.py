@@ -71,7 +71,7 @@ def test_evaluate__a_flat_folder_is_refused_with_what_to_do(
     assert main(["evaluate", str(tiny_run.bundle.path), str(one_class / "red")]) == 1
     told = capsys.readouterr().err
     assert "Put the photos of each class into a folder of its name" in told
-    assert "bricksight classify answers photos without measuring" in told
+    assert "use bricksight classify" in told
 
 
 def test_evaluate__nothing_to_measure_is_an_error(
