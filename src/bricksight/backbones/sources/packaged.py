@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bricksight._support.optional import require_tensorflow
 from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress, fingerprint_of
 from bricksight.backbones.known_classes import KnownClasses
 from bricksight.backbones.reference import Reference
@@ -127,13 +128,19 @@ def _of_pack(backbone: PackBackbone) -> _Network:
         title=backbone.title,
         file=lambda: backbone.file if backbone.file.is_file() else None,
         file_name=backbone.file.name,
-        load=lambda path, size: load_target(backbone.load)(path, size),
+        load=functools.partial(_load_of_pack, backbone.load),
         num_features=backbone.num_features,
         size=backbone.input_size,
         licence=backbone.licence,
         known=_known_classes(backbone.known_classes),
         is_of_renders=backbone.is_of_renders,
     )
+
+
+def _load_of_pack(target: str, path: Path, size: int) -> Any:
+    # A pack may import keras, which fails while another thread imports TensorFlow.
+    require_tensorflow()
+    return load_target(target)(path, size)
 
 
 def _known_classes(target: str | None) -> Callable[[Path], KnownClasses] | None:
