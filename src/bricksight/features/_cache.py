@@ -53,7 +53,7 @@ CACHE_FILE = "features.sqlite"
 
 
 def default_cache_path() -> Path:
-    """Returns the file in which features are kept; where that cannot be written, a temporary one.
+    """Return the file in which features are kept; where that cannot be written, a temporary one.
 
     Raises:
         CacheError: not even that can be written.
@@ -62,7 +62,7 @@ def default_cache_path() -> Path:
 
 
 def kept_cache_path() -> Path:
-    """Returns the file in which features are kept between runs, whether it is there or not."""
+    """Return the file in which features are kept between runs, whether it is there or not."""
     return cache_root() / CACHE_FILE
 
 
@@ -160,7 +160,7 @@ class FeatureCache:
         )
 
     def get(self, photo: str, views: Sequence[str]) -> dict[str, np.ndarray]:
-        """Returns the features of those ``views`` that are there, float32 (num_features,) each.
+        """Return the features of those ``views`` that are there, float32 (num_features,) each.
 
         Args:
             photo: SHA-256 of the file, hexadecimal.
@@ -268,7 +268,7 @@ def _is_entry(row: tuple[object, ...]) -> bool:
 
 
 def list_entries(path: AnyPath) -> list[CacheEntry]:
-    """Returns what the cache file holds, the most recently used first; nothing if it is absent.
+    """Return what the cache file holds, the most recently used first; nothing if it is absent.
 
     Nothing is written, not even the files that SQLite keeps beside its own.
 

@@ -18,7 +18,7 @@ _TIMEOUT_SECONDS = 60
 
 @contextlib.contextmanager
 def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection | None]:
-    """Yields a connection that writes nothing, ``None`` where there is nothing to read.
+    """Yield a connection that writes nothing, ``None`` where there is nothing to read.
 
     Raises:
         CacheError: the file is not ours, damaged, or cannot be read.
@@ -44,7 +44,7 @@ def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection | None]:
 
 
 def refuse_foreign(path: Path, schema: str) -> None:
-    """Refuses a database of another program; one that is new and empty passes.
+    """Refuse a database of another program; one that is new and empty passes.
 
     Args:
         path: A file; nothing is said where there is none.
@@ -71,7 +71,7 @@ def refuse_foreign(path: Path, schema: str) -> None:
 
 
 def _objects(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Returns name and definition of all tables, views and triggers."""
+    """Return name and definition of all tables, views and triggers."""
     return set(connection.execute("SELECT name, COALESCE(sql, '') FROM sqlite_master"))
 
 
@@ -81,6 +81,6 @@ def _read_only(path: Path, *, immutable: bool) -> sqlite3.Connection:
 
 
 def _has_log(path: Path) -> bool:
-    """Returns whether there is a write-ahead log with something in it."""
+    """Return whether there is a write-ahead log with something in it."""
     log = Path(f"{path}-wal")
     return log.exists() and log.stat().st_size > 0

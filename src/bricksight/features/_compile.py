@@ -58,7 +58,7 @@ class CompiledBackbone:
         return "tensorflow" if self.path is None else "litert"
 
     def open(self) -> Run:
-        """Returns a function from images to features that uses one thread.
+        """Return a function from images to features that uses one thread.
 
         In LiteRT each call gives an interpreter of its own, so that each core may have one.
         """
@@ -71,7 +71,7 @@ class CompiledBackbone:
 def compile_backbone(
     backbone: Backbone, *, images: Callable[[InputSpec], np.ndarray]
 ) -> CompiledBackbone:
-    """Returns ``backbone`` compiled for LiteRT, from the cache if it was compiled before.
+    """Return ``backbone`` compiled for LiteRT, from the cache if it was compiled before.
 
     A network that LiteRT cannot run, or runs to other features, is run by TensorFlow; a warning
     says so and names the operation.

@@ -32,7 +32,7 @@ _FOREGROUND = 128
 def find_foreground_masks(
     examples: Sequence[Example], source: DataConfig, progress: Progress
 ) -> ForegroundMasks | None:
-    """Returns the masks of photos and what is put behind the objects; ``None`` if it is not wanted.
+    """Return the masks of photos and what is put behind the objects; ``None`` if it is not wanted.
 
     Photos without a mask, or with one of nothing or everything, keep their background, and a
     warning says how many do.
@@ -78,7 +78,7 @@ class _Finder:
         self._scene = None if self._empty is None else _read_small(self._empty)
 
     def encoded(self, example: Example) -> bytes | None:
-        """Returns the mask of a photo; nothing where it tells nothing, ``None`` without one."""
+        """Return the mask of a photo; nothing where it tells nothing, ``None`` without one."""
         mask = self._mask_of(example)
         if mask is None:
             return None
@@ -101,7 +101,7 @@ class _Finder:
 
 
 def _require_size(path: Path, example: Example, option: str) -> None:
-    """Refuses a picture that cannot lie on the photo, pixel by pixel."""
+    """Refuse a picture that cannot lie on the photo, pixel by pixel."""
     found, expected = _size_of(path), _size_of(example.path)
     if found != expected:
         raise ConfigError(
@@ -127,7 +127,7 @@ def _read_small(path: Path) -> np.ndarray:
 
 
 def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
-    """Says how many photos keep their background, and why; refuses it if all would."""
+    """Say how many photos keep their background, and why; refuses it if all would."""
     num_useful, num_without = sum(map(bool, masks)), masks.count(None)
     useless = []
     if source.mask_dir is not None:

@@ -57,7 +57,7 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "ImageSet":
-        """Returns the photos of these rows."""
+        """Return the photos of these rows."""
         return ImageSet(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
 
 
@@ -68,7 +68,7 @@ def read_image_set(
     size: int,
     foreground_masks: ForegroundMasks | None = None,
 ) -> ImageSet:
-    """Returns photos at about one and a half times ``size``, their proportions kept.
+    """Return photos at about one and a half times ``size``, their proportions kept.
 
     At 160 pixels a photo takes about 170 kB of memory, and a third more with a mask.
 
@@ -170,7 +170,7 @@ class BatchGenerator:
         return self.composition.steps_per_epoch(len(self.photos))
 
     def batches(self, spec: InputSpec, *, start: int, stop: int) -> Iterator[Batch]:
-        """Yields the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""
+        """Yield the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""
         with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
             ahead = None
             for step in range(start, stop):
@@ -179,7 +179,7 @@ class BatchGenerator:
                 yield batch.result()
 
     def batch(self, step: int, spec: InputSpec) -> Batch:
-        """Returns the batch of one step; it depends on nothing but the step and the seed."""
+        """Return the batch of one step; it depends on nothing but the step and the seed."""
         rng = np.random.default_rng([self.seed, step])
         drawn, composition = [], self.composition
         for source, (image_set, num) in enumerate(
@@ -210,7 +210,7 @@ class BatchGenerator:
     def _mixed(
         self, views: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Returns mixed views, the row that each was mixed with, and what it kept of its own.
+        """Return mixed views, the row that each was mixed with, and what it kept of its own.
 
         As in the authors' code, one share is drawn for the batch, and views are paired by a
         permutation of it (mixup: arXiv 1710.09412; CutMix: arXiv 1905.04899).
@@ -228,7 +228,7 @@ class BatchGenerator:
         return views, partners, share
 
     def _rows(self, source: int, num_images: int, step: int, num: int) -> list[int]:
-        """Returns the rows of step ``step``: all in random order, then all in another."""
+        """Return the rows of step ``step``: all in random order, then all in another."""
         places = range(step * num, (step + 1) * num)
         orders = {
             epoch: np.random.default_rng([self.seed, source, epoch]).permutation(num_images)
@@ -240,7 +240,7 @@ class BatchGenerator:
 def _rectangle(
     size: tuple[int, int], share: float, rng: np.random.Generator
 ) -> tuple[tuple[slice, slice], float]:
-    """Returns a rectangle of about ``1 - share`` of an image, cut at its edge, and what is left."""
+    """Return a rectangle of about ``1 - share`` of an image, cut at its edge, and what is left."""
     spans = []
     for length in size:
         centre, half = int(rng.integers(length)), int(length * np.sqrt(1 - share)) // 2

@@ -12,7 +12,7 @@ from bricksight.predict import Predictor
 
 
 def require_teacher(model: Path | None, labels: Sequence[str]) -> None:
-    """Refuses a teacher that cannot be used before any work, as ``Teacher`` does; see there."""
+    """Refuse a teacher that cannot be used before any work, as ``Teacher`` does; see there."""
     if model is not None:
         Teacher(model, labels)
 
@@ -21,7 +21,7 @@ class Teacher:
     """Answers the views that a network is trained on; see Hinton et al., arXiv 1503.02531."""
 
     def __init__(self, model: Path, labels: Sequence[str]) -> None:
-        """Opens ``model``, what ``retrain`` or ``export`` wrote.
+        """Open ``model``, what ``retrain`` or ``export`` wrote.
 
         Raises:
             BundleError: it cannot be used.
@@ -45,7 +45,7 @@ class Teacher:
         return hashlib.sha256(self._predictor.probabilities(picture).tobytes()).hexdigest()
 
     def __call__(self, views: np.ndarray) -> np.ndarray:
-        """Returns the probabilities of the labels, float32 (num_views, num_labels).
+        """Return the probabilities of the labels, float32 (num_views, num_labels).
 
         Args:
             views: float32 (num_views, height, width, 3), RGB in [0, 1]; brought to the teacher's

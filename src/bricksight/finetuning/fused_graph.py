@@ -18,7 +18,7 @@ from bricksight.finetuning.fused_saved_model import BATCH_NORM_MOMENTUM, SavedMo
 
 
 def build_training_graph(network: Any, *, adapt_batch_norm: bool = True) -> Any:
-    """Returns a network that shares every variable with ``network``.
+    """Return a network that shares every variable with ``network``.
 
     It takes images of any size that the network's layers allow, float32 (num_images, height, width,
     3), and gives the same features as ``network`` in inference, within rounding. In training, a
@@ -65,7 +65,7 @@ def build_training_graph(network: Any, *, adapt_batch_norm: bool = True) -> Any:
 
 
 def takes_size(training_graph: Any, size: int) -> bool:
-    """Tells whether a training graph takes images of ``size`` x ``size`` pixels."""
+    """Tell whether a training graph takes images of ``size`` x ``size`` pixels."""
     if isinstance(training_graph, SavedModelTrainingGraph):
         return training_graph.takes(size)
     inputs = training_graph.inputs[0].shape
@@ -73,7 +73,7 @@ def takes_size(training_graph: Any, size: int) -> bool:
 
 
 def _normalised_convolutions(network: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields convolutions whose outputs go through a normalisation and nowhere else."""
+    """Yield convolutions whose outputs go through a normalisation and nowhere else."""
     norm_type = require_tensorflow().keras.layers.BatchNormalization
     users = defaultdict(list)
     for nodes in network._nodes_by_depth.values():
@@ -87,7 +87,7 @@ def _normalised_convolutions(network: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_plain(layer: Any) -> bool:
-    """Tells whether ``FoldedConvolution`` can do what the layer does."""
+    """Tell whether ``FoldedConvolution`` can do what the layer does."""
     keras = require_tensorflow().keras
     return (
         type(layer) in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
@@ -203,7 +203,7 @@ def _identity() -> Any:
 
 
 def _convolution(layer: Any, inputs: Any, factor: Any) -> Any:
-    """Returns what the layer's kernel makes of the inputs, channel by channel times the factor."""
+    """Return what the layer's kernel makes of the inputs, channel by channel times the factor."""
     tf = require_tensorflow()
     padding, dilations = layer.padding.upper(), layer.dilation_rate
     if isinstance(layer, tf.keras.layers.DepthwiseConv2D):
@@ -217,7 +217,7 @@ def _convolution(layer: Any, inputs: Any, factor: Any) -> Any:
 
 
 def _matrix_product(inputs: Any, kernel: Any) -> Any:
-    """Returns the 1 x 1 convolution."""
+    """Return the 1 x 1 convolution."""
     tf = require_tensorflow()
     flat = tf.reshape(inputs, (-1, kernel.shape[2]))
     shape = tf.concat([tf.shape(inputs)[:-1], kernel.shape[3:]], axis=0)

@@ -28,12 +28,12 @@ class SavedModelTrainingGraph:
         self._statistics = _statistics(network) if self._adapts else []
 
     def takes(self, size: int) -> bool:
-        """Tells whether images of this many rows and columns can be given."""
+        """Tell whether images of this many rows and columns can be given."""
         found: bool = self._network.takes(size)
         return found
 
     def __call__(self, images: Any, *, training: bool = False) -> Any:
-        """Returns features, float32 (num_images, num_features)."""
+        """Return features, float32 (num_images, num_features)."""
         if not (training and self._adapts):
             return self._network(images, training=False)
         tf = require_tensorflow()
@@ -45,7 +45,7 @@ class SavedModelTrainingGraph:
 
 
 def _statistics(network: Any) -> list[tuple[Any, float]]:
-    """Returns the moving statistics, each with how many times too small its changes are.
+    """Return the moving statistics, each with how many times too small its changes are.
 
     A moving average of momentum m that begins at 0 and sees the same batch twice is (1 - m) times
     the batch's, then (1 + m) (1 - m) times.

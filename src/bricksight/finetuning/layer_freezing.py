@@ -17,7 +17,7 @@ al. 2014, arXiv 1411.1792), and take half of the time of training.
 
 
 def freeze(network: Any, first: str | None, module: Backbone) -> None:
-    """Freezes the layers of ``network`` that are not to be trained.
+    """Freeze the layers of ``network`` that are not to be trained.
 
     Args:
         network: what ``module.trainable`` returned.
@@ -42,7 +42,7 @@ def freeze(network: Any, first: str | None, module: Backbone) -> None:
 
 
 def first_trained(network: Any) -> str | None:
-    """Returns the name of the first layer that is trained, ``None`` for a graph without layers."""
+    """Return the name of the first layer that is trained, ``None`` for a graph without layers."""
     layers = getattr(network, "layers", ())
     return next((layer.name for layer in layers if layer.trainable_variables), None)
 

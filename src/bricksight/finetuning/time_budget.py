@@ -71,7 +71,7 @@ class EpochPlan:
 def measure_costs(
     trainer: Trainer, batch_generator: BatchGenerator, *, size: int, full_size: int
 ) -> Costs:
-    """Returns what steps take; the trainer is afterwards as it was.
+    """Return what steps take; the trainer is afterwards as it was.
 
     The time at the network's own size follows from the number of pixels.
     """
@@ -92,7 +92,7 @@ def measure_costs(
 def plan_epochs(
     seconds: float, costs: Costs, work: Work, *, max_epochs: int, max_extra_epochs: int
 ) -> EpochPlan:
-    """Returns the epochs that fit into ``seconds``; none if not even the fewest do."""
+    """Return the epochs that fit into ``seconds``; none if not even the fewest do."""
     inference = costs.full_size_step / work.batch_size * _INFERENCE_SHARE
     # The validation photos have a stage of their own in the end, besides judging the others.
     of_choice = (work.full_size_share, work.extra_steps_per_epoch, work.num_validation)

@@ -114,7 +114,7 @@ class Trainer:
         *,
         head: Head | None = None,
     ) -> None:
-        """Takes what is trained.
+        """Take what is trained.
 
         Args:
             network: see ``Backbone.trainable``.
@@ -143,7 +143,7 @@ class Trainer:
         self._optimizers: list[Any] = []
 
     def takes(self, size: int) -> bool:
-        """Tells whether the network takes images of so many rows and columns."""
+        """Tell whether the network takes images of so many rows and columns."""
         return takes_size(self._training_graph, size)
 
     @property
@@ -153,11 +153,11 @@ class Trainer:
         return Head(kernel=kernel, bias=bias).split(self._num_classes)
 
     def get_weights(self) -> list[np.ndarray]:
-        """Returns a copy of all weights, statistics of normalisations and states of dropout too."""
+        """Return a copy of all weights, statistics of normalisations and states of dropout too."""
         return [one.numpy() for one in self._all_variables()]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Takes the weights that ``get_weights`` returned.
+        """Take the weights that ``get_weights`` returned.
 
         Raises:
             ValueError: they are those of another network.
@@ -168,7 +168,7 @@ class Trainer:
         self._assign(variables, weights)
 
     def optimizer_state(self) -> list[np.ndarray]:
-        """Returns a copy of what a stage has besides the weights: averages, moments, steps."""
+        """Return a copy of what a stage has besides the weights: averages, moments, steps."""
         return [one.numpy() for one in self._optimizer_variables()]
 
     def _optimizer_variables(self) -> list[Any]:
@@ -187,7 +187,7 @@ class Trainer:
         after_step: Callable[[], None] = lambda: None,
         after_epoch: Callable[[EpochMetrics], bool | None] = lambda _: None,
     ) -> int:
-        """Trains for one stage; afterwards network and head hold the averaged weights.
+        """Train for one stage; afterwards network and head hold the averaged weights.
 
         Args:
             stage: on what, how long, how fast.
@@ -225,7 +225,7 @@ class Trainer:
         return step
 
     def _targets(self, batch: Batch) -> np.ndarray:
-        """Returns the probabilities to learn: float32 (batch_size, num_outputs).
+        """Return the probabilities to learn: float32 (batch_size, num_outputs).
 
         Whatever else the network knows, no photo shows it.
         """
@@ -244,7 +244,7 @@ class Trainer:
         return _blended(batch.answers, targets, of_teacher)
 
     def _targets_of(self, labels: np.ndarray) -> np.ndarray:
-        """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
+        """Return smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
         num_classes, smoothing = self._num_classes, self._options.label_smoothing
         targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
         targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
@@ -257,7 +257,7 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Puts the averaged weights in place while the block runs."""
+        """Put the averaged weights in place while the block runs."""
         own = [one.numpy() for one in self._variables]
         self._assign(self._variables, self._averages)
         try:
@@ -304,7 +304,7 @@ class Trainer:
         return step
 
     def logits(self, image_set: ImageSet, spec: InputSpec, *, num_rotations: int = 1) -> np.ndarray:
-        """Returns the logits of unchanged photos, float32 (num_photos, num_outputs).
+        """Return the logits of unchanged photos, float32 (num_photos, num_outputs).
 
         These are the classes, and after them all others.
 
@@ -328,7 +328,7 @@ class Trainer:
 
 
 def _seeds(network: Any) -> list[Any]:
-    """Returns the states of the network's random generators, such as those of dropout."""
+    """Return the states of the network's random generators, such as those of dropout."""
     known = {id(one) for one in network.weights}
     return [one for one in getattr(network, "variables", ()) if id(one) not in known]
 

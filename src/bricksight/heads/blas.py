@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keeps linear algebra on the thread that calls it.
+    """Keep linear algebra on the thread that calls it.
 
     NumPy and SciPy each bring a BLAS whose idle threads spin. Called in turn, as an optimiser does,
     they take the cores from each other: fits of a few hundred photos took 20 to 60 times as long.

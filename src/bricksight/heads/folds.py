@@ -32,7 +32,7 @@ class HeldOut(NamedTuple):
 
 
 def can_cross_validate(labeled: LabeledFeatures) -> bool:
-    """Returns whether a class has photos of two groups, so that one can be held out."""
+    """Return whether a class has photos of two groups, so that one can be held out."""
     return _most_groups_in_a_class(labeled) > 1
 
 
@@ -47,7 +47,7 @@ class Folds:
         seed: int,
         prior: HeadPrior = NO_PRIOR,
     ) -> None:
-        """Deals the photos.
+        """Split the photos.
 
         Args:
             labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -65,7 +65,7 @@ class Folds:
         self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
 
     def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
-        """Returns how each candidate did on the photos while they were held out.
+        """Return how each candidate did on the photos while they were held out.
 
         Softmax regression has fewer iterations than where it is fitted to be kept.
         """
@@ -93,7 +93,7 @@ def _most_groups_in_a_class(labeled: LabeledFeatures) -> int:
 
 
 def _folds(labeled: LabeledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the rows (fitted, held out) by group; every photo is held out once."""
+    """Yield the rows (fitted, held out) by group; every photo is held out once."""
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
 
     num_folds = min(_NUM_FOLDS, _most_groups_in_a_class(labeled))

@@ -67,7 +67,7 @@ class HeadPrior:
     zero_shot_head: Head | None = None
 
     def first_features(self, number: int) -> "HeadPrior":
-        """Returns the same for the first ``number`` features alone."""
+        """Return the same for the first ``number`` features alone."""
         return HeadPrior(
             outliers=None if self.outliers is None else self.outliers[..., :number],
             zero_shot_head=None
@@ -94,7 +94,7 @@ class LinearFit:
         class_weight: ClassWeight = "none",
         prior: HeadPrior = NO_PRIOR,
     ) -> None:
-        """Takes the photos.
+        """Take the photos.
 
         Args:
             labeled: photos of one class at least; every view counts.
@@ -115,7 +115,7 @@ class LinearFit:
         max_iterations: int,
         on_iteration: OnIteration | None = None,
     ) -> Head:
-        """Returns the head of ``choice``.
+        """Return the head of ``choice``.
 
         Args:
             choice: what to fit.
@@ -130,7 +130,7 @@ class LinearFit:
         return self._softmax(choice, choice.l2, max_iterations, on_iteration)
 
     def _lda(self, shrinkage: float | None) -> Head:
-        """Returns linear discriminant analysis: the classes are normal, of one covariance."""
+        """Return linear discriminant analysis: the classes are normal, of one covariance."""
         whitening = self._statistics.whitening(shrinkage)
         means = whitening(self._statistics.class_means)
         bias = self._statistics.log_priors - np.sum(means**2, axis=1) / 2
@@ -143,7 +143,7 @@ class LinearFit:
         max_iterations: int,
         on_iteration: OnIteration | None,
     ) -> Head:
-        """Returns softmax regression by L-BFGS.
+        """Return softmax regression by L-BFGS.
 
         From the prior, the penalty is on what differs from it (L2-SP: X. Li, Y. Grandvalet,
         F. Davoine, ICML 2018, arXiv 1802.01483).
@@ -182,7 +182,7 @@ class LinearFit:
         return head
 
     def _whitened(self, shrinkage: float | None) -> tuple[Whitening, np.ndarray]:
-        """Returns the whitening and the views in it, those of the last call if they are the same.
+        """Return the whitening and the views in it, those of the last call if they are the same.
 
         Two threads may both compute them, to the same end.
         """

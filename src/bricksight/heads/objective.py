@@ -39,7 +39,7 @@ class Objective:
         outliers: np.ndarray | None = None,
         start: Head | None = None,
     ) -> None:
-        """Takes what is fitted to.
+        """Take what is fitted to.
 
         Args:
             rows: float32 (num_views, num_features).
@@ -64,7 +64,7 @@ class Objective:
         self.start = np.concatenate([bias, self._start.ravel()]).astype(np.float64)
 
     def __call__(self, values: np.ndarray) -> tuple[float, np.ndarray]:
-        """Returns the loss and its gradient, float64 as ``start``."""
+        """Return the loss and its gradient, float64 as ``start``."""
         kernel, bias = self.unpack(values)
         head = Head(kernel=kernel, bias=bias)
         change = kernel - self._start
@@ -77,7 +77,7 @@ class Objective:
         return loss, np.concatenate([bias_gradient, gradient.ravel()]).astype(np.float64)
 
     def _of_chunks(self, head: Head) -> list[_Part]:
-        """Returns what each chunk adds, in their order, so that the sum is always the same."""
+        """Return what each chunk adds, in their order, so that the sum is always the same."""
         if len(self._chunks) == 1:
             parts = [self._of_chunk(head, self._chunks[0])]
         else:
@@ -99,6 +99,6 @@ class Objective:
         return _Part(loss, rows.T @ residual, residual.sum(axis=0))
 
     def unpack(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the kernel, float32 (num_features, num_classes), and the bias."""
+        """Return the kernel, float32 (num_features, num_classes), and the bias."""
         bias, kernel = np.split(values.astype(np.float32), [self._shape[1]])
         return kernel.reshape(self._shape), bias

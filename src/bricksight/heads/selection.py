@@ -124,7 +124,7 @@ class ChosenHead(NamedTuple):
 def score_policy(
     labeled: LabeledFeatures, *, num_classes: int, seed: int, prior: HeadPrior = NO_PRIOR
 ) -> Score:
-    """Returns how well held-out photos are told apart when these views are trained on.
+    """Return how well held-out photos are told apart when these views are trained on.
 
     Args:
         labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
@@ -138,7 +138,7 @@ def score_policy(
 
 
 def one_standard_error_rule(scores: Sequence[Score], groups: np.ndarray) -> int:
-    """Returns which is the last that cannot be told to be worse than the best.
+    """Return which is the last that cannot be told to be worse than the best.
 
     It is no more than one standard error of the difference above it, as in the rule of L. Breiman
     et al., "Classification and Regression Trees", 1984. Photos of a group count as one.
@@ -166,7 +166,7 @@ def choose_num_scales(
     seed: int,
     prior: HeadPrior = NO_PRIOR,
 ) -> tuple[int, list[ChosenHead]]:
-    """Returns of how many depths to take the features, and the best head of those that were tried.
+    """Return of how many depths to take the features, and the best head of those that were tried.
 
     One depth after the other is added, as long as that helps. Of these and the one after them it is
     the last that cannot be told to be worse than the best: what is kept is fitted to half as many
@@ -207,7 +207,7 @@ def choose_head(
     prior: HeadPrior = NO_PRIOR,
     near: HeadChoice | None = None,
 ) -> ChosenHead:
-    """Returns the head with the lowest held-out cross entropy.
+    """Return the head with the lowest held-out cross entropy.
 
     For softmax regression the shrinkage is chosen first, with it the penalty, both with the prior,
     and once more without it where the same head is better without. Of the penalties, those beside
@@ -249,7 +249,7 @@ class _Search:
         return min(choices, key=lambda choice: self.tried[choice].loss)
 
     def of_kinds(self, kinds: Sequence[HeadKind], *, from_zero_shot_head: bool) -> HeadChoice:
-        """Returns the best of all kinds."""
+        """Return the best of all kinds."""
         best_ones: list[HeadChoice] = []
         if "softmax" in kinds:
             best_ones.append(self.softmax(from_zero_shot_head=from_zero_shot_head))
@@ -258,7 +258,7 @@ class _Search:
         return self.best_of(best_ones)
 
     def softmax(self, *, from_zero_shot_head: bool) -> HeadChoice:
-        """Returns the best of softmax regression, without the prior if that is better."""
+        """Return the best of softmax regression, without the prior if that is better."""
         start = HeadChoice("softmax", from_zero_shot_head=from_zero_shot_head)
         best = self.best_of([replace(start, shrinkage=one) for one in SHRINKAGES["softmax"]])
         best = self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
@@ -270,7 +270,7 @@ class _Search:
         return self.best_of([best, self.softmax(from_zero_shot_head=False)])
 
     def around(self, near: HeadChoice) -> HeadChoice:
-        """Returns the best of those whose regularisation is like that of ``near``."""
+        """Return the best of those whose regularisation is like that of ``near``."""
         shrinkages = [replace(near, shrinkage=one) for one in SHRINKAGES[near.kind]]
         # Features as they are have no neighbour.
         best = self.best_of(shrinkages) if near.shrinkage is None else self._walk(shrinkages, near)
@@ -279,7 +279,7 @@ class _Search:
         return self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
 
     def _walk(self, choices: Sequence[HeadChoice], start: HeadChoice) -> HeadChoice:
-        """Returns the first that is better than its neighbours, on the way down from ``start``."""
+        """Return the first that is better than its neighbours, on the way down from ``start``."""
         best = start
         while True:
             index = choices.index(best)

@@ -38,7 +38,7 @@ class Whitening:
     factor: np.ndarray | None
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Returns float32 (num_rows, num_features), whitened."""
+        """Return float32 (num_rows, num_features), whitened."""
         standardised = rows - self.mean
         standardised /= self.scale
         if self.factor is None:
@@ -50,7 +50,7 @@ class Whitening:
         return np.ascontiguousarray(whitened)
 
     def undone(self, kernel: np.ndarray, bias: np.ndarray) -> Head:
-        """Returns the head for features as they come from the network.
+        """Return the head for features as they come from the network.
 
         Args:
             kernel: float32 (num_features, num_classes), for whitened features.
@@ -64,7 +64,7 @@ class Whitening:
         return Head(kernel=kernel, bias=bias - self.mean @ kernel)
 
     def done(self, head: Head) -> Head:
-        """Returns the layer for whitened features that gives what ``head`` gives of others."""
+        """Return the layer for whitened features that gives what ``head`` gives of others."""
         kernel = head.kernel * self.scale[:, None]
         if self.factor is not None:
             kernel = self.factor.T @ kernel
@@ -84,7 +84,7 @@ class ClassStatistics:
     def __init__(
         self, labeled: LabeledFeatures, num_classes: int, class_weight: ClassWeight
     ) -> None:
-        """Takes the photos.
+        """Take the photos.
 
         Args:
             labeled: photos of one class at least.
@@ -124,7 +124,7 @@ class ClassStatistics:
         return log_priors
 
     def whitening(self, shrinkage: float | None) -> Whitening:
-        """Returns what makes the covariance within the classes the identity.
+        """Return what makes the covariance within the classes the identity.
 
         Args:
             shrinkage: share of the identity in the covariance, over 0 and at most 1; with 1 each
@@ -147,7 +147,7 @@ class ClassStatistics:
 def view_weights(
     labeled: LabeledFeatures, num_classes: int, class_weight: ClassWeight
 ) -> np.ndarray:
-    """Returns how much each view counts, float32 (num_photos * num_views,) of sum 1.
+    """Return how much each view counts, float32 (num_photos * num_views,) of sum 1.
 
     Args:
         labeled: the photos, by whose weights views count.

@@ -54,7 +54,7 @@ def cross_validate(
     folds: CrossValidationConfig | None = None,
     reporter: Reporter | None = None,
 ) -> CrossValidationResult:
-    """Returns the figures of what ``train`` would train; nothing is written.
+    """Return the figures of what ``train`` would train; nothing is written.
 
     In each fold everything is chosen without the photos that are tested on.
 

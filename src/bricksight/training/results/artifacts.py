@@ -63,7 +63,7 @@ class TrainingReport:
 def evaluate_split(
     probabilities: np.ndarray, data: Dataset, examples: Sequence[Example]
 ) -> Evaluation:
-    """Returns the figures of these answers, float32 (num_examples, num_classes)."""
+    """Return the figures of these answers, float32 (num_examples, num_classes)."""
     return evaluate(
         probabilities,
         data.label_indices(examples),
@@ -74,7 +74,7 @@ def evaluate_split(
 
 
 def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manifest:
-    """Returns what the bundle says of itself."""
+    """Return what the bundle says of itself."""
     module = findings.compiled.backbone
     return Manifest(
         labels=findings.data.labels,
@@ -113,18 +113,18 @@ def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manif
 
 
 def write_page(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
-    """Writes ``report.html``."""
+    """Write ``report.html``."""
     write_report(folder / "report.html", _content(findings, seconds))
 
 
 def write_metrics(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
-    """Writes ``metrics.json``."""
+    """Write ``metrics.json``."""
     text = json_text(metrics(findings, seconds=seconds), indent=2) + "\n"
     (folder / "metrics.json").write_text(text, encoding="utf-8")
 
 
 def metrics(findings: TrainingReport, *, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """Returns the content of ``metrics.json``."""
+    """Return the content of ``metrics.json``."""
     return {
         "test": findings.test.to_dict(),
         "warnings": [asdict(warning) for warning in findings.warnings],
@@ -139,7 +139,7 @@ def metrics(findings: TrainingReport, *, seconds: Mapping[str, float]) -> dict[s
 
 
 def write_photos(folder: Path, data: Dataset) -> None:
-    """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
+    """Write ``photos.csv``, by which a later evaluation knows the photos again."""
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
         table = CsvWriter(file)
         table.write("path", "label", "split", "group", "sha256")
@@ -200,13 +200,13 @@ def _training_history(findings: TrainingReport) -> TrainingHistory:
 
 
 def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
-    """Returns label → side of the split → number of photos."""
+    """Return label → side of the split → number of photos."""
     counts = Counter((example.label, example.split) for example in data.examples)
     return {label: {split: counts[label, split] for split in SPLITS} for label in data.labels}
 
 
 def versions() -> dict[str, str]:
-    """Returns package → version, with the interpreter and the machine."""
+    """Return package → version, with the interpreter and the machine."""
     found = {"bricksight": __version__, "Python": sys.version.split()[0]}
     found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     return found | {"Machine": f"{platform.system()} {platform.machine()}"}

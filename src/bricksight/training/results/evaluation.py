@@ -82,7 +82,7 @@ def _warnings(dataset: FeaturizedDataset, test: Evaluation, progress: Progress) 
 def choose_threshold(
     trained: TrainedHead, data: Dataset, rate: float
 ) -> tuple[float | None, list[Problem]]:
-    """Returns the threshold for "unknown", or what is to be said where too few photos choose it.
+    """Return the threshold for "unknown", or what is to be said where too few photos choose it.
 
     The validation photos choose it; where these are too few, also the answers of the
     cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
@@ -113,7 +113,7 @@ def _groups(data: Dataset, split: str) -> list[str]:
 
 
 def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
-    """Returns why no answer is given as "unknown"."""
+    """Return why no answer is given as "unknown"."""
     message = (
         f'No answer is given as "unknown": {_held_out(groups)} cannot tell which threshold refuses '
         f"no more than {rate:g} % of known photos; {fewest} or more can. Add photos, or raise "
@@ -123,7 +123,7 @@ def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Probl
 
 
 def _rough_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
-    """Returns what to expect of a threshold that too few photos have chosen."""
+    """Return what to expect of a threshold that too few photos have chosen."""
     message = (
         f'The threshold for "unknown" is rough: it is the lowest probability of '
         f"{_held_out(groups)}. Expect {100 / (len(set(groups)) + 1):.0f} % of known photos to be "
@@ -139,7 +139,7 @@ def _held_out(groups: Sequence[str]) -> str:
 
 
 def rendered_test(data: Dataset) -> list[Problem]:
-    """Returns what is to be said where no real photo was tested on."""
+    """Return what is to be said where no real photo was tested on."""
     message = (
         "The test photos are renders, which says little of real photos; bricksight evaluate MODEL "
         "PHOTOS tells how good the model is on those."

@@ -44,7 +44,7 @@ def require_cleanlab() -> None:
 
 
 def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIssue, ...]:
-    """Returns the suspected photos, the most suspicious first.
+    """Return the suspected photos, the most suspicious first.
 
     Args:
         data: the photos.
@@ -77,7 +77,7 @@ def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIs
 
 
 def show_label_issues(path: Path, data: Dataset, suspects: tuple[LabelIssue, ...]) -> None:
-    """Writes the sheet of the most suspicious photos; nothing where there are none."""
+    """Write the sheet of the most suspicious photos; nothing where there are none."""
     if not suspects:
         return
     shown = suspects[:_MOST_SHOWN]

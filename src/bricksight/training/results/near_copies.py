@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 128  # of 20,000 photos 40 MB
 
 
 def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[str, str]]:
-    """Returns test photos that look nearly the same as one that is trained on, each with that.
+    """Return test photos that look nearly the same as one that is trained on, each with that.
 
     Features propose the pairs and ``check`` decides, so that few photos are read once more.
     """
@@ -48,7 +48,7 @@ def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[st
 def copies_problem(
     pairs: Sequence[tuple[str, str]], examples: Sequence[Example], num_tested: int
 ) -> list[Problem]:
-    """Returns the warning of test photos that look like ones that are trained on.
+    """Return the warning of test photos that look like ones that are trained on.
 
     Args:
         pairs: paths of a test photo and of one that is trained on.
@@ -74,7 +74,7 @@ def copies_problem(
 def _nearest(
     tested: np.ndarray, known: Sequence[np.ndarray], excluded: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which known photos have the nearest features to each tested one, and the cosines.
+    """Return which known photos have the nearest features to each tested one, and the cosines.
 
     Args:
         tested: float32 (num_tested, num_features).
@@ -100,7 +100,7 @@ def _nearest(
 
 
 def _squared_lengths(features: np.ndarray) -> np.ndarray:
-    """Returns float32 (any,), more than 0."""
+    """Return float32 (any,), more than 0."""
     squares = np.einsum("ij,ij->i", features, features)
     positive: np.ndarray = np.maximum(squares, np.finfo(np.float32).tiny)
     return positive

@@ -31,7 +31,7 @@ SUMMARIES = "summaries"
 
 
 def try_outputs(config: TrainingConfig) -> None:
-    """Tries every place that the run will write, the model folder excepted.
+    """Try every place that the run will write, the model folder excepted.
 
     Raises:
         BundleError: ``saved_model_dir`` exists already.
@@ -51,7 +51,7 @@ def try_outputs(config: TrainingConfig) -> None:
             if saved_model.is_dir() and any(saved_model.iterdir()):
                 raise BundleError(
                     f"{saved_model} exists already. Name another folder, or remove it first; "
-                    "bricksight overwrites no model."
+                    "bricksight does not overwrite models."
                 )
     for folder in filter(None, folders.values()):
         try_folder(folder)
@@ -60,7 +60,7 @@ def try_outputs(config: TrainingConfig) -> None:
 
 
 def _require_apart(places: dict[str, Path | None]) -> None:
-    """Refuses one place for two outputs."""
+    """Refuse one place for two outputs."""
     seen: dict[Path, str] = {}
     for name, place in places.items():
         if place is None:
@@ -72,7 +72,7 @@ def _require_apart(places: dict[str, Path | None]) -> None:
 
 @contextlib.contextmanager
 def model_folder(config: TrainingConfig) -> Iterator[tuple[Path, Path]]:
-    """Yields the model folder and a temporary one that becomes it when the block ends well.
+    """Yield the model folder and a temporary one that becomes it when the block ends well.
 
     Raises:
         BundleError: the folder exists already.
@@ -92,14 +92,14 @@ def model_folder(config: TrainingConfig) -> Iterator[tuple[Path, Path]]:
 
 
 def _numbered(path: Path) -> Iterator[Path]:
-    """Yields the path, and the same with ``-2``, ``-3``, ... at its end."""
+    """Yield the path, and the same with ``-2``, ``-3``, ... at its end."""
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}-{number}")
 
 
 def kept_elsewhere(write: Callable[[Path], None], out: Path, error: OutputError) -> OutputError:
-    """Returns what is to be said where the model folder could not be written.
+    """Return what is to be said where the model folder could not be written.
 
     Args:
         write: writes the model into a folder.
@@ -131,7 +131,7 @@ class IntermediateGraphs:
         self.error: OutputError | None = None
 
     def __call__(self, module: Backbone, step: int, head: Head) -> None:
-        """Writes the graph, if it is its turn."""
+        """Write the graph, if it is its turn."""
         every = self._config.files.intermediate_store_frequency
         if self.error is not None or not every or not step or step % every:
             return
@@ -153,7 +153,7 @@ def write_beside(
     summaries: Callable[[Path], None],
     before: OutputError | None,
 ) -> None:
-    """Writes what retrain.py's flags ask for beside the bundle.
+    """Write what retrain.py's flags ask for beside the bundle.
 
     Args:
         config: names the places.
@@ -179,7 +179,7 @@ Summaries = Callable[[Path], None]
 
 
 def _write_summaries(config: TrainingConfig, bundle: Bundle, summaries: Summaries) -> None:
-    """Writes the event files into a folder of this run's own."""
+    """Write the event files into a folder of this run's own."""
     if config.files.summaries_dir is None:
         return
     for place in _numbered(config.files.summaries_dir / bundle.path.absolute().name):
@@ -213,7 +213,7 @@ def _copy_saved_model(config: TrainingConfig, bundle: Bundle, _: Summaries) -> N
 
 
 def cache_path_of(config: TrainingConfig) -> Path:
-    """Returns the file of the feature cache.
+    """Return the file of the feature cache.
 
     Raises:
         CacheError: its folder cannot be made.

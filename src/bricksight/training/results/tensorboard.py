@@ -29,7 +29,7 @@ class WeightHistory:
     _every: int = 1
 
     def take(self, measurement: Measurement, head: Head) -> None:
-        """Keeps the layer, if it is its turn."""
+        """Keep the layer, if it is its turn."""
         if self._num_seen % self._every == 0:
             # The layer may be changed in place by the next step.
             self.heads[measurement.step] = Head(kernel=head.kernel.copy(), bias=head.bias.copy())
@@ -42,7 +42,7 @@ class WeightHistory:
 def write_summaries(
     folder: Path, measurements: Sequence[Measurement], heads: Mapping[int, Head]
 ) -> None:
-    """Writes event files to ``folder``/train and ``folder``/validation, as retrain.py did.
+    """Write event files to ``folder``/train and ``folder``/validation, as retrain.py did.
 
     The records are made here and only framed by TensorFlow: its ``tf.summary.scalar`` takes
     milliseconds a value, which adds up to longer than the training.
