@@ -36,7 +36,6 @@ from bricksight.heads import (
 from bricksight.heads.objective import Objective
 from bricksight.predict import Predictor
 from bricksight.training import cross_validate, train
-from bricksight.training.head import _out_of_fold
 from bricksight.training.results.evaluation import choose_threshold
 from helpers.fine_tuning import tune
 from helpers.photos import draw, draw_belt, write_photo_folder
@@ -199,8 +198,7 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
     chosen = choose_head(training, ["softmax"], num_classes=3, seed=0)
     trained = train_by_recipe(training, validation, num_classes=3, choice=chosen.choice)
     assert trained.temperature > 1.5
-    answers = _out_of_fold(trained, chosen.logits, training)
-    assert answers is not None
+    answers = trained.out_of_fold_answers(chosen.logits, training.original())
     tested = trained.head.probabilities(test.original())
     assert np.median(answers.max(1)) == pytest.approx(np.median(tested.max(1)), abs=0.02)
     threshold = unknown_threshold(answers, rejection_rate=5)

@@ -1,4 +1,4 @@
-"""Linear heads on features: fitted, selected by cross-validation and calibrated.
+"""Linear heads on features: fit, select by cross-validation, calibrate.
 
 ``sgd`` is retrain.py's gradient descent.
 """

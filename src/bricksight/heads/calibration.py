@@ -121,8 +121,8 @@ def common_bias(logits: np.ndarray, num_classes: int) -> np.float32:
         num_classes: how many of them are classes.
     """
     odds = _background_log_odds(logits, num_classes).astype(np.float64)
-    # With the bias of the photo of highest odds no photo exceeds the share, with that of the lowest
-    # every photo reaches it; the 1 is for rounding.
+    # At the lower bound no photo exceeds the share, at the upper bound every photo reaches it; the
+    # 1 is for rounding.
     low, high = logit(_SHARE) - odds.max() - 1, logit(_SHARE) - odds.min() + 1
     return np.float32(brentq(lambda bias: float(expit(odds + bias).mean()) - _SHARE, low, high))
 

@@ -18,12 +18,12 @@ _MAX_ITERATIONS = 30
 
 
 class HeldOut(NamedTuple):
-    """How a candidate did on photos that were held out in turn.
+    """Result of a candidate on photos that were held out in turn.
 
     Attributes:
         loss: Cross entropy in nats, at the temperature.
-        logits: float32 (num_photos, num_classes), before it.
-        temperature: The best common one of all photos.
+        logits: float32 (num_photos, num_classes), before the temperature is applied.
+        temperature: The temperature of lowest cross entropy over all photos.
     """
 
     loss: float
@@ -37,7 +37,7 @@ def can_cross_validate(labeled: LabeledFeatures) -> bool:
 
 
 class Folds:
-    """Photos that are held out in turn; what fits to the others share is computed once."""
+    """Cross-validation folds; what the candidates' fits share is computed once per fold."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Folds:
         seed: int,
         prior: HeadPrior = NO_PRIOR,
     ) -> None:
-        """Split the photos.
+        """Make the folds.
 
         Args:
-            labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
+            labeled: the first copy is the original photo; ``can_cross_validate`` holds.
             num_classes: how many classes there are.
-            seed: deals the folds.
+            seed: of the folds.
             prior: extra supervision for softmax regression.
         """
         folds = list(_folds(labeled, seed))
@@ -65,7 +65,7 @@ class Folds:
         self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
 
     def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
-        """Return how each candidate did on the photos while they were held out.
+        """Return the result of each candidate on the photos while they were held out.
 
         Softmax regression has fewer iterations than where it is fitted to be kept.
         """
