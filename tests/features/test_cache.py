@@ -284,5 +284,5 @@ def test_list_entries__values_of_another_kind(path: Path, column: str, value: ob
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute(f"UPDATE modules SET {column} = ?", (value,))
         connection.commit()
-    with pytest.raises(CacheError, match="values of another kind"):
+    with pytest.raises(CacheError, match="values of another type"):
         list_entries(path)
