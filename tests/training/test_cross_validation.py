@@ -63,7 +63,7 @@ def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
 
 def test_deal_folds__refuses_more_folds_than_groups(tmp_path: Path) -> None:
     data = scan(write_grouped(tmp_path / "photos", num_objects=2), split=GROUPED)
-    with pytest.raises(DataError, match=r"cannot be split into 9 folds: .* ask for --folds \d\."):
+    with pytest.raises(DataError, match=r"cannot be split into 9 folds: .* use --folds \d\."):
         list(make_folds(data, num_folds=9, seed=0))
 
 
