@@ -30,7 +30,7 @@ def test_train_and_evaluate__strings_in_plain_values_out(tmp_path: Path) -> None
     photos = str(write_photo_folder(tmp_path / "photos", per_class=12))
     network = write_saved_model(tmp_path / "tiny", tiny_network())
     result = bs.train(
-        photos, out=str(tmp_path / "model"), tfhub_module=f"saved_model:{network}", head="lda"
+        photos, out=str(tmp_path / "model"), backbone=f"saved_model:{network}", head="lda"
     )
     assert result.bundle.path == tmp_path / "model"
     model = bs.load(str(tmp_path / "model"))
@@ -91,7 +91,9 @@ def test_train__settings_beside_a_configuration(tmp_path: Path) -> None:
     config = bs.TrainingConfig.of(tmp_path)
     with pytest.raises(bs.ConfigError, match="seed is given beside a TrainingConfig"):
         bs.train(config, seed=3)
-    with pytest.raises(bs.ConfigError, match="recipee is no setting of a training"):
+    with pytest.raises(
+        bs.ConfigError, match="recipee is not a setting of the training\\. Did you mean recipe"
+    ):
         bs.cross_validate(tmp_path, recipee="best")
 
 

@@ -44,7 +44,7 @@ for one in (model, "model", Path("model")):
 measured = bs.evaluate(model, "photos")
 assert_type(measured.accuracy, float | None)
 
-found = bs.cross_validate("photos", folds=bs.CrossvalConfig(folds=5), recipe="fast")
+found = bs.cross_validate("photos", folds=bs.CrossValidationConfig(folds=5), recipe="fast")
 assert_type(found, bs.CrossValidationResult)
 assert_type(found.accuracies, tuple[float, ...])
 

@@ -297,7 +297,7 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
 ) -> None:
     out = tmp_path / "out"
     words = ["benchmark", str(tiny_run.bundle.path), "--runtime", "litert", "--threads", "1"]
-    words += ["--data", str(tiny_run.findings.data.image_dir), "--split", "test"]
+    words += ["--image_dir", str(tiny_run.findings.data.image_dir), "--split", "test"]
     words += ["--rounds", "1", "--batch", "1,2", "--json", "--quiet", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.config import CrossvalConfig, SplitConfig
+from bricksight.config import CrossValidationConfig, SplitConfig
 from bricksight.dataset import Dataset, scan, scan_extra
 from bricksight.errors import ConfigError, DataError
 
@@ -55,7 +55,7 @@ def test_scan__splits_are_not_classes(
         scan(tmp_path)
     lines = str(caught.value).splitlines()
     assert f"{training}/" in lines[0]
-    assert lines[1] == f"  bricksight retrain --image_dir {tmp_path / training}"
+    assert lines[1] == f"  bricksight train {tmp_path / training}"
     assert lines[2] == f"  bricksight evaluate MODEL {tmp_path / testing}"
     assert "--layout classes" in lines[3]
     assert scan(tmp_path, split=SplitConfig(layout="classes")).labels == tuple(sorted(tops))
@@ -71,7 +71,7 @@ def test_scan__a_split_is_recognised_whatever_lies_beside_it(tmp_path: Path) -> 
 
 def test_scan__a_split_without_class_folders_is_a_split_too(tmp_path: Path) -> None:
     flat(nested(tmp_path, "train"), "test")
-    with pytest.raises(DataError, match=r"retrain --image_dir .*train\n *If these") as caught:
+    with pytest.raises(DataError, match=r"bricksight train .*train\n *If these") as caught:
         scan(tmp_path)
     assert "evaluate" not in str(caught.value)
 
@@ -84,7 +84,7 @@ def test_scan__one_split_with_a_folder_beside_it(tmp_path: Path) -> None:
 
 def test_scan__a_split_inside_one_folder(tmp_path: Path) -> None:
     nested(tmp_path / "images", "train", "val")
-    with pytest.raises(DataError, match=rf"--image_dir {tmp_path}/images/train\n"):
+    with pytest.raises(DataError, match=rf"bricksight train {tmp_path}/images/train\n"):
         scan(tmp_path)
 
 
@@ -170,7 +170,7 @@ def test_scan_extra__splits_are_not_classes(tmp_path: Path) -> None:
 def test_config__layout_is_one_of_two() -> None:
     with pytest.raises(ConfigError, match="--layout is 'split'; it must be one of auto, classes"):
         SplitConfig(layout="split")  # type: ignore[arg-type]
-    assert CrossvalConfig(layout="classes").layout == "classes"
+    assert CrossValidationConfig(layout="classes").layout == "classes"
 
 
 # Classes by another spelling.

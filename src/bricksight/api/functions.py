@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from bricksight._support.progress import Reporter
 from bricksight.bundle import Bundle
-from bricksight.config import AnyPath, CrossvalConfig, SplitConfig, TrainingConfig
+from bricksight.config import AnyPath, CrossValidationConfig, SplitConfig, TrainingConfig
 from bricksight.errors import ConfigError
 from bricksight.predict import Predictor
 
@@ -49,8 +49,8 @@ def train(
 def cross_validate(
     photos: AnyPath | TrainingConfig,
     *,
-    folds: int | CrossvalConfig = CrossvalConfig.folds,
-    seeds: int = CrossvalConfig.seeds,
+    folds: int | CrossValidationConfig = CrossValidationConfig.folds,
+    seeds: int = CrossValidationConfig.seeds,
     reporter: Reporter | None = None,
     **settings: Any,
 ) -> "CrossValidationResult":
@@ -64,8 +64,8 @@ def cross_validate(
     Args:
         photos: Folder of photos with one sub-folder for each class; or all settings as a
             ``TrainingConfig``.
-        folds: Number of folds; or all settings of the cross-validation as a ``CrossvalConfig``,
-            which then includes ``seeds`` and ``group_by``.
+        folds: Number of folds; or all settings of the cross-validation as a
+            ``CrossValidationConfig``, which then includes ``seeds`` and ``group_by``.
         seeds: Number of repetitions, each with other folds.
         reporter: Receives the progress.
         **settings: As for ``train``.
@@ -78,9 +78,9 @@ def cross_validate(
     from bricksight.training import cross_validate as run  # noqa: PLC0415  (loads SciPy)
 
     config = _training_config(photos, settings)
-    if not isinstance(folds, CrossvalConfig):
+    if not isinstance(folds, CrossValidationConfig):
         split = config.split
-        folds = CrossvalConfig(
+        folds = CrossValidationConfig(
             folds=folds, seeds=seeds, group_by=split.group_by, layout=split.layout
         )
     return run(config, folds=folds, reporter=reporter)

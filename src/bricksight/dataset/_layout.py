@@ -208,7 +208,7 @@ def _split_message(image_dir: Path, folders: _TopFolders, split_of: Mapping[str,
     action = "Train on one split and evaluate on another" if others else "Train on this split"
     lines = [
         f"{found}, with class folders inside, such as {subfolders}. {action}:",
-        f"  bricksight retrain --image_dir {shlex.quote(str(image_dir / training))}",
+        f"  bricksight train {shlex.quote(str(image_dir / training))}",
     ]
     if others:
         test_folder = shlex.quote(str(image_dir / others[0]))

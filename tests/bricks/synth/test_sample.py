@@ -73,7 +73,7 @@ def test_write_sample__refuses_a_file(tmp_path: Path) -> None:
 def test_write_sample__names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(OutputError, match=r"bricks cannot be made: .*file is not a folder"):
+    with pytest.raises(OutputError, match=r"bricks cannot be created: .*file is not a folder"):
         synth.write_sample(tmp_path / "file" / "bricks")
 
 
@@ -102,7 +102,7 @@ def test_command__says_what_was_written_and_what_to_type_next(
 
     said = capsys.readouterr().out
     assert f"Wrote 480 rendered photos of 12 LEGO-style parts to {out}." in said
-    command = f"bricksight retrain --image_dir '{out}' --tfhub_module packaged:efficientnet_lite0"
+    command = f"bricksight train '{out}' --backbone packaged:efficientnet_lite0"
     assert command in said
 
 
