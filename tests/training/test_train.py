@@ -684,7 +684,7 @@ def test_retrain__what_exists_is_refused_before_any_work(tmp_path: Path, flag: s
     (tmp_path / "there" / "inside").mkdir(parents=True)
     settings = {"out": tmp_path / "new", flag: tmp_path / "there"}
     notes = Notes()
-    with pytest.raises(BundleError, match=r"there exists already.*overwrites no model"):
+    with pytest.raises(BundleError, match=r"there exists already.*does not overwrite models"):
         train(TrainingConfig.of(image_dir=tmp_path / "none", **settings), reporter=notes)
     assert notes.stages == []
 
