@@ -16,7 +16,7 @@ from bricksight.backbones.sources.keras_applications import build_network
 from bricksight.config import InputSpec
 from bricksight.errors import BackboneError
 from helpers.file_server import Answer, FileServer, serving
-from helpers.tiny_modules import noise
+from helpers.tiny_backbones import noise
 
 BY_NAME = {one.name: one for one in APPLICATIONS}
 

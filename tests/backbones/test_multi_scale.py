@@ -10,7 +10,7 @@ import pytest
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import feature_dimensions, frozen_graph, resolve
 from bricksight.errors import BackboneError
-from helpers.tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
+from helpers.tiny_backbones import noise, tiny_network, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf
 

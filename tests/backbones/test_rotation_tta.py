@@ -9,7 +9,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import frozen_graph, resolve, with_rotation_tta
 from bricksight.errors import BackboneError
 from bricksight.features import compile_backbone
-from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_keras_file
+from helpers.tiny_backbones import noise, tiny_network, write_hub_module, write_keras_file
 
 pytestmark = pytest.mark.tf
 

@@ -16,14 +16,14 @@ al. 2014, arXiv 1411.1792), and take half of the time of training.
 """
 
 
-def freeze(network: Any, first: str | None, module: Backbone) -> None:
+def freeze(network: Any, first: str | None, backbone: Backbone) -> None:
     """Freezes the layers of ``network`` that are not to be trained.
 
     Args:
-        network: what ``module.trainable`` returned.
+        network: what ``backbone.trainable`` returned.
         first: name of the first layer that is trained, or ``WHOLE``; ``None`` for all but those
-            whose maps are fine, if the module is pretrained.
-        module: where it comes from.
+            whose maps are fine, if the backbone is pretrained.
+        backbone: The backbone of the network.
 
     Raises:
         ConfigError: there is no such layer, or nothing to train from there.
@@ -32,8 +32,8 @@ def freeze(network: Any, first: str | None, module: Backbone) -> None:
         for layer in getattr(network, "layers", ()):
             layer.trainable = True  # a file keeps what an earlier training has frozen
     elif first is not None:
-        _freeze_before(network, first, module.reference)
-    elif module.is_pretrained and hasattr(network, "layers"):
+        _freeze_before(network, first, backbone.reference)
+    elif backbone.is_pretrained and hasattr(network, "layers"):
         fine = [layer for layer in network.layers if _is_fine(layer, network)]
         rest = [layer for layer in network.layers if layer not in fine]
         if any(layer.trainable_variables for layer in rest):
