@@ -163,13 +163,13 @@ def write_uncorrected(classifier: Classifier, path: Path, request: Request) -> N
 
 def request(data: Dataset, calibration: np.ndarray, precision: Precision) -> Request:
     height, width = calibration.shape[1:3]
-    proof = ParityReference(
+    reference = ParityReference(
         photos=[],
         probabilities=np.empty(0),
         labels=data.labels,
         spec=InputSpec(height=height, width=width),
     )
-    return Request(proof=proof, calibration=lambda: calibration, precision=precision)
+    return Request(reference=reference, calibration=lambda: calibration, precision=precision)
 
 
 def summarise(rows: list[dict[str, dict[str, float]]], num_seeds: int) -> None:

@@ -34,7 +34,7 @@ import sys
 import bricksight as bs
 model = bs.load(sys.argv[1])
 print(model.predict(sys.argv[2]).label)
-print(model.predict_group([sys.argv[2], sys.argv[2]]).label)
+print(model.predict_object([sys.argv[2], sys.argv[2]]).label)
 """
 
 

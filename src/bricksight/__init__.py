@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         TrainingConfig,
     )
     from bricksight.errors import BricksightError, ConfigError
-    from bricksight.predict import Answer, GroupAnswer, Prediction, Predictor
+    from bricksight.predict import Answer, ObjectAnswer, Prediction, Predictor
 
 __all__ = [
     "Answer",
@@ -37,9 +37,9 @@ __all__ = [
     "Bundle",
     "ConfigError",
     "FineTuneConfig",
-    "GroupAnswer",
     "HeadConfig",
     "ModelEvaluation",
+    "ObjectAnswer",
     "Prediction",
     "Predictor",
     "SplitConfig",
@@ -68,7 +68,7 @@ _ROOM_OF = {
     "Bundle": "bundle",
     "ConfigError": "errors",
     "FineTuneConfig": "config",
-    "GroupAnswer": "predict",
+    "ObjectAnswer": "predict",
     "HeadConfig": "config",
     "Prediction": "predict",
     "Predictor": "predict",

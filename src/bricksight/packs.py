@@ -89,7 +89,7 @@ class Sample:
     """Photos that come with a pack, to try everything with.
 
     Attributes:
-        title: What they are, such as "rendered photos of 12 parts".
+        title: What they are, such as "photos of 12 coins".
         write: ``"module:function"``, from a folder to fill to the number of photos written, one
             sub-folder a class.
         backbone: The reference to train on them with.

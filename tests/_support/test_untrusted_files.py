@@ -23,7 +23,7 @@ from bricksight.predict._outputs import require_probabilities
 from bricksight.predict._sidecar import (
     Sidecar,
     read_sidecar,
-    require_as_written,
+    require_checksums,
     sidecar_path,
     write_sidecar,
 )
@@ -210,13 +210,13 @@ def test_file__a_link_that_leads_out_is_refused(bundle: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (b"a,b\n1,2\n", "a line has no path"),
-        (b"path,label,split,group,sha256\na/1.jpg,a\n", "a line has no split"),
+        (b"a,b\n1,2\n", "a row has no value for 'path'"),
+        (b"path,label,split,group,sha256\na/1.jpg,a\n", "a row has no value for 'split'"),
         (b"path,label,split,group,sha256\n\xff,a,testing,c,d\n", "can't decode"),
         (b"path,label,split,group,sha256\n" + b"A" * 200_000 + b",a,b,c,d\n", "field larger"),
         (b"path,label,split,group,sha256\na/1.jpg,a,nobucket,c,d\n", "split .* 'nobucket'"),
-        (b"path,label,split,group,sha256\n/etc/x.jpg,a,testing,c,d\n", "leads out"),
-        (b"path,label,split,group,sha256\na/../../x.jpg,a,testing,c,d\n", "leads out"),
+        (b"path,label,split,group,sha256\n/etc/x.jpg,a,test,c,d\n", "leads out"),
+        (b"path,label,split,group,sha256\na/../../x.jpg,a,test,c,d\n", "leads out"),
     ],
     ids=["columns", "short", "latin-1", "endless", "split", "absolute", "up"],
 )
@@ -244,13 +244,13 @@ def test_sidecar__says_what_was_written(lone: Path) -> None:
     described = read_sidecar(lone)
     assert described.labels == LABELS and described.input == INPUT
     assert sorted(described.files) == ["model.bin", "model.xml"]
-    require_as_written(lone, described)
+    require_checksums(lone, described)
 
 
 def test_sidecar__a_photo_where_the_model_belongs_is_no_model(tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(b"pixels")
-    with pytest.raises(BundleError, match="is no model file that bricksight runs"):
+    with pytest.raises(BundleError, match="is not a model that bricksight can run"):
         read_sidecar(photo)
 
 
@@ -266,7 +266,7 @@ def test_sidecar__a_pipe_where_the_model_belongs_is_told(lone: Path) -> None:
 def test_sidecar__changed_weights_are_refused(lone: Path, name: str) -> None:
     (lone.parent / name).write_bytes(b"others")
     with pytest.raises(BundleError, match=rf"{name} is not the file that was written"):
-        require_as_written(lone, read_sidecar(lone))
+        require_checksums(lone, read_sidecar(lone))
 
 
 def test_sidecar__a_renamed_model_is_compared_all_the_same(lone: Path) -> None:
@@ -274,10 +274,10 @@ def test_sidecar__a_renamed_model_is_compared_all_the_same(lone: Path) -> None:
     lone.rename(new)
     lone.with_suffix(".bin").rename(new.with_suffix(".bin"))
     sidecar_path(lone).rename(sidecar_path(new))
-    require_as_written(new, read_sidecar(new))
+    require_checksums(new, read_sidecar(new))
     new.with_suffix(".bin").write_bytes(b"others")
     with pytest.raises(BundleError, match=r"bricks\.bin is not the file"):
-        require_as_written(new, read_sidecar(new))
+        require_checksums(new, read_sidecar(new))
 
 
 def test_sidecar__of_another_kind_of_file_is_refused(lone: Path) -> None:
@@ -285,7 +285,7 @@ def test_sidecar__of_another_kind_of_file_is_refused(lone: Path) -> None:
     other.write_bytes(b"a graph")
     sidecar_path(lone).rename(sidecar_path(other))
     with pytest.raises(BundleError, match=r"describes model\.xml, model\.bin, not model\.pb"):
-        require_as_written(other, read_sidecar(other))
+        require_checksums(other, read_sidecar(other))
 
 
 def test_sidecar__in_a_bundle_of_an_earlier_version_the_manifest_has_the_checksums(
@@ -293,10 +293,10 @@ def test_sidecar__in_a_bundle_of_an_earlier_version_the_manifest_has_the_checksu
 ) -> None:
     path = bundle / "exports" / "model.xml"
     write_sidecar(path, Sidecar(labels=LABELS, input=INPUT, format="openvino"))
-    require_as_written(path, read_sidecar(path))
+    require_checksums(path, read_sidecar(path))
     path.with_suffix(".bin").write_bytes(b"others")
     with pytest.raises(BundleError, match=r"model\.bin is not the file that was written"):
-        require_as_written(path, read_sidecar(path))
+        require_checksums(path, read_sidecar(path))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_sidecar__a_wrong_value_is_told(
     content = json.loads(path.read_text())
     change(content)
     path.write_text(json.dumps(content))
-    with pytest.raises(BundleError, match=rf"does not describe a model file: .*{message}"):
+    with pytest.raises(BundleError, match=rf"does not describe a model: .*{message}"):
         read_sidecar(lone)
 
 
@@ -354,9 +354,9 @@ def checked(rows: list[list[float]], *, step: float = 0.0) -> np.ndarray:
         ([[0.5, np.nan, 0.5]], "gives 0.5, nan, 0.5"),
         ([[np.inf, 0, 0]], "gives inf"),
         ([[-4, 2, 3]], "gives -4, 2, 3"),
-        ([[0.9, 0.9, 0.9]], "which sum to 2.7"),
-        ([[0.0, 0.0, 0.0]], "which sum to 0"),
-        ([[0.5, 0.5]], r"the shape \(1, 2\), but there are 3 labels"),
+        ([[0.9, 0.9, 0.9]], "with a sum of 2.7"),
+        ([[0.0, 0.0, 0.0]], "with a sum of 0"),
+        ([[0.5, 0.5]], r"shape \(1, 2\), but there are 3 labels"),
         ([[1, 0, 0], [1, 0, 0]], "for 1 images"),
     ],
 )
@@ -370,7 +370,7 @@ def test_outputs__what_are_no_probabilities_is_an_error(
 def test_outputs__coarse_steps_are_allowed_for() -> None:
     row = [[21 / 64, 21 / 64, 20 / 64]]
     assert checked(row, step=1 / 64).tolist() == row
-    with pytest.raises(BundleError, match=r"which sum to 0\.9688"):
+    with pytest.raises(BundleError, match=r"with a sum of 0\.9688"):
         checked(row)
 
 

@@ -32,7 +32,7 @@ def test_groups__consensus_asks_for_two_photos_with_the_answer():
         [0, 0, 0, 0, 0, 0, 0],
         groups=["x", "x", "y", "y", "z", "z", "w"],
     )
-    assert evaluation.to_json()["groups"]["consensus"] == {
+    assert evaluation.to_dict()["groups"]["consensus"] == {
         "min_votes": 2,
         "count": 2,
         "share": 0.5,
@@ -46,7 +46,7 @@ def test_groups__consensus_asks_for_two_photos_with_the_answer():
 def test_groups__of_one_photo_each_change_nothing():
     alone = two_classes([0.6, 0.1, 0.9], [0, 1, 1], groups=["x", "y", "z"])
     assert alone.groups is None
-    assert alone.to_json() == two_classes([0.6, 0.1, 0.9], [0, 1, 1]).to_json()
+    assert alone.to_dict() == two_classes([0.6, 0.1, 0.9], [0, 1, 1]).to_dict()
 
 
 def test_groups__with_several_classes_have_no_vote():
@@ -55,7 +55,7 @@ def test_groups__with_several_classes_have_no_vote():
     assert evaluation.groups.num_groups == 2
     assert evaluation.groups.accuracy is None
     assert evaluation.groups.accuracy_interval is None
-    assert evaluation.to_json()["groups"]["consensus"] is None
+    assert evaluation.to_dict()["groups"]["consensus"] is None
 
 
 def test_groups__are_named_in_the_statement():

@@ -150,7 +150,7 @@ def test_evaluate__no_photos_give_none_and_a_statement():
     )
     assert evaluation.statement == "There were no photos to test, so nothing was measured."
     assert evaluation.labels_without_images == tuple(LABELS)
-    figures = evaluation.to_json()
+    figures = evaluation.to_dict()
     for name in ("accuracy", "accuracy_interval", "cross_entropy", "expected_calibration_error"):
         assert figures[name] is None
     json.dumps(figures, allow_nan=False)
@@ -168,12 +168,12 @@ def test_answered__withholds_what_is_less_probable_than_the_threshold():
     assert (evaluation.answered(0.9).count, evaluation.answered(0.9).accuracy) == (0, None)
 
 
-def test_to_json__keys_are_those_that_the_documentation_lists(documented_keys: set[str]):
-    assert set(four_photos().to_json()) == documented_keys
+def test_to_dict__keys_are_those_that_the_documentation_lists(documented_keys: set[str]):
+    assert set(four_photos().to_dict()) == documented_keys
 
 
-def test_to_json__survives_a_round_trip():
-    figures = four_photos(groups=["a", "b", "b", "c"]).to_json()
+def test_to_dict__survives_a_round_trip():
+    figures = four_photos(groups=["a", "b", "b", "c"]).to_dict()
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
     assert figures["accuracy_interval"]["level"] == 0.95
     assert figures["classes"][0]["label"] == "axle"

@@ -46,7 +46,7 @@ def score(
 
 
 def figures(evaluation: Evaluation) -> list[float]:
-    values = evaluation.to_json()
+    values = evaluation.to_dict()
     return [values[name] for name in FIGURES]
 
 
@@ -132,10 +132,10 @@ def test_evaluate__interval_contains_the_accuracy(seed, num_classes, num_images)
 
 @cases
 @few
-def test_to_json__holds_nothing_that_json_cannot(seed, num_classes, num_images):
+def test_to_dict__holds_nothing_that_json_cannot(seed, num_classes, num_images):
     probabilities, true = random_case(seed, num_classes=num_classes, num_images=num_images)
     groups = [f"group {index // 2}" for index in range(num_images)]
-    values = score(probabilities.astype(np.float32), true, groups=groups).to_json()
+    values = score(probabilities.astype(np.float32), true, groups=groups).to_dict()
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 

@@ -245,7 +245,7 @@ def test_find_cutouts__refuses_what_does_not_fit(parts: Path) -> None:
 
 @pytest.mark.parametrize("given", [{"replace_background": 20}, {"backgrounds": Path("belts")}])
 def test_config__refuses_what_does_nothing(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"does nothing where parts are not known"):
+    with pytest.raises(ConfigError, match=r"does nothing where objects are not known"):
         TrainingConfig.of(image_dir=Path("photos"), **given)
 
 
@@ -392,7 +392,7 @@ def test_find_cutouts__refuses_an_empty_scene_that_is_not_theirs(
         found_in(parts, masks=None, empty_scene=empty)
     noise = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
     Image.fromarray(noise).save(empty)
-    with pytest.raises(ConfigError, match=r"no part to put .*: 32 photos that differ nowhere or"):
+    with pytest.raises(ConfigError, match=r"no object to put .*: 32 photos that differ nowhere or"):
         found_in(parts, masks=None, empty_scene=empty)
 
 

@@ -1,4 +1,4 @@
-"""What is written: the names that old scripts look for, and only files that were proved."""
+"""What is written: the names that old scripts look for, and only files that were verified."""
 
 import io
 from dataclasses import replace
@@ -43,7 +43,7 @@ def classifier(tiny_run: TrainingResult) -> Classifier:
 
 
 @pytest.fixture(scope="module")
-def proof(tiny_run: TrainingResult) -> ParityReference:
+def reference(tiny_run: TrainingResult) -> ParityReference:
     """Six photos, with the answers of the bundle's LiteRT file."""
     from bricksight.predict import Predictor
 
@@ -113,15 +113,17 @@ def test_saved_model__serves_prediction_for_image(tiny_run: TrainingResult) -> N
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 def test_saved_model__serves_prediction_for_encoded_photos(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path, resize: Any
+    classifier: Classifier, reference: ParityReference, tmp_path: Path, resize: Any
 ) -> None:
     tf = require_tensorflow()
-    spec = replace(proof.spec, resize=resize)
-    photos = [photo for photo in proof.photos if photo.suffix in (".jpg", ".png")]
+    spec = replace(reference.spec, resize=resize)
+    photos = [photo for photo in reference.photos if photo.suffix in (".jpg", ".png")]
     inputs = np.stack([images.load_input(photo, spec) for photo in photos])
     expected = classifier.concrete_function()(tf.constant(inputs)).numpy()
     path = tmp_path / "served"
-    saved_model.write(classifier, path, Request(proof=replace(proof, spec=spec), io="bytes"))
+    saved_model.write(
+        classifier, path, Request(reference=replace(reference, spec=spec), io="bytes")
+    )
     serve = tf.saved_model.load(str(path)).signatures["serving_default"]
     contents = tf.constant([photo.read_bytes() for photo in photos])
     found = serve(image_bytes=contents)["prediction"].numpy()
@@ -132,12 +134,12 @@ def test_saved_model__serves_prediction_for_encoded_photos(
 @pytest.fixture(scope="module")
 def decoding() -> Any:
     """Bytes of a file → what the graph of ``serving_bytes`` makes of them."""
-    from bricksight.formats.saved_model.photo_decoding import decoded
+    from bricksight.formats.saved_model.photo_decoding import decode_photo
 
     tf = require_tensorflow()
     signature = [tf.TensorSpec((), tf.string)]
     return tf.function(
-        lambda content: decoded(content, 64), input_signature=signature, autograph=False
+        lambda content: decode_photo(content, 64), input_signature=signature, autograph=False
     )
 
 
@@ -198,10 +200,10 @@ AS_FILES = {
     **{f"png-turned-{way}": file_of(PICTURE, "PNG", exif=exif(way)) for way in (6, 8)},
 }
 REFUSED = {
-    "WebP": (file_of(PICTURE, "WEBP"), "no JPEG, PNG, BMP or GIF"),
-    "text": (b"not a photo", "no JPEG, PNG, BMP or GIF"),
-    "empty": (b"", "no JPEG, PNG, BMP or GIF"),
-    "BMP of one bit": (file_of(PICTURE.convert("1"), "BMP"), "kind of pixels"),
+    "WebP": (file_of(PICTURE, "WEBP"), "not a JPEG, PNG, BMP or GIF"),
+    "text": (b"not a photo", "not a JPEG, PNG, BMP or GIF"),
+    "empty": (b"", "not a JPEG, PNG, BMP or GIF"),
+    "BMP of one bit": (file_of(PICTURE.convert("1"), "BMP"), "not uncompressed"),
     "PNG of one bit": (file_of(PICTURE.convert("1"), "PNG"), "less than 8 bits"),
     "cut JPEG": (AS_FILES["jpeg"][:700], "JPEG"),
 }
@@ -225,7 +227,7 @@ def test_saved_model__refuses_files_that_it_would_misread(decoding: Any, kind: s
 @pytest.mark.parametrize("fault", ["fails", "misreads"])
 def test_export__a_signature_that_is_wrong_is_not_handed_out(
     classifier: Classifier,
-    proof: ParityReference,
+    reference: ParityReference,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: str,
@@ -236,10 +238,10 @@ def test_export__a_signature_that_is_wrong_is_not_handed_out(
         pixels = tf.io.decode_jpeg(content, channels=3)
         return tf.cast(pixels if fault == "fails" else 255 - pixels, tf.float32)
 
-    monkeypatch.setattr(saved_model, "decoded", as_before)
+    monkeypatch.setattr(saved_model, "decode_photo", as_before)
     path = tmp_path / "saved_model"
     with pytest.raises(ExportError, match=r"The signature serving_bytes of the SavedModel"):
-        export(classifier, "saved_model", path, Request(proof=proof))
+        export(classifier, "saved_model", path, Request(reference=reference))
     assert not path.exists()
 
 
@@ -251,11 +253,11 @@ def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: TrainingResu
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_export__every_format_is_proved(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path, format_name: str
+def test_export__every_format_is_verified(
+    classifier: Classifier, reference: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
     path = tmp_path / FORMATS[format_name].file_name
-    exported = export(classifier, format_name, path, Request(proof=proof))
+    exported = export(classifier, format_name, path, Request(reference=reference))
     assert exported.path == path
     assert exported.agreement.num_photos == 6
     assert exported.agreement.top1_agreement == 1.0
@@ -270,7 +272,7 @@ def test_export__every_format_is_proved(
     ["frozen_graph", "saved_model", "tflite", "onnx", "openvino", "keras"],
 )
 def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
-    tiny_run: TrainingResult, proof: ParityReference, tmp_path: Path, format_name: str
+    tiny_run: TrainingResult, reference: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
     module, head = tiny_run.findings.compiled.module, tiny_run.findings.trained.head
     rng = np.random.default_rng(0)
@@ -279,69 +281,71 @@ def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
         bias=np.float32([0.5, 1.5]),
     )
     knowing = replace(head, background=background)
-    features = np.asarray(frozen_graph(module).load()(_inputs(proof)))
+    features = np.asarray(frozen_graph(module).load()(_inputs(reference)))
     expected = knowing.probabilities(features)
-    assert np.abs(expected - proof.probabilities).max() > 0.1
+    assert np.abs(expected - reference.probabilities).max() > 0.1
     classifier = build_classifier(frozen_graph(module), knowing)
-    request = Request(proof=replace(proof, probabilities=expected))
+    request = Request(reference=replace(reference, probabilities=expected))
     exported = export(classifier, format_name, tmp_path / FORMATS[format_name].file_name, request)
     assert exported.agreement.largest_difference < 1e-4
 
 
-def _inputs(proof: ParityReference) -> np.ndarray:
-    return np.stack([images.load_input(path, proof.spec) for path in proof.photos])
+def _inputs(reference: ParityReference) -> np.ndarray:
+    return np.stack([images.load_input(path, reference.spec) for path in reference.photos])
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_export__other_answers_are_refused_and_nothing_is_left(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path, format_name: str
+    classifier: Classifier, reference: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
-    altered = replace(proof, probabilities=proof.probabilities + np.float32(0.01))
+    altered = replace(reference, probabilities=reference.probabilities + np.float32(0.01))
     with pytest.raises(ExportError, match=rf"The {format_name} file .* up to 0\.01 on 6 photos"):
         path = tmp_path / "out" / FORMATS[format_name].file_name
-        export(classifier, format_name, path, Request(proof=altered))
+        export(classifier, format_name, path, Request(reference=altered))
     assert not (tmp_path / "out").exists()
 
 
 def test_export__an_existing_file_outlives_a_refused_one(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path
+    classifier: Classifier, reference: ParityReference, tmp_path: Path
 ) -> None:
     path = tmp_path / "model.pb"
     path.write_text("the one before")
-    altered = replace(proof, probabilities=proof.probabilities[::-1])
-    with pytest.raises(ExportError, match="It was not kept"):
-        export(classifier, "frozen_graph", path, Request(proof=altered))
+    altered = replace(reference, probabilities=reference.probabilities[::-1])
+    with pytest.raises(ExportError, match="The file was not kept"):
+        export(classifier, "frozen_graph", path, Request(reference=altered))
     assert path.read_text() == "the one before"
-    export(classifier, "frozen_graph", path, Request(proof=proof))
+    export(classifier, "frozen_graph", path, Request(reference=reference))
     assert path.read_bytes() == classifier.graph_def_bytes
 
 
 def test_export__a_saved_model_takes_the_place_of_an_older_one(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path
+    classifier: Classifier, reference: ParityReference, tmp_path: Path
 ) -> None:
     path = tmp_path / "served"
     path.mkdir()
     (path / "old.txt").write_text("old")
-    altered = replace(proof, probabilities=proof.probabilities[::-1])
+    altered = replace(reference, probabilities=reference.probabilities[::-1])
     with pytest.raises(ExportError, match="saved_model"):
-        export(classifier, "saved_model", path, Request(proof=altered))
+        export(classifier, "saved_model", path, Request(reference=altered))
     assert (path / "old.txt").read_text() == "old"
-    export(classifier, "saved_model", path, Request(proof=proof), written_before=["old.txt"])
+    export(
+        classifier, "saved_model", path, Request(reference=reference), written_before=["old.txt"]
+    )
     assert not (path / "old.txt").exists()
     assert (path / "saved_model.pb").is_file()
 
 
-def test_export__a_photo_of_the_proof_that_has_gone(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path
+def test_export__a_missing_photo_of_the_reference(
+    classifier: Classifier, reference: ParityReference, tmp_path: Path
 ) -> None:
-    gone = replace(proof, photos=[*proof.photos[:-1], tmp_path / "gone.jpg"])
-    with pytest.raises(ExportError, match=r"gone\.jpg was trained on, and now cannot be read"):
-        export(classifier, "frozen_graph", tmp_path / "model.pb", Request(proof=gone))
+    gone = replace(reference, photos=[*reference.photos[:-1], tmp_path / "gone.jpg"])
+    with pytest.raises(ExportError, match=r"gone\.jpg was read .* now: cannot be read"):
+        export(classifier, "frozen_graph", tmp_path / "model.pb", Request(reference=gone))
     assert not (tmp_path / "model.pb").exists()
 
 
 def test_export__an_unknown_format_lists_the_known(
-    classifier: Classifier, proof: ParityReference, tmp_path: Path
+    classifier: Classifier, reference: ParityReference, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"--format is 'onyx'; .*frozen_graph, saved_model"):
-        export(classifier, "onyx", tmp_path / "model", Request(proof=proof))
+        export(classifier, "onyx", tmp_path / "model", Request(reference=reference))

@@ -44,7 +44,7 @@ def request_(tiny_run: TrainingResult) -> Request:
     spec = tiny_run.bundle.manifest.input
     labels = tiny_run.bundle.labels
     return Request(
-        proof=ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
+        reference=ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
     )
 
 
@@ -79,7 +79,7 @@ def test_convert__labels_and_preparation_are_inside(
 ) -> None:
     model = onnx.load_from_string(convert(classifier, request_))
     told = {one.key: json.loads(one.value) for one in model.metadata_props}
-    assert told["labels"] == list(request_.proof.labels)
+    assert told["labels"] == list(request_.reference.labels)
     assert told["preprocessing"]["height"] == 32
     assert told["preprocessing"]["layout"] == "nchw"
     assert told["preprocessing"]["values"] == {"range": [0, 1]}
@@ -128,7 +128,7 @@ def test_convert__imagenets_normalisation_is_taken_back(
 
 
 def test_convert__another_precision_is_refused(classifier: Classifier, request_: Request) -> None:
-    with pytest.raises(ConfigError, match=r"holds float32; it was asked for as float16"):
+    with pytest.raises(ConfigError, match=r"--precision is float16 for an .onnx file"):
         convert(classifier, replace(request_, precision="float16"))
 
 
@@ -143,7 +143,9 @@ def test_convert__an_operation_that_not_every_reader_has(request_: Request) -> N
         input_layer="Placeholder",
         output_layer="final_result",
     )
-    with pytest.raises(ExportError, match=r"The network needs Sin, which not every runtime"):
+    with pytest.raises(
+        ExportError, match=r"The network has the ONNX operators Sin, which some runtimes"
+    ):
         convert(odd, request_)
 
 
@@ -159,8 +161,10 @@ def test_convert__mobilenet_v2_has_nothing_but_what_it_needs(
     )
     classifier = build_classifier(frozen, head)
     spec = InputSpec(height=frozen.height, width=frozen.width)
-    proof = ParityReference(photos=[], probabilities=np.empty(0), labels=tuple("abcd"), spec=spec)
-    content = convert(classifier, Request(proof=proof))
+    reference = ParityReference(
+        photos=[], probabilities=np.empty(0), labels=tuple("abcd"), spec=spec
+    )
+    content = convert(classifier, Request(reference=reference))
     found = Counter(node.op_type for node in onnx.load_from_string(content).graph.node)
     assert found["Conv"] == 52
     assert found["Clip"] == 35

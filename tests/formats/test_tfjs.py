@@ -41,8 +41,8 @@ TENSORFLOW_JS = "@tensorflow/tfjs@4.22.0"
 
 
 def request_of(labels: tuple[str, ...], spec: InputSpec, threshold: float | None) -> Request:
-    proof = ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
-    return Request(proof=proof, unknown_threshold=threshold)
+    reference = ParityReference(photos=[], probabilities=np.empty(0), labels=labels, spec=spec)
+    return Request(reference=reference, unknown_threshold=threshold)
 
 
 def classifier_of(network: Any) -> Classifier:

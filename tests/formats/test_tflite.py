@@ -23,7 +23,7 @@ from bricksight.config import InputSpec
 from bricksight.errors import ConfigError, ExportError
 from bricksight.formats import Classifier, ParityReference, build_classifier
 from bricksight.formats.request import Request
-from bricksight.formats.tflite.bias import corrected
+from bricksight.formats.tflite.bias import correct_biases
 from bricksight.formats.tflite.float16 import LARGEST_KEPT
 from bricksight.formats.tflite.metadata import with_metadata
 from bricksight.formats.tflite.tflite import convert, write
@@ -78,13 +78,13 @@ def photos(count: int = 24, *, size: int = SIZE) -> np.ndarray:
 
 
 def request(labels: Sequence[str] = LABELS, **settings: Any) -> Request:
-    proof = ParityReference(
+    reference = ParityReference(
         photos=[],
         probabilities=np.empty((0, len(labels)), np.float32),
         labels=labels,
         spec=InputSpec(height=SIZE, width=SIZE),
     )
-    return Request(**{"proof": proof, "calibration": photos, **settings})
+    return Request(**{"reference": reference, "calibration": photos, **settings})
 
 
 def answers(content: bytes, inputs: np.ndarray) -> np.ndarray:
@@ -196,7 +196,7 @@ def test_convert__the_same_model_is_the_same_file(classifier: Classifier) -> Non
 
 
 def test_convert__integers_are_for_int8_files(classifier: Classifier) -> None:
-    with pytest.raises(ConfigError, match=r"precision float16 takes and gives float32.* uint8"):
+    with pytest.raises(ConfigError, match=r"--io is uint8 .* precision float16"):
         convert(classifier, request(precision="float16", io="uint8"))
 
 
@@ -231,7 +231,7 @@ def test_convert__int8_of_a_layer_that_no_photo_wakes() -> None:
     network = keras.Model(images, layers.GlobalAveragePooling2D()(x))
     head = Head(kernel=np.zeros((FEATURES, 3), np.float32), bias=np.zeros(3, np.float32))
     classifier = build_classifier(frozen_graph(as_module(network, name="dead", size=SIZE)), head)
-    with pytest.raises(ExportError, match=r"cannot run .*last.* 0 for all photos"):
+    with pytest.raises(ExportError, match=r"cannot run .*last.* 0 for all calibration photos"):
         convert(classifier, request(precision="int8"))
 
 
@@ -383,14 +383,14 @@ def channel_means(content: bytes) -> dict[str, np.ndarray]:
     return sums
 
 
-def test_corrected__brings_the_mean_of_every_layer_nearer(
+def test_correct_biases__brings_the_mean_of_every_layer_nearer(
     classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     float32 = convert(classifier, request())
     spoilt = shifted(convert(classifier, request(precision="int8")), 500)
     with caplog.at_level(logging.INFO, logger="bricksight"):
-        mended = corrected(spoilt, reference=float32, batches=photos()[:, None])
-    assert "Biases of 4 of 4 layers corrected on 24 photos." in caplog.text
+        mended = correct_biases(spoilt, reference=float32, batches=photos()[:, None])
+    assert "Corrected the biases of 4 of 4 layers on 24 photos." in caplog.text
     wanted, before, after = (channel_means(content) for content in (float32, spoilt, mended))
     layers = [name for name in wanted if name in before and len(wanted[name]) in (8, FEATURES)]
     assert len(layers) >= 3
@@ -417,7 +417,7 @@ def test_convert__float16_brings_the_mean_of_the_rounded_layer_back(
     assert 0 < error_after < error_before / 10
 
 
-def test_corrected__a_layer_without_a_counterpart_is_left_and_named(
+def test_correct_biases__a_layer_without_a_counterpart_is_left_and_named(
     classifier: Classifier, caplog: pytest.LogCaptureFixture
 ) -> None:
     int8 = convert(classifier, request(precision="int8"))
@@ -428,9 +428,9 @@ def test_corrected__a_layer_without_a_counterpart_is_left_and_named(
     builder = flatbuffers.Builder(1024)
     builder.Finish(other.Pack(builder), file_identifier=b"TFL3")
     with caplog.at_level(logging.INFO, logger="bricksight"):
-        same = corrected(int8, reference=bytes(builder.Output()), batches=photos()[:2, None])
-    assert "Biases of 0 of 4 layers corrected" in caplog.text
-    assert caplog.text.count("is left as it is") == 4
+        same = correct_biases(int8, reference=bytes(builder.Output()), batches=photos()[:2, None])
+    assert "Corrected the biases of 0 of 4 layers" in caplog.text
+    assert caplog.text.count("is not corrected") == 4
     np.testing.assert_array_equal(answers(same, photos()), answers(int8, photos()))
 
 
@@ -457,6 +457,6 @@ def test_convert__the_real_mobilenet_v2(
         int8 = convert(
             classifier, request(precision="int8", io="uint8", calibration=lambda: inputs)
         )
-    assert "Biases of 53 of 53 layers corrected" in caplog.text
+    assert "Corrected the biases of 53 of 53 layers" in caplog.text
     assert len(int8) < len(float32) / 3
     assert np.abs(answers(int8, inputs) - expected).max() < 0.1

@@ -22,7 +22,7 @@ def request_of(run: TrainingResult) -> Request:
     rows = np.stack(list(Predictor(run.bundle.path).probabilities_of(photos)))
     spec = run.bundle.manifest.input
     return Request(
-        proof=ParityReference(
+        reference=ParityReference(
             photos=photos, probabilities=rows, labels=run.bundle.labels, spec=spec
         )
     )

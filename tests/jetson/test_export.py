@@ -99,9 +99,9 @@ def test_readme__is_filled_in_and_names_what_is_there(jetson_folder: Path) -> No
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"precision": "int8"}, "asked for as int8, batch 1, nchw"),
-        ({"batch": None}, "asked for as float32, batch dynamic, nchw"),
-        ({"layout": "nhwc"}, "asked for as float32, batch 1, nhwc"),
+        ({"precision": "int8"}, "requested as int8, batch 1, nchw"),
+        ({"batch": None}, "requested as float32, batch dynamic, nchw"),
+        ({"layout": "nhwc"}, "requested as float32, batch 1, nhwc"),
     ],
 )
 def test_write__refuses_what_tensorrt_does_not_take(
@@ -115,26 +115,28 @@ def test_write__refuses_what_tensorrt_does_not_take(
 
 def test_write__a_label_of_two_lines(tiny_run: TrainingResult, tmp_path: Path) -> None:
     request = request_of(tiny_run)
-    proof = replace(request.proof, labels=["blue", "gre\nen", "red"])
-    with pytest.raises(ConfigError, match=r"The label 'gre\\nen' cannot be one line"):
-        jetson.write(UNUSED, tmp_path / "board", replace(request, proof=proof))
+    reference = replace(request.reference, labels=["blue", "gre\nen", "red"])
+    with pytest.raises(ConfigError, match=r"The label 'gre\\nen' contains a line break"):
+        jetson.write(UNUSED, tmp_path / "board", replace(request, reference=reference))
 
 
 def test_golden_photos__one_of_each_answer_and_none_that_cannot_be_read(
     tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     request = request_of(tiny_run)
-    gone = replace(request.proof, photos=[tmp_path / "gone.jpg"] * len(request.proof.photos))
+    gone = replace(
+        request.reference, photos=[tmp_path / "gone.jpg"] * len(request.reference.photos)
+    )
     with pytest.raises(ExportError, match="No photo can be read"):
-        jetson._golden_photos(replace(request, proof=gone))
+        jetson._golden_photos(replace(request, reference=gone))
     found = jetson._golden_photos(request)
     assert {path.parent.name for path in found} == {"blue", "green", "red"}
 
 
 def test_golden_photos__are_those_where_a_change_shows_most(tiny_run: TrainingResult) -> None:
     request = request_of(tiny_run)
-    photos = request.proof.photos[:4]
+    photos = request.reference.photos[:4]
     rows = np.array([[0.99, 0.01, 0], [0.4, 0.6, 0], [0.7, 0.3, 0], [0.05, 0.95, 0]])
-    proof = replace(request.proof, photos=photos, probabilities=rows)
-    found = jetson._golden_photos(replace(request, proof=proof))
+    reference = replace(request.reference, photos=photos, probabilities=rows)
+    found = jetson._golden_photos(replace(request, reference=reference))
     assert found == [photos[1], photos[2]]

@@ -133,7 +133,10 @@ def test_predict__a_pillow_image_is_turned_upright_and_left_as_it_is() -> None:
 
 
 REFUSED = {
-    "float of 0 to 255": (RGB.astype("f4"), r"float32 with values from 0 to 25\d; .*Divide"),
+    "float of 0 to 255": (
+        RGB.astype("f4"),
+        r"float32 with values from 0 to 25\d; .*divide them by 255",
+    ),
     "negative": (RGB / 127.5 - 1, r"values from -1 to"),
     "NaN": (np.full((4, 4, 3), np.nan), r"not finite"),
     "infinite": (np.full((4, 4, 3), np.inf), r"not finite"),
@@ -146,9 +149,9 @@ REFUSED = {
     "no rows": (RGB[:0], r"empty: an array of shape \(0, 30, 3\)"),
     "no channels": (RGB[..., :0], r"empty"),
     "empty batch": (RGB[None][:0], r"empty"),
-    "batch of two": (np.stack([RGB, RGB]), r"2 photos in one array .*predict_many"),
+    "batch of two": (np.stack([RGB, RGB]), r"holds 2 photos; expected one photo. .*predict_batch"),
     "one row": (RGB[0, 0], r"array of shape \(3,\); expected \(height, width\)"),
-    "channels first": (RGB.transpose(2, 0, 1), r"channels are first; .*moveaxis"),
+    "channels first": (RGB.transpose(2, 0, 1), r"channels come first, .*moveaxis"),
     "five channels": (np.zeros((9, 9, 5), "u1"), r"array of shape \(9, 9, 5\)"),
     "number": (np.float32(0.5), r"array of shape \(\)"),
     "None": (None, r"not a photo: None; expected a path"),
@@ -162,7 +165,7 @@ REFUSED = {
     "folder": (".", r"cannot be read: Is a directory"),
     "no bytes": (b"", r"empty"),
     "other bytes": (bytearray(b"hello"), r"not an image"),
-    "text file": (io.StringIO("x"), r"opened as text; open it with mode 'rb'"),
+    "text file": (io.StringIO("x"), r"opened as text. Open it with mode 'rb'"),
     "empty Pillow image": (Image.new("RGB", (0, 5)), r"empty"),
     "floating-point Pillow image": (Image.new("F", (5, 5)), r"floating-point grey"),
 }
@@ -186,21 +189,21 @@ def test_predict__a_closed_or_truncated_pillow_image_is_refused(predictor: Predi
         predictor.predict(image)
 
 
-def test_predict_many__an_answer_or_a_reason_for_each(predictor: Predictor) -> None:
+def test_predict_batch__an_answer_or_a_reason_for_each(predictor: Predictor) -> None:
     batch = np.stack([RGB, np.zeros_like(RGB) + np.uint8(9), RGB])
-    answers = list(predictor.predict_many(batch))
+    answers = list(predictor.predict_batch(batch))
     assert answers == [predictor.predict(one) for one in batch]
-    first, second, third = predictor.predict_many([RGB, None, GREY])  # type: ignore[list-item]
+    first, second, third = predictor.predict_batch([RGB, None, GREY])  # type: ignore[list-item]
     assert first == answers[0]
     assert isinstance(second, ImageError)
     assert not isinstance(third, ImageError)
-    assert list(predictor.predict_many(batch[:0])) == []
+    assert list(predictor.predict_batch(batch[:0])) == []
 
 
-def test_predict_many__paths_in_an_array(predictor: Predictor, tmp_path: Path) -> None:
+def test_predict_batch__paths_in_an_array(predictor: Predictor, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(saved(Image.fromarray(RGB)))
-    (answer,) = predictor.predict_many(np.array([str(path)]))
+    (answer,) = predictor.predict_batch(np.array([str(path)]))
     assert answer == predictor.predict(path)
 
 
@@ -208,9 +211,9 @@ def test_predict_many__paths_in_an_array(predictor: Predictor, tmp_path: Path) -
     "photos",
     ["photo.jpg", b"", Path("a.jpg"), io.BytesIO(), RGB, GREY, None, 7, Image.new("L", (4, 4))],
 )
-def test_predict_many__one_photo_is_no_list_of_photos(predictor: Predictor, photos: Any) -> None:
-    for several in (predictor.predict_many, predictor.probabilities_of, predictor.predict_group):
-        with pytest.raises(ConfigError, match=r"expected several photos.*predict takes one"):
+def test_predict_batch__one_photo_is_no_list_of_photos(predictor: Predictor, photos: Any) -> None:
+    for several in (predictor.predict_batch, predictor.probabilities_of, predictor.predict_object):
+        with pytest.raises(ConfigError, match=r"expected several photos.*call predict\."):
             several(photos)
 
 
@@ -219,7 +222,7 @@ def test_predict__top_k_is_a_number_from_one_on(predictor: Predictor, top_k: Any
     with pytest.raises(ConfigError, match="top_k is"):
         predictor.predict(RGB, top_k=top_k)
     with pytest.raises(ConfigError, match="top_k is"):
-        predictor.predict_many([], top_k=top_k)
+        predictor.predict_batch([], top_k=top_k)
 
 
 @pytest.mark.parametrize(

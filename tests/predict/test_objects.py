@@ -47,28 +47,30 @@ def objects(tiny_run: TrainingResult, tmp_path: Path, monkeypatch: pytest.Monkey
 # From Python.
 
 
-def test_predict_group__is_the_product_of_the_single_answers(
+def test_predict_object__is_the_product_of_the_single_answers(
     predictor: Predictor, objects: Path
 ) -> None:
     photos = sorted(objects.rglob("a.jpg"))
     rows = np.stack(list(predictor.probabilities_of(photos)))
     product = np.sqrt(rows[0].astype(float) * rows[1])
-    answer = predictor.predict_group(photos)
+    answer = predictor.predict_object(photos)
     found = {one.label: one.probability for one in answer.predictions}
     expected = dict(zip(predictor.labels, product / product.sum(), strict=True))
     assert found == pytest.approx(expected, abs=1e-5)
-    assert answer.views == tuple(predictor.predict_many(photos))
+    assert answer.answers == tuple(predictor.predict_batch(photos))
     assert answer.votes == sum(
         view.predictions[0].label == answer.predictions[0].label
-        for view in answer.views
+        for view in answer.answers
         if isinstance(view, Answer)
     )
 
 
-def test_predict_group__of_one_photo_is_its_own_answer(predictor: Predictor, objects: Path) -> None:
+def test_predict_object__of_one_photo_is_its_own_answer(
+    predictor: Predictor, objects: Path
+) -> None:
     photo = objects / "left" / "a.jpg"
     alone = predictor.predict(photo, top_k=2)
-    answer = predictor.predict_group([photo.read_bytes()], top_k=2)
+    answer = predictor.predict_object([photo.read_bytes()], top_k=2)
     assert answer.votes == 1
     assert answer.label == alone.label
     assert [one.probability for one in answer.predictions] == pytest.approx(
@@ -76,50 +78,50 @@ def test_predict_group__of_one_photo_is_its_own_answer(predictor: Predictor, obj
     )
 
 
-def test_predict_group__a_photo_that_cannot_be_read_is_named_and_the_others_count(
+def test_predict_object__a_photo_that_cannot_be_read_is_named_and_the_others_count(
     predictor: Predictor, objects: Path
 ) -> None:
     photos = sorted(objects.rglob("a.jpg"))
-    answer = predictor.predict_group([photos[0], b"no photo", photos[1]])
-    assert isinstance(answer.views[1], ImageError)
-    assert answer.predictions == predictor.predict_group(photos).predictions
-    with pytest.raises(ImageError, match=r"none of 2 photos of the object .* is not an image"):
-        predictor.predict_group([b"no photo", b"nor this"])
+    answer = predictor.predict_object([photos[0], b"no photo", photos[1]])
+    assert isinstance(answer.answers[1], ImageError)
+    assert answer.predictions == predictor.predict_object(photos).predictions
+    with pytest.raises(ImageError, match=r"none of 2 photos of the object .* not an image"):
+        predictor.predict_object([b"no photo", b"nor this"])
 
 
-def test_answer_group__too_few_votes_are_unknown(predictor: Predictor) -> None:
+def test_answer_object__too_few_votes_are_unknown(predictor: Predictor) -> None:
     predictor.unknown_threshold = None
-    answer = predictor.answer_group(DISAGREEING)
+    answer = predictor.answer_object(DISAGREEING)
     assert (answer.label, answer.votes) == (predictor.labels[1], 0)
-    assert predictor.answer_group(DISAGREEING, min_votes=1).label is None
+    assert predictor.answer_object(DISAGREEING, min_votes=1).label is None
     row, other = np.array([[0.2, 0.2, 0.6], [0.5, 0.1, 0.4]], np.float32)
-    agreed = predictor.answer_group([row, row, other], min_votes=2)
+    agreed = predictor.answer_object([row, row, other], min_votes=2)
     assert (agreed.label, agreed.votes) == (predictor.labels[2], 2)
-    assert predictor.answer_group([row, row, other], min_votes=3).is_unknown
-    assert predictor.answer_group([row], min_votes=2).is_unknown
+    assert predictor.answer_object([row, row, other], min_votes=3).is_unknown
+    assert predictor.answer_object([row], min_votes=2).is_unknown
 
 
-def test_answer_group__the_threshold_is_for_the_fused_probability(predictor: Predictor) -> None:
+def test_answer_object__the_threshold_is_for_the_fused_probability(predictor: Predictor) -> None:
     """Ten photos that are unsure alike are no surer than one, and each still votes."""
     row = np.array([0.2, 0.2, 0.6], np.float32)
     predictor.unknown_threshold = 0.61
-    answer = predictor.answer_group([row] * 10, min_votes=10)
+    answer = predictor.answer_object([row] * 10, min_votes=10)
     assert (answer.is_unknown, answer.votes) == (True, 10)
     predictor.unknown_threshold = 0.59
-    assert predictor.answer_group([row] * 10, min_votes=10).label == predictor.labels[2]
+    assert predictor.answer_object([row] * 10, min_votes=10).label == predictor.labels[2]
     sure = np.array([1, 0, 0], np.float32)
     predictor.unknown_threshold = 1.0
-    assert predictor.answer_group([sure, sure]).label == predictor.labels[0]
+    assert predictor.answer_object([sure, sure]).label == predictor.labels[0]
 
 
-def test_answer_group__what_it_cannot_use_is_named(predictor: Predictor) -> None:
+def test_answer_object__what_it_cannot_use_is_named(predictor: Predictor) -> None:
     with pytest.raises(ConfigError, match=r"min_votes is 0; it must be a whole number, at least 1"):
-        predictor.answer_group(DISAGREEING, min_votes=0)
+        predictor.answer_object(DISAGREEING, min_votes=0)
     with pytest.raises(ConfigError, match=r"no photos of the object"):
-        predictor.predict_group([])
+        predictor.predict_object([])
 
 
-def test_answer_group__is_what_an_evaluation_scores(predictor: Predictor) -> None:
+def test_answer_object__is_what_an_evaluation_scores(predictor: Predictor) -> None:
     rows = np.random.default_rng(3).dirichlet([0.5] * 3, size=60).astype(np.float32)
     true = np.repeat(np.arange(20) % 3, 3)
     scores = evaluate(
@@ -130,7 +132,7 @@ def test_answer_group__is_what_an_evaluation_scores(predictor: Predictor) -> Non
         groups=[str(index // 3) for index in range(60)],
     ).groups
     predictor.unknown_threshold = None
-    named = [predictor.answer_group(list(rows[i : i + 3]), min_votes=2) for i in range(0, 60, 3)]
+    named = [predictor.answer_object(list(rows[i : i + 3]), min_votes=2) for i in range(0, 60, 3)]
     right = [
         one.predictions[0].label == predictor.labels[true[3 * i]] for i, one in enumerate(named)
     ]
@@ -162,7 +164,7 @@ def test_classify__json_has_a_line_an_object_after_its_photos(
         photos = [left["photo"], right["photo"]]
         assert together["photos"] == photos
         assert together["set_aside"] == {}
-        answer = predictor.predict_group(photos)
+        answer = predictor.predict_object(photos)
         assert (together["label"], together["votes"]) == (answer.label, answer.votes)
         assert left["predictions"][0]["label"] == predictor.predict(photos[0]).predictions[0].label
 

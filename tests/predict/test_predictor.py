@@ -114,7 +114,7 @@ def test_predict__path_bytes_and_pixels_are_answered_alike(
 def test_predict__names_the_class_of_photos_it_has_not_seen(tiny_run: TrainingResult) -> None:
     predictor = Predictor(tiny_run.bundle.path)
     photos = unseen(tiny_run)
-    answers = list(predictor.predict_many(photos))
+    answers = list(predictor.predict_batch(photos))
     right = [
         answer.predictions[0].label == photo.parent.name
         for answer, photo in zip(answers, photos, strict=True)
@@ -129,13 +129,13 @@ def test_predict__top_k_is_how_many_are_named(tiny_run: TrainingResult) -> None:
     assert len(predictor.predict(photo, top_k=9).predictions) == 3
 
 
-def test_predict_many__a_bad_photo_is_an_error_in_its_place(
+def test_predict_batch__a_bad_photo_is_an_error_in_its_place(
     tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     good = unseen(tiny_run)[0]
     bad = tmp_path / "bad.jpg"
     bad.write_text("no photo")
-    first, second, third = Predictor(tiny_run.bundle.path).predict_many([good, bad, good])
+    first, second, third = Predictor(tiny_run.bundle.path).predict_batch([good, bad, good])
     assert isinstance(second, ImageError)
     assert first == third
 
@@ -192,7 +192,7 @@ def test_runtime__a_file_that_is_no_model(tmp_path: Path, runtime: str) -> None:
     path = tmp_path / file_name
     path.write_bytes(b"\x0a\x10 no model at all")
     if path.suffix == ".xml":
-        with pytest.raises(BundleError, match=r"needs its weights, model\.bin, beside it"):
+        with pytest.raises(BundleError, match=r"needs its weights, model\.bin, in the same folder"):
             runtime_class(runtime)(path)
         path.with_suffix(".bin").write_bytes(b"none either")
     with pytest.raises(BundleError, match=r" is not a "):
@@ -202,7 +202,9 @@ def test_runtime__a_file_that_is_no_model(tmp_path: Path, runtime: str) -> None:
 def test_predictor__a_file_for_another_runtime_names_the_right_one(
     exported: Path, tiny_run: TrainingResult
 ) -> None:
-    with pytest.raises(BundleError, match=r"litert does not execute .*model\.onnx; onnxruntime"):
+    with pytest.raises(
+        BundleError, match=r"litert does not execute .*model\.onnx. Use onnxruntime or"
+    ):
         Predictor(exported / "exports" / "model.onnx", runtime="litert")
     photo = unseen(tiny_run)[0]
     answers = {

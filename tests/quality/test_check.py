@@ -141,8 +141,8 @@ def test_check__reports_progress_of_both_stages(photo_folder: Path) -> None:
     assert calls[-1] == ("Looking for near-duplicates", 24, 24)
 
 
-def test_to_json__is_plain_and_has_its_keys(faulty_folder: Path) -> None:
-    result = json.loads(json.dumps(check(faulty_folder).to_json()))
+def test_to_dict__is_plain_and_has_its_keys(faulty_folder: Path) -> None:
+    result = json.loads(json.dumps(check(faulty_folder).to_dict()))
     assert sorted(result) == [
         "classes",
         "formats",

@@ -82,7 +82,7 @@ def test_check__advice_is_no_fault_and_says_what_to_do(folder: Path) -> None:
     (problem,) = (each for each in report.advice if each.kind == "black_photo")
     assert problem.message.startswith("1 photo is nearly black: 'blue/bad.png'.")
     assert "more light" in problem.message
-    told = json.loads(json.dumps(report.to_json()))["problems"]
+    told = json.loads(json.dumps(report.to_dict()))["problems"]
     assert {"kind": "black_photo", "paths": ["blue/bad.png"], "advice": True}.items() <= next(
         each for each in told if each["kind"] == "black_photo"
     ).items()

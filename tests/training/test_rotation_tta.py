@@ -129,11 +129,11 @@ def test_turns__int8_keeps_the_range_of_images() -> None:
     """The network begins by a factor of 255, whose range an image must not get."""
     module = with_rotation_tta(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
     head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
-    proof = ParityReference(
+    reference = ParityReference(
         photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=module.input_spec
     )
     photos = partial(noise, size=64)
-    request = Request(proof=proof, precision="int8", io="uint8", calibration=photos)
+    request = Request(reference=reference, precision="int8", io="uint8", calibration=photos)
     content = tflite.convert(build_classifier(frozen_graph(module), head), request)
     (entrance,) = Interpreter(model_content=content).get_input_details()
     assert entrance["quantization"] == (pytest.approx(1 / 255, rel=0.01), 0)

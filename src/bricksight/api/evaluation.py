@@ -65,7 +65,7 @@ class ModelEvaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns everything with stable keys, for JSON; see docs/reference/bundle.md."""
-        return self.evaluation.to_json() | {
+        return self.evaluation.to_dict() | {
             "warnings": [asdict(one) for one in self.warnings],
             "problems": [asdict(one) for one in self.problems],
             "set_aside": dict(self.set_aside),

@@ -63,7 +63,7 @@ class Measurement:
         """Share of the photos whose most probable class is the true one."""
         return None if self.evaluation is None else self.evaluation.accuracy
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values; ``docs/reference/benchmark.md`` lists the keys."""
         found = self.evaluation
         own = {name: value for name, value in vars(self).items() if name != "evaluation"}
@@ -112,12 +112,12 @@ class BenchmarkResult:
             )
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values; ``docs/reference/benchmark.md`` lists the keys."""
         return {
             "machine": dict(self.machine),
             "settings": dict(self.settings),
-            "measurements": [one.to_json() for one in self.measurements],
+            "measurements": [one.to_dict() for one in self.measurements],
             "left_out": dict(self.left_out),
             "set_aside": dict(self.set_aside),
             "warnings": [asdict(warning) for warning in self.warnings],

@@ -67,7 +67,7 @@ def benchmark(
         DataError: the photos have classes that a model does not know.
 
     Example:
-        ``benchmark(["bricks-model"]).measurements[0].latency_p50_ms``
+        ``benchmark(["photos-model"]).measurements[0].latency_p50_ms``
     """
     if photos:
         require_installed("sklearn", extra="check", feature="Measuring accuracy")

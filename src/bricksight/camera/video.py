@@ -158,7 +158,7 @@ def open_video(source: str | int | os.PathLike[str] | Source) -> Iterator[Video]
     """Open a camera, a stream or a file; see ``parse_source`` for the texts.
 
     Example:
-        ``with open_video("0") as video: observations = observe(Predictor("bricks-model"), video)``
+        ``with open_video("0") as video: observations = observe(Predictor("photos-model"), video)``
 
     Raises:
         CameraError: it cannot be opened; the message says what to do.

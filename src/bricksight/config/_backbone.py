@@ -22,7 +22,7 @@ class BackboneConfig:
         resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
             proportions and fills the rest with grey.
         tta: Copies of each photo whose answers are averaged: 4 for every quarter turn, 2 for the
-            photo and upside down, 1 for the photo alone. More accurate where parts lie any way
+            photo and upside down, 1 for the photo alone. More accurate where objects lie any way
             round; classifying takes so many times as long. By default 1; with --recipe best 4,
             where held-out photos are told apart better.
         trust: Load a pretrained network even if it may access files, the network or other programs.

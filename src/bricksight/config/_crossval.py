@@ -14,7 +14,7 @@ class CrossvalConfig:
     """How often a recipe is measured.
 
     Attributes:
-        folds: Parts that the photos are dealt to; each is tested on once a seed.
+        folds: Number of folds; each is tested on once a seed.
         seeds: How many times all of it is done, with other folds and another seed.
         group_by: Regular expression for photos that belong together; see `bricksight retrain`.
         learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,

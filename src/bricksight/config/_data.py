@@ -22,12 +22,12 @@ class DataConfig:
         unknown_dir: Folder of out-of-class photos, such as junk or the empty scene; the
             model learns to answer "unknown" to them.
         rejection_rate: Percent of the photos of known classes that may be answered "unknown".
-        masks: Folder of masks, such as OUT_masks of `bricksight synth --masks`: for a photo
-            red/1.jpg the PNG red/1.png, 255 where the part is. Random views show other backgrounds.
-        empty_scene: Photo of the empty scene by the same camera; the part is where a photo differs
-            from it. Photos that have a mask are not compared.
+        masks: Folder of masks, such as renders come with: for a photo
+            red/1.jpg the PNG red/1.png, 255 on the object. Random views show other backgrounds.
+        empty_scene: Photo of the empty scene by the same camera; the object is where a photo
+            differs from it. Photos that have a mask are not compared.
         replace_background: Percent of the random views of such photos that show another background.
-        backgrounds: Folder of photos to put behind the parts; without it, plain colours and
+        backgrounds: Folder of photos to put behind the objects; without it, plain colours and
             gradients.
     """
 
@@ -60,7 +60,7 @@ class DataConfig:
 
     @property
     def cuts_out(self) -> bool:
-        """Whether something says where the parts of photos are."""
+        """Whether something says where the objects on photos are."""
         return self.masks is not None or self.empty_scene is not None
 
     def _require_cutouts(self) -> None:
@@ -73,6 +73,6 @@ class DataConfig:
             value = getattr(self, name)
             if not self.cuts_out and value != getattr(DataConfig, name):
                 raise ConfigError(
-                    f"--{name} {value} does nothing where parts are not known from their "
+                    f"--{name} {value} does nothing where objects are not known from their "
                     "background. Add --masks DIR or --empty_scene PHOTO, or leave it out."
                 )

@@ -58,7 +58,7 @@ class Dataset:
 
     @property
     def is_rendered(self) -> bool:
-        """Whether these are no photos but renders of ``bricksight synth``."""
+        """Whether these are no photos but renders."""
         return (self.image_dir / RENDERS_FILE).is_file()
 
     def in_split(self, name: str) -> tuple[Example, ...]:

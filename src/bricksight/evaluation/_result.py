@@ -181,7 +181,7 @@ class Evaluation:
         accuracy = float(self.correct[kept].mean()) if kept.any() else None
         return Answered(count=int(kept.sum()), accuracy=accuracy)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {
             "statement": self.statement,

@@ -46,7 +46,7 @@ class Rejected:
             return photos
         return f"{self.count} of {photos} ({percent(self.share)})"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {**asdict(self), "share": self.share}
 

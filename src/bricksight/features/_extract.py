@@ -42,7 +42,7 @@ class Views:
         augment: What is random about them.
         seed: Together with the photo's content and the view's number it fixes the view, so that
             adding photos does not change the views of the others.
-        cutouts: Where the parts are, and what random views show behind them.
+        cutouts: Where the objects are, and what random views show behind them.
     """
 
     num_random: int = 0

@@ -55,7 +55,7 @@ class FeaturizedDataset:
         own: The network with nothing but its own features.
         widths: How many features each depth of ``compiled`` adds; one number where there is nothing
             to choose from.
-        cutouts: Where the parts are, and what random views show behind them.
+        cutouts: Where the objects are, and what random views show behind them.
         chosen_from: Networks that this one was chosen from → cross entropy of held-out photos, in
             nats; empty where there was no choice.
     """

@@ -1,4 +1,4 @@
-"""Where the parts of photos are: from masks, or from a photo of the empty scene."""
+"""Where the objects on photos are: from masks, or from a photo of the empty scene."""
 
 import logging
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ _LONGEST_SIDE = 512
 """Masks and backgrounds are kept at most so large: networks take less."""
 
 _EXPECTED = (
-    "Expected, for the photo red/1.jpg, the mask red/1.png, 255 where the part is and 0 elsewhere; "
+    "Expected, for the photo red/1.jpg, the mask red/1.png, 255 on the object and 0 elsewhere; "
     "or a photo of the empty scene that the same camera took from the same place."
 )
 
-_PART = 128
-"""From this value on a pixel of a mask counts as part."""
+_FOREGROUND = 128
+"""From this value on a pixel of a mask counts as foreground."""
 
 
 def find_foreground_masks(
     examples: Sequence[Example], source: DataConfig, watch: StageTimer
 ) -> ForegroundMasks | None:
-    """Returns the masks of photos and what is put behind the parts; ``None`` if it is not wanted.
+    """Returns the masks of photos and what is put behind the objects; ``None`` if it is not wanted.
 
     Photos without a mask, or with one of nothing or everything, keep their background, and a
     warning says how many do.
@@ -43,7 +43,7 @@ def find_foreground_masks(
         watch: shows and times the work.
 
     Raises:
-        ConfigError: no photo has a mask, or differs from the empty scene in part; a picture cannot
+        ConfigError: no photo has a mask, or differs from the empty scene; a picture cannot
             be read; or a mask or the empty scene is not of a photo's size.
     """
     if not source.cuts_out:
@@ -54,7 +54,7 @@ def find_foreground_masks(
     )
     masks: list[bytes | None] = []
     with (
-        watch.stage("Finding the parts", len(examples)) as advance,
+        watch.stage("Finding the objects", len(examples)) as advance,
         thread_map(_Finder(source).encoded, examples, num_threads=num_cores()) as found,
     ):
         for mask in found:
@@ -66,14 +66,14 @@ def find_foreground_masks(
 
 
 class _Finder:
-    """Says where the part of a photo is."""
+    """Says where the object on a photo is."""
 
     def __init__(self, source: DataConfig) -> None:
         self._masks, self._empty = source.masks, source.empty_scene
         if source.masks is not None and not source.masks.is_dir():
             raise ConfigError(
                 f"--masks {source.masks} is no folder. Expected one with a PNG for each photo: "
-                "red/1.png for red/1.jpg, 255 where the part is."
+                "red/1.png for red/1.jpg, 255 on the object."
             )
         self._scene = None if self._empty is None else _read_small(self._empty)
 
@@ -82,7 +82,7 @@ class _Finder:
         mask = self._mask_of(example)
         if mask is None:
             return None
-        is_part = mask >= _PART
+        is_part = mask >= _FOREGROUND
         return images.encode_mask(mask) if is_part.any() and not is_part.all() else b""
 
     def _mask_of(self, example: Example) -> np.ndarray | None:
@@ -145,7 +145,7 @@ def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
     found = " and ".join(reasons)
     if not num_useful:
         raise ConfigError(
-            f"There is no part to put before another background: {found}. {_EXPECTED}"
+            f"There is no object to put before another background: {found}. {_EXPECTED}"
         )
     if reasons:
         _LOGGER.warning(

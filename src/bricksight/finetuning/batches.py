@@ -46,7 +46,7 @@ class ImageSet:
 
     Attributes:
         pixels: uint8 (height, width, 3) each, RGB; those to train on may have a fourth channel, 255
-            where the part is.
+            on the object.
         labels: int (num_photos,), indices of the classes.
     """
 
@@ -108,7 +108,7 @@ class BatchGenerator:
         cutmix: The same for pasting a rectangle of one view into another; where both are wanted,
             each batch takes one of them.
         teacher: Answers views as ``Batch.answers`` has them.
-        backgrounds: What is put behind the parts of photos with a mask.
+        backgrounds: What is put behind the objects on photos with a mask.
     """
 
     photos: ImageSet

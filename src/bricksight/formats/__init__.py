@@ -1,6 +1,6 @@
-"""One file a format, each proved on real photos before anyone sees it."""
+"""Export a classifier to model formats; each exported file is verified on real photos."""
 
-from bricksight.formats._bundle import Choices, Exporter, export_bundle
+from bricksight.formats._bundle import Exporter, export_bundle
 from bricksight.formats._formats import (
     FORMATS,
     ExportedFile,
@@ -10,7 +10,7 @@ from bricksight.formats._formats import (
     require_packages,
 )
 from bricksight.formats.classifier import Classifier, build_classifier, load_classifier
-from bricksight.formats.request import Request
+from bricksight.formats.request import Choices, Request
 from bricksight.formats.verification import Accuracy, Parity, ParityReference
 
 __all__ = [

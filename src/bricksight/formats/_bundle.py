@@ -1,11 +1,11 @@
-"""From a bundle to further files: nothing of what it was trained with is needed but photos."""
+"""Export further files from a bundle; apart from the bundle, only photos are needed."""
 
 import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,52 +27,32 @@ from bricksight.formats._formats import (
     require_choice,
 )
 from bricksight.formats.classifier import Classifier, load_classifier
-from bricksight.formats.request import InputOutput, Layout, Precision, Request
+from bricksight.formats.request import Choices, InputOutput, Request
 from bricksight.formats.verification import ParityReference
 from bricksight.images import load_input
 from bricksight.predict import Predictor
 from bricksight.predict._sidecar import (
     Sidecar,
-    is_described,
+    has_sidecar,
     read_sidecar,
     sidecar_path,
     write_sidecar,
 )
 
 MAX_PHOTOS = 200
-"""As many prove a file, and as many give an int8 file its ranges."""
+"""Most photos used to verify a file, and most used to calibrate an int8 file."""
 
 _SPLITS = ("test", "validation", "training")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """How a file is to be written; ``None`` is what the format does by itself.
-
-    Attributes:
-        precision: Of the weights, and with "int8" of all arithmetic.
-        batch: Photos that the file takes at a time.
-        layout: Order of the input's dimensions.
-        io: Type of input and output.
-    """
-
-    precision: Precision | None = None
-    batch: Literal["1", "dynamic"] | None = None
-    layout: Layout | None = None
-    io: InputOutput | None = None
-
-    def given(self) -> dict[str, str]:
-        """Return what was chosen."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
-
 class Exporter:
-    """Writes files from one bundle; photos and the reference's answers are shared by all of them.
+    """Exports several files from one bundle; photos and reference answers are computed once.
 
     Args:
-        bundle: What ``retrain`` wrote, or its path; its LiteRT file gives the reference.
-        photos_dir: Photos, one sub-folder a class; by default those of the training.
-        trust: Write a network even if it may access files, the network or other programs; see
+        bundle: A bundle or its path; its LiteRT file gives the reference answers.
+        photos_dir: Folder of photos, one sub-folder per class; the photos of the training by
+            default.
+        trust: Export a network even if it may access files, the network or other programs; see
             docs/reference/security.md.
     """
 
@@ -87,7 +67,7 @@ class Exporter:
         require_installed("tensorflow", extra="train", feature="Exporting")
         self._trust = trust
         settings = bundle.manifest.settings
-        # Bundles of before the settings had sections called this one "retrain".
+        # Earlier versions of bricksight named this section "retrain".
         named = settings.get("data", settings.get("retrain", {})).get("image_dir")
         self._is_named_here = photos_dir is not None
         self._photos_dir = Path(named) if named else None
@@ -101,7 +81,7 @@ class Exporter:
         out: AnyPath | None = None,
         choices: Choices | None = None,
     ) -> ExportedFile:
-        """Write a file with its description beside it; see ``export_bundle``."""
+        """Export a file and its JSON sidecar; see ``export_bundle``."""
         chosen = given_or_default(choices, Choices, "choices")
         path, before = self.require_place(format_name, out=out, choices=chosen)
         figures: dict[str, Any] = {}
@@ -128,14 +108,15 @@ class Exporter:
     def require_place(
         self, format_name: str, *, out: AnyPath | None, choices: Choices
     ) -> tuple[Path, tuple[str, ...]]:
-        """Try, before any work, the place of a file.
+        """Check, before any work, that the output path can be written.
 
         Returns:
-            The place, and what an earlier export has written into it if it is a folder.
+            The path and, if it is a folder, the names of the files of an earlier export in it.
 
         Raises:
-            ConfigError: the place is of another kind, or holds what export has not written.
-            OutputError: it cannot be written.
+            ConfigError: The path is a file where a folder is needed or the reverse, or holds files
+                that export has not written.
+            OutputError: The path cannot be written.
         """
         require_choice(format_name, choices.given())
         described = format_named(format_name)
@@ -150,13 +131,16 @@ class Exporter:
         return path, before
 
     def _require_free(self, path: Path, described: Format, *, is_folder: bool) -> tuple[str, ...]:
-        """Refuse what would take the place of something that export has not written.
+        """Refuse to replace files that export has not written.
 
-        Returns what an earlier export has written into the folder.
+        Returns the names of the files of an earlier export in the folder.
         """
         if not path.name or path == Path.cwd():
             kind = "folder" if is_folder else "file"
-            raise ConfigError(f"--out {path} cannot be replaced. Name a {kind} in it.")
+            raise ConfigError(
+                f"--out {path} is the current or a top-level folder, which export does not "
+                f"replace. Name a {kind} in it."
+            )
         if path.exists() and path.is_dir() != is_folder:
             found, expected = ("file", "folder") if is_folder else ("folder", "file")
             raise ConfigError(
@@ -164,15 +148,15 @@ class Exporter:
             )
         if is_inside(path, self._bundle.path) and not is_inside(path, self._bundle.path / EXPORTS):
             raise ConfigError(
-                f"--out {path} lies among the bundle's own files. Name a place below "
+                f"--out {path} is inside the bundle. Name a path below "
                 f"{self._bundle.path / EXPORTS}, or outside the bundle."
             )
-        if is_described(path):
+        if has_sidecar(path):
             return _unchanged(path) if is_folder and path.is_dir() else ()
         if path.is_dir() and not is_empty(path):
             raise ConfigError(
-                f"--out {path} is a folder that is not empty, and not one that bricksight export "
-                "has written. Name another, or remove it first."
+                f"--out {path} is a folder with files that bricksight export has not written. "
+                "Name another folder, or remove it first."
             )
         companions = (path.with_suffix(suffix) for suffix in described.companions)
         for one in (*(() if is_folder else (path,)), *companions, sidecar_path(path)):
@@ -187,7 +171,7 @@ class Exporter:
         described = format_named(format_name)
         default_io = cast(InputOutput, described.options.get("io", ("float32",))[0])
         return Request(
-            proof=self._proof,
+            reference=self._reference,
             calibration=lambda: self._calibration,
             precision=chosen.precision or described.precisions[0],
             batch=None if chosen.batch == "dynamic" else 1,
@@ -198,7 +182,7 @@ class Exporter:
         )
 
     def _sidecar(self, exported: ExportedFile, part: Path, agreement: Mapping[str, Any]) -> Sidecar:
-        """Return the description of a model that still lies at ``part``."""
+        """Return the sidecar of an exported model while it is still at its temporary path."""
         manifest = self._bundle.manifest
         folder = part if part.is_dir() else part.parent
         written = (part.parent / file.relative_to(exported.path.parent) for file in exported.files)
@@ -224,7 +208,7 @@ class Exporter:
 
     @functools.cached_property
     def _photos(self) -> dict[str, list[Path]]:
-        """Side of the split → photos that are there; photos of no known side are "test"."""
+        """Split → paths of existing photos; photos of unknown split count as "test"."""
         folder = self._photos_dir
         found: dict[str, list[Path]] = {split: [] for split in _SPLITS}
         if folder is not None and folder.is_dir():
@@ -235,24 +219,24 @@ class Exporter:
                 found["test"], _ = photos_below(folder)
         if not any(found.values()):
             if self._is_named_here:
-                where = f"--image_dir {folder} holds none"
+                where = f"--image_dir {folder} holds no photos"
             elif folder is None:
-                where = f"the bundle {self._bundle.path} names no folder of them"
+                where = f"the bundle {self._bundle.path} does not record a folder of photos"
             else:
                 where = (
-                    f"the bundle {self._bundle.path} was trained on {folder}, where none of its "
-                    "photos lies any more"
+                    f"the bundle {self._bundle.path} was trained on {folder}, which no longer "
+                    "holds its photos"
                 )
             raise ExportError(
-                f"A file is only handed out once it has been proved on photos, and there are none: "
-                f"{where}. Name a folder of photos with --image_dir, one sub-folder a class."
+                f"Every exported file is verified on photos, but {where}. Name a folder of "
+                "photos with --image_dir, one sub-folder per class."
             )
         return found
 
     def _is_its_photo(self, path: Path, sha256: str) -> bool:
-        """Return whether a photo that the bundle names is there to be read.
+        """Return whether ``path`` is a photo of the bundle's data set.
 
-        Where a link leads out of the folder, it has to be the very photo of the training.
+        A link that leads out of the folder is accepted only if the checksum matches.
         """
         folder = self._photos_dir
         if folder is None or not path.is_file():
@@ -260,7 +244,7 @@ class Exporter:
         return is_inside(path, folder) or sha256_of(path) == sha256
 
     @functools.cached_property
-    def _proof(self) -> ParityReference:
+    def _reference(self) -> ParityReference:
         photos: list[Path] = []
         for split in _SPLITS:
             photos += _spread(self._photos[split], MAX_PHOTOS - len(photos))
@@ -272,8 +256,8 @@ class Exporter:
         ]
         if not readable:
             raise ExportError(
-                f"None of the {len(photos)} photos below {self._photos_dir} can be read; "
-                f"{photos[0]}: {rows[0]} Name others with --image_dir."
+                f"None of the {len(photos)} photos below {self._photos_dir} can be read; for "
+                f"example {photos[0]}: {rows[0]}. Name another folder with --image_dir."
             )
         photos = [photo for photo, _ in readable]
         return ParityReference(
@@ -285,7 +269,7 @@ class Exporter:
         )
 
     def _truth(self, photos: Sequence[Path]) -> dict[int, int]:
-        """Return the labels of those photos that the training is known not to have seen."""
+        """Return row → class index of the photos that were not used for training."""
         if not self._bundle.photos():
             return {}
         trained_on = self._bundle.trained_on()
@@ -298,7 +282,10 @@ class Exporter:
 
     @functools.cached_property
     def _calibration(self) -> np.ndarray:
-        """Float32 (num_photos, height, width, 3) in [0, 1]; of training photos where known."""
+        """Calibration images, float32 (num_photos, height, width, 3) in [0, 1].
+
+        Training photos are used where the split is known.
+        """
         photos = self._photos["training"] or [
             photo for split in _SPLITS for photo in self._photos[split]
         ]
@@ -324,35 +311,37 @@ def export_bundle(
     choices: Choices | None = None,
     trust: bool = False,
 ) -> ExportedFile:
-    """Write one further file from a bundle, proved on up to 200 photos against its LiteRT file.
+    """Export a bundle to a format and verify the file on up to 200 photos.
 
-    Beside it lies its description, ``<file>.json``, by which a ``Predictor`` knows its labels. A
-    file within the bundle is also recorded in its manifest.
+    The answers of the file are compared with those of the bundle's LiteRT file. A JSON sidecar,
+    ``<file>.json``, with labels and preprocessing is written beside the file, so that ``Predictor``
+    can load it alone. A file inside the bundle is also added to its manifest.
 
     Args:
-        bundle: what ``retrain`` wrote, or its path.
-        format_name: one of ``FORMATS``.
-        out: the file, or folder, to write; by default one in the bundle's folder ``exports``.
-        photos_dir: photos, one sub-folder a class; by default those of the training.
-        choices: precision and the like.
-        trust: write a network even if it may access files, the network or other programs.
+        bundle: A bundle or its path.
+        format_name: One of ``FORMATS``.
+        out: The file or folder to write; by default in the bundle's folder ``exports``.
+        photos_dir: Folder of photos, one sub-folder per class; the photos of the training by
+            default.
+        choices: Precision, batch size, layout and input type.
+        trust: Export a network even if it may access files, the network or other programs.
 
     Raises:
-        UntrustedModelError: it may, and ``trust`` is not given.
-        ConfigError: there is no such format, or it is not to be had as chosen.
-        ExportError: there are no photos, or the file gives other answers; nothing is left of it.
-        OutputError: the file cannot be written, or another run writes it.
-        MissingPackageError: what writes or runs the format is not installed.
+        UntrustedModelError: The network may access these, and ``trust`` is not set.
+        ConfigError: The format is unknown, or does not support an option.
+        ExportError: There are no photos, or the verification failed; the file is removed.
+        OutputError: The file cannot be written, or another run is writing it.
+        MissingPackageError: A package that writes or runs the format is not installed.
     """
     exporter = Exporter(bundle, photos_dir=photos_dir, trust=trust)
     return exporter.export(format_name, out=out, choices=choices)
 
 
 def _unchanged(folder: Path) -> tuple[str, ...]:
-    """Return what an earlier export has written into a folder.
+    """Return the names of the files that an earlier export has written into a folder.
 
     Raises:
-        ConfigError: some of it is not as it was written: it may be the user's own work by now.
+        ConfigError: One of them has been changed since, perhaps by the user.
     """
     files = read_sidecar(folder).files
     for name, digest in files.items():
@@ -375,7 +364,7 @@ def _figures(exported: ExportedFile) -> dict[str, Any]:
 
 
 def _file_name(format_name: str, chosen: Choices) -> str:
-    """Return such as "model-int8-uint8.tflite"; what is the default is not named."""
+    """Return the default file name with its non-default options: "model-int8-uint8.tflite"."""
     described = format_named(format_name)
     defaults: dict[str, str] = {"precision": described.precisions[0]}
     defaults |= {name: values[0] for name, values in described.options.items()}
@@ -390,7 +379,7 @@ def _file_name(format_name: str, chosen: Choices) -> str:
 
 
 def _spread(photos: Sequence[Path], count: int) -> list[Path]:
-    """Return at most ``count`` of them, from all classes alike."""
+    """Return at most ``count`` photos, evenly spaced over the list and so over the classes."""
     rows: Iterable[int] = np.unique(
         np.linspace(0, len(photos) - 1, min(count, len(photos))).astype(int)
     )

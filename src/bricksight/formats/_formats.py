@@ -1,4 +1,4 @@
-"""The table of formats, and the one way through which every file is written."""
+"""Table of export formats, and ``export``, which writes and verifies a file."""
 
 import gc
 import importlib
@@ -15,35 +15,37 @@ from bricksight._support.text import pluralize
 from bricksight.errors import ConfigError, ExportError, OutputError
 from bricksight.formats.classifier import Classifier
 from bricksight.formats.request import Precision, Request
-from bricksight.formats.verification import Accuracy, Parity, measured
+from bricksight.formats.verification import Accuracy, Parity, verify_export
 
 _BATCH = ("1", "dynamic")
 _WRITING_ONNX = {"onnx": "onnx", "tf2onnx": "onnx"}
-_PROVING_ONNX = {**_WRITING_ONNX, "onnxruntime": "onnx"}
+_VERIFYING_ONNX = {**_WRITING_ONNX, "onnxruntime": "onnx"}
 
 TOLERANCES: Mapping[Precision, float] = {"float32": 1e-4, "float16": 5e-3}
-"""Largest difference of a probability that is let through. Of 8-bit files see below."""
+"""Largest allowed difference of a probability, by precision; for 8-bit files see below."""
 
-LEAST_AGREEMENT = 0.7
-"""Share of the photos that an 8-bit file must answer as the reference does. On hard photos
-of 54 classes good files reached 0.89 to 0.95, those without bias correction 0.74 to 0.80, a broken
-one 0.03."""
+MIN_TOP1_AGREEMENT = 0.7
+"""Fraction of photos on which an 8-bit file must give the same top-1 answer as the reference.
+
+Measured on difficult photos of 54 classes: good files 0.89 to 0.95, files without bias correction
+0.74 to 0.80, a broken file 0.03.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """What export can write.
+    """An export format.
 
     Attributes:
-        writer: ``module:function``, imported on use; it takes classifier, path and request.
-        runtime: Which runtime proves the file.
-        file_name: Of the file in a bundle's folder of exports.
-        precisions: What weights may be, the default first.
-        options: What else may be chosen: name → values, the default first.
-        companions: Suffixes of the files that are written beside the one.
-        proved: The file in the folder, where it is a folder, that is run.
-        also: ``module:function`` that checks what the runtime does not use of the file.
-        packages: What has to be installed beyond plain dependencies → the extra that installs it.
+        writer: ``module:function``, imported on use; called with classifier, path and request.
+        runtime: Runtime that verifies the file.
+        file_name: Default name of the file or folder.
+        precisions: Supported precisions, the default first.
+        options: Further options: name → supported values, the default first.
+        companions: Suffixes of further files that are written beside the file.
+        verified_file: For a format that is a folder: the file in it that the runtime runs.
+        extra_check: ``module:function`` that verifies what the runtime does not use.
+        packages: Required packages beyond the dependencies → the extra that installs them.
     """
 
     writer: str
@@ -52,8 +54,8 @@ class Format:
     precisions: tuple[Precision, ...] = ("float32",)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     companions: tuple[str, ...] = ()
-    proved: str = ""
-    also: str | None = None
+    verified_file: str = ""
+    extra_check: str | None = None
     packages: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -65,7 +67,7 @@ FORMATS = {
         writer="bricksight.formats.saved_model.saved_model:write",
         runtime="saved_model",
         file_name="saved_model",
-        also="bricksight.formats.saved_model.signatures:require_signatures",
+        extra_check="bricksight.formats.saved_model.signatures:require_signatures",
         options={"io": ("bytes", "float32")},
     ),
     "keras": Format(
@@ -86,7 +88,7 @@ FORMATS = {
         runtime="onnxruntime",
         file_name="model.onnx",
         options={"batch": _BATCH, "layout": ("nchw", "nhwc")},
-        packages=_PROVING_ONNX,
+        packages=_VERIFYING_ONNX,
     ),
     "openvino": Format(
         writer="bricksight.formats.openvino:write",
@@ -101,8 +103,8 @@ FORMATS = {
         writer="bricksight.formats.jetson:write",
         runtime="onnxruntime",
         file_name="jetson",
-        proved="model.onnx",
-        packages=_PROVING_ONNX,
+        verified_file="model.onnx",
+        packages=_VERIFYING_ONNX,
     ),
     "tfjs": Format(
         writer="bricksight.formats.tfjs:write",
@@ -111,22 +113,22 @@ FORMATS = {
         packages={"tensorflowjs": None},
     ),
 }
-"""Format name → how it is written and proved."""
+"""Name → format."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedFile:
-    """A file that was written and proved.
+    """A file that was written and verified.
 
     Attributes:
-        format: Of ``FORMATS``.
-        path: The file, or the folder.
-        precision: Of the weights.
-        size_bytes: With the files that belong to it.
-        files: The file and its companions, or what was written into the folder.
-        agreement: How near it is to the reference.
-        inference_ms: Of one photo; see ``Measured``.
-        accuracy: On held-out photos, ``None`` where none of them has a known label.
+        format: Name of the format in ``FORMATS``.
+        path: The file or folder.
+        precision: Precision of the weights.
+        size_bytes: Total size of ``files``.
+        files: The file and its companions, or all files of the folder.
+        agreement: Comparison with the reference.
+        inference_ms: Milliseconds per photo; see ``VerificationResult``.
+        accuracy: Accuracy on held-out photos, ``None`` if none of them has a known label.
     """
 
     format: str
@@ -140,15 +142,15 @@ class ExportedFile:
 
 
 def format_named(name: str) -> Format:
-    """Return the format.
+    """Return a format by its name.
 
     Raises:
-        ConfigError: there is no such format.
+        ConfigError: There is no such format.
     """
     if not isinstance(name, str) or name not in FORMATS:
         raise ConfigError(
-            f"--format is {name!r}; it must be one of {', '.join(FORMATS)}, several of them with "
-            "commas between, or all."
+            f"--format is {name!r}; it must be one or more of {', '.join(FORMATS)}, separated by "
+            "commas, or all."
         )
     return FORMATS[name]
 
@@ -163,36 +165,31 @@ def export(
     describe: Callable[[ExportedFile, Path], None] | None = None,
     record: Callable[[ExportedFile], None] | None = None,
 ) -> ExportedFile:
-    """Write ``path`` and return how near it comes to the reference.
+    """Write a file, verify it against the reference, and move it to ``path``.
 
-    An existing file is replaced, and only by one that has been proved. In an existing folder, only
-    what an earlier export has written is replaced; where anything fails, all is as it was.
+    An existing file is replaced only after the new one is verified. In an existing folder, only
+    files of an earlier export are replaced. If anything fails, nothing is changed.
 
     Args:
-        classifier: the network.
-        format_name: of ``FORMATS``.
-        path: the file, or the folder.
-        request: how it is to be written.
-        written_before: in an existing folder, what an earlier export has put there and what goes
-            now; other files stay.
-        describe: writes further files beside the file as it is before it gets its place.
-        record: called when everything has its place, and before what was there is removed.
+        classifier: The network.
+        format_name: Name of a format in ``FORMATS``.
+        path: The file or folder to write.
+        request: Options, reference answers and calibration images.
+        written_before: In an existing folder, the files of an earlier export, which are replaced
+            or removed; other files stay.
+        describe: Called with the result and the temporary path; may write further files beside it.
+        record: Called when all files are in place; if it raises, they are moved back.
 
     Raises:
-        ConfigError: there is no such format, or it is not to be had as requested.
-        ExportError: the file gives other answers than the reference; nothing is left of it.
-        OutputError: it cannot be written, another run writes it, or it would take the place of a
-            file that export has not written.
+        ConfigError: The format is unknown or does not support an option, or ``path`` has the wrong
+            suffix.
+        ExportError: The verification failed; the file is removed.
+        OutputError: The file cannot be written, another run is writing it, or a file is in the way
+            that export has not written.
     """
     described = format_named(format_name)
     require_choice(format_name, {"precision": request.precision})
-    suffix = Path(described.file_name).suffix
-    if path.suffix != suffix:
-        raise ConfigError(
-            f"{path} is to be a file of the format {format_name}; its name must end in {suffix}."
-            if suffix
-            else f"{path} is to be a folder of the format {format_name}, not a {path.suffix} file."
-        )
+    _require_suffix(path, format_name)
     write: Callable[[Classifier, Path, Request], None] = _imported(described.writer)
     with claimed(path) as folder, under_its_own_name(path, folder):
         new, old = folder / "new", folder / "old"
@@ -200,29 +197,40 @@ def export(
             new.mkdir()
             old.mkdir()
             write(classifier, new / path.name, request)
-            exported = _proved(new / path.name, path, classifier, described, request)
+            exported = _verify(new / path.name, path, classifier, described, request)
             if describe is not None:
                 describe(exported, new / path.name)
         moves = _moves(new, path, written_before)
         with writing(path), moved(moves, aside=old):
             if record is not None:
                 record(exported)
-    gc.collect()  # TensorFlow's graphs hold each other in circles, as large as the network
+    gc.collect()  # TensorFlow's graphs are reference cycles as large as the network
     return exported
 
 
-def _proved(
+def _require_suffix(path: Path, format_name: str) -> None:
+    suffix = Path(format_named(format_name).file_name).suffix
+    if path.suffix != suffix:
+        raise ConfigError(
+            f"{path} does not end in {suffix}, the suffix of the format {format_name}. Rename it."
+            if suffix
+            else f"{path} ends in {path.suffix}, but the format {format_name} is a folder. Name a "
+            "folder."
+        )
+
+
+def _verify(
     part: Path, path: Path, classifier: Classifier, described: Format, request: Request
 ) -> ExportedFile:
-    """Return what the file ``part`` will be as ``path``, once it gives the right answers."""
+    """Verify the file at its temporary path ``part``; return it as it will be at ``path``."""
     name = next(name for name, one in FORMATS.items() if one is described)
-    found = measured(
-        part / described.proved,
+    found = verify_export(
+        part / described.verified_file,
         runtime=described.runtime,
-        proof=request.proof,
+        reference=request.reference,
         options=layers_of(classifier, name),
         trust=request.trust,
-        also=None if described.also is None else _imported(described.also),
+        extra_check=None if described.extra_check is None else _imported(described.extra_check),
     )
     _require_agreement(name, request.precision, found.agreement)
     files = _files(part, described)
@@ -239,32 +247,36 @@ def _proved(
 
 
 def _imported(name: str) -> Any:
-    """Return ``module:function``."""
+    """Import and return ``module:function``."""
     module, _, function = name.partition(":")
     return getattr(importlib.import_module(module), function)
 
 
 def require_choice(format_name: str, chosen: Mapping[str, str]) -> None:
-    """Refuse options, by name, that the format does not have, and values of them.
+    """Check that a format supports the given options (name → value).
 
     Raises:
-        ConfigError: there is no such format, or it does not have one of them.
+        ConfigError: The format is unknown, or does not support an option or its value.
     """
     described = format_named(format_name)
     options = {"precision": described.precisions, **described.options}
     for name, value in chosen.items():
         known = options.get(name, ())
         if value not in known:
-            choice = f"it must be {' or '.join(known)}" if known else "it has no such choice"
+            choice = (
+                f"it must be {' or '.join(known)}"
+                if known
+                else "the format does not have this option, so leave it out"
+            )
             raise ConfigError(f"--{name} is {value!r} for the format {format_name}; {choice}.")
 
 
 def require_packages(format_name: str) -> None:
-    """Check, without loading them, that the packages are there which the format needs.
+    """Check that the packages of a format are installed, without importing them.
 
     Raises:
-        ConfigError: there is no such format.
-        MissingPackageError: one of them is not installed.
+        ConfigError: The format is unknown.
+        MissingPackageError: A package is not installed.
     """
     packages = format_named(format_name).packages
     require_installed("tensorflow", extra="train", feature="Exporting")
@@ -273,7 +285,7 @@ def require_packages(format_name: str) -> None:
 
 
 def layers_of(classifier: Classifier, format_name: str) -> dict[str, str]:
-    """Return what has to be said of the nodes of such a file when it is opened."""
+    """Return the names of input and output node, which only a frozen graph needs."""
     if format_named(format_name).runtime != "tensorflow":
         return {}
     return {"input_layer": classifier.input_layer, "output_layer": classifier.output_layer}
@@ -283,25 +295,26 @@ def _require_agreement(format_name: str, precision: Precision, found: Parity) ->
     tolerance, photos = TOLERANCES.get(precision), pluralize(found.num_photos, "photo")
     if tolerance is not None and found.largest_difference > tolerance:
         raise ExportError(
-            f"The {format_name} file gives other answers than the trained model: probabilities "
-            f"differ by up to {found.largest_difference:.2g} on {photos}, "
-            f"{tolerance:.2g} is allowed. It was not kept."
+            f"The {format_name} file differs from the trained model: probabilities differ by up "
+            f"to {found.largest_difference:.2g} on {photos}; {tolerance:.2g} is allowed. The file "
+            "was not kept. Choose another format."
         )
-    if tolerance is None and found.top1_agreement < LEAST_AGREEMENT:
+    if tolerance is None and found.top1_agreement < MIN_TOP1_AGREEMENT:
         raise ExportError(
-            f"The {format_name} file of precision {precision} gives another first answer than the "
-            f"trained model on {1 - found.top1_agreement:.0%} of {photos}; "
-            f"{1 - LEAST_AGREEMENT:.0%} is allowed. It was not kept. Choose another precision."
+            f"The {format_name} file with precision {precision} gives a different top-1 answer "
+            f"than the trained model on {1 - found.top1_agreement:.0%} of {photos}; "
+            f"{1 - MIN_TOP1_AGREEMENT:.0%} is allowed. The file was not kept. "
+            "Choose another precision."
         )
 
 
 def _moves(
     new: Path, path: Path, written_before: Collection[str]
 ) -> list[tuple[Path | None, Path]]:
-    """Return what takes which place so that ``path`` is what was written into ``new``.
+    """Return (source, destination) pairs that move the files in ``new`` to ``path``.
 
     Raises:
-        OutputError: a file of another's is in the way.
+        OutputError: A file is in the way that export has not written.
     """
     beside = [one for one in sorted(new.iterdir()) if one.name != path.name]
     moves: list[tuple[Path | None, Path]] = [(one, path.with_name(one.name)) for one in beside]
@@ -316,8 +329,8 @@ def _moves(
     for name in files:
         if name not in written_before and os.path.lexists(path / name):
             raise OutputError(
-                f"{path / name} was not written by bricksight export, which would replace it now. "
-                "Move it, or name another --out."
+                f"{path / name} exists and was not written by bricksight export. Move it, or name "
+                "another --out."
             )
     gone = [(None, path / name) for name in written_before if name not in files]
     return [*gone, *((file, path / name) for name, file in files.items()), *moves]

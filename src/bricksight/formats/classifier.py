@@ -1,4 +1,4 @@
-"""The whole classifier as one TensorFlow graph: the form from which every format is made."""
+"""The classifier (backbone and head) as one TensorFlow graph, from which formats are written."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from bricksight.config import AnyPath, require_tensor_name
 from bricksight.errors import BundleError
 
 INPUT_LAYER = "Placeholder"
-"""retrain.py's input: its first placeholder without a name."""
+"""Name of the input node, as in retrain.py."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,15 @@ class Classifier:
 
 
 def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classifier:
-    """Return the network of a bundle, which needs nothing of what it was trained with.
+    """Load the classifier of a bundle from its frozen graph.
 
     Args:
-        bundle: what ``retrain`` wrote.
-        trust: allow operations that access files, the network or other programs.
+        bundle: A bundle or its path.
+        trust: Allow operations that access files, the network or other programs.
 
     Raises:
-        BundleError: its frozen graph is missing, not the one that was written, or has not the nodes
-            that it should.
-        UntrustedModelError: it has such operations, and ``trust`` is not given.
+        BundleError: The frozen graph is missing, has a wrong checksum, or lacks input or output.
+        UntrustedModelError: The graph has such operations, and ``trust`` is not set.
     """
     bundle = as_bundle(bundle)
     path = bundle.file("output_graph.pb")
@@ -69,21 +68,23 @@ def load_classifier(bundle: Bundle | AnyPath, *, trust: bool = False) -> Classif
         require_pure_graph(graph_def, path)
     missing = {INPUT_LAYER, output_layer} - {node.name for node in graph_def.node}
     if missing:
-        raise BundleError(f"{path} has no node {' and no node '.join(sorted(missing))}.")
+        raise BundleError(
+            f"{path} has no node {' and no node '.join(sorted(missing))}. Copy the bundle again, "
+            "or train it again."
+        )
     return Classifier(graph_def_bytes=content, input_layer=INPUT_LAYER, output_layer=output_layer)
 
 
 def build_classifier(
     frozen: FrozenBackbone, head: Head, *, final_tensor_name: str = "final_result"
 ) -> Classifier:
-    """Return the network with the head on top.
+    """Build the classifier from a backbone and a head.
 
-    The names are retrain.py's, so that scripts which look for them still find them: the features
-    enter the head through ``input/BottleneckInputPlaceholder``, the layer's own nodes lie under
-    ``final_retrain_ops``.
+    Nodes have the names of retrain.py, because scripts look for them: features enter the head
+    through ``input/BottleneckInputPlaceholder``, and the head's nodes are in ``final_retrain_ops``.
 
     Raises:
-        ConfigError: ``final_tensor_name`` is no name for a TensorFlow node, or taken.
+        ConfigError: ``final_tensor_name`` is not a valid node name, or is used already.
     """
     require_tensor_name(final_tensor_name)
     tf = require_tensorflow()

@@ -1,4 +1,4 @@
-"""retrain.py's ``output_graph.pb``: one ``GraphDef`` with the weights as constants."""
+"""Write a frozen graph, as retrain.py's ``output_graph.pb``: a ``GraphDef`` with its weights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A folder for NVIDIA's Jetson boards: model, photos to prove it by, and what runs there."""
+"""Write a folder for NVIDIA Jetson boards: model, test photos and classify.py."""
 
 from importlib import resources
 from pathlib import Path
@@ -28,25 +28,28 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
     """Write the folder ``path``.
 
     Raises:
-        ConfigError: something is asked for that TensorRT does not take, or a label has a line end.
-        ExportError: there is no photo to prove the folder by.
+        ConfigError: An option is not supported, or a label contains a line break.
+        ExportError: No photo can be read for the verification on the board.
         MissingPackageError: tf2onnx or onnx is not installed.
     """
     if (request.precision, request.batch, request.layout) != ("float32", 1, "nchw"):
         raise ConfigError(
-            f"A Jetson folder holds float32 for one photo at a time, nchw; it was asked for as "
-            f"{request.precision}, batch {request.batch or 'dynamic'}, {request.layout}. "
-            "classify.py makes fp16 of it on the board."
+            f"The format jetson was requested as {request.precision}, batch "
+            f"{request.batch or 'dynamic'}, {request.layout}; it supports only float32, batch 1, "
+            "nchw. Leave these options out: classify.py converts to fp16 on the board."
         )
-    labels, spec = request.proof.labels, request.proof.spec
+    labels, spec = request.reference.labels, request.reference.spec
     for label in labels:
         if label.splitlines() != [label]:
-            raise ConfigError(f"The label {label!r} cannot be one line of labels.txt; rename it.")
+            raise ConfigError(
+                f"The label {label!r} contains a line break, but labels.txt has one label per "
+                "line. Rename the class."
+            )
     path.mkdir()
     (path / "model.onnx").write_bytes(onnx.convert(classifier, request))
     adapted = onnx.convert(classifier, request, undo_imagenet=True)
     (path / "model.jetson_inference.onnx").write_bytes(adapted)
-    # jetson-inference keeps a carriage return as a part of the label.
+    # Lines end with \n only: jetson-inference would keep \r as part of the label.
     text = "".join(f"{label}\n" for label in labels)
     (path / "labels.txt").write_text(text, encoding="utf-8", newline="\n")
     threshold: float | None = getattr(request, "unknown_threshold", None)
@@ -79,7 +82,7 @@ def _preparation(spec: InputSpec, unknown_threshold: float | None) -> dict[str, 
 
 
 def _write_golden(folder: Path, classifier: Classifier, request: Request) -> None:
-    """Save photos anew, without place, time and owner, with the answers to these very files."""
+    """Save test photos without EXIF data, and the expected probabilities of these files."""
     folder.mkdir()
     tf = require_tensorflow()
     function = classifier.concrete_function()
@@ -89,20 +92,20 @@ def _write_golden(folder: Path, classifier: Classifier, request: Request) -> Non
         image = Image.fromarray(decode(photo))
         image.thumbnail((GOLDEN_PIXELS, GOLDEN_PIXELS))
         image.save(path, quality=_JPEG_QUALITY)
-        inputs = tf.constant(load_input(path, request.proof.spec)[None])
+        inputs = tf.constant(load_input(path, request.reference.spec)[None])
         (probabilities,) = np.asarray(function(inputs))
         said.append({"file": path.name, "probabilities": [float(value) for value in probabilities]})
     _write_json(folder / "golden.json", {"photos": said})
 
 
 def _golden_photos(request: Request) -> list[Path]:
-    """Return a few photos, each of another first answer, the least sure ones.
+    """Return a few photos of different predicted classes, those with probabilities near 0.5.
 
-    A sure answer hides what is wrong: at a probability of a half a change shows most.
+    Near 0.5, a probability is most sensitive to errors.
     """
-    proof = request.proof
+    reference = request.reference
     first: dict[int, Path] = {}
-    rows = zip(proof.photos, proof.probabilities, strict=True)
+    rows = zip(reference.photos, reference.probabilities, strict=True)
     for photo, row in sorted(rows, key=lambda one: abs(float(one[1].max()) - 0.5)):
         try:
             if int(row.argmax()) not in first:
@@ -113,7 +116,10 @@ def _golden_photos(request: Request) -> list[Path]:
         if len(first) == NUM_GOLDEN:
             break
     if not first:
-        raise ExportError("No photo can be read that could prove the folder on the board.")
+        raise ExportError(
+            "No photo can be read for the verification on the board. Name a folder of photos with "
+            "--image_dir."
+        )
     return list(first.values())
 
 

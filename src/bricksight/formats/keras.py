@@ -1,4 +1,4 @@
-"""A ``.keras`` file of standard layers, batch normalisations folded into the convolutions."""
+"""Write a ``.keras`` file of standard layers, with batch normalization folded into them."""
 
 import warnings
 from collections.abc import Callable
@@ -17,28 +17,28 @@ from bricksight.formats.request import Request
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Write the model to the file ``path``, which any Keras 3 loads without our code.
+    """Write the model to the file ``path``; Keras 3 loads it without bricksight.
 
-    The network is rebuilt layer by layer from the ONNX file: a bundle from TensorFlow Hub has no
-    Keras layers, and a layer that wraps its graph would only point to a folder.
+    The network is rebuilt layer by layer from the ONNX file, because backbones from TensorFlow Hub
+    have no Keras layers, and a layer that wraps the graph would depend on a folder.
 
     Raises:
-        ExportError: the network has an operation for which no layer is known here.
+        ExportError: The network has an operator without a Keras layer in ``_LAYERS``.
         MissingPackageError: tf2onnx or onnx is not installed.
     """
     onnx = require("onnx", extra="onnx", feature="Writing a .keras file")
     content = onnx_export.convert(
         classifier, replace(request, batch=1, layout="nchw", precision="float32")
     )
-    model = _rebuilt(onnx.load_from_string(content).graph)
+    model = _build_keras_model(onnx.load_from_string(content).graph)
     with warnings.catch_warnings(), native_path(path) as writable:
-        # Keras reads its weights in a way that NumPy 2 warns of.
+        # Keras triggers a deprecation warning of NumPy 2 here.
         warnings.simplefilter("ignore", DeprecationWarning)
         model.save(writable)
 
 
-def _rebuilt(graph: Any) -> Any:
-    """Return a ``keras.Model`` that does what a ``GraphProto`` of channels-first images does."""
+def _build_keras_model(graph: Any) -> Any:
+    """Build a channels-last ``keras.Model`` from a channels-first ``GraphProto``."""
     onnx = require("onnx", extra="onnx", feature="Writing a .keras file")
     keras = require_tensorflow().keras
     constants = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
@@ -63,14 +63,14 @@ def _rebuilt(graph: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Node:
-    """An operation of the ONNX graph.
+    """A node of the ONNX graph.
 
     Attributes:
-        name: Of the layer that it becomes.
-        operation: ONNX's word for it.
-        settings: Its attributes.
+        name: Name of the Keras layer.
+        operation: ONNX operator type.
+        settings: Attributes of the node.
         inputs: Keras tensors, channels last.
-        constants: Its weights.
+        constants: Weights of the node.
     """
 
     name: str
@@ -82,9 +82,8 @@ class _Node:
 
 def _no_layer(node: _Node) -> ExportError:
     return ExportError(
-        f"The network's operation {node.operation} ({node.name}) has no counterpart among the "
-        "Keras layers that a .keras file is built of here; nothing was written. Export it as "
-        "saved_model."
+        f"The network's operator {node.operation} ({node.name}) cannot be converted to a standard "
+        "Keras layer. Nothing was written. Use --format saved_model."
     )
 
 
@@ -123,7 +122,7 @@ def _clip(layers: Any, node: _Node) -> Any:
 
 
 def _scaled(layers: Any, node: _Node) -> Any:
-    """Return the layer of ``Add``, ``Mul`` or ``Sub``, with a constant or without one."""
+    """Convert ``Add``, ``Mul`` or ``Sub``, with a constant or without one."""
     if not node.constants:
         if node.operation != "Add":
             raise _no_layer(node)
@@ -150,7 +149,7 @@ def _dense(layers: Any, node: _Node) -> Any:
 
 
 def _joined(layers: Any, node: _Node) -> Any:
-    if node.settings["axis"] == 0:  # photos, one after the other
+    if node.settings["axis"] == 0:  # the batch dimension
         return require_tensorflow().keras.ops.concatenate(node.inputs, axis=0)
     return layers.Concatenate(name=node.name)(node.inputs)
 
@@ -171,7 +170,7 @@ def _rows_and_columns_swapped(layers: Any, node: _Node) -> Any:
 
 def _features_reshaped(_: Any, node: _Node) -> Any:
     (features,), (shape,) = node.inputs, node.constants
-    if len(features.shape) != 2:  # of a feature map, channels would be in another place
+    if len(features.shape) != 2:  # a feature map has another channel order in Keras
         raise _no_layer(node)
     return require_tensorflow().keras.ops.reshape(features, shape.tolist())
 
@@ -201,8 +200,8 @@ _LAYERS: dict[str, Callable[[Any, _Node], Any]] = {
     "Relu": lambda layers, node: layers.ReLU(name=node.name)(node.inputs[0]),
     "Reshape": _features_reshaped,
     "Softmax": lambda layers, node: layers.Softmax(name=node.name)(node.inputs[0]),
-    "Squeeze": lambda _, node: node.inputs[0],  # the pooling layers have dropped them already
+    "Squeeze": lambda _, node: node.inputs[0],  # the pooling layer has dropped these dimensions
     "Sub": _scaled,
     "Transpose": _rows_and_columns_swapped,
 }
-"""ONNX operation → the layer that does it."""
+"""ONNX operator → function that applies the Keras layer."""

@@ -1,4 +1,4 @@
-"""OpenVINO's own files: ``.xml`` and ``.bin``, for Intel's processors."""
+"""Write OpenVINO files (``.xml`` and ``.bin``) for Intel processors."""
 
 import tempfile
 from dataclasses import replace
@@ -13,14 +13,14 @@ from bricksight.formats.tflite import tflite
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Write the ``.xml`` file ``path`` and, beside it, the ``.bin`` file with the weights.
+    """Write the ``.xml`` file ``path`` and the ``.bin`` file with the weights beside it.
 
-    It is the LiteRT file of the same precision, and answers as that does. OpenVINO's own way to
-    int8 (NNCF) kept fewer answers of the float32 file, its own rounding to float16 does not spare
-    the small tensors; see ``benchmarks/README.md``.
+    They are converted from the LiteRT file of the same precision. OpenVINO's own quantization to
+    int8 (NNCF) agreed less often with the float32 file, and its float16 conversion also rounds the
+    small tensors; see ``benchmarks/README.md``.
 
     Raises:
-        ConfigError: precision int8 is asked for, and there are no photos for it.
+        ConfigError: The precision is int8, and there are no photos for calibration.
         MissingPackageError: OpenVINO is not installed.
     """
     openvino = require("openvino", extra="openvino", feature="Writing an OpenVINO file")

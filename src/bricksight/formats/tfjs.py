@@ -1,4 +1,4 @@
-"""TensorFlow.js: a graph model for browsers, and a page that asks it."""
+"""Write a TensorFlow.js graph model, with a web page that classifies photos."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from bricksight.formats.request import Request
 from bricksight.images.preprocessing import LETTERBOX_GREY
 
 INPUT, OUTPUT = "image", "prediction"
-"""The names of the SavedModel's signatures."""
+"""Names of input and output, as in the signatures of the SavedModel."""
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
@@ -36,11 +36,11 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
     _convert(classifier, path)
     _describe_signature(classifier, path / "model.json")
     described = {
-        "labels": list(request.proof.labels),
+        "labels": list(request.reference.labels),
         "input": {
-            "height": request.proof.spec.height,
-            "width": request.proof.spec.width,
-            "resize": request.proof.spec.resize,
+            "height": request.reference.spec.height,
+            "width": request.reference.spec.width,
+            "resize": request.reference.spec.resize,
             "letterbox_grey": LETTERBOX_GREY,
         },
         "unknown_threshold": request.unknown_threshold,
@@ -62,7 +62,7 @@ def _convert(classifier: Classifier, path: Path) -> None:
         graph.write_bytes(_without_second_entrance(classifier))
         done = subprocess.run(
             [sys.executable, str(script), str(graph), classifier.output_layer, str(writable)],
-            # The processor is enough, and a graphics card may be full of what is being trained.
+            # Without GPU: it is not needed, and a training may use all of its memory.
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONUTF8": "1"},
             capture_output=True,
             encoding="utf-8",
@@ -75,12 +75,12 @@ def _convert(classifier: Classifier, path: Path) -> None:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise ExportError(
             f"The network cannot be converted for TensorFlow.js: {reason}. Choose another format, "
-            "or train on another module."
+            "or train with another backbone."
         )
 
 
 def _without_second_entrance(classifier: Classifier) -> bytes:
-    """Return the graph without the placeholder for features, which would hinder the converter."""
+    """Return the graph without the placeholder for features, which the converter refuses."""
     tf = require_tensorflow()
     graph_def = tf.compat.v1.GraphDef.FromString(classifier.graph_def_bytes)
     for node in graph_def.node:
@@ -93,7 +93,7 @@ def _without_second_entrance(classifier: Classifier) -> bytes:
 
 
 def _describe_signature(classifier: Classifier, path: Path) -> None:
-    """Name input and output, which the converter leaves out, and put the keys in order."""
+    """Add the signature, which the converter omits, to model.json and sort its keys."""
     function = classifier.concrete_function()
     model = json.loads(path.read_bytes())
     model["signature"] = {

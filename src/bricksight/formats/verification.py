@@ -1,4 +1,4 @@
-"""Whether a file gives the answers that the trained model gave, from photo to probability."""
+"""Verify an exported file: compare its answers on photos with the reference."""
 
 import statistics
 import time
@@ -19,14 +19,14 @@ _TIMED_RUNS = 9
 
 @dataclass(frozen=True, kw_only=True)
 class ParityReference:
-    """Photos and the answers to be got.
+    """Photos and the probabilities that an exported file must reproduce.
 
     Attributes:
-        photos: A few real photos.
-        probabilities: float32 (num_photos, num_classes), the reference.
-        labels: In the order of the outputs.
-        spec: How the photos are prepared.
-        truth: Row of a photo that the training has not seen → index of its label.
+        photos: Paths of real photos.
+        probabilities: float32 (num_photos, num_classes), from the trained model.
+        labels: Class labels, in the order of the outputs.
+        spec: Input size and resize mode.
+        truth: Row of a held-out photo → index of its true class.
     """
 
     photos: Sequence[Path]
@@ -38,12 +38,12 @@ class ParityReference:
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How near a file comes to the reference.
+    """Agreement of an exported file with the reference.
 
     Attributes:
-        num_photos: On how many photos.
-        largest_difference: Of any probability.
-        top1_agreement: Share of the photos with the same first answer.
+        num_photos: Number of photos that were compared.
+        largest_difference: Largest absolute difference of a probability.
+        top1_agreement: Fraction of photos with the same top-1 answer.
     """
 
     num_photos: int
@@ -53,12 +53,12 @@ class Parity:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """Share of right first answers on photos that the training has not seen.
+    """Top-1 accuracy on held-out photos.
 
     Attributes:
-        num_photos: On how many photos.
-        reference: Of the reference.
-        file: Of the file.
+        num_photos: Number of photos.
+        reference: Accuracy of the trained model.
+        file: Accuracy of the exported file.
     """
 
     num_photos: int
@@ -67,14 +67,14 @@ class Accuracy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """What a written file turned out to be.
+class VerificationResult:
+    """Result of the verification of an exported file.
 
     Attributes:
-        agreement: How near it is to the reference.
-        accuracy: On held-out photos, ``None`` where none of them has a known label.
-        inference_ms: Of one photo, from the network's input to probabilities on all cores; the
-            median of a few. ``bricksight benchmark`` compares files with more care.
+        agreement: Comparison with the reference.
+        accuracy: Accuracy on held-out photos, ``None`` if none of them has a known label.
+        inference_ms: Median milliseconds per photo over 9 runs on all cores, without decoding.
+            ``bricksight benchmark`` measures more precisely.
     """
 
     agreement: Parity
@@ -82,61 +82,68 @@ class Measured:
     inference_ms: float
 
 
-def measured(
+def verify_export(
     path: Path,
     *,
     runtime: str,
-    proof: ParityReference,
+    reference: ParityReference,
     options: dict[str, str],
     trust: bool = False,
-    also: Callable[[Any, ParityReference], None] | None = None,
-) -> Measured:
-    """Return how near the file ``path``, run as users will run it, comes to ``proof``.
+    extra_check: Callable[[Any, ParityReference], None] | None = None,
+) -> VerificationResult:
+    """Run an exported file on photos with ``Predictor`` and compare it with the reference.
 
     Args:
-        path: the file, or the folder.
-        runtime: what runs it.
-        proof: photos and answers.
-        options: of the runtime.
-        trust: let a model pass that does more than compute.
-        also: what else is checked of the opened file; it raises ``ExportError``.
+        path: The file or folder.
+        runtime: Name of the runtime that runs it.
+        reference: Photos and their expected probabilities.
+        options: Options of the runtime.
+        trust: Accept a model with operations that do more than compute.
+        extra_check: Called with the opened file and the reference; raises ``ExportError``.
 
     Raises:
-        ExportError: a photo of the proof can no longer be read.
+        ExportError: A photo can no longer be read, or ``extra_check`` failed.
     """
     kind = runtime_class(runtime)
-    trusted = {"trust": trust} if kind.may_reach_out else {}
+    trusted = {"trust": trust} if kind.takes_trust else {}
     opened = kind(path, **options, **trusted)
-    if also is not None:
-        also(opened, proof)
+    if extra_check is not None:
+        extra_check(opened, reference)
     predictor = Predictor.from_runtime(
-        opened, proof.labels, proof.spec, source=f"{path.name} in {runtime}"
+        opened, reference.labels, reference.spec, source=f"{path.name} in {runtime}"
     )
-    rows = []
-    for photo, row in zip(proof.photos, predictor.probabilities_of(proof.photos), strict=True):
-        if isinstance(row, ImageError):
-            raise ExportError(f"{photo} was trained on, and now {row}.") from row
-        rows.append(row)
-    found = np.stack(rows)
-    answers, expected = found.argmax(axis=1), proof.probabilities.argmax(axis=1)
+    found = _answers(predictor, reference.photos)
+    answers, expected = found.argmax(axis=1), reference.probabilities.argmax(axis=1)
     agreement = Parity(
-        num_photos=len(rows),
-        largest_difference=float(np.abs(found - proof.probabilities).max()),
+        num_photos=len(found),
+        largest_difference=float(np.abs(found - reference.probabilities).max()),
         top1_agreement=float((answers == expected).mean()),
     )
-    return Measured(
+    return VerificationResult(
         agreement=agreement,
-        accuracy=_accuracy(answers, expected, proof.truth) if proof.truth else None,
+        accuracy=_accuracy(answers, expected, reference.truth) if reference.truth else None,
         inference_ms=_inference_ms(predictor),
     )
 
 
+def _answers(predictor: Predictor, photos: Sequence[Path]) -> np.ndarray:
+    rows = []
+    for photo, row in zip(photos, predictor.probabilities_of(photos), strict=True):
+        if isinstance(row, ImageError):
+            raise ExportError(
+                f"{photo} was read in the training, but now: {row}. Restore the photo, or name "
+                "another folder with --image_dir."
+            ) from row
+        rows.append(row)
+    return np.stack(rows)
+
+
 def _accuracy(answers: np.ndarray, expected: np.ndarray, truth: Mapping[int, int]) -> Accuracy:
-    seen, labels = list(truth), np.array(list(truth.values()))
+    rows, labels = list(truth), np.array(list(truth.values()))
     return Accuracy(
-        num_photos=len(seen),
-        reference=float((expected[seen] == labels).mean()),
-        file=float((answers[seen] == labels).mean()),
+        num_photos=len(rows),
+        reference=float((expected[rows] == labels).mean()),
+        file=float((answers[rows] == labels).mean()),
     )
 
 

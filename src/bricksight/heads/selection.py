@@ -63,7 +63,7 @@ the boldest kind alone.
 
 BOLDEST_POLICY = "any angle, any colour"
 """Where classes are known to be shapes; and for renders, of which the best network need not be the
-best of photos (docs/how-to/renders.md)."""
+best of photos."""
 
 _ROUGH = replace(
     _any_colour(_NEARER),
@@ -76,8 +76,7 @@ _ROUGH = replace(
 )
 
 SYNTHETIC_POLICY = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
-"""To train a network with renders, which are cleaner than photos; what came of it is in
-docs/reference/mobilenet_v2_bricks.md."""
+"""To train a network with renders, which are cleaner than photos."""
 
 SHRINKAGES: Mapping[HeadKind, tuple[float | None, ...]] = MappingProxyType(
     {"softmax": (None, 0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}

@@ -145,7 +145,7 @@ def _one_photo(array: np.ndarray) -> np.ndarray:
     if array.ndim == 4 and len(array) > 1:
         raise ImageError(
             f"an array of shape {array.shape} holds {len(array)} photos; expected one photo. "
-            "Classify a batch with predict_many"
+            "Classify a batch with predict_batch"
         )
     pixels = array[0] if array.ndim == 4 else array
     if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] <= _MAX_CHANNELS):

@@ -1,4 +1,4 @@
-"""What callers of a ``Predictor`` may give, besides the photos themselves."""
+"""Checks of a ``Predictor``'s arguments; ``bricksight.images`` checks the photos themselves."""
 
 import os
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._support.threads import require_threads
 from bricksight.config import InputSpec
 from bricksight.errors import ConfigError
 from bricksight.images import is_array
@@ -15,11 +16,24 @@ from bricksight.predict.runtimes._images import IMAGE_SIZES
 _ONE_FILE = (str, bytes, bytearray, memoryview, os.PathLike)
 
 
-def require_count(name: str, value: Any) -> None:
-    """Refuses what is no whole number from 1 on.
+def require_settings(*, threads: Any, trust: Any) -> None:
+    """Check the settings of a runtime.
 
     Raises:
-        ConfigError: ``value`` is something else.
+        ConfigError: ``threads`` is not a number of threads, or ``trust`` is not a bool.
+    """
+    if threads is not None:
+        require_count("threads", threads)
+    require_threads(threads, name="threads")
+    if not isinstance(trust, bool):  # the text "no" would count as true
+        raise ConfigError(f"trust is {trust!r}; it must be True or False.")
+
+
+def require_count(name: str, value: Any) -> None:
+    """Check that a value is a whole number of at least 1.
+
+    Raises:
+        ConfigError: It is not.
     """
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not is_whole or value < 1:
@@ -27,10 +41,12 @@ def require_count(name: str, value: Any) -> None:
 
 
 def require_several(photos: Any) -> None:
-    """Refuses one photo where several are expected: its letters, lines or rows are no photos.
+    """Check that a value holds several photos.
+
+    One photo is iterable too, but its characters, bytes or rows are not photos.
 
     Raises:
-        ConfigError: ``photos`` is one photo, or nothing to iterate over.
+        ConfigError: ``photos`` is one photo, or cannot be iterated over.
     """
     if is_array(photos):
         array = np.asarray(photos)
@@ -42,16 +58,22 @@ def require_several(photos: Any) -> None:
         several = isinstance(photos, Iterable) and not is_file
     if not several:
         raise ConfigError(
-            f"The photos are {found}; expected several photos, such as a list of paths, or one "
-            "array of shape (num_images, height, width, channels). predict takes one photo."
+            f"photos is {found}; expected several photos, such as a list of paths or an array of "
+            "shape (num_images, height, width, channels). For one photo, call predict."
         )
 
 
-def spec_of_graph(path: Path, found: tuple[int, int] | None, asked: int | None) -> InputSpec:
-    """Returns the input of a graph: what it says itself, and where it is open what is asked.
+def input_spec_of_graph(path: Path, found: tuple[int, int] | None, asked: int | None) -> InputSpec:
+    """Return the input size of a frozen graph.
+
+    Args:
+        path: The graph, for messages.
+        found: Height and width that the graph fixes, ``None`` if it accepts any size.
+        asked: Height and width that the user gives for a graph that accepts any size; 224 if
+            ``None``.
 
     Raises:
-        ConfigError: the two differ.
+        ConfigError: ``asked`` is not an image size, or the graph fixes another one.
     """
     if asked is None:
         height, width = found or (224, 224)
@@ -64,6 +86,6 @@ def spec_of_graph(path: Path, found: tuple[int, int] | None, asked: int | None) 
     if found is not None and found != (asked, asked):
         raise ConfigError(
             f"--input_size is {asked}, but {path} takes images of {found[0]} x {found[1]} pixels. "
-            "Leave it out."
+            "Leave --input_size out."
         )
     return InputSpec(height=asked, width=asked)

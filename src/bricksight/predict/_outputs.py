@@ -1,42 +1,43 @@
-"""The one place where what a model gives is taken for probabilities, or refused."""
+"""Check that the outputs of a model are probabilities."""
 
 import numpy as np
 
 from bricksight.errors import BundleError
 
 _TOLERANCE = 0.01
-"""Of each probability and of their sum: what float16 and a softmax of few bits may lose."""
+"""Allowed error of each probability and of their sum, from float16 or a quantised softmax."""
 
 
 def require_probabilities(
     outputs: np.ndarray, *, num_rows: int, num_labels: int, source: str, step: float = 0.0
 ) -> np.ndarray:
-    """Returns a model's outputs as probabilities, float32 (num_rows, num_labels).
+    """Return the outputs of a model as probabilities: float32 (num_rows, num_labels).
 
     Args:
-        outputs: what the model gave for ``num_rows`` images.
-        num_rows: how many rows are expected.
-        num_labels: how many columns are expected.
-        source: file and runtime, for the message.
-        step: distance of two outputs that follow each other where a model has quantised them; each
-            may be half of it off.
+        outputs: Outputs of the model for ``num_rows`` images.
+        num_rows: Expected number of rows.
+        num_labels: Expected number of columns.
+        source: File and runtime, for messages.
+        step: Distance of neighbouring values if the outputs are quantised, else 0. Each output may
+            be off by half of it.
 
     Raises:
-        BundleError: they have another shape, are not finite, not in [0, 1], or do not sum to 1.
+        BundleError: The outputs have another shape or dtype, are not finite or not in [0, 1], or
+            do not sum to 1.
     """
     if outputs.ndim != 2 or outputs.shape[1] != num_labels:
         raise BundleError(
-            f"{source} gives outputs of the shape {outputs.shape}, but there are {num_labels} "
-            "labels: the labels belong to another model."
+            f"{source} gives outputs of shape {outputs.shape}, but there are {num_labels} labels. "
+            "The labels belong to another model."
         )
     if len(outputs) != num_rows or outputs.dtype.kind != "f":
         raise BundleError(
-            f"{source} gives {outputs.dtype} of the shape {outputs.shape} for {num_rows} images; "
-            "expected a row of floating-point numbers for each."
+            f"{source} gives {outputs.dtype} of shape {outputs.shape} for {num_rows} images; "
+            "expected one row of floating-point numbers for each image."
         )
     sums = outputs.sum(axis=1)
     allowed = _TOLERANCE + num_labels * step / 2
-    # Written so that NaN fails.
+    # NaN fails all three comparisons.
     right = (
         (outputs.min(axis=1) >= -_TOLERANCE)
         & (outputs.max(axis=1) <= 1 + _TOLERANCE + step)
@@ -45,9 +46,9 @@ def require_probabilities(
     if not right.all():
         row = outputs[int(np.argmin(right))]
         raise BundleError(
-            f"{source} gives {_shown(row)} for a photo, which sum to {row.sum():.4g}. Expected "
-            "probabilities: finite, from 0 to 1, with a sum of 1. The file is damaged, was made "
-            "for other inputs, or ends in something else than a softmax."
+            f"{source} gives {_shown(row)} for a photo, with a sum of {row.sum():.4g}. Expected "
+            "probabilities: finite, from 0 to 1, with a sum of 1. The file is damaged, needs other "
+            "preprocessing, or does not end in a softmax."
         )
     return outputs.astype(np.float32, copy=False)
 

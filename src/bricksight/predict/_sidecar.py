@@ -1,4 +1,4 @@
-"""What a lone model file is: a JSON file beside it, ``model.onnx.json`` beside ``model.onnx``."""
+"""The sidecar of an exported model: ``model.onnx.json`` beside ``model.onnx``."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -19,19 +19,19 @@ from bricksight.predict.runtimes import runtime_of
 
 @dataclass(frozen=True, kw_only=True)
 class Sidecar:
-    """What is to be known of a model file before it can be used.
+    """What is needed to use a model file: the content of its sidecar.
 
     Attributes:
-        labels: In the order of the outputs.
-        input: How photos are prepared.
+        labels: The classes, in the order of the outputs.
+        input: Size of the model's input, and how photos are resized to it.
         unknown_threshold: See ``bricksight.bundle.Manifest``.
-        format: Of ``bricksight export``.
-        precision: Of the weights, and with "int8" of all arithmetic.
-        layers: The nodes of a frozen graph: ``input_layer``, ``output_layer``; else empty.
-        agreement: How near the file's answers are to those of the bundle.
-        origin: The bundle that it was made from.
-        files: Name → SHA-256 of what was written: below the folder if the model is one, else beside
-            the model file. Empty where earlier versions did not tell.
+        format: Format name, as in ``bricksight export --format``.
+        precision: Precision of the weights; with "int8" also of the arithmetic.
+        layers: ``input_layer`` and ``output_layer`` of a frozen graph, else empty.
+        agreement: Result of the verification against the bundle.
+        origin: The bundle that was exported.
+        files: File name → SHA-256 of the exported files. Names are relative to the model if it is
+            a folder, else to the folder of the model file. Empty in sidecars of earlier versions.
     """
 
     labels: tuple[str, ...]
@@ -46,12 +46,12 @@ class Sidecar:
 
 
 def sidecar_path(path: Path) -> Path:
-    """Returns where the description of the model file, or folder, ``path`` lies."""
+    """Return the path of the sidecar of a model file or folder."""
     return path.with_name(f"{path.name}.json")
 
 
-def is_described(path: Path) -> bool:
-    """Whether export has described a model file, or folder, of this path; it may be gone since."""
+def has_sidecar(path: Path) -> bool:
+    """Return whether a valid sidecar exists for this path; the model itself may be missing."""
     try:
         _read(sidecar_path(path))
     except BundleError:
@@ -60,22 +60,22 @@ def is_described(path: Path) -> bool:
 
 
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
-    """Describes the model file ``path``."""
+    """Write the sidecar of the model ``path``."""
     content = asdict(sidecar) | {"bricksight_version": __version__}
     with atomic_write(sidecar_path(path)) as part:
         part.write_text(json_text(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_sidecar(path: Path) -> Sidecar:
-    """Returns what the model file ``path`` is: by the file beside it, or by its bundle.
+    """Return the description of the model ``path``, from its sidecar or from its bundle.
 
     Raises:
-        BundleError: there is no model file, or nothing that describes it.
+        BundleError: There is no such model, or neither a sidecar nor a bundle describes it.
     """
     if not path.exists():
         raise BundleError(
-            f"{path} does not exist. Name a bundle, the folder that `bricksight retrain` prints "
-            "last, or a file that `bricksight export` wrote."
+            f"{path} does not exist. Give a bundle, the folder that training printed last, or a "
+            "file that `bricksight export` wrote."
         )
     if not path.is_file() and not path.is_dir():
         raise BundleError(f"{path} is a pipe, a socket or a device; expected a model file.")
@@ -83,17 +83,17 @@ def read_sidecar(path: Path) -> Sidecar:
     if beside.is_file():
         return _read(beside)
     if (folder := bundle_around(path)) is not None:
-        return of_bundle(open_bundle(folder), path.name)
-    runtime_of(path)  # what is no model, such as a photo named first, needs no labels
+        return sidecar_of_bundle(open_bundle(folder), path.name)
+    runtime_of(path)  # raises for other files, such as a photo given in place of the model
     raise BundleError(
-        f"Nothing tells the labels of {path}: there is no {beside.name} beside it, which "
-        "bricksight export writes, and it lies in no bundle. Copy the two together, or export it "
+        f"The labels of {path} are unknown. Expected {beside.name} beside it, which "
+        "`bricksight export` writes, or a bundle around it. Copy both files, or export the model "
         "again."
     )
 
 
-def of_bundle(bundle: Bundle, name: str) -> Sidecar:
-    """Returns what a bundle says of its file ``name``."""
+def sidecar_of_bundle(bundle: Bundle, name: str) -> Sidecar:
+    """Return the description of the file ``name`` of a bundle."""
     manifest = bundle.manifest
     return Sidecar(
         labels=manifest.labels,
@@ -103,13 +103,11 @@ def of_bundle(bundle: Bundle, name: str) -> Sidecar:
     )
 
 
-def require_as_written(path: Path, described: Sidecar) -> None:
-    """Compares all files of the model ``path`` with the checksums that were written with them.
-
-    They are in the file beside it, or else in the manifest of its bundle.
+def require_checksums(path: Path, described: Sidecar) -> None:
+    """Compare the files of the model ``path`` with the checksums in its sidecar or bundle.
 
     Raises:
-        BundleError: one of them is missing, or is not the one that was written.
+        BundleError: A file is missing, or its checksum differs.
     """
     try:
         if any(described.files.values()):
@@ -123,7 +121,7 @@ def require_as_written(path: Path, described: Sidecar) -> None:
 
 
 def _renamed(files: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Returns the checksums by the names of today: a model file may have been renamed."""
+    """Return the checksums by the current file names; the user may have renamed the model."""
     found = {path.with_suffix(Path(name).suffix).name: digest for name, digest in files.items()}
     if path.name not in found:
         raise ValueError(f"{sidecar_path(path)} describes {', '.join(files)}, not {path.name}.")
@@ -135,7 +133,7 @@ def _require_in_bundle(path: Path, bundle: Bundle) -> None:
     if path.is_dir():
         file = next(path / name for name in MODEL_FOLDERS if (path / name).is_file())
     name = file.absolute().relative_to(bundle.path.absolute()).as_posix()
-    if name in bundle.manifest.files:  # else another program put it there
+    if name in bundle.manifest.files:  # otherwise another program wrote it
         bundle.file(name)
 
 
@@ -144,7 +142,7 @@ def _read(path: Path) -> Sidecar:
         content = SIDECAR(read_json(path), "")
     except (OSError, ValueError) as error:
         raise BundleError(
-            f"{path} does not describe a model file: {error}. Export the file again."
+            f"{path} does not describe a model: {error}. Export the model again."
         ) from error
     known = {one.name: content[one.name] for one in fields(Sidecar) if one.name in content}
     given = content["input"]

@@ -1,6 +1,5 @@
-"""Photos in, labels out."""
+"""Classify photos with a bundle or an exported model file."""
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,20 +10,27 @@ import numpy as np
 from bricksight import images
 from bricksight._support.fusion import count_votes, fuse
 from bricksight._support.library_errors import library_errors_as
+from bricksight._support.reprs import short_repr
 from bricksight._support.text import pluralize
-from bricksight._support.threads import num_cores, require_threads
-from bricksight.bundle import Bundle, open_bundle, read_labels
+from bricksight._support.threads import num_cores
+from bricksight.bundle import open_bundle, read_labels
 from bricksight.config import AnyPath, InputSpec, input_path
 from bricksight.errors import BundleError, ConfigError, ImageError
 from bricksight.images import Photo
-from bricksight.predict._answers import Answer, GroupAnswer, Prediction
-from bricksight.predict._arguments import require_count, require_several, spec_of_graph
+from bricksight.predict._answers import Answer, ObjectAnswer, Prediction
+from bricksight.predict._arguments import (
+    input_spec_of_graph,
+    require_count,
+    require_settings,
+    require_several,
+)
 from bricksight.predict._outputs import require_probabilities
-from bricksight.predict._sidecar import of_bundle, read_sidecar, require_as_written
+from bricksight.predict._sidecar import read_sidecar, require_checksums, sidecar_of_bundle
 from bricksight.predict.runtimes import (
     Runtime,
+    file_in_bundle,
     is_model_folder,
-    require_runs,
+    require_runnable,
     runtime_class,
     runtime_of,
 )
@@ -33,16 +39,18 @@ _QUEUED_PER_CORE = 4
 
 
 class Predictor:
-    """A model that classifies photos. It may be called from several threads.
+    """A model that classifies photos. Its methods may be called from several threads.
 
     Example:
-        ``Predictor("bricks-model").predict("photo.jpg").label``
+        ``Predictor("photos-model").predict("photo.jpg").label``
 
     Attributes:
-        labels: The classes, in the order of the outputs.
-        input_spec: How photos are prepared.
-        unknown_threshold: Below it the answer is "unknown"; ``None`` where it never is.
-        path: The model folder or file, ``None`` where the model came otherwise.
+        labels: The classes, in the order of the model's outputs.
+        input_spec: Size of the model's input, and how photos are resized to it.
+        unknown_threshold: An answer whose highest probability is below it is "unknown"; ``None``
+            if the model has no threshold.
+        path: The bundle or file that was opened; ``None`` for ``from_graph`` and
+            ``from_runtime``.
     """
 
     def __init__(
@@ -53,37 +61,39 @@ class Predictor:
         threads: int | None = None,
         trust: bool = False,
     ) -> None:
-        """Opens ``model``.
+        """Open a model.
 
         Args:
-            model: what ``retrain`` wrote, or a file that ``export`` wrote.
-            runtime: one of ``RUNTIMES``; by default "litert" for a bundle, and what a file is for.
-            threads: how many cores one photo may use; all of them by default.
-            trust: run a TensorFlow or Keras model even if it may access files, the network or
+            model: A bundle, or a file that ``export`` wrote.
+            runtime: One of ``RUNTIMES``. Default: "litert" for a bundle; for a file, the runtime
+                of its format.
+            threads: Number of threads for one photo; all cores by default.
+            trust: Run a TensorFlow or Keras model even if it can access files, the network or
                 other programs; see docs/reference/security.md.
 
         Raises:
-            BundleError: the bundle, the file for this runtime, or the lone file cannot be used.
-            UntrustedModelError: it does more than compute, and ``trust`` is not given.
-            ConfigError: there is no such runtime, an argument is of another type, or ``threads`` is
+            BundleError: The bundle or file is damaged, or the bundle has no file for the runtime.
+            UntrustedModelError: The model can do more than compute, and ``trust`` is false.
+            ConfigError: There is no such runtime, an argument has a wrong type, or ``threads`` is
                 more than the machine can run.
-            MissingPackageError: the runtime is not installed.
+            MissingPackageError: The runtime is not installed.
         """
         path = input_path(model, "The model")
-        _require_settings(threads=threads, trust=trust)
+        require_settings(threads=threads, trust=trust)
         if path.is_dir() and not is_model_folder(path):
             name = "litert" if runtime is None else runtime
             kind, bundle = runtime_class(name), open_bundle(path)
-            file, described = _file_of(bundle, kind), of_bundle(bundle, kind.file_name)
+            file = file_in_bundle(bundle, kind)
+            described = sidecar_of_bundle(bundle, kind.file_name)
         else:
             described = read_sidecar(path)
             name = runtime_of(path) if runtime is None else runtime
             kind, file = runtime_class(name), path
             if runtime is not None:
-                require_runs(runtime, path)
-            require_as_written(path, described)
+                require_runnable(runtime, path)
+            require_checksums(path, described)
         options: dict[str, Any] = dict(described.layers) if name == "tensorflow" else {}
-        if kind.may_reach_out:
+        if kind.takes_trust:
             options["trust"] = trust
         self._set_up(
             kind(file, threads=threads, **options),
@@ -108,29 +118,28 @@ class Predictor:
         threads: int | None = None,
         trust: bool = False,
     ) -> "Predictor":
-        """Returns a predictor over a frozen graph and a labels file, as retrain.py wrote them.
+        """Open a frozen graph with its labels file, as retrain.py writes them.
 
         Args:
-            graph: the frozen graph. A float input takes pixels from 0 to 1, a uint8 input from 0 to
-                255; another range is named by ``input_mean`` and ``input_std``.
-            labels: one label a line, in the order of the outputs.
-            input_layer: name of the node that takes the images.
-            output_layer: name of the node that gives the probabilities.
-            input_size: height and width of the images where the graph leaves them open; by default
-                224.
-            input_mean: subtracted from the pixels of 0 to 255; 128 for retrain.py's InceptionV3 and
-                MobileNetV1.
-            input_std: what they are divided by then; 128 for these two.
-            threads: how many cores one photo may use; all of them by default.
-            trust: allow operations that access files, the network or other programs.
+            graph: The frozen graph. By default a float input gets pixels from 0 to 1, a uint8
+                input pixels from 0 to 255.
+            labels: A text file with one label a line, in the order of the outputs.
+            input_layer: Node that takes the images.
+            output_layer: Node that gives the probabilities.
+            input_size: Height and width of the images, if the graph accepts any; 224 by default.
+            input_mean: Subtracted from the pixels, which are 0 to 255. Use 128 for the InceptionV3
+                and MobileNetV1 of older versions of retrain.py.
+            input_std: Divides the pixels after that. Use 128 for these two.
+            threads: Number of threads for one photo; all cores by default.
+            trust: Run the graph even if it can access files, the network or other programs.
 
         Raises:
-            BundleError: the files cannot be read, or do not belong together.
-            UntrustedModelError: the graph does more than compute, and ``trust`` is not given.
-            ConfigError: an argument does not fit the graph.
+            BundleError: A file cannot be read, or the two do not belong together.
+            UntrustedModelError: The graph can do more than compute, and ``trust`` is false.
+            ConfigError: An argument does not fit the graph.
             MissingPackageError: TensorFlow is not installed.
         """
-        _require_settings(threads=threads, trust=trust)
+        require_settings(threads=threads, trust=trust)
         path = input_path(graph, "The graph")
         known = read_labels(labels)
         runtime = runtime_class("tensorflow")(
@@ -146,7 +155,7 @@ class Predictor:
         predictor._set_up(
             runtime,
             labels=known,
-            spec=spec_of_graph(path, runtime.input_size, input_size),
+            spec=input_spec_of_graph(path, runtime.input_size, input_size),
             unknown_threshold=None,
             source=f"{path} in tensorflow",
         )
@@ -156,13 +165,13 @@ class Predictor:
     def from_runtime(
         cls, runtime: Runtime, labels: Sequence[str], spec: InputSpec, *, source: str = "The model"
     ) -> "Predictor":
-        """Returns a predictor over an open runtime; it never answers "unknown".
+        """Wrap a runtime that has loaded a model; the answer is never "unknown".
 
         Args:
-            runtime: what has loaded the model.
-            labels: in the order of the outputs.
-            spec: how photos are prepared.
-            source: what messages call the model.
+            runtime: The runtime with its model.
+            labels: The classes, in the order of the outputs.
+            spec: Size of the model's input, and how photos are resized to it.
+            source: Name of the model in messages.
         """
         predictor = cls.__new__(cls)
         predictor._set_up(runtime, labels=labels, spec=spec, unknown_threshold=None, source=source)
@@ -182,7 +191,8 @@ class Predictor:
         if runtime.input_size is not None and runtime.input_size != size:
             raise BundleError(
                 f"{source} takes images of {_by(runtime.input_size)} pixels, but its description "
-                f"says {_by(size)}: they do not belong together. Copy or export the model again."
+                f"says {_by(size)}. The two files do not belong together. Copy or export the "
+                "model again."
             )
         self._runtime, self._source = runtime, source
         self.path = path
@@ -191,23 +201,24 @@ class Predictor:
         self.unknown_threshold = unknown_threshold
 
     def __repr__(self) -> str:
-        return f"<Predictor: {len(self.labels)} classes, {self._source}>"
+        classes = pluralize(len(self.labels), "class", "classes")
+        return short_repr(self, classes, Path(self._source).name)
 
     def warm_up(self) -> None:
-        """Classifies one blank picture; what a runtime puts off until then is done."""
+        """Classify one blank image, so that the first photo takes no longer than later ones."""
         self.probabilities(np.zeros((1, self.input_spec.height, self.input_spec.width, 3), "f4"))
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        """Returns the probability of each class, float32 (num_images, num_classes).
+        """Return the probability of each class: float32 (num_images, num_classes).
 
         Args:
-            inputs: float32 (num_images, height, width, 3), RGB, in [0, 1].
+            inputs: Images of the model's input size: float32 (num_images, height, width, 3), RGB,
+                in [0, 1].
 
         Raises:
-            BundleError: the model cannot be run, or what it gives are no probabilities of the
-                labels.
+            BundleError: The model cannot be run, or its outputs are not probabilities.
         """
-        if not len(inputs):  # not every runtime takes none
+        if not len(inputs):  # not every runtime accepts an empty batch
             return np.empty((0, len(self.labels)), np.float32)
         with library_errors_as(BundleError, self._source, "cannot classify photos"):
             outputs = self._runtime.run(inputs)
@@ -220,52 +231,57 @@ class Predictor:
         )
 
     def predict(self, photo: Photo, *, top_k: int = 5) -> Answer:
-        """Returns the ``top_k`` most probable classes of one photo.
+        """Classify one photo.
 
         Args:
-            photo: a path, the bytes of a file, a file opened for reading bytes, a Pillow image, or
-                an array (uint8 RGB, floating point in [0, 1], grey, with alpha); see ``Photo``.
-            top_k: how many classes to name; all if there are fewer.
+            photo: A path, the bytes of an image file, a file opened in mode ``"rb"``, a Pillow
+                image, or an array: uint8, or floating point in [0, 1]; (height, width) or
+                (height, width, channels), grey, RGB or RGBA. For a batch, call ``predict_batch``.
+            top_k: Number of classes in the answer, at most all of them.
 
         Raises:
-            ImageError: the photo cannot be read, or is none.
-            ConfigError: ``top_k`` is not a number from 1 on.
+            ImageError: The photo cannot be read, or has another type, dtype, shape or range.
+            ConfigError: ``top_k`` is not a whole number of at least 1.
         """
         return self.answer(self.probabilities(self._load(photo)[None])[0], top_k=top_k)
 
-    def predict_group(
-        self, photos: Iterable[Photo], top_k: int = 5, min_votes: int | None = None
-    ) -> GroupAnswer:
-        """Returns one answer to all photos of one object; see ``answer_group``.
+    def predict_object(
+        self, photos: Iterable[Photo], *, top_k: int = 5, min_votes: int | None = None
+    ) -> ObjectAnswer:
+        """Classify one object from several photos of it; ``answer_object`` tells how.
 
         Args:
-            photos: of the same object, in any order and size. One that cannot be read is named in
-                its place in ``views``, and the others still count.
-            top_k: how many classes to name.
-            min_votes: how many photos must agree.
+            photos: Photos of the same object, each as ``predict`` takes it, in any order and size.
+                A photo that cannot be read gives an error in ``answers``; the others still count.
+            top_k: Number of classes in the answer, at most all of them.
+            min_votes: The answer is "unknown" with fewer votes than this.
 
         Raises:
-            ConfigError: there are no photos, or ``min_votes`` is less than 1.
-            ImageError: none of the photos can be read.
+            ConfigError: There are no photos, or an argument is less than 1.
+            ImageError: None of the photos can be read.
         """
         rows = list(self.probabilities_of(photos))
-        return self.answer_group(rows, top_k=top_k, min_votes=min_votes)
+        return self.answer_object(rows, top_k=top_k, min_votes=min_votes)
 
-    def predict_many(
+    def predict_batch(
         self, photos: Iterable[Photo], *, top_k: int = 5
     ) -> Iterator[Answer | ImageError]:
-        """Yields an answer a photo, in order, or the error of a photo that cannot be read.
+        """Classify many photos; yield an answer for each, in order.
 
-        The next photos are decoded on the other cores while one is classified.
+        A photo that cannot be read yields its ``ImageError`` instead. Photos are decoded in
+        parallel and a few at a time, so that there may be any number of them.
+
+        Example:
+            ``answers = list(model.predict_batch(["a.jpg", "b.jpg"]))``
 
         Args:
-            photos: any number of what ``predict`` takes, or one array (num_images, height, width,
-                channels).
-            top_k: how many classes to name; all if there are fewer.
+            photos: Photos as ``predict`` takes them, or an array of shape (num_images, height,
+                width, channels).
+            top_k: Number of classes in each answer, at most all of them.
 
         Raises:
-            ConfigError: ``photos`` is one photo or nothing to iterate over, or ``top_k`` is not a
-                number from 1 on.
+            ConfigError: ``photos`` is one photo or cannot be iterated over, or ``top_k`` is not a
+                whole number of at least 1.
         """
         require_count("top_k", top_k)
         return (
@@ -274,10 +290,15 @@ class Predictor:
         )
 
     def probabilities_of(self, photos: Iterable[Photo]) -> Iterator[np.ndarray | ImageError]:
-        """Yields float32 (num_classes,) a photo, in order, or why the photo cannot be read.
+        """Classify many photos; yield the probabilities of all classes, float32 (num_classes,).
+
+        A photo that cannot be read yields its ``ImageError`` instead.
+
+        Args:
+            photos: As ``predict_batch`` takes them.
 
         Raises:
-            ConfigError: ``photos`` is one photo, or nothing to iterate over.
+            ConfigError: ``photos`` is one photo, or cannot be iterated over.
         """
         require_several(photos)
         return self._rows(photos)
@@ -304,11 +325,11 @@ class Predictor:
         return images.load_input(photo, self.input_spec)
 
     def answer(self, probabilities: np.ndarray, *, top_k: int = 5) -> Answer:
-        """Returns the ``top_k`` most probable classes by one row of probabilities.
+        """Return the answer that probabilities stand for.
 
         Args:
-            probabilities: float32 (num_classes,), such as the mean over several frames.
-            top_k: how many classes to name; all if there are fewer.
+            probabilities: float32 (num_classes,), for example the mean over several frames.
+            top_k: Number of classes in the answer, at most all of them.
         """
         require_count("top_k", top_k)
         order = np.argsort(-probabilities, kind="stable")[:top_k]
@@ -318,34 +339,35 @@ class Predictor:
         threshold = self.unknown_threshold
         return Answer(predictions, threshold is not None and predictions[0].probability < threshold)
 
-    def answer_group(
+    def answer_object(
         self,
         rows: Sequence[np.ndarray | ImageError],
         *,
         top_k: int = 5,
         min_votes: int | None = None,
-    ) -> GroupAnswer:
-        """Returns one answer to one object by the probabilities of each of its photos.
+    ) -> ObjectAnswer:
+        """Return the answer about one object from the probabilities of its photos.
 
-        The classes are ranked by the product of their probabilities (J. Kittler, M. Hatef,
-        R. P. W. Duin, J. Matas, "On combining classifiers", IEEE TPAMI 20(3), 1998). What is told
-        is their geometric mean, renormalised to a sum of 1: photos that say the same give what each
-        of them says, however many they are. So the threshold for "unknown", which was chosen on
-        single photos, is applied to it as it is. The product itself nears 1 whether right or wrong,
-        because photos of one object are often wrong together, and would pass any threshold.
+        Classes are ranked by the product of their probabilities (J. Kittler, M. Hatef,
+        R. P. W. Duin, J. Matas, "On combining classifiers", IEEE TPAMI 20(3), 1998). The answer
+        gives their geometric mean, normalised to a sum of 1. If all photos have the same
+        probabilities, the mean is equal to them, however many photos there are. So the threshold
+        for "unknown", which was chosen on single photos, applies to it unchanged. The product
+        itself approaches 1 for right and wrong answers alike, because photos of one object are
+        often wrong together.
 
-        The product may favour a class that is second on every photo; ``min_votes`` asks for photos
-        whose own most probable class it is, whether or not they would be "unknown" alone.
+        The product may favour a class that is second on every photo. ``min_votes`` requires photos
+        whose own most probable class it is, whether or not they are "unknown" by themselves.
 
         Args:
-            rows: float32 (num_classes,) a photo, or its error, as ``probabilities_of`` yields them.
-            top_k: how many classes to name; all if there are fewer.
-            min_votes: with fewer votes the object is "unknown", so one of fewer photos always is;
-                by default no votes are asked for.
+            rows: For each photo float32 (num_classes,) or its error, as ``probabilities_of``
+                yields them.
+            top_k: Number of classes in the answer, at most all of them.
+            min_votes: The answer is "unknown" with fewer votes than this; ``None`` for no limit.
 
         Raises:
-            ConfigError: there are no rows, or ``min_votes`` is less than 1.
-            ImageError: all of them are errors.
+            ConfigError: There are no rows, or ``min_votes`` is less than 1.
+            ImageError: All rows are errors.
         """
         if min_votes is not None:
             require_count("min_votes", min_votes)
@@ -354,7 +376,7 @@ class Predictor:
         read = [row for row in rows if not isinstance(row, ImageError)]
         if not read:
             raise ImageError(
-                f"none of {pluralize(len(rows), 'photo')} of the object can be read; the first is "
+                f"none of {pluralize(len(rows), 'photo')} of the object can be read. The first: "
                 f"{rows[0]}"
             )
         group = np.zeros(len(read), np.intp)
@@ -362,11 +384,11 @@ class Predictor:
         fused = fuse(stacked, group)
         (votes,) = count_votes(stacked, group, fused).tolist()
         answer = self.answer(fused[0].astype(np.float32), top_k=top_k)
-        return GroupAnswer(
+        return ObjectAnswer(
             predictions=answer.predictions,
             is_unknown=answer.is_unknown or (min_votes is not None and votes < min_votes),
             votes=votes,
-            views=tuple(
+            answers=tuple(
                 row if isinstance(row, ImageError) else self.answer(row, top_k=top_k)
                 for row in rows
             ),
@@ -375,22 +397,3 @@ class Predictor:
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
-
-
-def _file_of(bundle: Bundle, kind: Any) -> Path:
-    """Returns the file of the bundle that a runtime executes."""
-    if kind.file_name not in bundle.manifest.files and kind.file_name.startswith("exports/"):
-        command = f"bricksight export {shlex.quote(str(bundle.path))} --format {kind.format_name}"
-        raise BundleError(
-            f"The bundle {bundle.path} holds no {kind.file_name}, which this runtime executes. "
-            f"Write it: {command}"
-        )
-    return bundle.file(kind.file_name)
-
-
-def _require_settings(*, threads: int | None, trust: bool) -> None:
-    if threads is not None:
-        require_count("threads", threads)
-    require_threads(threads, name="threads")
-    if not isinstance(trust, bool):  # "no" would be taken for yes
-        raise ConfigError(f"trust is {trust!r}; it must be True or False.")

@@ -75,7 +75,7 @@ class CheckReport:
         """The problems that are matters of judgement."""
         return tuple(problem for problem in self.dataset.problems if problem.is_advice)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Returns the report as what ``json.dumps`` takes; the keys stay from version to version.
 
         ``image_dir``, ``num_photos``, ``num_classes``, ``classes``, ``formats``, ``width``,

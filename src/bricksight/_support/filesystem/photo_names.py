@@ -20,4 +20,4 @@ PHOTO_EXTENSIONS = frozenset(PHOTO_FORMATS)
 """What a photo's name may end with, in lower case; any case is accepted."""
 
 RENDERS_FILE = "synth.jsonl"
-"""What tells a folder of renders from one of photos: `bricksight synth` leaves it there."""
+"""What tells a folder of renders from one of photos: whatever renders one leaves it there."""

@@ -66,7 +66,7 @@ _OWN = (
     ({OWN_MARKER}, "pictures that bricksight has written"),
     ({"manifest.json", "output_labels.txt"}, "a model folder"),
     ({"preprocess.json", "model.onnx", "golden"}, "an exported folder"),
-    ({RENDERS_FILE}, "renders of bricksight synth, which --extra_train_dir takes"),
+    ({RENDERS_FILE}, "renders, which --extra_train_dir takes"),
 )
 
 

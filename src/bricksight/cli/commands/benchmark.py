@@ -111,7 +111,7 @@ def benchmark(
     if comparing.out is not None:
         _write(found, comparing.out)
     if comparing.json:
-        say_json(found.to_json(), indent=2)
+        say_json(found.to_dict(), indent=2)
     else:
         say(*found.to_markdown().rstrip().split("\n"))
     return 0
@@ -146,7 +146,7 @@ def _write(found: "BenchmarkResult", out: Path) -> None:
         with atomic_write(plot) as part:
             accuracy_plot(found.measurements, part)
         markdown += f"\n![Accuracy against latency]({plot.name})\n"
-    content = {text: markdown, figures: json_text(found.to_json(), indent=2) + "\n"}
+    content = {text: markdown, figures: json_text(found.to_dict(), indent=2) + "\n"}
     for path, words in content.items():
         with atomic_write(path) as part:
             part.write_text(words, encoding="utf-8")

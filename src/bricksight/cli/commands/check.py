@@ -71,7 +71,7 @@ def check(
             checking.write_contact_sheets(report.dataset, sheets, progress=update)
             checking.write_twin_sheet(report, sheets)
     if json and not quiet:
-        say_json(report.to_json(), indent=2)
+        say_json(report.to_dict(), indent=2)
     elif not quiet:
         _show(report, sheets, stdout_console())
     return 1 if strict and report.faults else 0

@@ -18,7 +18,7 @@ from bricksight.config import SplitConfig
 from bricksight.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
-    from bricksight.predict import Answer, GroupAnswer, Predictor
+    from bricksight.predict import Answer, ObjectAnswer, Predictor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +204,7 @@ def _classify(
     writer: "_Writer",
     complaints: _Complaints,
 ) -> None:
-    answers = predictor.predict_many(photos, top_k=top_k)
+    answers = predictor.predict_batch(photos, top_k=top_k)
     for photo, answer in zip(photos, answers, strict=True):
         if isinstance(answer, ImageError):
             complaints.add(photo, answer)
@@ -232,7 +232,7 @@ def _classify_objects(
                 key, f"none of {pluralize(len(photos), 'photo')} can be read, so no answer"
             )
         else:
-            answer = predictor.answer_group(found, top_k=top_k, min_votes=min_votes)
+            answer = predictor.answer_object(found, top_k=top_k, min_votes=min_votes)
             writer.object(key, photos, answer)
 
 
@@ -266,7 +266,7 @@ class _Writer(Protocol):
     def photo(self, photo: Path, answer: "Answer") -> None:
         """Prints the answer to a photo."""
 
-    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+    def object(self, key: str, photos: Sequence[Path], answer: "ObjectAnswer") -> None:
         """Prints the answers to the photos of an object that could be read, and to all of them."""
 
 
@@ -276,8 +276,8 @@ def _writer(answering: Answering, *, with_objects: bool) -> _Writer:
     return _CsvWriter(with_objects=with_objects) if answering.csv else _TextWriter()
 
 
-def _read(photos: Sequence[Path], answer: "GroupAnswer") -> "list[tuple[Path, Answer]]":
-    pairs = zip(photos, answer.views, strict=True)
+def _read(photos: Sequence[Path], answer: "ObjectAnswer") -> "list[tuple[Path, Answer]]":
+    pairs = zip(photos, answer.answers, strict=True)
     return [(photo, view) for photo, view in pairs if not isinstance(view, ImageError)]
 
 
@@ -285,7 +285,7 @@ class _TextWriter:
     def photo(self, photo: Path, answer: "Answer") -> None:
         _print_text(str(photo), answer)
 
-    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+    def object(self, key: str, photos: Sequence[Path], answer: "ObjectAnswer") -> None:
         read = _read(photos, answer)
         for photo, view in read:
             self.photo(photo, view)
@@ -302,13 +302,13 @@ class _JsonWriter:
     def photo(self, photo: Path, answer: "Answer") -> None:
         _print_json({"photo": str(photo)}, answer)
 
-    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+    def object(self, key: str, photos: Sequence[Path], answer: "ObjectAnswer") -> None:
         read = _read(photos, answer)
         for photo, view in read:
             _print_json({"photo": str(photo), "object": key}, view)
         unread = {
             str(photo): str(view)
-            for photo, view in zip(photos, answer.views, strict=True)
+            for photo, view in zip(photos, answer.answers, strict=True)
             if isinstance(view, ImageError)
         }
         named = {"object": key, "photos": [str(photo) for photo, _ in read], "set_aside": unread}
@@ -338,7 +338,7 @@ class _CsvWriter:
     def photo(self, photo: Path, answer: "Answer") -> None:
         self._write(photo, answer)
 
-    def object(self, key: str, photos: Sequence[Path], answer: "GroupAnswer") -> None:
+    def object(self, key: str, photos: Sequence[Path], answer: "ObjectAnswer") -> None:
         read = _read(photos, answer)
         for photo, view in read:
             self._write(photo, view, key, "", "")

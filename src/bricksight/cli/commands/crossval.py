@@ -179,7 +179,7 @@ def _json(result: "CrossValidationResult") -> dict[str, object]:
         "known_rejected": [one.share for one in result.known_rejected],
         "outliers_rejected": [one.share for one in result.outliers_rejected],
         "seconds": dict(result.seconds),
-        "evaluations": [one.to_json() for one in result.evaluations],
+        "evaluations": [one.to_dict() for one in result.evaluations],
         "curve": [
             {
                 "photos_per_class": point.photos_per_class,

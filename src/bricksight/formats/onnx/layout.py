@@ -1,7 +1,7 @@
-"""Transposes that tf2onnx leaves around what it knows no layout of, moved out of the way.
+"""Remove layout transposes that tf2onnx leaves around ``Gather`` operators.
 
-tf2onnx reads a LiteRT file, whose images have their channels last, and moves the transposes of
-another layout through what it knows. A ``Gather``, by which images are mirrored, it does not know.
+tf2onnx converts a channels-last LiteRT file to channels first and moves the transposes through
+operators that it supports. It does not support ``Gather``, by which images are mirrored.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,25 +11,25 @@ from bricksight._support.optional import require
 
 
 def without_layout_changes(graph: Any) -> None:
-    """Change a ``GraphProto`` so that no image changes its layout around a ``Gather``."""
+    """Move transposes of a ``GraphProto`` past ``Gather`` and merge them until none is left."""
     while _move_one(graph) or _merge_one(graph):
         _remove_unused(graph)
 
 
 def moves_channels(node: Any) -> bool:
-    """Tell whether a ``NodeProto`` turns images from one layout into another.
+    """Return whether a ``NodeProto`` is a transpose that moves the channels.
 
-    Rows and columns may change places: that is how images are turned.
+    A transpose of rows and columns only does not count: it is part of an image rotation.
     """
     return node.op_type == "Transpose" and sorted(_order(node)[2:]) != [2, 3]
 
 
 def _move_one(graph: Any) -> bool:
-    """Put one transpose after the ``Gather`` that follows it; tells whether there was one."""
+    """Move one transpose behind the ``Gather`` that follows it; returns whether there was one."""
     lists = {weights.name for weights in graph.initializer if len(weights.dims) == 1}
     found = _pair(
         graph,
-        # By a list the rank stays; the axis is left out where it is 0.
+        # With a list of indices, Gather keeps the rank. Axis 0 has no attribute.
         lambda node: node.op_type == "Gather" and node.input[1] in lists and node.attribute,
     )
     if found is None:
@@ -44,7 +44,7 @@ def _move_one(graph: Any) -> bool:
 
 
 def _merge_one(graph: Any) -> bool:
-    """Make one transpose of two that follow each other; tells whether there were any."""
+    """Merge two consecutive transposes; returns whether there were any."""
     found = _pair(graph, lambda node: node.op_type == "Transpose")
     if found is None:
         return False
@@ -62,7 +62,7 @@ def _merge_one(graph: Any) -> bool:
 
 
 def _pair(graph: Any, is_wanted: Callable[[Any], Any]) -> tuple[Any, int] | None:
-    """Return a transpose, and where a wanted node is that follows it; ``None`` without any."""
+    """Return a transpose and the index of a matching node after it; ``None`` if there is none."""
     made_by = {node.output[0]: node for node in graph.node if node.op_type == "Transpose"}
     for index, node in enumerate(graph.node):
         if is_wanted(node) and node.input[0] in made_by:

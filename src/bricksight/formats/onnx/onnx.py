@@ -1,4 +1,4 @@
-"""ONNX for ONNX Runtime, TensorRT on Jetson boards, OpenVINO and onnxruntime-web."""
+"""Write an ONNX file: for ONNX Runtime, TensorRT on Jetson, OpenVINO and onnxruntime-web."""
 
 import tempfile
 import warnings
@@ -19,13 +19,13 @@ from bricksight.formats.request import Request
 from bricksight.formats.tflite import tflite
 
 OPSET = 13
-"""What TensorRT 8.2 of JetPack 4.6 reads, the oldest reader that we care for."""
+"""Highest opset that TensorRT 8.2 (JetPack 4.6) reads, the oldest supported reader."""
 
 IR_VERSION = 7
-"""ONNX Runtime 1.10, the last one for Python 3.6, refuses files of a newer layout."""
+"""Highest IR version that ONNX Runtime 1.10 reads, the last version for Python 3.6."""
 
 INPUT, OUTPUT = "input_0", "output_0"
-"""The names that NVIDIA's jetson-inference and its guides use."""
+"""Names of input and output, as NVIDIA's jetson-inference expects them."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -35,7 +35,7 @@ _ALLOWED = frozenset(
     | {"GlobalMaxPool", "Identity", "MatMul", "MaxPool", "Mul", "Pad", "ReduceMean", "Relu"}
     | {"Reshape", "Sigmoid", "Softmax", "Squeeze", "Sub", "Transpose"}
 )
-"""Operations that every reader named above has, TensorRT 8.2 with them."""
+"""Operators that all of these runtimes support, including TensorRT 8.2."""
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
@@ -44,26 +44,26 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 
 
 def convert(classifier: Classifier, request: Request, *, undo_imagenet: bool = False) -> bytes:
-    """Return an ``.onnx`` file of float32 with scaling and softmax inside.
+    """Convert a classifier to a float32 ``.onnx`` file that includes scaling and softmax.
 
-    It is made from the LiteRT file, as LiteRT's converter folds every batch normalisation into the
-    convolution before it, the depthwise ones too. The same network gives the same bytes.
+    It is converted from the LiteRT file, because LiteRT's converter folds every batch normalization
+    into the preceding convolution. The same network gives the same bytes.
 
     Args:
-        classifier: the network.
-        request: labels and preparation, batch and layout.
-        undo_imagenet: whether the input is to be normalised by ImageNet's mean and deviation, as
-            jetson-inference does with every picture; the file then takes that back first.
+        classifier: The network.
+        request: Labels, preprocessing, batch size and layout.
+        undo_imagenet: Expect inputs that are normalized by ImageNet's mean and standard deviation,
+            as jetson-inference does; the file starts with the inverse.
 
     Raises:
-        ConfigError: another precision than float32 is asked for.
-        ExportError: the network has operations that not all readers of the file have.
+        ConfigError: The precision is not float32.
+        ExportError: The network has operators that some runtimes do not support.
         MissingPackageError: tf2onnx or onnx is not installed.
     """
     if request.precision != "float32":
         raise ConfigError(
-            f"An .onnx file holds float32; it was asked for as {request.precision}. TensorRT and "
-            "other runtimes make float16 of it themselves."
+            f"--precision is {request.precision} for an .onnx file, which holds float32. Leave "
+            "it out: TensorRT and other runtimes convert to float16 themselves."
         )
     onnx = require("onnx", extra="onnx", feature="Writing an .onnx file")
     model = _from_litert(_denormalised(classifier) if undo_imagenet else classifier, request)
@@ -89,7 +89,7 @@ def _from_litert(classifier: Classifier, request: Request) -> Any:
         without_native_notices(),
         warnings.catch_warnings(),
     ):
-        # tf2onnx asks TensorFlow's own interpreter, which announces its end.
+        # tf2onnx uses TensorFlow's interpreter, which warns that it is deprecated.
         warnings.simplefilter("ignore")
         file = Path(folder) / "model.tflite"
         file.write_bytes(content)
@@ -98,14 +98,14 @@ def _from_litert(classifier: Classifier, request: Request) -> Any:
             opset=OPSET,
             inputs_as_nchw=["image"] if request.layout == "nchw" else None,
         )
-    # tf2onnx also names the domain ai.onnx.ml, which no operation is of.
+    # tf2onnx also lists the domain ai.onnx.ml, which no operator uses.
     del model.opset_import[:]
     model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     return model
 
 
 def _denormalised(classifier: Classifier) -> Classifier:
-    """Return the network behind ``x * deviation + mean``."""
+    """Prepend ``x * std + mean`` to the network, the inverse of ImageNet's normalization."""
     tf = require_tensorflow()
     shape = classifier.concrete_function().inputs[0].shape
     with tf.Graph().as_default() as graph:
@@ -118,7 +118,7 @@ def _denormalised(classifier: Classifier) -> Classifier:
             name="classifier",
         )
         tf.identity(probabilities, name=classifier.output_layer)
-    # The network's own placeholder feeds nothing any more.
+    # Drop the network's original placeholder, which is unused now.
     needed = tf.compat.v1.graph_util.extract_sub_graph(
         graph.as_graph_def(), [classifier.output_layer]
     )
@@ -130,7 +130,7 @@ def _denormalised(classifier: Classifier) -> Classifier:
 
 
 def _rename(graph: Any) -> None:
-    """Give nodes and tensors names by their order; tf2onnx's differ from run to run."""
+    """Name nodes and tensors by their order; the names of tf2onnx differ between runs."""
     names = {graph.input[0].name: INPUT, graph.output[0].name: OUTPUT, "": ""}
 
     def renamed(name: str) -> str:
@@ -161,7 +161,7 @@ def _set_batch(value: Any, batch: int | None) -> None:
 
 
 def _describe(model: Any, request: Request, *, undo_imagenet: bool) -> None:
-    """Write into the file what a program needs that has nothing else."""
+    """Write labels and preprocessing into the metadata of the file."""
     onnx = require("onnx", extra="onnx", feature="Writing an .onnx file")
     values = (
         {"normalised_by": "imagenet", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
@@ -169,9 +169,9 @@ def _describe(model: Any, request: Request, *, undo_imagenet: bool) -> None:
         else {"range": [0, 1]}
     )
     described: Mapping[str, object] = {
-        "labels": list(request.proof.labels),
+        "labels": list(request.reference.labels),
         "preprocessing": {
-            **asdict(request.proof.spec),
+            **asdict(request.reference.spec),
             "layout": request.layout,
             "color": "RGB",
             "values": values,
@@ -185,20 +185,21 @@ def _describe(model: Any, request: Request, *, undo_imagenet: bool) -> None:
 
 
 def _require_portable(model: Any, request: Request) -> None:
-    """Check what readers of the file rely on, by reading it."""
+    """Check operators, shapes, versions and layout of the model."""
     graph = model.graph
     found = {node.op_type for node in graph.node}
     if foreign := found - _ALLOWED:
         raise ExportError(
-            f"The network needs {', '.join(sorted(foreign))}, which not every runtime of .onnx "
-            "files has; the file was not kept. Choose another format, or train on another module."
+            f"The network has the ONNX operators {', '.join(sorted(foreign))}, which some runtimes "
+            "do not support. The file was not kept. Choose another format, or train with another "
+            "backbone."
         )
-    spec = request.proof.spec
+    spec = request.reference.spec
     size = (
         (3, spec.height, spec.width) if request.layout == "nchw" else (spec.height, spec.width, 3)
     )
     expected = (
-        [(INPUT, (request.batch, *size)), (OUTPUT, (request.batch, len(request.proof.labels)))],
+        [(INPUT, (request.batch, *size)), (OUTPUT, (request.batch, len(request.reference.labels)))],
         [OPSET],
         IR_VERSION,
         0,
@@ -211,11 +212,11 @@ def _require_portable(model: Any, request: Request) -> None:
         sum(not np.isfinite(_array(weights)).all() for weights in graph.initializer),
     )
     if actual != expected or not layout_is_kept:
-        left = "" if layout_is_kept else ", and a Transpose of the channels is left in it"
+        left = "" if layout_is_kept else "; it also has a Transpose of the channels"
         raise ExportError(
-            "The .onnx file is not as runtimes expect it: inputs and outputs, opset, IR version, "
-            f"tensors that are not finite are {actual}, expected {expected}{left}. It was not "
-            "kept. Choose another format, or train on another module."
+            "The .onnx file has (inputs and outputs, opset, IR version, number of tensors with "
+            f"NaN or infinity) {actual}; expected {expected}{left}. The file was not kept. Choose "
+            "another format, or train with another backbone."
         )
 
 

@@ -1,1 +1,1 @@
-"""TensorFlow SavedModel, whose signatures are verified each."""
+"""Write a TensorFlow SavedModel and verify each of its signatures."""

@@ -1,4 +1,4 @@
-"""Names of a SavedModel's functions that do not depend on what else the process has done."""
+"""Reproducible function names in a SavedModel."""
 
 import hashlib
 import re
@@ -12,14 +12,15 @@ _COUNTED = re.compile(r"(.*?)_(\d+)")
 
 
 def name_functions_by_order(folder: Path) -> None:
-    """Numbers the functions of a SavedModel from 0, so that the same model gives the same bytes.
+    """Renumber the functions of a SavedModel from 0, so that the same model gives the same bytes.
 
-    TensorFlow numbers them by a counter of the process, whose settings calls hold as well.
+    TensorFlow numbers functions by a counter of the process, and stores settings of the process in
+    calls.
 
     Args:
-        folder: what ``tf.saved_model.save`` has written.
+        folder: A SavedModel written by ``tf.saved_model.save``.
     """
-    # No public name leads to the format of the file.
+    # The file format has no public API.
     from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2  # noqa: PLC0415, TID251
     from tensorflow.python.saved_model import fingerprinting_utils  # noqa: PLC0415, TID251
 
@@ -43,7 +44,7 @@ def name_functions_by_order(folder: Path) -> None:
     fingerprinting_utils.write_fingerprint(str(folder))
     path = folder / _FINGERPRINT
     fingerprint = fingerprint_pb2.FingerprintDef.FromString(path.read_bytes())
-    # TensorFlow draws the one at random, and hashes maps in any order for the other.
+    # TensorFlow draws the UUID at random, and its hash depends on the order of maps.
     if "uuid" in fingerprint.DESCRIPTOR.fields_by_name:  # TensorFlow 2.18 has none
         fingerprint.uuid = str(_number_of(model, num_bytes=16))
     fingerprint.saved_object_graph_hash = _number_of(
@@ -60,7 +61,7 @@ def _number_of(*messages: Any, num_bytes: int) -> int:
 
 
 def _numbered(names: list[str]) -> dict[str, str]:
-    """Return old name → new one; TensorFlow's numbers say in which order they were made."""
+    """Return old name → new name; functions keep the order of TensorFlow's numbers."""
     parts = [(*match.groups(), name) for name in names if (match := _COUNTED.fullmatch(name))]
     found, seen = dict(zip(names, names, strict=True)), Counter[str]()
     for base, _, name in sorted(parts, key=lambda part: (part[0], int(part[1]))):
@@ -70,7 +71,7 @@ def _numbered(names: list[str]) -> dict[str, str]:
 
 
 def _rename_arguments(function: Any, names: Mapping[str, str]) -> None:
-    """Rename arguments that a loop does not use, which are called after its functions."""
+    """Rename unused arguments of loops, whose names contain the names of functions."""
     renamed = {}
     for argument in function.signature.input_arg:
         for name in names:

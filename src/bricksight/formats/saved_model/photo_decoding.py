@@ -1,6 +1,6 @@
-"""Photos from the bytes of their files by TensorFlow's operations, as ``images`` reads them.
+"""Decode image files with TensorFlow operations, with the same pixels as ``images.decode``.
 
-What these operations would read otherwise than ``images`` does is refused with the reason.
+Files that TensorFlow would decode differently are refused with the reason.
 """
 
 from typing import Any
@@ -8,32 +8,32 @@ from typing import Any
 from bricksight._support.optional import require_tensorflow
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF")
-"""What is read; anything else is refused."""
+"""Supported formats; other files are refused."""
 
 _JPEG_REDUCTIONS = (2, 4, 8)
 _GIF_HEAD = 1 << 16
-"""How many of a GIF's first bytes are searched for its first frame."""
+"""Number of bytes at the start of a GIF that are searched for the first frame."""
 
 _EXIF_WITHIN = 1 << 18
-"""How many of a file's first bytes are searched for its EXIF block."""
+"""Number of bytes at the start of a file that are searched for the EXIF block."""
 
 _WHITE = 255
 _SIXTEEN_BITS = 16
 _ORIENTATION_TAG = 0x0112
 _EXIF_ENTRIES = 1 << 10
-"""How many entries of a file's first table are looked at; cameras write a few dozen."""
+"""Most entries of the first EXIF table that are read; cameras write a few dozen."""
 
 
-def decoded(content: Any, min_size: int) -> Any:
-    """Return the pixels of a file as float32 (height, width, 3), RGB, 0 to 255, whole numbers.
+def decode_photo(content: Any, min_size: int) -> Any:
+    """Decode a file to float32 (height, width, 3), RGB, whole numbers from 0 to 255.
 
     Args:
-        content: the bytes of a JPEG, PNG, BMP or GIF file, a scalar string.
-        min_size: a JPEG is reduced as ``images.decode`` does.
+        content: The bytes of a JPEG, PNG, BMP or GIF file, a scalar string tensor.
+        min_size: A JPEG is decoded at a reduced scale, as in ``images.decode``.
 
-    The graph raises ``InvalidArgumentError`` for other files, for what is damaged, for a PNG of
-    less than 8 bits a pixel, for a GIF with a transparent colour in a palette of its first frame,
-    and for a BMP of another kind than 8 bits with a palette, 24 or 32 bits.
+    The graph raises ``InvalidArgumentError`` for other formats, damaged files, a PNG with less than
+    8 bits per channel, a GIF whose first frame has its own palette and a transparent colour, and a
+    BMP that has neither 8 bits with a palette nor 24 or 32 bits.
     """
     tf = require_tensorflow()
     head = tf.strings.substr(content, 0, 4)
@@ -49,14 +49,14 @@ def decoded(content: Any, min_size: int) -> Any:
     ]
     pixels = tf.switch_case(kind, readers)
     orientation = tf.where(tf.logical_or(is_jpeg, is_png), _orientation(content), 1)
-    return tf.cast(_turned(pixels, orientation), tf.float32)
+    return tf.cast(_rotate_upright(pixels, orientation), tf.float32)
 
 
 def _jpeg(content: Any, min_size: int) -> Any:
     tf = require_tensorflow()
 
     def at(ratio: int) -> Any:
-        # Its default way of decoding is faster, and off by up to 8 of 255.
+        # The default method is faster, but its pixels differ by up to 8 of 255.
         return tf.io.decode_jpeg(content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
 
     times = tf.reduce_min(tf.image.extract_jpeg_shape(content)[:2]) // min_size
@@ -67,17 +67,17 @@ def _jpeg(content: Any, min_size: int) -> Any:
 
 
 def _png(content: Any) -> Any:
-    """Return a PNG on white; see ``images._sixteen_bits`` for 16 bits a channel."""
+    """Decode a PNG, transparent areas white; see ``images.reading.sixteen_bits`` for 16 bits."""
     tf = require_tensorflow()
     bits = tf.cast(_bytes(content, 25)[24], tf.int32)
     reason = "The PNG has less than 8 bits a pixel, which TensorFlow misreads. Save it with 8."
-    with _required(bits >= 8, reason):
+    with _raise_unless(bits >= 8, reason):
         values = tf.io.decode_png(content, channels=4, dtype=tf.uint16)
     values = tf.cast(values, tf.int32)
     is_16_bit = bits == _SIXTEEN_BITS
     is_12_bit = tf.reduce_max(values[..., :3]) < 1 << 12
     is_12_bit_alpha = tf.logical_and(is_12_bit, tf.reduce_max(values[..., 3]) < 1 << 12)
-    # TensorFlow makes 16 bits of 8 by this factor.
+    # 257 is the factor by which TensorFlow converts 8 bits to 16.
     by = [
         tf.where(is_16_bit, tf.where(is_12, 16, 256), 257) for is_12 in (is_12_bit, is_12_bit_alpha)
     ]
@@ -87,10 +87,10 @@ def _png(content: Any) -> Any:
 
 
 def _gif(content: Any) -> Any:
-    """Return the first frame, on white.
+    """Decode the first frame of a GIF, transparent areas white.
 
-    TensorFlow makes a transparent colour black. So the file is changed before it is decoded: the
-    palette names white in that place, and the flag of transparency is cleared.
+    TensorFlow would make them black. So the file is changed before it is decoded: the transparent
+    colour is white in the palette, and the transparency flag is cleared.
     """
     tf = require_tensorflow()
     size = tf.strings.length(content)
@@ -112,15 +112,15 @@ def _gif(content: Any) -> Any:
         tf.gather([bytes([value]) for value in range(256)], flags - flags % 2),
         tf.strings.substr(content, control + 4, size),
     ]
-    with _required(tf.logical_or(tf.logical_not(is_transparent), is_known), reason):
+    with _raise_unless(tf.logical_or(tf.logical_not(is_transparent), is_known), reason):
         return tf.io.decode_gif(tf.where(is_transparent, tf.strings.join(parts), content))[0]
 
 
 def _gif_control(head: Any, start: Any) -> Any:
-    """Return where the graphic control extension before the first frame is, or what is there.
+    """Return the position of the graphic control extension before the first frame, if any.
 
-    Extensions of other kinds are passed over, which are blocks of at most 255 bytes: GIF89a,
-    sections 15, 23 to 26.
+    Other extensions are skipped; they consist of blocks of at most 255 bytes (GIF89a, sections 15,
+    23 to 26).
     """
     tf = require_tensorflow()
     last = tf.size(head) - 32
@@ -146,11 +146,11 @@ def _bmp(content: Any) -> Any:
         return tf.reduce_sum(head[at : at + size] * [1 << 8 * place for place in range(size)])
 
     bits, compression = number(28, 2), number(30, 4)
-    # 3: the colours are named by masks, those of 32 bits mostly in the plain order.
+    # Compression 3 means colour masks; for 32 bits they usually have the standard order.
     plain = tf.logical_or(compression == 0, tf.logical_and(bits == 32, compression == 3))
     readable = tf.logical_and(tf.reduce_any(bits == [8, 24, 32]), plain)
-    reason = "The BMP has another kind of pixels than 8, 24 or 32 plain bits. Save it as PNG."
-    with _required(readable, reason):
+    reason = "The BMP is not uncompressed with 8, 24 or 32 bits per pixel. Save it as PNG."
+    with _raise_unless(readable, reason):
         pixels = tf.io.decode_bmp(content)
 
     def by_palette() -> Any:
@@ -163,7 +163,7 @@ def _bmp(content: Any) -> Any:
 
 def _no_photo(content: Any) -> Any:
     tf = require_tensorflow()
-    with _required(False, f"The photo is no {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."):
+    with _raise_unless(False, f"The file is not a {', '.join(FORMATS[:-1])} or {FORMATS[-1]}."):
         return tf.io.decode_jpeg(content)
 
 
@@ -171,7 +171,7 @@ _READERS = (_png, _gif, _bmp, _no_photo)
 
 
 def _orientation(content: Any) -> Any:
-    """Return the EXIF orientation of a JPEG or PNG, 1 to 8; see ``images._orientation``."""
+    """Return the EXIF orientation of a JPEG or PNG, 1 to 8; see ``images.reading.orientation``."""
     tf = require_tensorflow()
     mark = tf.where(tf.io.is_jpeg(content), b"Exif\0\0", b"eXIf")
     start = tf.strings.substr([content], 0, _EXIF_WITHIN)
@@ -199,12 +199,11 @@ def _orientation(content: Any) -> Any:
 
 
 def _value(entry: Any, is_little: Any) -> Any:
-    """Return the value of an entry of an EXIF table, 0 where it is no whole number.
+    """Return the integer value of an EXIF entry, 0 if it is not an integer.
 
     Args:
-        entry: int32 (6,), words of 16 bits: tag, type, two of the count, two of the value, which
-            fills the bytes from the first on.
-        is_little: whether the lowest byte comes first.
+        entry: int32 (6,), words of 16 bits: tag, type, count (2 words), value (2 words).
+        is_little: Whether the byte order is little-endian.
     """
     tf = require_tensorflow()
     first, second = entry[4], entry[5]
@@ -215,8 +214,8 @@ def _value(entry: Any, is_little: Any) -> Any:
     return tf.reduce_sum(tf.where(is_type, tf.stack(values), 0))
 
 
-def _turned(pixels: Any, orientation: Any) -> Any:
-    """Return the picture as it is meant to be seen: EXIF 2.3, table 6."""
+def _rotate_upright(pixels: Any, orientation: Any) -> Any:
+    """Rotate or mirror an image by its EXIF orientation (EXIF 2.3, table 6)."""
     tf = require_tensorflow()
     order = tf.where(orientation >= 5, (1, 0, 2), (0, 1, 2))
     up_down = tf.reduce_any(orientation == [3, 4, 7, 8])
@@ -226,14 +225,14 @@ def _turned(pixels: Any, orientation: Any) -> Any:
     )
 
 
-def _required(condition: Any, reason: str) -> Any:
-    """Return a context: what is computed in it fails with the reason where this does not hold."""
+def _raise_unless(condition: Any, reason: str) -> Any:
+    """Return a context in which operations fail with ``reason`` unless ``condition`` holds."""
     tf = require_tensorflow()
-    # ``tf.debugging.Assert`` makes a branch of it, for which every model waits when it is loaded.
+    # ``tf.debugging.Assert`` adds a branch, which makes loading the model slower.
     return tf.control_dependencies([tf.raw_ops.Assert(condition=condition, data=[reason])])
 
 
 def _bytes(content: Any, most: int) -> Any:
-    """Return the first bytes of a file, and 0 for those beyond its end: uint8 (most,)."""
+    """Return the first ``most`` bytes of a file, padded with 0: uint8 (most,)."""
     tf = require_tensorflow()
     return tf.io.decode_raw(tf.strings.substr(content, 0, most), tf.uint8, fixed_length=most)

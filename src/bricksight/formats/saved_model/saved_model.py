@@ -1,4 +1,4 @@
-"""TensorFlow SavedModel: a signature that takes photos as files, and retrain.py's."""
+"""Write a TensorFlow SavedModel with signatures for image files and for arrays."""
 
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,22 @@ from bricksight.config import InputSpec
 from bricksight.formats.classifier import Classifier
 from bricksight.formats.request import Request
 from bricksight.formats.saved_model.names import name_functions_by_order
-from bricksight.formats.saved_model.photo_decoding import decoded
+from bricksight.formats.saved_model.photo_decoding import decode_photo
 from bricksight.images.preprocessing import LETTERBOX_GREY, decoding_size
 
 BYTES, ARRAY, DEFAULT = "serving_bytes", "serving_array", "serving_default"
-"""Signatures: photos as files, retrain.py's (arrays), and whichever clients get unasked."""
+"""Names of the signatures: image files, arrays (as in retrain.py), and the default."""
 
 
 def write(classifier: Classifier, path: Path, request: Request) -> None:
-    """Write the model to the folder ``path``; TensorFlow Serving takes it as it is.
+    """Write the model to the folder ``path``; TensorFlow Serving can serve it directly.
 
-    The same network gives the same bytes.
-
-    ``serving_default`` takes what ``request.io`` says, photos as files or arrays.
+    The same network gives the same bytes. ``request.io`` selects whether ``serving_default`` takes
+    image files or arrays.
     """
     tf = require_tensorflow()
     function = classifier.concrete_function()
-    spec = request.proof.spec
+    spec = request.reference.spec
 
     def serve_array(image: Any) -> dict[str, Any]:
         return {"prediction": function(image)}
@@ -50,15 +49,15 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 
 
 def _input(content: Any, spec: InputSpec) -> Any:
-    """Return a photo as ``images.load_input`` would, as nearly as TensorFlow's operations can."""
+    """Decode and resize a photo, as close to ``images.load_input`` as TensorFlow allows."""
     tf = require_tensorflow()
-    pixels = decoded(content, decoding_size(spec))
+    pixels = decode_photo(content, decoding_size(spec))
     height, width = _fitted_size(pixels, spec)
-    # One way after the other, in whole numbers, as Pillow does it: at once, one value in eight
-    # differed, enough to move a probability by 0.04.
+    # Width first, then height, each rounded to whole numbers, as Pillow does. In one step, one
+    # value in eight differed, which changed a probability by 0.04.
     for size in ((tf.shape(pixels)[0], width), (height, width)):
         pixels = tf.round(tf.image.resize(pixels, tf.stack(size), antialias=True))
-    # What is padded is 0, and is to be grey.
+    # The padding is 0, so grey is subtracted before and added after.
     padded = tf.image.resize_with_crop_or_pad(pixels - LETTERBOX_GREY, spec.height, spec.width)
     return (padded + LETTERBOX_GREY) / 255
 

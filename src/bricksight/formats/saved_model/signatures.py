@@ -1,4 +1,4 @@
-"""Whether every signature of a written SavedModel answers, given the very files that it takes."""
+"""Verify every signature of a SavedModel with files of each supported format."""
 
 import contextlib
 import io
@@ -16,25 +16,28 @@ from bricksight.formats.saved_model.photo_decoding import FORMATS
 from bricksight.formats.verification import ParityReference
 
 TOLERANCE = 0.1
-"""Largest difference of a probability. One value in a hundred of the input differs by 1 of 255,
-which moved probabilities of hard photos by up to 0.02; a format that is misread moves them more."""
+"""Largest allowed difference of a probability.
+
+One input value in a hundred differs by 1 of 255, which changed probabilities of difficult photos by
+up to 0.02. Decoding errors change them more.
+"""
 
 _LONGEST_SIDE = 640
 
 
-def require_signatures(runtime: Any, proof: ParityReference) -> None:
-    """Compare what every signature answers with ``serving_array``, which is compared elsewhere.
+def require_signatures(runtime: Any, reference: ParityReference) -> None:
+    """Compare every signature with ``serving_array``, which is verified against the reference.
 
     Args:
-        runtime: the opened SavedModel.
-        proof: one of its photos is saved in each of the formats that are read.
+        runtime: The opened SavedModel.
+        reference: Its first photo is saved in each supported format.
 
     Raises:
-        ExportError: a signature fails, or answers otherwise.
+        ExportError: A signature fails, or its probabilities differ.
     """
     tf = require_tensorflow()
-    files = _files(proof.photos[0])
-    arrays = [images.load_input(content, proof.spec) for _, content in files]
+    files = _files(reference.photos[0])
+    arrays = [images.load_input(content, reference.spec) for _, content in files]
     expected = [runtime.run(array[None])[0] for array in arrays]
     for name, function in _others(runtime.signatures).items():
         (spec,) = function.structured_input_signature[1].values()
@@ -45,14 +48,14 @@ def require_signatures(runtime: Any, proof: ParityReference) -> None:
             difference = float(np.abs(found - wanted).max())
             if not difference <= TOLERANCE:
                 raise ExportError(
-                    f"The signature {name} of the SavedModel gives other answers for a photo saved "
-                    f"as {kind}: probabilities differ by up to {difference:.2g}, {TOLERANCE:.2g} "
-                    "is allowed. It was not kept."
+                    f"The signature {name} of the SavedModel differs from the trained model for a "
+                    f"photo saved as {kind}: probabilities differ by up to {difference:.2g}; "
+                    f"{TOLERANCE:.2g} is allowed. The SavedModel was not kept."
                 )
 
 
 def _files(photo: Path) -> list[tuple[str, bytes]]:
-    """Return (format, bytes) of a photo in every format that is read."""
+    """Return a photo saved in every supported format, as (format, bytes)."""
     image = Image.fromarray(images.decode(photo, min_size=_LONGEST_SIDE))
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     files = [(kind, _saved(image, kind)) for kind in FORMATS]
@@ -69,9 +72,9 @@ def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 @contextlib.contextmanager
 def _unoptimised() -> Iterator[None]:
-    """What is called for the first time in this context is run as it is.
+    """Disable TensorFlow's graph optimizers for functions that are first called in the block.
 
-    TensorFlow's optimisers would take longer than everything else here.
+    They would take longer than the rest of the verification.
     """
     optimizer = require_tensorflow().config.optimizer
     before = optimizer.get_experimental_options()
@@ -83,7 +86,7 @@ def _unoptimised() -> Iterator[None]:
 
 
 def _others(signatures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is not ``serving_array``, or one more name of another signature."""
+    """Return the signatures other than ``serving_array``, without duplicates."""
     found: dict[tuple[str, ...], str] = {}
     for name in sorted(signatures, key="serving_array".__ne__):
         operations = signatures[name].graph.get_operations()  # one of them calls the function
@@ -104,7 +107,7 @@ def _answer(name: str, function: Any, given: Any, kind: str) -> np.ndarray:
     except tf.errors.OpError as error:
         raise ExportError(
             f"The signature {name} of the SavedModel fails for a photo saved as {kind}: "
-            f"{_reason(error)} It was not kept."
+            f"{_reason(error)} The SavedModel was not kept."
         ) from error
     row: np.ndarray = np.asarray(output)[0]
     return row

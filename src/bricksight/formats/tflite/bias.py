@@ -1,9 +1,9 @@
-"""Biases of a file, corrected for what rounding the weights has shifted."""
+"""Bias correction: compensate the shift of layer outputs that quantized weights cause."""
 
 import copy
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,116 +13,125 @@ from ai_edge_litert.interpreter import Interpreter
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.threads import num_cores
 from bricksight.errors import ExportError
-from bricksight.formats.tflite.flatbuffer import packed, unpacked
+from bricksight.formats.tflite.flatbuffer import parse, serialize
 
 _LOGGER = logging.getLogger(__name__)
 
-_WITH_BIAS = frozenset(
+_OPERATORS_WITH_BIAS = frozenset(
     {
         schema.BuiltinOperator.CONV_2D,
         schema.BuiltinOperator.DEPTHWISE_CONV_2D,
         schema.BuiltinOperator.FULLY_CONNECTED,
     }
 )
-"""Operations whose third input is a bias."""
+"""Operators whose third input is a bias."""
 
-_STRAIGHT = {
+_LINEAR_RANGES = {
     schema.ActivationFunctionType.NONE: (-np.inf, np.inf),
     schema.ActivationFunctionType.RELU: (0.0, np.inf),
     schema.ActivationFunctionType.RELU_N1_TO_1: (-1.0, 1.0),
     schema.ActivationFunctionType.RELU6: (0.0, 6.0),
 }
-"""Fused activation → the outputs between which it passes its input on as it is."""
+"""Fused activation → (low, high): the range of outputs in which it is the identity."""
 
 _MAX_BATCHES = 32
-"""More than 16 photos changed nothing that could be measured; each costs a run a layer."""
+"""Most batches that are used; more than 16 photos made no measurable difference."""
 
 _BIAS_TYPES = {schema.TensorType.INT32: np.int32, schema.TensorType.FLOAT32: np.float32}
 
-_LEAST_SHARE = 0.2
-"""A channel that is clipped on most photos hardly follows its bias; its steps stay bounded."""
+_MIN_LINEAR_FRACTION = 0.2
+"""Lower bound of a channel's linear fraction, which limits the correction of clipped channels."""
 
 
-def corrected(rounded: bytes, *, reference: bytes, batches: np.ndarray) -> bytes:
-    """Return the file with biases that give each channel its float mean back.
+def correct_biases(rounded: bytes, *, reference: bytes, batches: np.ndarray) -> bytes:
+    """Correct the biases of a quantized file so that each channel has its float32 mean.
 
-    Rounding weights shifts the mean of a channel's outputs, and the shifts of many layers add up to
-    other answers. So, layer by layer from the input on, the mean over photos and pixels is taken in
-    both files, the rounded one as corrected so far, and the difference is taken off the bias. Size
-    and speed stay as they are. This is the empirical bias correction of Nagel et
-    al., "Data-free quantization through weight equalization and bias correction", 2019,
-    arXiv:1906.04721, with one addition: where the activation clips a part of the outputs, the bias
-    moves further, as only the rest follows it.
+    Quantized weights shift the mean of a channel's outputs, and the shifts of many layers add up.
+    Layer by layer from the input, the mean over photos and pixels is measured in both files, and
+    the difference is subtracted from the bias. Size and speed of the file do not change.
 
-    Left as they are, and named in the log: layers without a bias of their own, with an
-    activation that is nowhere straight, or without a counterpart in ``reference``.
+    This is the empirical bias correction of Nagel et al., "Data-free quantization through weight
+    equalization and bias correction", 2019, arXiv:1906.04721, with one addition: if the activation
+    clips a fraction of the outputs, the correction is divided by the remaining fraction.
+
+    Layers are skipped, with a log message, if they have no bias of their own, an activation without
+    a linear range, or no counterpart in ``reference``.
 
     Args:
-        rounded: a ``.tflite`` file, int8, where input and output may be float32, uint8 or int8, or
-            float32 with rounded weights.
-        reference: the same network in float32, from the same converter.
-        batches: photos, float32 (num_batches, batch, height, width, 3) in [0, 1].
-            The first 32 batches are used.
+        rounded: A ``.tflite`` file, int8 (input and output float32, uint8 or int8), or float32 with
+            rounded weights.
+        reference: The same network in float32, from the same converter.
+        batches: Photos, float32 (num_batches, batch, height, width, 3) in [0, 1]. The first 32
+            batches are used.
 
     Raises:
         ExportError: LiteRT cannot run a layer.
     """
     batches = batches[:_MAX_BATCHES]
-    wanted = _float_statistics(reference, batches)
-    walk = _Walk(rounded, batches)
-    num_layers = num_corrected = 0
-    for operator in walk:
-        if not walk.has_bias(operator):
-            continue
-        num_layers += 1
-        name = walk.name(operator)
-        bias = walk.own_bias(operator)
-        if bias is None or name not in wanted:
-            _LOGGER.info("The bias of %s is left as it is.", name)
-            continue
-        mean, share = wanted[name]
-        error = np.mean([values.mean(axis=0) for values in walk.outputs(operator)], axis=0)
-        error = (error - mean) / np.maximum(share, _LEAST_SHARE)
-        walk.shift(bias, -error)
-        walk.run(operator)
-        num_corrected += 1
-    num_photos = batches.shape[0] * batches.shape[1]
+    expected = _float_statistics(reference, batches)
+    runner = _LayerRunner(rounded, batches)
+    corrected = [
+        _correct_bias(runner, operator, expected)
+        for operator in runner
+        if runner.has_bias(operator)
+    ]
     _LOGGER.info(
-        "Biases of %d of %d layers corrected on %d photos.", num_corrected, num_layers, num_photos
+        "Corrected the biases of %d of %d layers on %d photos.",
+        sum(corrected),
+        len(corrected),
+        batches.shape[0] * batches.shape[1],
     )
-    return packed(walk.model)
+    return serialize(runner.model)
+
+
+def _correct_bias(
+    runner: "_LayerRunner",
+    operator: Any,
+    expected: Mapping[str, tuple[np.ndarray, np.ndarray]],
+) -> bool:
+    """Correct the bias of one operator and run it again; returns whether that was possible."""
+    name = runner.name(operator)
+    bias = runner.bias_tensor(operator)
+    if bias is None or name not in expected:
+        _LOGGER.info("The bias of %s is not corrected.", name)
+        return False
+    mean, linear_fraction = expected[name]
+    found = np.mean([values.mean(axis=0) for values in runner.outputs(operator)], axis=0)
+    runner.shift(bias, (mean - found) / np.maximum(linear_fraction, _MIN_LINEAR_FRACTION))
+    runner.run(operator)
+    return True
 
 
 def _float_statistics(
     reference: bytes, batches: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return layer → its channels' means, and the shares of outputs on the straight part."""
+    """Return layer → per channel, mean output and fraction of outputs in the linear range."""
     found = {}
-    walk = _Walk(reference, batches)
-    for operator in walk:
-        straight = walk.straight(operator) if walk.has_bias(operator) else None
-        if straight is not None:
-            low, high = straight
-            outputs = list(walk.outputs(operator))
+    runner = _LayerRunner(reference, batches)
+    for operator in runner:
+        linear_range = runner.linear_range(operator) if runner.has_bias(operator) else None
+        if linear_range is not None:
+            low, high = linear_range
+            outputs = list(runner.outputs(operator))
             means = [values.mean(axis=0) for values in outputs]
             shares = [((values > low) & (values < high)).mean(axis=0) for values in outputs]
-            found[walk.name(operator)] = np.mean(means, axis=0), np.mean(shares, axis=0)
+            found[runner.name(operator)] = np.mean(means, axis=0), np.mean(shares, axis=0)
     return found
 
 
-class _Walk:
-    """Runs a file operation by operation, so that a bias can be changed between two of them.
+class _LayerRunner:
+    """Runs a model operator by operator, so that biases can be changed in between.
 
-    Iterating yields each operation when it has been run. The whole file run anew for every layer
-    would give the same, in a time that grows with the square of the number of layers.
+    Iterating yields each operator after it was run. Running the whole model for every layer would
+    take time quadratic in the number of layers.
     """
 
     def __init__(self, content: bytes, batches: np.ndarray) -> None:
-        self.model = unpacked(content)
+        self.model = parse(content)
         (self._graph,) = self.model.subgraphs
         (entrance,) = self._graph.inputs
         self._held = {
-            entrance: [_stored(batch, self._graph.tensors[entrance]) for batch in batches]
+            entrance: [_quantize(batch, self._graph.tensors[entrance]) for batch in batches]
         }
         self._num_batches = len(batches)
 
@@ -142,11 +151,12 @@ class _Walk:
             }
 
     def run(self, operator: Any) -> None:
-        """Run one operation on all batches; its inputs are there, its outputs are kept."""
+        """Run one operator on all batches; the results of earlier operators are its inputs."""
         inputs = [tensor for tensor in dict.fromkeys(operator.inputs) if tensor in self._held]
         with without_native_notices():
             interpreter = Interpreter(
-                model_content=packed(self._alone(operator, inputs)), num_threads=num_cores()
+                model_content=serialize(self._single_operator_model(operator, inputs)),
+                num_threads=num_cores(),
             )
             try:
                 interpreter.allocate_tensors()
@@ -165,14 +175,14 @@ class _Walk:
 
     def _not_runnable(self, operator: Any, error: RuntimeError) -> str:
         return (
-            f"LiteRT cannot run {self.name(operator)} with rounded values ({error}). This is so "
-            "where a layer gives 0 for all photos that the ranges of values are read from, as for "
-            "photos unlike those that the network is for. Train with a larger image size, or "
-            "export another precision."
+            f"LiteRT cannot run the quantized layer {self.name(operator)} ({error}). This happens "
+            "if a layer gives 0 for all calibration photos, for example if they are very "
+            "different from the photos of the backbone's training. Train with a larger image "
+            "size, or export with another precision."
         )
 
-    def _alone(self, operator: Any, inputs: list[int]) -> Any:
-        """Return a model of this one operation, from the tensors ``inputs`` to its outputs."""
+    def _single_operator_model(self, operator: Any, inputs: list[int]) -> Any:
+        """Return a model that consists of one operator, with the tensors ``inputs`` as input."""
         numbers = [number for number in (*operator.inputs, *operator.outputs) if number >= 0]
         places = {number: place for place, number in enumerate(dict.fromkeys(numbers))}
         alone, graph, only = copy.copy(self.model), schema.SubGraphT(), copy.copy(operator)
@@ -189,29 +199,29 @@ class _Walk:
         return alone
 
     def has_bias(self, operator: Any) -> bool:
-        """Return whether it is of a kind that may have a bias."""
+        """Return whether an operator is of a type that may have a bias."""
         code = self.model.operatorCodes[operator.opcodeIndex]
-        # Codes below 127 stand in the older field, whatever the newer one holds.
-        return max(code.builtinCode, code.deprecatedBuiltinCode) in _WITH_BIAS
+        # Codes below 127 are in the deprecated field.
+        return max(code.builtinCode, code.deprecatedBuiltinCode) in _OPERATORS_WITH_BIAS
 
     def name(self, operator: Any) -> str:
-        """Return the name of its output, which the converter gives alike in every precision."""
+        """Return the name of an operator's output, which is the same in every precision."""
         name: bytes = self._graph.tensors[operator.outputs[0]].name
         return name.decode()
 
-    def straight(self, operator: Any) -> tuple[float, float] | None:
-        """Return the outputs between which its activation changes nothing, if it has such."""
-        return _STRAIGHT.get(operator.builtinOptions.fusedActivationFunction)
+    def linear_range(self, operator: Any) -> tuple[float, float] | None:
+        """Return (low, high) between which the fused activation is linear, if it has such."""
+        return _LINEAR_RANGES.get(operator.builtinOptions.fusedActivationFunction)
 
     def outputs(self, operator: Any) -> Iterator[np.ndarray]:
-        """Yield, a batch, its output as float32 (num_values, num_channels)."""
+        """Yield an operator's output per batch as float32 (num_values, num_channels)."""
         tensor = operator.outputs[0]
         for stored in self._held[tensor]:
-            values = _real(stored, self._graph.tensors[tensor])
+            values = _dequantize(stored, self._graph.tensors[tensor])
             yield values.reshape(-1, values.shape[-1])
 
-    def own_bias(self, operator: Any) -> Any:
-        """Return the tensor of its bias, ``None`` if it has none or shares it."""
+    def bias_tensor(self, operator: Any) -> Any:
+        """Return the bias tensor of an operator, ``None`` if it has none or shares it."""
         number = operator.inputs[2] if len(operator.inputs) > 2 else -1
         if number < 0 or self._graph.tensors[number].type not in _BIAS_TYPES:
             return None
@@ -236,8 +246,8 @@ class _Walk:
 _TYPES = {schema.TensorType.UINT8: np.uint8, schema.TensorType.INT8: np.int8}
 
 
-def _stored(values: np.ndarray, tensor: Any) -> np.ndarray:
-    """Return float32 values as the tensor holds them."""
+def _quantize(values: np.ndarray, tensor: Any) -> np.ndarray:
+    """Quantize float32 values to the type of a tensor."""
     if tensor.type == schema.TensorType.FLOAT32:
         return values
     limits = np.iinfo(_TYPES[tensor.type])
@@ -246,8 +256,8 @@ def _stored(values: np.ndarray, tensor: Any) -> np.ndarray:
     return stored
 
 
-def _real(stored: np.ndarray, tensor: Any) -> np.ndarray:
-    """Return as float32 what the tensor holds."""
+def _dequantize(stored: np.ndarray, tensor: Any) -> np.ndarray:
+    """Convert the values of a tensor to float32."""
     values = stored.astype(np.float32)
     if tensor.type != schema.TensorType.FLOAT32:
         values -= np.float32(tensor.quantization.zeroPoint[0])

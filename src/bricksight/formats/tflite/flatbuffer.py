@@ -1,4 +1,4 @@
-"""A ``.tflite`` file as objects and back, by LiteRT's own schema."""
+"""Parse and serialize ``.tflite`` files with LiteRT's schema."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 
-def unpacked(content: bytes) -> Any:
-    """Return the file as a ``ModelT``, which may be changed."""
+def parse(content: bytes) -> Any:
+    """Parse a ``.tflite`` file to a mutable ``ModelT``."""
     return schema.ModelT.InitFromPackedBuf(content, 0)
 
 
-def packed(model: Any) -> bytes:
-    """Return the ``ModelT`` as a file."""
+def serialize(model: Any) -> bytes:
+    """Serialize a ``ModelT`` to the bytes of a ``.tflite`` file."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

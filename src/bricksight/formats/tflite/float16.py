@@ -1,4 +1,4 @@
-"""Weights of a LiteRT file in half precision, the small tensors excepted."""
+"""Convert the large weights of a LiteRT file to float16."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,50 +6,50 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from bricksight.formats.tflite.bias import corrected
-from bricksight.formats.tflite.flatbuffer import packed, unpacked
+from bricksight.formats.tflite.bias import correct_biases
+from bricksight.formats.tflite.flatbuffer import parse, serialize
 
 LARGEST_KEPT = 4096
-"""Constants of at most so many values stay float32: biases and the first layers.
+"""Constants with at most this many values stay float32: biases and the first layers.
 
-They are 2 % of a MobileNetV2's bytes; rounding the 512 weights of one layer moved a probability by
-7e-3.
+They are 2 % of the bytes of a MobileNetV2. Rounding the 512 weights of one layer changed a
+probability by 7e-3.
 """
 
 _DEQUANTIZE_VERSION = 3
-"""The first that takes float16."""
+"""First version of the operator that accepts float16."""
 
 
 def with_float16(content: bytes, batches: np.ndarray | None) -> bytes:
-    """Return the float32 ``.tflite`` file with its large constants in float16.
+    """Convert the large constants of a float32 ``.tflite`` file to float16.
 
-    In front of what reads them stands a DEQUANTIZE, as TensorFlow's converter writes it: XNNPACK
-    widens them once, delegates for GPUs compute in float16. Biases stay float32 and are corrected
-    for the rounding. The largest difference of a probability on 398 photos was 0.9e-3; with all
-    constants rounded, as by TensorFlow's converter, 10e-3.
+    A DEQUANTIZE operator follows each of them, as TensorFlow's converter writes it: XNNPACK
+    converts the constants to float32 once, and GPU delegates compute in float16. Biases stay
+    float32 and are corrected for the rounding. The largest difference of a probability on 398
+    photos was 0.9e-3, against 10e-3 with TensorFlow's converter, which rounds all constants.
 
     Args:
-        content: the file.
-        batches: photos to correct the biases on, float32 (num_batches, batch, height, width, 3) in
-            [0, 1]; ``None`` leaves them.
+        content: The float32 file.
+        batches: Photos for the bias correction, float32 (num_batches, batch, height, width, 3) in
+            [0, 1]; ``None`` skips the correction.
     """
     if batches is not None:
-        content = corrected(_rounded(content), reference=content, batches=batches)
+        content = correct_biases(_rounded(content), reference=content, batches=batches)
     return _narrowed(content)
 
 
 def _rounded(content: bytes) -> bytes:
-    """Return the file with large constants that float16 can hold, still in float32."""
-    model = unpacked(content)
+    """Round the large constants to float16 values, but keep their type float32."""
+    model = parse(content)
     for _, tensor, values in _large_constants(model):
         model.buffers[tensor.buffer].data = (
             values.astype(np.float16).astype(np.float32).view(np.uint8)
         )
-    return packed(model)
+    return serialize(model)
 
 
 def _narrowed(content: bytes) -> bytes:
-    model = unpacked(content)
+    model = parse(content)
     (graph,) = model.subgraphs
     model.operatorCodes.append(_dequantize_code())
     operators, narrowed = [], set()
@@ -62,11 +62,11 @@ def _narrowed(content: bytes) -> bytes:
     for number in narrowed - {tensor.buffer for tensor in graph.tensors}:
         model.buffers[number].data = None
     graph.operators = operators + graph.operators
-    return packed(model)
+    return serialize(model)
 
 
 def _large_constants(model: Any) -> Iterator[tuple[int, Any, np.ndarray]]:
-    """Yield number, tensor and values, flat; tensors that are added meanwhile are not seen."""
+    """Yield (index, tensor, flat values) of the large constants; the graph may be extended."""
     for number, tensor in enumerate(list(model.subgraphs[0].tensors)):
         data = model.buffers[tensor.buffer].data
         if tensor.type == schema.TensorType.FLOAT32 and data is not None:

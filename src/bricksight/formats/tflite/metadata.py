@@ -1,8 +1,8 @@
-"""TFLite metadata: labels and preparation of photos, inside the file, as MediaPipe reads them.
+"""TFLite metadata inside a ``.tflite`` file: labels and normalization, as MediaPipe reads them.
 
-TFLite's own schema (metadata_schema.fbs, identifier M001) has no maintained Python package: the
-writer in MediaPipe's wheel lacks a native module, tflite-support needs protobuf 3. So the handful
-of tables that a classifier needs is written here by their slots, the order of their fields there.
+There is no maintained Python package for the schema (metadata_schema.fbs, identifier M001): the
+writer in MediaPipe's wheel lacks a native module, and tflite-support needs protobuf 3. So the few
+tables of a classifier are written here. A slot is the position of a field in its schema table.
 """
 
 import io
@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from bricksight.formats.tflite.flatbuffer import packed, unpacked
+from bricksight.formats.tflite.flatbuffer import parse, serialize
 
 METADATA = "TFLITE_METADATA"
 """Name of the model's metadata entry, fixed by TFLite."""
@@ -27,20 +27,20 @@ _NORMALIZATION_OPTIONS = 1
 _TENSOR_AXIS_LABELS = 2
 
 _PARSER_VERSION = "1.0.0"
-"""The oldest that knows all of these fields."""
+"""Lowest parser version that supports all of these fields."""
 
 _WHITE = 255.0
-"""A pixel is divided by this: the network takes [0, 1] and scales further itself."""
+"""Divisor of a pixel: the input is in [0, 1]; further scaling is part of the network."""
 
 
 def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
-    """Return the ``.tflite`` file with metadata, ``labels.txt`` and plain names of its tensors.
+    """Add metadata and ``labels.txt`` to a ``.tflite`` file; tensors are renamed too.
 
     Args:
-        content: a file of one input, RGB images in [0, 1], and one output, the probabilities.
-        labels: in the order of the outputs.
+        content: A file with one input, RGB images in [0, 1], and one output, the probabilities.
+        labels: Class labels, in the order of the outputs.
     """
-    model = unpacked(content)
+    model = parse(content)
     (graph,) = model.subgraphs
     graph.tensors[graph.inputs[0]].name = "image"
     graph.tensors[graph.outputs[0]].name = "prediction"
@@ -49,14 +49,14 @@ def with_metadata(content: bytes, labels: Sequence[str]) -> bytes:
     entry.name, entry.buffer = METADATA, len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [*(model.metadata or []), entry]
-    return _with_file(packed(model), LABELS, "\n".join(labels))
+    return _with_file(serialize(model), LABELS, "\n".join(labels))
 
 
 def _with_file(content: bytes, name: str, text: str) -> bytes:
-    """Return the bytes with a ZIP archive behind them, which is how TFLite associates files."""
+    """Append a ZIP archive with one text file, as TFLite stores associated files."""
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
-        # Of a fixed date, so that the same model is the same file.
+        # ZipInfo has a fixed date, so the same model gives the same bytes.
         archive.writestr(zipfile.ZipInfo(name), text.encode())
     return file.getvalue()
 

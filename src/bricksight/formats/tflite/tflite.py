@@ -1,4 +1,4 @@
-"""LiteRT, formerly TensorFlow Lite: phones, boards, the Edge TPU, and our own ``predict``."""
+"""Write a LiteRT (TensorFlow Lite) file: for phones, boards, the Edge TPU and ``predict``."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight.errors import ConfigError, ExportError
 from bricksight.formats.classifier import Classifier
 from bricksight.formats.request import Request
-from bricksight.formats.tflite.bias import corrected
+from bricksight.formats.tflite.bias import correct_biases
 from bricksight.formats.tflite.float16 import with_float16
 from bricksight.formats.tflite.metadata import with_metadata
 
@@ -21,16 +21,16 @@ def write(classifier: Classifier, path: Path, request: Request) -> None:
 
 
 def convert(classifier: Classifier, request: Request) -> bytes:
-    """Return a ``.tflite`` file with the labels and the preparation of photos as its metadata.
+    """Convert a classifier to a ``.tflite`` file with labels and preprocessing as metadata.
 
-    Its one signature goes from ``image`` to ``prediction``, as that of the SavedModel does. An int8
-    file has a scale for every channel of the weights, ranges read from the calibration photos, and
-    corrected biases.
+    Its signature has the input ``image`` and the output ``prediction``, like the SavedModel. An
+    int8 file has one scale per channel, value ranges from the calibration photos, and corrected
+    biases.
 
     Raises:
-        ConfigError: the request asks for what such a file does not have, or lacks photos.
-        ExportError: the network has an operation that LiteRT does not have, or a layer that gives
-            0 for all photos that the ranges of values are read from.
+        ConfigError: An option is not supported, or int8 calibration has no photos.
+        ExportError: LiteRT does not support an operation of the network, or a layer gives 0 for
+            all calibration photos.
     """
     _require_possible(request)
     model = _with_batch(classifier, request.batch)
@@ -42,26 +42,26 @@ def convert(classifier: Classifier, request: Request) -> bytes:
             content = with_float16(_converted(model), batches)
         case precision:
             content = _converted(model, dynamic=precision == "dynamic")
-    return with_metadata(content, request.proof.labels)
+    return with_metadata(content, request.reference.labels)
 
 
 def _require_possible(request: Request) -> None:
     if request.io != "float32" and request.precision != "int8":
         raise ConfigError(
-            f"A .tflite file of precision {request.precision} takes and gives float32; it was "
-            f"asked for as {request.io}. Choose precision int8, or float32 input and output."
+            f"--io is {request.io} for a .tflite file with precision {request.precision}, whose "
+            "input and output are float32. Choose --precision int8, or --io float32."
         )
     if request.precision == "int8" and request.calibration is None:
         raise ConfigError(
-            "A .tflite file of precision int8 needs training photos to read the ranges of its "
-            "values from, and there are none. Give them, or choose another precision."
+            "A .tflite file with precision int8 needs photos for calibration, and there are none. "
+            "Name a folder of photos with --image_dir, or choose another precision."
         )
 
 
 def _with_batch(classifier: Classifier, batch: int | None) -> Any:
-    """Return a ``tf.Module`` whose function ``serve`` takes ``batch`` images at a time.
+    """Return a ``tf.Module`` whose function ``serve`` has the given batch size.
 
-    A size that is fixed is one that LiteRT.js and the compiler for the Edge TPU ask for.
+    LiteRT.js and the Edge TPU compiler need a fixed batch size.
     """
     tf = require_tensorflow()
     graph_def = tf.compat.v1.GraphDef.FromString(classifier.graph_def_bytes)
@@ -87,17 +87,17 @@ def _int8(model: Any, request: Request) -> bytes:
     batches = _batches(request)
     if batches is None:
         raise ConfigError(
-            "None of the training photos could be read, but precision int8 reads the ranges of its "
-            "values from them. Check that their folder is still there, or choose another precision."
+            "None of the photos for int8 calibration can be read. Check that their folder still "
+            "exists, or choose another precision."
         )
     content = _converted(model, io=request.io, batches=batches)
-    return corrected(content, reference=_converted(model), batches=batches)
+    return correct_biases(content, reference=_converted(model), batches=batches)
 
 
 def _batches(request: Request) -> np.ndarray | None:
-    """Return training photos as float32 (num_batches, batch, height, width, 3), if there are any.
+    """Return calibration photos, float32 (num_batches, batch, height, width, 3); ``None`` if none.
 
-    The last batch is filled up from the first photos.
+    The last batch is filled up with the first photos.
     """
     photos = request.calibration() if request.calibration is not None else np.empty(0)
     size = request.batch or 1
@@ -112,13 +112,14 @@ def _converted(
     io: str = "float32",
     batches: np.ndarray | None = None,
 ) -> bytes:
-    """Return what TensorFlow's converter makes of ``model.serve``.
+    """Convert ``model.serve`` with TensorFlow's converter.
 
     Args:
-        model: a ``tf.Module``.
-        dynamic: whether weights are to be int8 and arithmetic float32.
-        io: type of input and output of an int8 file.
-        batches: for int8 arithmetic, photos, float32 (num_batches, batch, height, width, 3).
+        model: A ``tf.Module``.
+        dynamic: Dynamic range quantization: int8 weights, float32 activations.
+        io: Type of input and output of an int8 file.
+        batches: Calibration photos for full int8 quantization, float32 (num_batches, batch, height,
+            width, 3).
     """
     tf = require_tensorflow()
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
@@ -139,6 +140,6 @@ def _converted(
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         raise ExportError(
             f"The network cannot be converted for LiteRT: {reason}. Choose another format, or "
-            "train on another module."
+            "train with another backbone."
         ) from error
     return content

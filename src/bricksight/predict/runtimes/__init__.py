@@ -1,12 +1,14 @@
-"""What executes a model file: one class a runtime, one line a runtime in ``RUNTIMES``."""
+"""Runtimes execute model files: one class each, listed in ``RUNTIMES``."""
 
 import importlib
+import shlex
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from bricksight._support.untrusted.folders import MODEL_FOLDERS
+from bricksight.bundle import Bundle
 from bricksight.errors import BundleError, ConfigError
 
 RUNTIMES = {
@@ -18,11 +20,11 @@ RUNTIMES = {
     "openvino": "bricksight.predict.runtimes.openvino:OpenVINO",
     "tfjs": "bricksight.predict.runtimes.tfjs:TensorFlowJs",
 }
-"""Runtime name → the class that runs it, imported on first use.
+"""Runtime name → its class, imported on first use.
 
-A class names in ``file_name`` the file of a bundle that it executes, in ``format_name`` the format
-that ``bricksight export`` writes for it, and in ``may_reach_out`` whether its models can hold
-operations on files and the like; then it takes ``trust``.
+A class has ``file_name``, the file of a bundle that it executes; ``format_name``, the format that
+``bricksight export`` writes for it; and ``takes_trust``, whether its models can access files or the
+network, so that its constructor takes ``trust``.
 """
 
 _OF_SUFFIX = {
@@ -35,13 +37,16 @@ _OF_SUFFIX = {
 
 
 class Runtime(Protocol):
-    """A loaded model file. ``run`` may be called from several threads."""
+    """A loaded model file. ``run`` may be called from several threads.
+
+    Attributes:
+        input_size: Height and width of the images that the file takes, ``None`` if it takes any.
+    """
 
     input_size: tuple[int, int] | None
-    """Height and width that the file takes, ``None`` if it takes any."""
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs).
+        """Run the model on a batch and return its output, float32 (num_images, num_outputs).
 
         Args:
             images: float32 (num_images, height, width, 3), RGB, in [0, 1].
@@ -49,10 +54,10 @@ class Runtime(Protocol):
 
 
 def runtime_class(name: str) -> Any:
-    """Returns the class of runtime ``name``.
+    """Return the class of the runtime ``name``.
 
     Raises:
-        ConfigError: there is no such runtime.
+        ConfigError: There is no such runtime.
     """
     if not isinstance(name, str) or name not in RUNTIMES:
         raise ConfigError(f"--runtime is {name!r}; it must be one of {', '.join(RUNTIMES)}.")
@@ -60,35 +65,54 @@ def runtime_class(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def file_in_bundle(bundle: Bundle, runtime: Any) -> Path:
+    """Return the file of a bundle that a runtime executes.
+
+    Args:
+        bundle: The bundle.
+        runtime: A class of ``RUNTIMES``.
+
+    Raises:
+        BundleError: The bundle does not have the file, or its checksum differs.
+    """
+    if runtime.file_name not in bundle.manifest.files and runtime.file_name.startswith("exports/"):
+        folder = shlex.quote(str(bundle.path))
+        raise BundleError(
+            f"The bundle {bundle.path} has no {runtime.file_name}, which this runtime needs. "
+            f"Write it with: bricksight export {folder} --format {runtime.format_name}"
+        )
+    return bundle.file(runtime.file_name)
+
+
 def is_model_folder(path: Path) -> bool:
-    """Returns whether ``path`` is a folder that as a whole is one model."""
+    """Return whether ``path`` is a folder in a model format, such as a SavedModel."""
     return any((path / name).is_file() for name in MODEL_FOLDERS)
 
 
-def require_runs(name: str, path: Path) -> None:
-    """Refuses a file that is for other runtimes.
+def require_runnable(name: str, path: Path) -> None:
+    """Check that the runtime ``name`` can execute a file.
 
     Raises:
-        BundleError: runtime ``name`` does not execute such a file, or none does.
+        BundleError: It cannot, or no runtime can.
     """
     own = runtime_of(path)
     able = (own, "openvino") if own == "onnxruntime" else (own,)
     if name not in able:
-        raise BundleError(f"{name} does not execute {path}; {' and '.join(able)} does.")
+        raise BundleError(f"The runtime {name} does not execute {path}. Use {' or '.join(able)}.")
 
 
 def runtime_of(path: Path) -> str:
-    """Returns the name of the runtime that the file, or the folder of a model, is for.
+    """Return the name of the runtime for a model file or folder.
 
     Raises:
-        BundleError: it is for none.
+        BundleError: No runtime executes it.
     """
     for name, runtime in MODEL_FOLDERS.items():
         if (path / name).is_file():
             return runtime
     if path.suffix not in _OF_SUFFIX:
         raise BundleError(
-            f"{path} is no model file that bricksight runs; it runs bundles, folders with "
-            f"{' or '.join(MODEL_FOLDERS)}, and files that end in {', '.join(_OF_SUFFIX)}."
+            f"{path} is not a model that bricksight can run. Expected a bundle, a folder with "
+            f"{' or '.join(MODEL_FOLDERS)}, or a file that ends in {', '.join(_OF_SUFFIX)}."
         )
     return _OF_SUFFIX[path.suffix]

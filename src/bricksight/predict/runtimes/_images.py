@@ -1,4 +1,4 @@
-"""How a model file takes images: the order of its dimensions, its size, its type."""
+"""The input of a model file: layout, size and dtype of images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from bricksight.errors import BundleError
 
 IMAGE_SIZES = range(8, 4097)
-"""Rows and columns of images, as ``InputSpec`` takes them."""
+"""Allowed height and width of images, as in ``InputSpec``."""
 
 _WHITE = 255
 _EXPECTED = "expected (num_images, height, width, 3) or (num_images, 3, height, width)"
@@ -21,12 +21,12 @@ class ImageInput:
     """The input of a model file.
 
     Attributes:
-        batch: How many images it takes at a time, ``None`` if any number.
+        batch: Number of images in a batch, ``None`` if any.
         size: Height and width, ``None`` if any.
-        channels_first: Whether it takes (num_images, 3, height, width).
-        dtype: Of its values.
-        scale: What values from 0 to 1 are multiplied by; 255 for uint8.
-        offset: What is added to them afterwards.
+        channels_first: Whether the layout is (num_images, 3, height, width).
+        dtype: Dtype of the pixels.
+        scale: Factor for pixels from 0 to 1; 255 for uint8.
+        offset: Added to the pixels after that.
     """
 
     batch: int | None
@@ -37,7 +37,7 @@ class ImageInput:
     offset: float = 0
 
     def values(self, images: np.ndarray) -> np.ndarray:
-        """Returns the images as the file takes them.
+        """Convert images to the range, dtype and layout of the input.
 
         Args:
             images: float32 (num_images, height, width, 3), RGB, in [0, 1].
@@ -51,10 +51,10 @@ class ImageInput:
         return np.ascontiguousarray(images, self.dtype)
 
     def run(self, function: Callable[[np.ndarray], Any], images: np.ndarray) -> np.ndarray:
-        """Returns the outputs of ``function``, which takes as many images as the file does.
+        """Call ``function`` with batches of the input's size and return its outputs.
 
         Args:
-            function: takes values, gives an array with one row an image.
+            function: Takes the values of a batch; returns an array with one row for each image.
             images: float32 (num_images, height, width, 3), RGB, in [0, 1].
         """
         step = self.batch or max(len(images), 1)
@@ -68,15 +68,15 @@ class ImageInput:
 
 
 def image_input(path: Path, shape: Sequence[int | None] | None, dtype: Any) -> ImageInput:
-    """Returns how a file takes images.
+    """Return the input of a file, from its shape and dtype.
 
     Args:
-        path: the file, for messages.
-        shape: of its input, ``None`` for what is open; ``None`` if nothing is known of it.
-        dtype: of its values, or the name of what is no type of NumPy's.
+        path: The file, for messages.
+        shape: Shape of the input, with ``None`` for dimensions of any size; ``None`` if unknown.
+        dtype: Dtype of the input, or its name if NumPy has no such dtype.
 
     Raises:
-        BundleError: what it takes is no batch of RGB images.
+        BundleError: The input is not a batch of RGB images.
     """
     kind = _dtype_of(path, dtype)
     batch, *sides = _shape_of_images(path, shape)
@@ -85,8 +85,8 @@ def image_input(path: Path, shape: Sequence[int | None] | None, dtype: Any) -> I
     for side in (height, width):
         if side is not None and side not in IMAGE_SIZES:
             raise BundleError(
-                f"{path} takes images of {height} x {width} pixels; expected "
-                f"{IMAGE_SIZES.start} to {IMAGE_SIZES.stop - 1} a side."
+                f"{path} takes images of {height} x {width} pixels; expected a height and width "
+                f"from {IMAGE_SIZES.start} to {IMAGE_SIZES.stop - 1}."
             )
     return ImageInput(
         batch=batch,
@@ -115,28 +115,28 @@ def _dtype_of(path: Path, dtype: Any) -> "np.dtype[Any]":
     if kind.kind != "f" and kind != np.uint8:
         name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", dtype)
         raise BundleError(
-            f"{path} takes values of type {name}; expected the pixels of images: floating point "
-            "from 0 to 1, or uint8 from 0 to 255."
+            f"{path} takes values of type {name}; expected pixels: floating point from 0 to 1, or "
+            "uint8 from 0 to 255."
         )
     return kind
 
 
 def only(path: Path, what: str, found: Sequence[Any], name: Callable[[Any], str]) -> Any:
-    """Returns the one input or output of a file.
+    """Return the only input or output of a file.
 
     Args:
-        path: the file, for the message.
+        path: The file, for messages.
         what: "input" or "output".
-        found: all there are.
-        name: what one of them is called.
+        found: All inputs or outputs of the file.
+        name: Returns the name of one of them.
 
     Raises:
-        BundleError: there is none, or more than one.
+        BundleError: There is none, or more than one.
     """
     if len(found) != 1:
         names = f" ({', '.join(map(name, found))})" if found else ""
         raise BundleError(
-            f"{path} has {len(found)} {what}s{names}; a classifier of photos has one input and one "
-            "output. Export the model again with these alone."
+            f"{path} has {len(found)} {what}s{names}; expected one input, for images, and one "
+            "output, for probabilities. Export the model again with only these."
         )
     return found[0]

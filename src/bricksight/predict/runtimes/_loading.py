@@ -1,4 +1,4 @@
-"""The boundary between the runtimes and the libraries that they use."""
+"""Turn errors of the runtimes' libraries into ours while a model loads."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from bricksight.errors import BundleError
 
 @contextlib.contextmanager
 def loading(path: Path, what: str) -> Iterator[Path]:
-    """Yields the path as native code takes it; what a library raises is a ``BundleError``.
+    """Yield the path in a form that native code can open; a library's error is a ``BundleError``.
 
     Args:
-        path: the model file.
-        what: what it should be, such as "a model that LiteRT can run".
+        path: The model file.
+        what: What the file should be, for messages: "a model that LiteRT can run".
 
     Raises:
-        BundleError: a library cannot load the file.
+        BundleError: A library cannot load the file.
     """
     with library_errors_as(BundleError, path, f"is not {what}"), native_path(path) as readable:
         yield readable

@@ -1,4 +1,4 @@
-"""LiteRT, formerly TensorFlow Lite."""
+"""Run .tflite files in LiteRT, formerly TensorFlow Lite."""
 
 import threading
 from dataclasses import replace
@@ -16,17 +16,17 @@ from bricksight.predict.runtimes._loading import loading
 
 
 class LiteRT:
-    """A ``.tflite`` file in LiteRT with XNNPACK, one image at a time (batches gain nothing)."""
+    """A ``.tflite`` file in LiteRT with XNNPACK, one image at a time: batches are not faster."""
 
     file_name = "model.tflite"
     format_name = "tflite"
-    may_reach_out = False
+    takes_trust = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Loads ``path``.
+        """Load the file ``path``.
 
         Raises:
-            BundleError: it is not a model that LiteRT can run.
+            BundleError: It is not a model that LiteRT can run.
             MissingPackageError: LiteRT is not installed.
         """
         litert = require("ai_edge_litert.interpreter", extra=None, feature="Running a .tflite file")
@@ -50,7 +50,7 @@ class LiteRT:
         self._lock = threading.Lock()
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
+        """Run the model on a batch; see ``Runtime.run``."""
         with self._lock:
             return self._images.run(self._invoke, images)
 
@@ -69,29 +69,29 @@ def _name_of(details: dict[str, Any]) -> str:
 
 
 def _quantisable(path: Path, what: str, details: dict[str, Any]) -> dict[str, Any]:
-    """Refuses a scale by which whole numbers cannot be read."""
+    """Check the scale of a quantised input or output, and return its details."""
     scale = details["quantization"][0]
     if not 0 <= scale < np.inf or (scale and details["dtype"] not in (np.uint8, np.int8)):
         raise BundleError(
-            f"{path} has the {what} type {np.dtype(details['dtype']).name} with the scale {scale}; "
+            f"{path} has an {what} of type {np.dtype(details['dtype']).name} with scale {scale}; "
             "expected float32, or uint8 or int8 with a scale."
         )
     return details
 
 
 def _require_rows(path: Path, output: dict[str, Any]) -> None:
-    """Refuses what cannot be a row of probabilities for each image."""
+    """Check that the output can be a row of probabilities for each image."""
     is_number = output["dtype"] is np.float32 or output["quantization"][0]
     if len(output["shape"]) != 2 or not is_number:
         raise BundleError(
-            f"{path} gives {np.dtype(output['dtype']).name} of the shape "
+            f"{path} gives {np.dtype(output['dtype']).name} of shape "
             f"{output['shape'].tolist()}; expected (num_images, num_classes) of float32, or of "
             "uint8 or int8 with a scale."
         )
 
 
 def _quantised(values: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """Returns the values in the type that the file takes."""
+    """Return the values in the integer type of the input, if it is quantised."""
     scale, zero_point = details["quantization"]
     if not scale:
         return values

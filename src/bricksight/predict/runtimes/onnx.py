@@ -1,4 +1,4 @@
-"""ONNX Runtime."""
+"""Run .onnx files in ONNX Runtime."""
 
 from operator import attrgetter
 from pathlib import Path
@@ -12,21 +12,21 @@ from bricksight.predict.runtimes._images import image_input, only
 from bricksight.predict.runtimes._loading import loading
 
 _DTYPES = {"float": "float32", "double": "float64"}
-"""Names of types in ONNX that differ from those of NumPy."""
+"""Dtypes that have other names in ONNX than in NumPy."""
 
 
 class OnnxRuntime:
-    """An ``.onnx`` file in ONNX Runtime on the CPU, whose input is NHWC or NCHW."""
+    """An ``.onnx`` file in ONNX Runtime on the CPU; its layout may be NHWC or NCHW."""
 
     file_name = "exports/model.onnx"
     format_name = "onnx"
-    may_reach_out = False
+    takes_trust = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Loads ``path``.
+        """Load the file ``path``.
 
         Raises:
-            BundleError: it is not a model that ONNX Runtime can run.
+            BundleError: It is not a model that ONNX Runtime can run.
             MissingPackageError: ONNX Runtime is not installed.
         """
         ort = require("onnxruntime", extra="onnx", feature="Running an .onnx file")
@@ -38,7 +38,7 @@ class OnnxRuntime:
                 str(readable),
                 options,
                 providers=["CPUExecutionProvider"],
-                enable_fallback=0,  # a second try on the same provider, told on stdout
+                enable_fallback=0,  # it retries with the same provider and prints that
             )
         entrance = only(path, "input", self._session.get_inputs(), attrgetter("name"))
         only(path, "output", self._session.get_outputs(), attrgetter("name"))
@@ -49,7 +49,7 @@ class OnnxRuntime:
         self.input_size = self._images.size
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
+        """Run the model on a batch; see ``Runtime.run``."""
         return self._images.run(
             lambda values: self._session.run(None, {self._input: values})[0], images
         )

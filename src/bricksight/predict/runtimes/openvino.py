@@ -1,4 +1,4 @@
-"""OpenVINO."""
+"""Run .xml and .onnx files in OpenVINO."""
 
 import threading
 from pathlib import Path
@@ -19,23 +19,25 @@ class OpenVINO:
 
     file_name = "exports/model.xml"
     format_name = "openvino"
-    may_reach_out = False
+    takes_trust = False
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        """Loads ``path``.
+        """Load the file ``path``.
 
         Raises:
-            BundleError: it is not a model that OpenVINO can run.
+            BundleError: It is not a model that OpenVINO can run.
             MissingPackageError: OpenVINO is not installed.
         """
         weights = path.with_suffix(".bin")
         if path.suffix == ".xml" and not weights.is_file():
-            raise BundleError(f"{path} needs its weights, {weights.name}, beside it. Copy both.")
+            raise BundleError(
+                f"{path} needs its weights, {weights.name}, in the same folder. Copy both files."
+            )
         openvino = require("openvino", extra="openvino", feature="Running an OpenVINO file")
         options = {
             "INFERENCE_NUM_THREADS": threads or num_cores(),
-            # Its own choice on a CPU that has bfloat16 is bfloat16, which moved probabilities of a
-            # float32 file by 0.05.
+            # By default OpenVINO uses bfloat16 on CPUs that have it, which changed probabilities of
+            # a float32 file by 0.05.
             "INFERENCE_PRECISION_HINT": "f32",
         }
         with loading(path, "a model that OpenVINO can run") as readable:
@@ -54,7 +56,7 @@ class OpenVINO:
         self._lock = threading.Lock()
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
+        """Run the model on a batch; see ``Runtime.run``."""
         with self._lock:
             return self._images.run(lambda values: self._request.infer([values])[0].copy(), images)
 

@@ -1,4 +1,4 @@
-"""What runs in TensorFlow: frozen graphs, SavedModels, Keras files."""
+"""Run frozen graphs, SavedModels and Keras files in TensorFlow."""
 
 import math
 from abc import ABC, abstractmethod
@@ -19,23 +19,30 @@ from bricksight.predict.runtimes._images import ImageInput, image_input, only
 from bricksight.predict.runtimes._loading import loading
 
 _MOST_BYTES = 2 << 30
-"""Of a serialized protocol buffer."""
+"""Largest protocol buffer that TensorFlow reads."""
 
 
 class Graph:
     """A graph without variables, run through ``tf.compat.v1``."""
 
-    may_reach_out = True
+    takes_trust = True
 
     def _open(
         self, path: Path, graph_def: Any, *, images: str, answers: str, threads: int | None
     ) -> None:
-        """Takes the graph, a ``GraphDef``, and the names of its input and output tensors.
+        """Import the graph and start a session.
+
+        Args:
+            path: The file, for messages.
+            graph_def: The ``GraphDef``.
+            images: Name of the input tensor.
+            answers: Name of the output tensor.
+            threads: Number of threads for one operation; all cores by default.
 
         Raises:
-            KeyError: it has no such tensors.
-            ValueError: it is no graph that TensorFlow knows.
-            BundleError: what it takes is no batch of RGB images.
+            KeyError: The graph has no such tensors.
+            ValueError: TensorFlow cannot import the graph.
+            BundleError: The input is not a batch of RGB images.
         """
         tf = require_tensorflow("Running a TensorFlow model")
         graph = tf.Graph()
@@ -51,20 +58,20 @@ class Graph:
         )
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
+        """Run the model on a batch; see ``Runtime.run``."""
         return self._images.run(
             lambda values: self._session.run(self._output, {self._input: values}), images
         )
 
 
 def _image_input(path: Path, tensor: Any) -> ImageInput:
-    """Returns how a tensor, or what describes one, takes images."""
+    """Return the image input that a tensor, or its spec, stands for."""
     shape = None if tensor.shape.rank is None else tensor.shape.as_list()
     return image_input(path, shape, tensor.dtype.name)
 
 
 class FrozenGraph(Graph):
-    """A frozen TensorFlow graph, such as retrain.py wrote."""
+    """A frozen TensorFlow graph, as retrain.py writes it."""
 
     file_name = "output_graph.pb"
     format_name = "frozen_graph"
@@ -80,22 +87,22 @@ class FrozenGraph(Graph):
         input_std: float | None = None,
         trust: bool = False,
     ) -> None:
-        """Loads ``path``.
+        """Load the file ``path``.
 
         Args:
-            path: a serialized ``GraphDef`` without variables.
-            threads: how many threads one operation may use.
-            input_layer: name of the node that takes the images; ``:0`` is understood.
-            output_layer: name of the node that gives the probabilities.
-            input_mean: subtracted from the pixels, which are 0 to 255; by default 0.
-            input_std: what they are divided by then; by default 255. Without these two a uint8
-                input takes 0 to 255.
-            trust: allow operations that access files, the network or other programs.
+            path: A serialized ``GraphDef`` without variables.
+            threads: Number of threads for one operation; all cores by default.
+            input_layer: Node that takes the images, with or without ``:0``.
+            output_layer: Node that gives the probabilities, with or without ``:0``.
+            input_mean: Subtracted from the pixels, which are 0 to 255; 0 by default.
+            input_std: Divides the pixels after that; 255 by default. Without both, a uint8 input
+                gets pixels from 0 to 255.
+            trust: Allow operations that access files, the network or other programs.
 
         Raises:
-            BundleError: it is not a graph, has no such nodes, or takes something else than images.
-            UntrustedModelError: it has such operations, and ``trust`` is not given.
-            ConfigError: ``input_mean`` and ``input_std`` make no sense, or not for this graph.
+            BundleError: It is not a graph, has no such nodes, or its input is not images.
+            UntrustedModelError: It has such operations, and ``trust`` is false.
+            ConfigError: ``input_mean`` and ``input_std`` are invalid or missing for this graph.
             MissingPackageError: TensorFlow is not installed.
         """
         graph_def = require_tensorflow("Running a TensorFlow model").compat.v1.GraphDef()
@@ -114,26 +121,26 @@ class FrozenGraph(Graph):
 
 
 def _require_nodes(path: Path, graph_def: Any, *tensors: str) -> None:
-    """Refuses a graph without the nodes of these tensors."""
+    """Check that a graph has the nodes of these tensors."""
     names = [node.name for node in graph_def.node]
     missing = [repr(node) for one in tensors if (node := one.partition(":")[0]) not in names]
     if not names:
-        raise BundleError(f"{path} is not a frozen TensorFlow graph: it holds no nodes.")
+        raise BundleError(f"{path} is not a frozen TensorFlow graph: it has no nodes.")
     if missing:
         raise BundleError(
             f"{path} has no node {' and no node '.join(missing)}. Its inputs are "
             f"{[node.name for node in graph_def.node if node.op == 'Placeholder']}, its last "
-            f"node is {names[-1]!r}; name them by --input_layer, --output_layer."
+            f"node is {names[-1]!r}. Give them with --input_layer and --output_layer."
             f"{_old_network(names)}"
         )
 
 
 def _require_known_range(path: Path, graph_def: Any, images: str) -> None:
-    """Refuses an input of which nobody has said what values it takes.
+    """Check that the value range of the input is known.
 
     Raises:
-        ConfigError: it is a node within the graph, or the input of a network of retrain.py's that
-            takes other values than 0 to 1.
+        ConfigError: It is a node inside the graph, or the input of a network of an older retrain.py
+            that does not take pixels from 0 to 1.
     """
     nodes = {node.name: node for node in graph_def.node}
     node = nodes[images.partition(":")[0]]
@@ -143,14 +150,14 @@ def _require_known_range(path: Path, graph_def: Any, images: str) -> None:
         return
     what = "the input" if is_placeholder else "a node within the graph"
     raise ConfigError(
-        f"{node.name!r} is {what} of {path}, and what values it takes is not known. Add "
-        "--input_mean and --input_std: it is given (pixels of 0 to 255 - mean) / std. 0 and 255 "
-        f"give values from 0 to 1.{hint}"
+        f"{node.name!r} is {what} of {path}, and its value range is unknown. Add --input_mean and "
+        "--input_std; the node gets (pixel - mean) / std for pixels from 0 to 255. Mean 0 and std "
+        f"255 give values from 0 to 1.{hint}"
     )
 
 
 def _old_network(names: Collection[str]) -> str:
-    """Returns what to say of a graph of retrain.py's from before TensorFlow Hub, else nothing."""
+    """Return a hint for graphs of retrain.py from before TensorFlow Hub, "" for others."""
     if {"DecodeJpeg/contents", "Mul"} <= set(names):
         network, layer = "InceptionV3", "Mul"
     elif "input" in names and any(name.startswith("MobilenetV1/") for name in names):
@@ -158,22 +165,22 @@ def _old_network(names: Collection[str]) -> str:
     else:
         return ""
     return (
-        f" This looks like {network} as retrain.py trained it before TensorFlow Hub, which takes "
+        f" This looks like {network} from a retrain.py older than TensorFlow Hub, which needs "
         f"--input_layer {layer} --input_mean 128 --input_std 128."
     )
 
 
 def _scaled(path: Path, images: ImageInput, mean: float | None, std: float | None) -> ImageInput:
-    """Returns an input that is given (pixels of 0 to 255 - mean) / std.
+    """Return the input with values (pixel - mean) / std for pixels from 0 to 255.
 
     Raises:
-        ConfigError: these are no numbers for it, or it takes uint8.
+        ConfigError: ``mean`` or ``std`` is not a number that fits, or the input is uint8.
     """
     mean, std = 0 if mean is None else mean, 255 if std is None else std
     if images.dtype == np.uint8:
         raise ConfigError(
-            f"{path} takes uint8 pixels from 0 to 255 as they are. Leave out --input_mean and "
-            "--input_std."
+            f"{path} takes uint8 pixels from 0 to 255 unchanged. Leave --input_mean and "
+            "--input_std out."
         )
     for name, value in (("mean", mean), ("std", std)):
         is_number = isinstance(value, int | float | np.number) and math.isfinite(value)
@@ -185,8 +192,8 @@ def _scaled(path: Path, images: ImageInput, mean: float | None, std: float | Non
     scale, offset = 255 / std, -mean / std
     if max(abs(scale), abs(offset), abs(scale + offset)) > float(np.finfo(images.dtype).max):
         raise ConfigError(
-            f"--input_mean {mean} and --input_std {std} give values that {images.dtype} cannot "
-            "hold: (pixels of 0 to 255 - mean) / std."
+            f"--input_mean {mean} and --input_std {std} give values (pixel - mean) / std that are "
+            f"too large for {images.dtype}."
         )
     return replace(images, scale=scale, offset=offset)
 
@@ -198,21 +205,21 @@ def _tensor_name(layer: str) -> str:
 
 
 class _Function(ABC):
-    """A function of TensorFlow, which shares its threads between all models of a process."""
+    """A model that is called as a TensorFlow function."""
 
-    may_reach_out = True
+    takes_trust = True
 
     def __init__(self, path: Path, *, threads: int | None = None, trust: bool = False) -> None:
-        """Loads ``path``.
+        """Load the model ``path``.
 
         Args:
-            path: the file; of a SavedModel the folder, or a file in it.
-            threads: not used, as all models of a process share TensorFlow's.
-            trust: allow what accesses files, the network or other programs.
+            path: The file; for a SavedModel its folder or a file in it.
+            threads: Not used: all models of a process share TensorFlow's threads.
+            trust: Load the model even if it can access files, the network or other programs.
 
         Raises:
-            BundleError: it is not such a model.
-            UntrustedModelError: it may do more than compute, and ``trust`` is not given.
+            BundleError: It is not a model of this format.
+            UntrustedModelError: It can do more than compute, and ``trust`` is false.
             MissingPackageError: TensorFlow is not installed.
         """
         self._function, self._images = self._load(path, trust=trust)
@@ -220,15 +227,15 @@ class _Function(ABC):
 
     @abstractmethod
     def _load(self, path: Path, *, trust: bool) -> tuple[Callable[[np.ndarray], Any], ImageInput]:
-        """Returns what goes from images to probabilities, and what images it takes."""
+        """Return the function from images to probabilities, and its input."""
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Returns the network's output, float32 (num_images, num_outputs)."""
+        """Run the model on a batch; see ``Runtime.run``."""
         return self._images.run(self._function, images)
 
 
 class SavedModel(_Function):
-    """A TensorFlow SavedModel: its signature ``serving_array``, or else ``serving_default``."""
+    """The signature ``serving_array`` of a SavedModel, or ``serving_default`` if it has none."""
 
     file_name = "saved_model/saved_model.pb"
     format_name = "saved_model"
@@ -239,7 +246,7 @@ class SavedModel(_Function):
         with loading(folder, "a SavedModel with the signature serving_default") as readable:
             if not trust:
                 require_pure_saved_model(readable)
-            # Kept: the signature does not hold the model that owns its variables.
+            # The signature does not keep its model alive, which owns the variables.
             self._model = tf.saved_model.load(str(readable))
             self.signatures = self._model.signatures
             array = "serving_array" if "serving_array" in self.signatures else "serving_default"
@@ -256,7 +263,7 @@ def _first(named: tuple[str, Any]) -> str:
 
 
 class Keras(_Function):
-    """A ``.keras`` file of standard layers."""
+    """A ``.keras`` file with standard layers."""
 
     file_name = "exports/model.keras"
     format_name = "keras"
@@ -270,5 +277,5 @@ class Keras(_Function):
             entrance = only(path, "input", model.inputs, attrgetter("name"))
             only(path, "output", model.outputs, attrgetter("name"))
             images = image_input(path, entrance.shape, entrance.dtype)
-        # As one graph: `predict` costs milliseconds a call, and a call layer by layer more.
+        # One graph: `predict` adds milliseconds to each call, and eager execution more.
         return tf.function(model, reduce_retracing=True), images

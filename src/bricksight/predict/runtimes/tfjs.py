@@ -1,4 +1,4 @@
-"""TensorFlow.js graph models, run in TensorFlow: the very weights and operations of the files."""
+"""Run TensorFlow.js graph models in TensorFlow, with the same weights and operations."""
 
 import math
 from collections.abc import Iterator
@@ -20,23 +20,23 @@ _DEPTHWISE = "FusedDepthwiseConv2dNative"
 
 
 class TensorFlowJs(Graph):
-    """A folder with ``model.json`` and the weights that it names."""
+    """A folder with ``model.json`` and its weight files."""
 
     file_name = "exports/tfjs/model.json"
     format_name = "tfjs"
 
     def __init__(self, path: Path, *, threads: int | None = None, trust: bool = False) -> None:
-        """Loads the folder ``path``, or the folder in which the file ``path`` lies.
+        """Load a graph model.
 
         Args:
-            path: the graph model.
-            threads: how many threads one operation may use.
-            trust: allow operations that access files, the network or other programs.
+            path: The folder, or ``model.json`` in it.
+            threads: Number of threads for one operation; all cores by default.
+            trust: Allow operations that access files, the network or other programs.
 
         Raises:
-            BundleError: it is not a graph model with one input and one output, or its weights are
-                not all there.
-            UntrustedModelError: it has such operations, and ``trust`` is not given.
+            BundleError: It is not a graph model with one input and one output, or some of its
+                weights are missing.
+            UntrustedModelError: It has such operations, and ``trust`` is false.
             MissingPackageError: TensorFlow is not installed.
         """
         require_tensorflow("Running a TensorFlow.js model")
@@ -58,13 +58,13 @@ class TensorFlowJs(Graph):
 
 
 def _weights(folder: Path, groups: list[dict[str, Any]]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields name and array of what lies one after the other in the files of each group."""
+    """Yield name and array of all weights; the files of a group hold them one after another."""
     for group in groups:
         expected = [_described(one) for one in group["weights"]]
         num_bytes = sum(math.prod(shape) * dtype.itemsize for _, shape, dtype in expected)
         files = [_shard(folder, name) for name in group["paths"]]
         found = sum(file.stat().st_size for file in files)
-        if found != num_bytes:  # before anything is read
+        if found != num_bytes:  # checked before anything is read
             raise ValueError(f"{group['paths']} hold {found:,} bytes of weights, not {num_bytes:,}")
         content = b"".join(file.read_bytes() for file in files)
         start = 0
@@ -85,11 +85,11 @@ def _described(one: dict[str, Any]) -> tuple[str, list[int], np.dtype[Any]]:
 
 
 def _shard(folder: Path, name: Any) -> Path:
-    """Returns the file of weights; one elsewhere, a device or a pipe is refused."""
+    """Return the path of a weight file, after checking that it is a file in the folder."""
     path = folder / str(text()(name, "a file of weights"))
     is_plain = name not in (".", "..") and not set("/\\:") & set(name)
     if is_plain:
-        path.stat()  # a file that is missing is told as such
+        path.stat()  # raises if the file is missing
     if not is_plain or not path.is_file() or not is_inside(path, folder):
         raise UnexpectedValueError(
             "a file of weights", name, "the plain name of a file in the folder"
@@ -98,7 +98,7 @@ def _shard(folder: Path, name: Any) -> Path:
 
 
 def _graph_def(topology: dict[str, Any], weights: dict[str, np.ndarray]) -> Any:
-    """Returns the ``GraphDef``, its weights in it and every operation one of TensorFlow's."""
+    """Return the model as a ``GraphDef`` with its weights, using operations of TensorFlow only."""
     tf = require_tensorflow("Running a TensorFlow.js model")
     json_format = require(
         "google.protobuf.json_format", extra="train", feature="Running a TensorFlow.js model"
@@ -107,19 +107,19 @@ def _graph_def(topology: dict[str, Any], weights: dict[str, np.ndarray]) -> Any:
     json_format.ParseDict(topology, graph_def)
     for node in list(graph_def.node):
         if node.op == "Const":
-            # TensorFlow.js has fewer types; whole numbers of 64 bits, for one, are stored as 32.
+            # TensorFlow.js has fewer dtypes: int64, for example, is stored as int32.
             kind = tf.as_dtype(node.attr["dtype"].type)
             value = tf.make_tensor_proto(weights[node.name], dtype=kind)
             node.attr["value"].tensor.CopyFrom(value)
         elif node.op == _DEPTHWISE:
-            _take_apart(node, graph_def)
+            _unfuse(node, graph_def)
     return graph_def
 
 
-def _take_apart(node: Any, graph_def: Any) -> None:
-    """Turns a depthwise convolution with bias and activation in it into the three.
+def _unfuse(node: Any, graph_def: Any) -> None:
+    """Replace a fused depthwise convolution by convolution, bias and activation.
 
-    TensorFlow has one such operation too, but runs it by oneDNN only, which not every machine has.
+    TensorFlow has the fused operation too, but only with oneDNN, which not every machine has.
     """
     name, inputs = node.name, list(node.input)
     steps = [step.decode() for step in node.attr["fused_ops"].list.s if step != b"NoOp"]
@@ -127,7 +127,7 @@ def _take_apart(node: Any, graph_def: Any) -> None:
     del node.input[2:], node.attr["fused_ops"], node.attr["num_args"]
     for index, step in enumerate(steps):
         before = f"{name}/{index}"
-        # What comes last keeps the name, by which others know the result.
+        # The last operation keeps the name, because other nodes refer to it.
         previous, node.name = node, before
         node = graph_def.node.add(op=step, name=name, input=[previous.name])
         node.attr["T"].CopyFrom(previous.attr["T"])

@@ -115,12 +115,12 @@ def write_page(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, 
 def write_metrics(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
     """Writes ``metrics.json``."""
     metrics = {
-        "test": findings.test.to_json(),
+        "test": findings.test.to_dict(),
         "warnings": [asdict(warning) for warning in findings.warnings],
-        "validation": findings.validation and findings.validation.to_json(),
+        "validation": findings.validation and findings.validation.to_dict(),
         "unknown_threshold": findings.unknown_threshold,
-        "known_rejected": findings.known_rejected.to_json(),
-        "outliers_rejected": findings.outliers_rejected and findings.outliers_rejected.to_json(),
+        "known_rejected": findings.known_rejected.to_dict(),
+        "outliers_rejected": findings.outliers_rejected and findings.outliers_rejected.to_dict(),
         "history": _history_json(findings.trained),
         "seconds": dict(seconds),
         "versions": versions(),

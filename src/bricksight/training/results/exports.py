@@ -26,13 +26,13 @@ def write_exports(
     )
     rows = np.linspace(0, len(photos.data.examples) - 1, _PHOTOS_TO_PROVE_ON).astype(int)
     rows = np.unique(rows)
-    proof = ParityReference(
+    reference = ParityReference(
         photos=[photos.data.examples[row].path for row in rows],
         probabilities=head.probabilities(photos.matrix[rows, 0]),
         labels=photos.data.labels,
         spec=photos.compiled.module.input_spec,
     )
-    request = Request(proof=proof, trust=config.backbone.trust)
+    request = Request(reference=reference, trust=config.backbone.trust)
     head.save(folder / HEAD)
     gc.freeze()  # each export looks for garbage, which need not be sought in what is there now
     try:
