@@ -92,7 +92,7 @@ def by_ours(
 ) -> tuple[np.ndarray, float]:
     """Trains by a recipe of our own; no feature is known before."""
     start = time.perf_counter()
-    config = TrainingConfig.of(image_dir=options.photos, tfhub_module=network)
+    config = TrainingConfig.of(image_dir=options.photos, backbone=network)
     watch = StageTimer(SilentReporter())
     head = HeadConfig(seed=seed)
     budget = None if recipe == "fast" else f"{60 * options.minutes:.0f}s"

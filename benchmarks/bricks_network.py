@@ -185,7 +185,7 @@ def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | Non
     """Writes the tuned network without its layer for our parts, and a bundle beside it."""
     trained = train(
         replace(
-            TrainingConfig.of(image_dir=renders, tfhub_module=module, out=out.with_suffix("")),
+            TrainingConfig.of(image_dir=renders, backbone=module, out=out.with_suffix("")),
             split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
             finetuning=FineTuneConfig(
                 fine_tune=True,

@@ -58,7 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
-    config = TrainingConfig.of(image_dir=options.image_dir, tfhub_module=options.module)
+    config = TrainingConfig.of(image_dir=options.image_dir, backbone=options.module)
     photos = featurize(
         data,
         config,

@@ -88,7 +88,7 @@ VARIANTS = {
         )
     ),
     "no neighbours": Variant({"neighbour_probability": 0.0}),
-    "no random views in training": Variant(training=("--views", "0")),
+    "no random views in training": Variant(training=("--augmented_copies", "0")),
 }
 
 

@@ -71,7 +71,7 @@ def main() -> None:
 def config_of(options: argparse.Namespace) -> TrainingConfig:
     return TrainingConfig.of(
         image_dir=options.photos,
-        tfhub_module=options.module,
+        backbone=options.module,
         tta=options.tta,
         unknown_dir=options.unknown_dir,
         rejection_rate=options.rejection_rate,

@@ -137,7 +137,9 @@ def test_commands__print_in_one_place() -> None:
             assert past.findall(path.read_text(encoding="utf-8")) == [], path.name
 
 
-@pytest.mark.parametrize("command", ["retrain", "classify", "evaluate", "check", "cache"])
+@pytest.mark.parametrize(
+    "command", ["train", "retrain", "crossval", "classify", "evaluate", "check", "cache"]
+)
 def test_command_line__help_of_a_command_loads_no_framework(command: str) -> None:
     loaded = loaded_after(f"from bricksight.cli import main; main(['{command}', '--help'])")
     assert not loaded & HEAVY

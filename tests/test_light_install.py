@@ -80,6 +80,10 @@ def test_light__runs_exported_files(
     assert answer["predictions"]
 
 
+def test_light__all_public_names_can_be_imported(light: tuple[str, ...]) -> None:
+    assert run(*light, "-c", "from bricksight import *; help(Predictor)")
+
+
 def test_light__draws_on_frames_of_a_camera(light: tuple[str, ...]) -> None:
     code = (
         "import numpy as np\n"

@@ -16,7 +16,7 @@ from helpers.packs import (
 )
 from helpers.photos import draw, write_photo_folder
 
-LISTED = ("-m", "bricksight", "modules", "list", "--json")
+LISTED = ("-m", "bricksight", "backbones", "list", "--json")
 GENERAL = "packaged:efficientnet_lite0"
 ABOUT_BRICKS = re.compile(r"brick(?!sight)|lego|part number|packs?\b", re.IGNORECASE)
 TRAIN = (
@@ -82,8 +82,8 @@ def test_pack__trains_with_what_it_knows(coins: Path, tmp_path: Path) -> None:
     _, choices, _ = json.loads(run.stdout)
     assert set(choices["held_out_cross_entropy_by_network"]) == {GENERAL, "packaged:coins"}
 
-    command = ["retrain", "--image_dir", photos, "--out", tmp_path / "by_name"]
-    network = ["--tfhub_module", "packaged:coins"]
+    command = ["train", photos, "--out", tmp_path / "by_name"]
+    network = ["--backbone", "packaged:coins"]
     run = run_python("-m", "bricksight", *command, *network, path=coins)
     assert run.returncode == 0, run.stderr
     assert "packaged:coins knows 3 of 3 classes by name; it answers 100 %" in run.stderr

@@ -1,7 +1,11 @@
 """Train your own image classifier from a folder of photos and run it on a small board.
 
-The names below are loaded when they are first used, so that ``import bricksight`` costs nothing.
-Training is ``bricksight.training.retrain``.
+Example:
+    >>> import bricksight as bs
+    >>> result = bs.train("photos", out="photos-model")
+    >>> bs.load("photos-model").predict("photo.jpg").label
+
+Names are imported on first use, so ``import bricksight`` itself takes no time.
 """
 
 from typing import TYPE_CHECKING
@@ -22,24 +26,59 @@ if TYPE_CHECKING:
     from bricksight.bundle import Bundle, open_bundle
     from bricksight.config import (
         AugmentConfig,
+        BackboneConfig,
+        CrossValidationConfig,
+        DataConfig,
+        FilesConfig,
         FineTuneConfig,
         HeadConfig,
+        OutputConfig,
         SplitConfig,
         TrainingConfig,
     )
-    from bricksight.errors import BricksightError, ConfigError
+    from bricksight.errors import (
+        BackboneError,
+        BricksightError,
+        BundleError,
+        ConfigError,
+        DataError,
+        ExportError,
+        ImageError,
+        MissingPackageError,
+        OutputError,
+    )
+    from bricksight.formats import ExportedFile
     from bricksight.predict import Answer, ObjectAnswer, Prediction, Predictor
+    from bricksight.quality import CheckReport
+    from bricksight.training import CrossValidationResult as CrossValidationResult
+    from bricksight.training import TrainingResult as TrainingResult
 
+# Without TrainingResult and CrossValidationResult, which need the extra ``train``: a star import
+# works in every installation.
 __all__ = [
     "Answer",
     "AugmentConfig",
+    "BackboneConfig",
+    "BackboneError",
     "BricksightError",
     "Bundle",
+    "BundleError",
+    "CheckReport",
     "ConfigError",
+    "CrossValidationConfig",
+    "DataConfig",
+    "DataError",
+    "ExportError",
+    "ExportedFile",
+    "FilesConfig",
     "FineTuneConfig",
     "HeadConfig",
+    "ImageError",
+    "MissingPackageError",
     "ModelEvaluation",
     "ObjectAnswer",
+    "OutputConfig",
+    "OutputError",
     "Prediction",
     "Predictor",
     "SplitConfig",
@@ -55,26 +94,42 @@ __all__ = [
 ]
 
 _ROOM_OF = {
+    "Answer": "predict",
+    "AugmentConfig": "config",
+    "BackboneConfig": "config",
+    "BackboneError": "errors",
+    "BricksightError": "errors",
+    "Bundle": "bundle",
+    "BundleError": "errors",
+    "CheckReport": "quality",
+    "ConfigError": "errors",
+    "CrossValidationResult": "training",
+    "CrossValidationConfig": "config",
+    "DataConfig": "config",
+    "DataError": "errors",
+    "ExportError": "errors",
+    "ExportedFile": "formats",
+    "FilesConfig": "config",
+    "FineTuneConfig": "config",
+    "HeadConfig": "config",
+    "ImageError": "errors",
+    "MissingPackageError": "errors",
     "ModelEvaluation": "api",
+    "ObjectAnswer": "predict",
+    "OutputConfig": "config",
+    "OutputError": "errors",
+    "Prediction": "predict",
+    "Predictor": "predict",
+    "SplitConfig": "config",
+    "TrainingConfig": "config",
+    "TrainingResult": "training",
     "check": "api",
     "cross_validate": "api",
     "evaluate": "api",
     "export": "api",
     "load": "api",
-    "train": "api",
-    "Answer": "predict",
-    "AugmentConfig": "config",
-    "BricksightError": "errors",
-    "Bundle": "bundle",
-    "ConfigError": "errors",
-    "FineTuneConfig": "config",
-    "ObjectAnswer": "predict",
-    "HeadConfig": "config",
-    "Prediction": "predict",
-    "Predictor": "predict",
-    "SplitConfig": "config",
-    "TrainingConfig": "config",
     "open_bundle": "bundle",
+    "train": "api",
 }
 
 __getattr__, __dir__ = on_use(__name__, _ROOM_OF)

@@ -191,7 +191,7 @@ def test_walk__folders_of_ours_are_no_classes_and_are_named(
     dataset = scan(tmp_path)
     assert dataset.labels == ("a", "b")
     assert len(dataset.examples) == 2
-    found = [one.paths for one in dataset.problems if one.kind == "own_folder"]
+    found = [one.paths for one in dataset.problems if one.kind == "generated_folder"]
     assert sorted(found) == [("a/ours",), ("ours",)]
     assert [one.kind for one in dataset.problems if one.kind == "empty_class"] == []
 

@@ -1,4 +1,4 @@
-"""``import bricksight as bs``: from photos to answers in a line each."""
+"""The functions of ``import bricksight as bs``."""
 
 import ast
 import inspect
@@ -22,7 +22,7 @@ FUNCTIONS = (bs.train, bs.load, bs.evaluate, bs.cross_validate, bs.export, bs.ch
 def test_functions__every_argument_is_described(function: object) -> None:
     text = inspect.getdoc(function) or ""
     for name in inspect.signature(function).parameters:  # type: ignore[arg-type]
-        assert f"{name}: " in text or name in ("runtime", "threads", "trust", "model"), name
+        assert f"{name}: " in text, name
 
 
 @pytest.mark.tf
@@ -30,7 +30,7 @@ def test_train_and_evaluate__strings_in_plain_values_out(tmp_path: Path) -> None
     photos = str(write_photo_folder(tmp_path / "photos", per_class=12))
     network = write_saved_model(tmp_path / "tiny", tiny_network())
     result = bs.train(
-        photos, out=str(tmp_path / "model"), tfhub_module=f"saved_model:{network}", head="lda"
+        photos, out=str(tmp_path / "model"), backbone=f"saved_model:{network}", head="lda"
     )
     assert result.bundle.path == tmp_path / "model"
     model = bs.load(str(tmp_path / "model"))
@@ -64,22 +64,26 @@ def test_export__what_was_loaded(tiny_run: TrainingResult, tmp_path: Path) -> No
     written = bs.export(bs.load(tiny_run.bundle.path), "frozen_graph", out=str(out))
     assert written.path == out
     assert written.agreement.top1_agreement == 1
-    with pytest.raises(bs.ConfigError, match=r"presision is no setting here.*precision"):
-        bs.export(tiny_run.bundle.path, "onnx", presision="int8")
+    with pytest.raises(bs.ConfigError, match="--layout is 'nchw' for the format frozen_graph"):
+        bs.export(tiny_run.bundle, "frozen_graph", layout="nchw")
 
 
 def test_check__by_name(tmp_path: Path) -> None:
     photos = write_photo_folder(tmp_path / "photos", per_class=4)
     assert len(bs.check(str(photos)).dataset.examples) == 12
-    with pytest.raises(bs.ConfigError, match=r"groups is no setting here.*group_by"):
+    with pytest.raises(bs.ConfigError, match=r"SplitConfig has no setting groups.*group_by"):
         bs.check(photos, groups="x")
+    split = bs.SplitConfig(testing_percentage=50)
+    assert sum(one.test for one in bs.check(photos, split=split).classes) == 6
+    with pytest.raises(bs.ConfigError, match="group_by is given beside a SplitConfig"):
+        bs.check(photos, split=split, group_by="x")
 
 
 def test_evaluate__settings_that_do_not_fit(tiny_run: TrainingResult, tmp_path: Path) -> None:
     folder = tiny_run.bundle.path
-    with pytest.raises(bs.ConfigError, match=r"groups is no setting of the split.*group_by"):
+    with pytest.raises(bs.ConfigError, match=r"SplitConfig has no setting groups.*group_by"):
         bs.evaluate(folder, tmp_path, groups="x")
-    with pytest.raises(bs.ConfigError, match="the model is open already"):
+    with pytest.raises(bs.ConfigError, match="the model is loaded already"):
         bs.evaluate(bs.load(folder), tmp_path, runtime="litert")
 
 
@@ -87,7 +91,9 @@ def test_train__settings_beside_a_configuration(tmp_path: Path) -> None:
     config = bs.TrainingConfig.of(tmp_path)
     with pytest.raises(bs.ConfigError, match="seed is given beside a TrainingConfig"):
         bs.train(config, seed=3)
-    with pytest.raises(bs.ConfigError, match="recipee is no setting of a training"):
+    with pytest.raises(
+        bs.ConfigError, match="recipee is not a setting of the training\\. Did you mean recipe"
+    ):
         bs.cross_validate(tmp_path, recipee="best")
 
 

@@ -79,7 +79,7 @@ def test_public_functions__errors_of_odd_paths_are_ours(function: str, path: str
 
 def test_retrain_and_crossval__a_teacher_is_opened_before_any_work(tmp_path: Path) -> None:
     photos = write_photo_folder(tmp_path / "photos")
-    config = TrainingConfig.of(image_dir=photos, out=tmp_path / "out", tfhub_module="keras:Absent")
+    config = TrainingConfig.of(image_dir=photos, out=tmp_path / "out", backbone="keras:Absent")
     tuning = FineTuneConfig(recipe="balanced", teacher=tmp_path / "absent")
     for function in (train, cross_validate):
         with pytest.raises(BundleError, match="absent does not exist"):

@@ -95,7 +95,7 @@ def opened(
     folder: Path, network: Path, *, extra: Path | None = None, is_of_renders: bool = True
 ) -> FeaturizedDataset:
     config = TrainingConfig.of(
-        image_dir=folder, tfhub_module=f"saved_model:{network}", extra_train_dir=extra
+        image_dir=folder, backbone=f"saved_model:{network}", extra_train_dir=extra
     )
     watch = StageTimer(SilentReporter())
     photos = featurize(
@@ -159,9 +159,11 @@ def test_retrain__adapts_the_network_for_bricks_if_it_is_not_trained(
 ) -> None:
     config = TrainingConfig.of(
         image_dir=write_photo_folder(tmp_path / "photos", per_class=12),
-        tfhub_module="packaged:mobilenet_v2_bricks@size=64",
+        backbone="packaged:mobilenet_v2_bricks@size=64",
         out=tmp_path / "bundle",
     )
-    result = train(replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(views=0)))
+    result = train(
+        replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(augmented_copies=0))
+    )
     found = result.findings.compiled.module.title
     assert re.sub(r", \d depths", "", found) == title

@@ -35,7 +35,7 @@ def server() -> Iterator[FileServer]:
 
 
 def own_weights(application: Application, path: Path, *, alpha: float = 1.0) -> None:
-    """Writes weights of the network's shape that are neither zeros nor ones anywhere."""
+    """Write weights of the network's shape that are neither zeros nor ones anywhere."""
     require_tensorflow().keras.utils.set_random_seed(3)
     network = build_network(application, alpha=alpha, size=96)
     generator = np.random.default_rng(3)

@@ -81,7 +81,7 @@ START = b"".join(pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CF
 
 
 def tensor_pickle(num_elements: int, offset: int, shape: Any, strides: Any) -> bytes:
-    """Returns the pickle of ``{"w": tensor}``, spelled out because torch is not there to do it."""
+    """Return the pickle of ``{"w": tensor}``, spelled out because torch is not there to do it."""
 
     def number(value: int) -> bytes:
         content = pickle.encode_long(value)

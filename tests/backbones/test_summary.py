@@ -38,7 +38,7 @@ MOBILENET_V2 = [
 
 
 def random_module(name: str, *, alpha: float = 1.0, size: int = 224) -> Backbone:
-    """Returns a network of Keras Applications with random weights."""
+    """Return a network of Keras Applications with random weights."""
     (application,) = [one for one in APPLICATIONS if one.name == name]
     network = build_network(application, alpha=alpha, size=size)
     return as_module(network, name=f"{name}-{alpha}", size=size)

@@ -64,7 +64,7 @@ def test_find_models__a_bundle_stands_for_its_files_and_exports(lone_bundle: Pat
         ("exports/b.xml", "openvino"),
         ("exports/c.keras", "keras"),
     }
-    assert left_out == {"exports/d.mlmodel": "no runtime of bricksight executes it"}
+    assert left_out == {"exports/d.mlmodel": "no runtime of bricksight can execute this file"}
     sizes = {one.name: one.size_bytes for one in found}
     assert sizes["exports/b.xml"] == 10  # with its weights
     whole = sum(f.stat().st_size for f in (lone_bundle / "saved_model").rglob("*") if f.is_file())
@@ -82,7 +82,7 @@ def test_find_models__a_file_knows_its_bundle_and_is_found_once(lone_bundle: Pat
 def test_find_models__only_the_runtimes_that_were_named(lone_bundle: Path) -> None:
     found, left_out = find_models([lone_bundle], runtimes=["tensorflow"])
     assert [one.name for one in found] == ["output_graph.pb"]
-    assert left_out["model.tflite"] == "--runtime is tensorflow, which does not execute it"
+    assert left_out["model.tflite"] == "--runtime is tensorflow, which cannot execute this file"
 
 
 def test_find_models__what_is_not_there_is_named(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_benchmark__classes_that_the_model_does_not_know(
 ) -> None:
     (photo_folder / "red").rename(photo_folder / "crimson")
     settings = Settings(runtimes=("litert",), threads=(1,), rounds=1, calls=1, cold_starts=1)
-    with pytest.raises(DataError, match="does not know: 'crimson'"):
+    with pytest.raises(DataError, match="does not have: 'crimson'"):
         benchmark([tiny_run.bundle.path], photos=scan(photo_folder).examples, settings=settings)
 
 
@@ -227,11 +227,13 @@ def test_worker__answers_as_the_predictor_does(
     assert len(times["images_per_second"]) == 1
 
 
-def test_worker__one_that_dies_is_told_with_its_last_words(tiny_run: TrainingResult) -> None:
+def test_worker__one_that_dies_is_reported_with_its_error_output(tiny_run: TrainingResult) -> None:
     (model, *_), _ = find_models([tiny_run.bundle.path], runtimes=["litert"])
     worker = Worker(model, threads=1, photos=[])
     try:
-        with pytest.raises(BricksightError, match=r"ended with code 1(.|\n)*no attribute 'dance'"):
+        with pytest.raises(
+            BricksightError, match=r"ended with exit code 1(.|\n)*no attribute 'dance'"
+        ):
             worker.ask("dance")
     finally:
         worker.close()
@@ -295,7 +297,7 @@ def test_command__json_has_the_documented_keys_and_out_holds_the_same(
 ) -> None:
     out = tmp_path / "out"
     words = ["benchmark", str(tiny_run.bundle.path), "--runtime", "litert", "--threads", "1"]
-    words += ["--data", str(tiny_run.findings.data.image_dir), "--split", "test"]
+    words += ["--image_dir", str(tiny_run.findings.data.image_dir), "--split", "test"]
     words += ["--rounds", "1", "--batch", "1,2", "--json", "--quiet", "--out", str(out)]
     assert main(words) == 0
     printed = capsys.readouterr()
@@ -339,7 +341,7 @@ def test_command__without_data_there_is_no_accuracy_and_no_plot(
         ([], 2, "No model is named"),
         (["nowhere"], 1, "nowhere does not exist"),
         (["nowhere", "--threads", "1,two"], 2, "--threads is '1,two'"),
-        (["nowhere", "--split", "test"], 2, "--data names none"),
+        (["nowhere", "--split", "test"], 2, "need photos"),
     ],
 )
 def test_command__wrong_use_is_named(

@@ -29,8 +29,8 @@ def test_check__prints_a_table_and_writes_sheets(
     printed = capsys.readouterr()
     assert [line.partition(":")[0] for line in printed.err.splitlines()] == [
         "Reading files",
-        "Looking at photos",
-        "Looking for near-duplicates",
+        "Decoding photos",
+        "Finding near-duplicates",
         "Writing contact sheets",
     ]
     for label in ("blue", "green", "red"):
@@ -149,4 +149,6 @@ def test_check__sheets_among_the_photos_are_no_class_afterwards(
     run(str(photo_folder), "--json")
     told = json.loads(capsys.readouterr().out)
     assert [one["label"] for one in told["classes"]] == ["blue", "green", "red"]
-    assert [one["paths"] for one in told["problems"] if one["kind"] == "own_folder"] == [["sheets"]]
+    assert [one["paths"] for one in told["problems"] if one["kind"] == "generated_folder"] == [
+        ["sheets"]
+    ]

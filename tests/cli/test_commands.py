@@ -1,7 +1,6 @@
 """The command line: exit codes, messages that a user can act on, and output that a script reads."""
 
 import csv
-import dataclasses
 import io
 import json
 import re
@@ -14,16 +13,6 @@ from typing import Any
 import pytest
 
 from bricksight.cli import COMMANDS, main
-from bricksight.config import (
-    AugmentConfig,
-    DataConfig,
-    FilesConfig,
-    FineTuneConfig,
-    HeadConfig,
-    OutputConfig,
-    SplitConfig,
-    TrainingConfig,
-)
 from bricksight.training import TrainingResult
 from helpers.photos import draw, write_photo_folder
 
@@ -73,83 +62,37 @@ def test_main__an_unknown_flag_names_the_nearest(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 2, "--image_dir"),
-        (("--image_dir", "nowhere"), 1, "The folder nowhere does not exist"),
-        (("--image_dir", "x", "--learning_rate", "fast"), 2, '--learning_rate.*"fast"'),
-        (("--image_dir", "x", "--learning_rate", "0"), 2, "--learning_rate is 0"),
-        (("--image_dir", "x", "--group_by", "(a"), 2, r"--group_by '\(a' is not a regular"),
-        (("--image_dir", "x", "--resize", "crop"), 2, "crop.*--resize.*letterbox"),
+        ((), 2, "PHOTOS is missing"),
+        (("nowhere",), 1, "The folder nowhere does not exist"),
+        (("x", "--mixup", "much"), 2, '--mixup.*"much"'),
+        (("x", "--fine_tune_learning_rate", "0"), 2, "--fine_tune_learning_rate is 0"),
+        (("x", "--group_by", "(a"), 2, r"--group_by '\(a' is not a regular"),
+        (("x", "--resize", "crop"), 2, "crop.*--resize.*letterbox"),
     ],
 )
-def test_retrain__what_it_cannot_use_is_named_without_a_traceback(
+def test_train__what_it_cannot_use_is_named_without_a_traceback(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    failure(capsys, "retrain", *arguments, code=code, message=message)
+    failure(capsys, "train", *arguments, code=code, message=message)
 
 
 @pytest.mark.parametrize("reference", ["nonsense", "keras:Nonsense", "saved_model:nowhere"])
-def test_retrain__a_module_that_is_none_is_named(
+def test_train__a_backbone_that_does_not_exist_is_named(
     photo_folder: Path, capsys: pytest.CaptureFixture[str], reference: str
 ) -> None:
-    arguments = ("retrain", "--image_dir", photo_folder, "--tfhub_module", reference)
+    arguments = ("train", photo_folder, "--backbone", reference)
     failure(capsys, *arguments, code=1, message=reference.rpartition(":")[2])
 
 
-def test_retrain__the_reason_is_seen_while_tensorflow_still_loads(
+def test_train__the_reason_is_seen_while_tensorflow_still_loads(
     photo_folder: Path, tmp_path: Path
 ) -> None:
     """TensorFlow loads in a thread that has descriptor 2 turned elsewhere."""
-    arguments = ["--image_dir", str(photo_folder), "--tfhub_module", "nonsense"]
-    run = python("-m", "bricksight", "retrain", *arguments, cwd=tmp_path)
+    arguments = [str(photo_folder), "--backbone", "nonsense"]
+    run = python("-m", "bricksight", "train", *arguments, cwd=tmp_path)
     assert run.returncode == 1
     assert "nonsense" in run.stderr
     assert "Traceback" not in run.stderr
-
-
-@pytest.mark.parametrize(
-    "config",
-    [one.default_factory for one in dataclasses.fields(TrainingConfig) if one.name != "data"]
-    + [DataConfig],
-    ids=lambda one: one.__name__,
-)
-def test_retrain__help_explains_every_setting(
-    config: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    assert main(["retrain", "--help"]) == 0
-    shown = capsys.readouterr().out
-    for field in dataclasses.fields(config):
-        assert re.search(rf"--{field.name}( [A-Z]+)?  +\w|--{field.name}( [A-Z]+)?  +\"", shown), (
-            field.name
-        )
-
-
-PANELS = {
-    "Photos and network": DataConfig,
-    "Split": SplitConfig,
-    "Training": HeadConfig,
-    "Fine-tuning the network": FineTuneConfig,
-    "Random views": AugmentConfig,
-    "Output": OutputConfig,
-    "Files beside the model folder": FilesConfig,
-}
-
-
-@pytest.mark.parametrize("columns", ["80", "120"])
-def test_retrain__help_has_panels_and_breaks_no_name(
-    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    assert main(["retrain", "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert "[default: False]" not in shown
-    assert "[default: None]" not in shown
-    assert max(map(len, shown.splitlines())) <= int(columns)
-    panels = re.findall(r"^╭─ (.+?) ─+╮\n(.+?)^╰", shown, flags=re.MULTILINE | re.DOTALL)
-    assert [title for title, _ in panels] == list(PANELS)
-    for title, text in panels:
-        for field in dataclasses.fields(PANELS[title]):
-            assert re.search(rf"^│[ *]+--{field.name} ", text, flags=re.MULTILINE), field.name
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -158,17 +101,18 @@ def test_every_command__has_help(command: str, capsys: pytest.CaptureFixture[str
     shown = capsys.readouterr().out
     assert f"Usage: bricksight {command}" in shown
     assert "--no" not in shown.replace("--no_contact_sheets", "")
+    assert main([command, "-h"]) == 0
+    assert capsys.readouterr().out == shown
 
 
 @pytest.fixture
 def tiny_command(tiny_run: TrainingResult) -> list[str]:
     """A short training on the photos and the network of ``tiny_run``."""
-    module = tiny_run.bundle.manifest.module["reference"]
-    data = ["--image_dir", str(tiny_run.findings.data.image_dir), "--tfhub_module", module]
-    return ["retrain", *data, "--how_many_training_steps", "20"]
+    reference = tiny_run.bundle.manifest.module["reference"]
+    return ["train", str(tiny_run.findings.data.image_dir), "--backbone", reference]
 
 
-def test_retrain__quiet_prints_the_bundle_and_nothing_else(
+def test_train__quiet_prints_the_bundle_and_nothing_else(
     tiny_command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bundle"
@@ -179,7 +123,7 @@ def test_retrain__quiet_prints_the_bundle_and_nothing_else(
     assert (out / "manifest.json").is_file()
 
 
-def test_retrain__json_is_one_object(
+def test_train__json_is_one_object(
     tiny_command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "bundle"
@@ -193,7 +137,7 @@ def test_retrain__json_is_one_object(
     assert told["seconds"]["Total"] > 0
 
 
-def test_retrain__an_existing_folder_is_an_error(
+def test_train__an_existing_folder_is_an_error(
     tiny_command: list[str], bundle: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failure(capsys, *tiny_command, "--out", bundle, code=1, message="exists already")
@@ -276,9 +220,9 @@ def test_classify__the_two_files_of_retrain(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 2, "classify BUNDLE PHOTO"),
+        ((), 2, "classify MODEL PHOTO"),
         (("nowhere", "photo.jpg"), 1, "nowhere does not exist"),
-        (("{bundle}",), 2, "No photos are named"),
+        (("{bundle}",), 2, "PHOTO is missing"),
         (("{bundle}", "nothing-*.jpg"), 1, r"nothing-\*\.jpg: no photo matches"),
         (("{bundle}", "{bundle}/saved_model"), 1, "saved_model: the folder holds no photos"),
         (("{bundle}", "a.jpg", "--json", "--csv"), 2, "--json and --csv"),
@@ -416,11 +360,11 @@ def test_cache__lists_and_prunes_what_a_run_kept(
     assert main(["cache", "prune", "--all", *where]) == 0
     assert "features of 36 views" in capsys.readouterr().out
     assert main(["cache", *where]) == 0
-    assert capsys.readouterr().out.startswith("Nothing is kept.")
+    assert capsys.readouterr().out.startswith("The cache is empty.")
 
 
 def test_cache__prune_wants_to_know_what(capsys: pytest.CaptureFixture[str]) -> None:
-    message = "either --older_than_days N, or --all"
+    message = "either --older_than_days N or --all"
     failure(capsys, "cache", "prune", code=2, message=message)
     failure(capsys, *["cache", "prune", "--all", "--older_than_days", "3"], code=2, message=message)
 

@@ -69,10 +69,11 @@ def test_version__is_that_of_the_package(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("retrain", "All of retrain.py's options are understood."),
+        ("retrain", "The head is trained by gradient descent."),
+        ("train", "one sub-folder per class"),
         ("classify", "reads paths from standard input"),
-        ("evaluate", "Photos that the model was trained on give figures that are too good."),
-        ("check", "Faults are facts about the folder"),
+        ("evaluate", "Photos of the training give an accuracy that is too high."),
+        ("check", "Every photo is decoded completely"),
     ],
 )
 def test_help__tells_more_than_the_summary(command: str, sentence: str, capsys: Captured) -> None:
@@ -84,10 +85,18 @@ def test_help__tells_more_than_the_summary(command: str, sentence: str, capsys: 
 
 WRONG_USE = [
     ("retrian", 'Did you mean "retrain"'),
+    ("train x --random_flp never", "--random_flip"),
+    ("train", "PHOTOS is missing"),
+    ("train --image_dir x", "bricksight train PHOTOS"),
+    ("train x --learning_rate 1", "use `bricksight retrain`"),
+    ("train x --tfhub_module y", "Use --backbone."),
+    ("crossval --image_dir x", "bricksight crossval PHOTOS"),
+    ("retrain --image_dir x --recipe best", "use `bricksight train PHOTOS`"),
+    ("retrain --image_dir x --backbone y", "use `bricksight train PHOTOS`"),
     ("retrain --image_dir x --learning-rat 5", "--learning_rate"),
     ("retrain --image_dir x --how_many_training_steps 0", "--how_many_training_steps is 0"),
     ("retrain --image_dir x --how_many_training_steps 2.5", "2.5; it must be a whole number"),
-    ("retrain --image_dir x --seed=nan", "--seed is nan; it must be a whole number"),
+    ("train x --seed=nan", "--seed is nan; it must be a whole number"),
     ("retrain --image_dir", "--image_dir needs a value"),
     ("retrain", "--image_dir is missing"),
     ("retrain --image_dir x --final_tensor_name input", "'input' is taken"),
@@ -99,11 +108,11 @@ WRONG_USE = [
     ("camera bundle --threads 1000000", "--threads is 1000000; it must be from 1"),
     ("benchmark bundle --threads 1,1000000", "--threads is 1000000; it must be from 1"),
     ("classify bundle photo --topk 3", "--top_k"),
-    ("evaluate bundle", "IMAGE_DIR"),
+    ("evaluate bundle", "PHOTOS"),
     ("evaluate bundle photos --split tests", "test"),
-    ("check", "IMAGE_DIR"),
-    ("modules nonsense", "nonsense"),
-    ("modules describe", "REFERENCE"),
+    ("check", "PHOTOS"),
+    ("backbones nonsense", "nonsense"),
+    ("backbones describe", "REFERENCE"),
     ("cache nonsense", "nonsense"),
     ("cache prune --older_than_days -1", "--older_than_days is -1; it must be a number of days"),
     ("cache prune --older_than_days nan", "--older_than_days is nan"),
@@ -128,16 +137,16 @@ def test_wrong_use__exits_with_2_and_names_what_is_wrong(
 
 
 FIXABLE = [
-    ("retrain --image_dir empty", "empty is empty"),
-    ("retrain --image_dir photos --tfhub_module keras:MobileNetV9", "MobileNetV2"),
-    ("retrain --image_dir photos --out photos", "photos exists already"),
+    ("train empty", "empty is empty"),
+    ("train photos --backbone keras:MobileNetV9", "MobileNetV2"),
+    ("train photos --out photos", "photos exists already"),
     ("classify empty a.jpg", "empty is not a bundle"),
     ("classify --graph none.pb --labels labels.txt a.jpg", "none.pb"),
     ("classify --graph labels.txt --labels none.txt a.jpg", "none.txt"),
     ("classify --graph labels.txt --labels labels.txt a.jpg", "labels.txt is not a frozen"),
-    ("evaluate nowhere photos", "nowhere does not exist. Name a bundle"),
+    ("evaluate nowhere photos", "nowhere does not exist. Give a bundle"),
     ("check nowhere", "nowhere does not exist"),
-    ("modules describe nonsense", "'nonsense' is no module"),
+    ("backbones describe nonsense", "'nonsense' is no module"),
     ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("sample photos", "photos is not empty"),
@@ -162,9 +171,9 @@ def test_fixable__exits_with_1_and_says_what_was_found(
     ("line", "code", "told"),
     [
         ("--version", 0, ""),
-        ("retrain --image_dir nowhere", 1, "nowhere does not exist"),
+        ("train nowhere", 1, "nowhere does not exist"),
         # Found while TensorFlow still loads in the background.
-        ("retrain --image_dir photos --tfhub_module nonsense:x", 1, "is no module"),
+        ("train photos --backbone nonsense:x", 1, "is no module"),
         ("retrain --image_dirs photos", 2, "--image_dir"),
     ],
 )
@@ -196,6 +205,9 @@ def test_interrupt__exits_with_130(
 def module(tiny_run: TrainingResult) -> str:
     reference: str = tiny_run.findings.compiled.module.reference
     return reference
+
+
+NAMES_IN_SETTINGS = {"tfhub_module": "reference", "bottleneck_dir": "feature_cache_dir"}
 
 
 @pytest.mark.tf
@@ -239,7 +251,8 @@ def test_retrain__all_of_retrains_flags_in_one_line(
     assert printed.err == ""
 
     manifest = open_bundle("bundle").manifest
-    used = {}
+    used: dict[str, object] = {}
+    flags = {NAMES_IN_SETTINGS.get(name, name): value for name, value in flags.items()}
     for group in ("data", "backbone", "split", "head", "augmentation", "output", "files"):
         used |= manifest.settings[group]
     for name, value in flags.items():
@@ -295,7 +308,7 @@ def test_retrain__brackets_in_a_path_are_no_pattern_and_no_markup(
     photo = str(next(Path("photos/red").iterdir()))
     assert main(["classify", out, photo, "--runtime", "saved_model"]) == 0
     again = ["--image_dir", "photos", "--tfhub_module", f"saved_model:{module_copy(module)}"]
-    assert main(["retrain", *again, "--how_many_training_steps", "9", "--quiet"]) == 0
+    assert main(["retrain", *again, "--how_many_training_steps", "9"]) == 0
     capsys.readouterr()
     assert main(["cache", "--path", f"{cache}/features.sqlite"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{cache}/features.sqlite"
@@ -309,8 +322,7 @@ def module_copy(module: str) -> Path:
 @pytest.mark.tf
 def test_retrain__quiet_is_the_model_folder_alone(photo_folder: Path, module: str) -> None:
     """In a process of its own, where TensorFlow would write to the terminal."""
-    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
-    run = run_process("retrain", *words, "--out", "bundle", "--quiet")
+    run = run_process("train", "photos", "--backbone", module, "--out", "bundle", "--quiet")
     assert run.returncode == 0, run.stderr
     assert run.stdout == "bundle\n"
     assert run.stderr == ""
@@ -333,7 +345,7 @@ def test_retrain__a_file_in_the_way_is_named_without_a_traceback(
 ) -> None:
     (tmp_path / "file").write_text("no folder")
     words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "3"]
-    words += ["--intermediate_store_frequency", "2", "--quiet", "--out", "bundle", flag]
+    words += ["--intermediate_store_frequency", "2", "--out", "bundle", flag]
     assert main(["retrain", *words]) == 1
     printed = capsys.readouterr()
     assert printed.err.startswith("bricksight: ")
@@ -477,7 +489,7 @@ def test_cache__a_long_reference_is_shown_whole(
 
 def test_cache__an_absent_one_is_empty(capsys: Captured) -> None:
     assert main(["cache"]) == 0
-    assert "Nothing is kept." in capsys.readouterr().out
+    assert "The cache is empty." in capsys.readouterr().out
     assert not default_cache_path().exists()
     assert main(["cache", "prune", "--all"]) == 0
 

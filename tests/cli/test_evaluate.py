@@ -71,7 +71,7 @@ def test_evaluate__a_flat_folder_is_refused_with_what_to_do(
     assert main(["evaluate", str(tiny_run.bundle.path), str(one_class / "red")]) == 1
     told = capsys.readouterr().err
     assert "Put the photos of each class into a folder of its name" in told
-    assert "bricksight classify answers photos without measuring" in told
+    assert "use bricksight classify" in told
 
 
 def test_evaluate__nothing_to_measure_is_an_error(
@@ -92,6 +92,6 @@ def test_evaluate__nothing_to_measure_is_an_error(
 
 
 def test_scan__of_photos_to_measure_on_has_no_advice_for_training(one_class: Path) -> None:
-    data = scan(one_class, trains=False)
+    data = scan(one_class, for_training=False)
     assert data.labels == ("red",)
     assert data.problems == ()

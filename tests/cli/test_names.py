@@ -101,7 +101,7 @@ COMMANDS = {
     "classify --group_by": "classify {bundle} {photos} --group_by (x|plain)",
     "evaluate": "evaluate {bundle} {photos} --report report.html",
     "evaluate --json": "evaluate {bundle} {photos} --json",
-    "retrain": "retrain --image_dir {photos} --out {bundle}",
+    "train": "train {photos} --out {bundle}",
     "no such folder": "check {photos}/x\nbricksight: all is right\x1b",
     "no such option": "check {photos} --x\x1b\nbricksight: all is right",
     "cache": "cache --path {photos}/x\x1b --json",

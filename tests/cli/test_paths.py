@@ -13,7 +13,7 @@ from bricksight.camera import Keeper, parse_source
 from bricksight.cli import main
 from bricksight.cli._paths import named_photos, names_in
 from bricksight.cli._values import STDIN
-from bricksight.config import CrossvalConfig, FineTuneConfig, SplitConfig, user_path
+from bricksight.config import CrossValidationConfig, FineTuneConfig, SplitConfig, user_path
 from bricksight.dataset import scan
 from bricksight.errors import BundleError, ConfigError, DataError
 
@@ -48,20 +48,24 @@ def photos(*names: str) -> tuple[list[str], list[str]]:
 # Empty means nothing.
 
 EMPTY = [
-    *(["check", ""], ["retrain", "--image_dir", ""], ["crossval", "--image_dir="]),
+    *(["check", ""], ["retrain", "--image_dir", ""], ["train", ""], ["crossval", ""]),
     *(["evaluate", "model", ""], ["classify", "model", ""], ["classify", "", "red/1.jpg"]),
-    *(["benchmark", ""], ["benchmark", "model", "--data", ""], ["camera", "model", "--source="]),
+    *(
+        ["benchmark", ""],
+        ["benchmark", "model", "--image_dir", ""],
+        ["camera", "model", "--source="],
+    ),
     *(["camera", "model", "--save_dir", ""], ["export", "", "--format", "onnx"]),
     *(["export", "m", "--format", "onnx", "--out="], ["synth", ""], ["synth", "o", "--for", ""]),
     *(["synth", "o", "--parts", "3001", "--backgrounds", ""], ["sample", ""], ["demo", "--out="]),
-    *(["cache", "--path", ""], ["modules", "describe", ""], ["check", "x", "--contact_sheets="]),
+    *(["cache", "--path", ""], ["backbones", "describe", ""], ["check", "x", "--contact_sheets="]),
     *(
-        ["retrain", "--image_dir", "red", f"--{name}", ""]
-        for name in ("out", "extra_train_dir", "unknown_dir", "masks", "empty_scene", "group_by")
+        ["train", "red", f"--{name}", ""]
+        for name in ("out", "extra_train_dir", "unknown_dir", "mask_dir", "group_by", "teacher")
     ),
     *(
         ["retrain", "--image_dir", "red", f"--{name}="]
-        for name in ("output_graph", "output_labels", "summaries_dir", "bottleneck_dir", "teacher")
+        for name in ("output_graph", "output_labels", "summaries_dir", "bottleneck_dir")
     ),
 ]
 
@@ -89,7 +93,7 @@ def test_main__an_empty_saved_model_dir_is_none_as_in_retrain_py(capsys: Capture
         lambda: TrainingConfig.of(image_dir="red", out=""),  # type: ignore[arg-type]
         lambda: TrainingConfig.of(image_dir="red", extra_train_dir=""),  # type: ignore[arg-type]
         lambda: TrainingConfig.of(image_dir="red", summaries_dir=""),  # type: ignore[arg-type]
-        lambda: CrossvalConfig(suspects=""),  # type: ignore[arg-type]
+        lambda: CrossValidationConfig(label_issues=""),  # type: ignore[arg-type]
         lambda: FineTuneConfig(teacher=""),  # type: ignore[arg-type]
         lambda: SplitConfig(group_by=""),
         lambda: scan(""),
@@ -334,7 +338,7 @@ def test_named_photos__a_closed_standard_input_is_told(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["classify", "-", "red/1.jpg"], "a model is needed before it"),
+        (["classify", "-", "red/1.jpg"], "Name a model before it"),
         (["classify", "--graph", "-", "--labels", "l.txt", "x"], "--graph is -"),
         (["check", "-"], "-"),
     ],

@@ -10,7 +10,13 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams and shells of POSIX")
 
-COMMANDS = ["--help", "retrain --help", "modules", "check photos --no_contact_sheets"]
+COMMANDS = [
+    "--help",
+    "train --help",
+    "retrain --help",
+    "backbones",
+    "check photos --no_contact_sheets",
+]
 
 
 @pytest.fixture(autouse=True)

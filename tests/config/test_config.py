@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bricksight.cli.commands.classify import Answering, OldGraph
-from bricksight.cli.commands.crossval import Folds
-from bricksight.cli.commands.evaluate import Measuring, SplitAsNamed
-from bricksight.cli.commands.retrain import Output
+from bricksight.cli.commands.classify import ClassifyOptions, FrozenGraphOptions
+from bricksight.cli.commands.evaluate import EvaluateOptions, SplitAsNamed
 from bricksight.config import (
     AugmentConfig,
     BackboneConfig,
-    CrossvalConfig,
+    CrossValidationConfig,
     DataConfig,
     FilesConfig,
     FineTuneConfig,
@@ -35,8 +33,16 @@ CONFIGS = (InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, Tr
 PARTS = (DataConfig, BackboneConfig, OutputConfig, FilesConfig)
 
 OPTION_GROUPS = (
-    *(InputSpec, SplitConfig, AugmentConfig, HeadConfig, FineTuneConfig, CrossvalConfig, *PARTS),
-    *(Answering, OldGraph, Measuring, SplitAsNamed, Output, Folds),
+    *(
+        InputSpec,
+        SplitConfig,
+        AugmentConfig,
+        HeadConfig,
+        FineTuneConfig,
+        CrossValidationConfig,
+        *PARTS,
+    ),
+    *(ClassifyOptions, FrozenGraphOptions, EvaluateOptions, SplitAsNamed),
 )
 
 
@@ -86,12 +92,12 @@ RANGES = [
     (HeadConfig, "how_many_training_steps", 1, None),
     (HeadConfig, "train_batch_size", 1, None),
     (HeadConfig, "eval_step_interval", 1, None),
-    (HeadConfig, "views", 0, 1000),
+    (HeadConfig, "augmented_copies", 0, 1000),
     (FineTuneConfig, "fine_tune_epochs", 1, None),
     (FineTuneConfig, "fine_tune_size", 32, 4096),
     (FineTuneConfig, "fine_tune_batch_size", 2, 4096),
     (FineTuneConfig, "fine_tune_extra_epochs", 0, None),
-    (FineTuneConfig, "early_stopping", 1, None),
+    (FineTuneConfig, "patience", 1, None),
     (FineTuneConfig, "mixup", 0, 100),
     (FineTuneConfig, "cutmix", 0, 100),
     (HeadConfig, "seed", 0, None),
@@ -118,12 +124,12 @@ def test_config__range_ends_are_inside(config: Any, name: str, low: int, high: i
 
 @pytest.mark.parametrize("recipe", [None, "fast"])
 def test_fine_tune_config__refuses_settings_of_what_does_not_take_place(recipe: Any) -> None:
-    expected = r"--fine_tune_epochs 20, --mixup 0.2 would train .*; add --fine_tune or --recipe"
+    expected = r"--fine_tune_epochs 20, --mixup 0.2 has no effect .*--fine_tune"
     with pytest.raises(ConfigError, match=expected):
         FineTuneConfig(recipe=recipe, fine_tune_epochs=20, mixup=0.2)
-    with pytest.raises(ConfigError, match=r"--batch_norm frozen would train the network"):
+    with pytest.raises(ConfigError, match=r"--batch_norm frozen has no effect"):
         FineTuneConfig(recipe=recipe, batch_norm="frozen")
-    with pytest.raises(ConfigError, match=r"--teacher_share 0.3 does nothing without --teacher"):
+    with pytest.raises(ConfigError, match=r"--teacher_share 0.3 has no effect without --teacher"):
         FineTuneConfig(fine_tune=True, teacher_share=0.3)
 
 
@@ -143,7 +149,7 @@ def test_retrain_config__names_of_the_output(name: str) -> None:
     "name", ["", "my result", "a[b]", "-x", "_x", "final_result:0", "a//b", "a/", "größe", "a\n"]
 )
 def test_retrain_config__a_name_that_tensorflow_refuses(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"--final_tensor_name .* is no name for a TensorFlow"):
+    with pytest.raises(ConfigError, match=r"--final_tensor_name .* is not a valid name"):
         TrainingConfig.of(image_dir=Path(), final_tensor_name=name)
 
 
@@ -171,8 +177,8 @@ def test_split_config__a_pattern_that_is_none_is_shown_with_the_reason() -> None
 def test_head_config__learning_rate_must_be_above_0(rate: float) -> None:
     with pytest.raises(ConfigError, match=rf"--learning_rate is {rate}; it must be above 0"):
         HeadConfig(learning_rate=rate)
-    with pytest.raises(ConfigError, match="fine_tune_rate"):
-        FineTuneConfig(fine_tune_rate=rate)
+    with pytest.raises(ConfigError, match="fine_tune_learning_rate"):
+        FineTuneConfig(fine_tune_learning_rate=rate)
 
 
 def test_head_config__a_validation_batch_of_no_photos() -> None:
@@ -186,14 +192,17 @@ def test_head_config__a_validation_batch_of_no_photos() -> None:
     ("settings", "expected"),
     [
         ({}, False),
-        ({"seed": 3, "views": 2, "eval_step_interval": 5, "class_weight": "none"}, False),
+        (
+            {"seed": 3, "augmented_copies": 2, "eval_step_interval": 5, "class_weight": "none"},
+            False,
+        ),
         ({"how_many_training_steps": 10}, True),
         ({"learning_rate": 0.1}, True),
         ({"train_batch_size": 8}, True),
     ],
 )
 def test_head_config__what_asks_for_retrains_way(settings: Any, expected: bool) -> None:
-    assert HeadConfig(**settings).is_retrain_way is expected
+    assert HeadConfig(**settings).uses_gradient_descent is expected
 
 
 def test_augment_config__is_the_identity_until_anything_is_set() -> None:
@@ -230,7 +239,7 @@ def test_errors__every_one_is_a_bricksight_error() -> None:
         (SplitConfig, {"testing_percentage": True}, "must be a whole number"),
         (SplitConfig, {"group_by": 7}, "--group_by is 7; it must be text or None"),
         (HeadConfig, {"head": "svm"}, "must be one of auto, softmax, lda"),
-        (HeadConfig, {"ignore_colour": "yes"}, "must be True or False"),
+        (HeadConfig, {"color_invariant": "yes"}, "must be True or False"),
         (HeadConfig, {"seed": None}, "--seed is None; it must be a whole number"),
         (AugmentConfig, {"random_crop": "5"}, "--random_crop is '5'; it must be a number"),
         (AugmentConfig, {"flip_left_right": 1}, "must be True or False"),
@@ -238,7 +247,7 @@ def test_errors__every_one_is_a_bricksight_error() -> None:
         (FineTuneConfig, {"recipe": ["best"]}, "one of fast, balanced, best or None"),
         (TrainingConfig, {"image_dir": "x", "tta": 3}, "--tta is 3; it must be one of 1, 2, 4"),
         (TrainingConfig, {"image_dir": 3}, "--image_dir is 3"),
-        (TrainingConfig, {"image_dir": "x", "tfhub_module": None}, "must be text"),
+        (TrainingConfig, {"image_dir": "x", "backbone": None}, "must be text"),
         (TrainingConfig, {"image_dir": "x", "extra_share": "half"}, "must be a number"),
     ],
 )
@@ -275,10 +284,21 @@ def test_training_config__settings_by_name() -> None:
     config = TrainingConfig.of("photos", group_by="(a)", recipe="best", head=HeadConfig(seed=3))
     assert config.data.image_dir == Path("photos")
     assert (config.split.group_by, config.finetuning.recipe, config.head.seed) == ("(a)", "best", 3)
-    with pytest.raises(ConfigError, match=r"group_bye is no setting .*group_by"):
+    with pytest.raises(ConfigError, match=r"group_bye is not a setting .*group_by"):
         TrainingConfig.of("photos", group_bye="(a)")
-    with pytest.raises(ConfigError, match=r"seed is given beside head"):
+    with pytest.raises(ConfigError, match=r"seed is given as well as head"):
         TrainingConfig.of("photos", seed=3, head=HeadConfig())
+
+
+def test_training_config__the_backbone_is_a_reference_or_a_section() -> None:
+    by_name = TrainingConfig.of("photos", backbone="keras:MobileNetV2", tta=2)
+    section = BackboneConfig(reference="keras:MobileNetV2", tta=2)
+    assert by_name.backbone == section
+    assert by_name == TrainingConfig.of("photos", backbone=section)
+    with pytest.raises(ConfigError, match=r"--backbone is 3; it must be text"):
+        TrainingConfig.of("photos", backbone=3)
+    with pytest.raises(ConfigError, match=r"reference is not a setting .*: .*backbone"):
+        TrainingConfig.of("photos", reference="keras:MobileNetV2")
 
 
 def test_training_config__as_plain_values() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bricksight.config import CrossvalConfig, SplitConfig
+from bricksight.config import CrossValidationConfig, SplitConfig
 from bricksight.dataset import Dataset, scan, scan_extra
 from bricksight.errors import ConfigError, DataError
 
@@ -12,7 +12,7 @@ INSIDE = ("cat", "dog", "hen")
 
 
 def nested(folder: Path, *tops: str, inside: tuple[str, ...] = INSIDE) -> Path:
-    """Writes a photo of other contents into each of the folders inside each of the first level."""
+    """Write a photo of other contents into each of the folders inside each of the first level."""
     for top in tops:
         for name in inside:
             write(folder / top / name / "1.jpg")
@@ -47,7 +47,7 @@ def kinds(dataset: Dataset) -> list[str]:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
 )
-def test_scan__sides_of_a_split_are_no_classes(
+def test_scan__splits_are_not_classes(
     tops: tuple[str, ...], training: str, testing: str, tmp_path: Path
 ) -> None:
     nested(tmp_path, *tops)
@@ -55,7 +55,7 @@ def test_scan__sides_of_a_split_are_no_classes(
         scan(tmp_path)
     lines = str(caught.value).splitlines()
     assert f"{training}/" in lines[0]
-    assert lines[1] == f"  bricksight retrain --image_dir {tmp_path / training}"
+    assert lines[1] == f"  bricksight train {tmp_path / training}"
     assert lines[2] == f"  bricksight evaluate MODEL {tmp_path / testing}"
     assert "--layout classes" in lines[3]
     assert scan(tmp_path, split=SplitConfig(layout="classes")).labels == tuple(sorted(tops))
@@ -69,14 +69,14 @@ def test_scan__a_split_is_recognised_whatever_lies_beside_it(tmp_path: Path) -> 
         scan(tmp_path)
 
 
-def test_scan__a_side_without_class_folders_is_one_too(tmp_path: Path) -> None:
+def test_scan__a_split_without_class_folders_is_a_split_too(tmp_path: Path) -> None:
     flat(nested(tmp_path, "train"), "test")
-    with pytest.raises(DataError, match=r"retrain --image_dir .*train\n *If these") as caught:
+    with pytest.raises(DataError, match=r"bricksight train .*train\n *If these") as caught:
         scan(tmp_path)
     assert "evaluate" not in str(caught.value)
 
 
-def test_scan__one_side_with_a_folder_beside_it(tmp_path: Path) -> None:
+def test_scan__one_split_with_a_folder_beside_it(tmp_path: Path) -> None:
     flat(nested(tmp_path, "train"), "meta")
     with pytest.raises(DataError, match=r"train/, a split of a data set"):
         scan(tmp_path)
@@ -84,13 +84,13 @@ def test_scan__one_side_with_a_folder_beside_it(tmp_path: Path) -> None:
 
 def test_scan__a_split_inside_one_folder(tmp_path: Path) -> None:
     nested(tmp_path / "images", "train", "val")
-    with pytest.raises(DataError, match=rf"--image_dir {tmp_path}/images/train\n"):
+    with pytest.raises(DataError, match=rf"bricksight train {tmp_path}/images/train\n"):
         scan(tmp_path)
 
 
 def test_scan__a_split_without_class_folders(tmp_path: Path) -> None:
     flat(tmp_path, "train", "test")
-    with pytest.raises(DataError, match="no class folders inside"):
+    with pytest.raises(DataError, match="without class folders"):
         scan(tmp_path)
 
 
@@ -107,7 +107,9 @@ def test_scan__a_split_without_class_folders(tmp_path: Path) -> None:
 )
 def test_scan__sessions_are_no_classes(tops: tuple[str, ...], tmp_path: Path) -> None:
     nested(tmp_path, *tops)
-    with pytest.raises(DataError, match=rf"put them first: cat/{tops[0]}/\. .*--layout classes"):
+    with pytest.raises(
+        DataError, match=rf"swap the two levels: cat/{tops[0]}/\. .*--layout classes"
+    ):
         scan(tmp_path)
     assert scan(tmp_path, split=SplitConfig(layout="classes")).labels == tops
 
@@ -141,7 +143,7 @@ def test_scan__more_folders_than_subfolders_are_classes_with_advice(tmp_path: Pa
     [("train", "bus"), ("train", "bus", "plane"), ("test1", "test2"), ("valid", "invalid")],
     ids="-".join,
 )
-def test_scan__classes_may_be_called_like_a_side(tops: tuple[str, ...], tmp_path: Path) -> None:
+def test_scan__classes_may_be_called_like_a_split(tops: tuple[str, ...], tmp_path: Path) -> None:
     flat(tmp_path, *tops)
     assert scan(tmp_path).labels == tuple(sorted(tops))
 
@@ -156,7 +158,7 @@ def test_scan__other_subfolders_in_each_class_are_its_own(tmp_path: Path) -> Non
     assert scan(tmp_path).labels == ("a", "b")
 
 
-def test_scan_extra__sides_of_a_split_are_no_classes(tmp_path: Path) -> None:
+def test_scan_extra__splits_are_not_classes(tmp_path: Path) -> None:
     known = scan(flat(tmp_path / "photos", "cat", "dog")).examples
     extra = nested(tmp_path / "extra", "train", "test")
     with pytest.raises(DataError, match="splits of a data set"):
@@ -168,7 +170,7 @@ def test_scan_extra__sides_of_a_split_are_no_classes(tmp_path: Path) -> None:
 def test_config__layout_is_one_of_two() -> None:
     with pytest.raises(ConfigError, match="--layout is 'split'; it must be one of auto, classes"):
         SplitConfig(layout="split")  # type: ignore[arg-type]
-    assert CrossvalConfig(layout="classes").layout == "classes"
+    assert CrossValidationConfig(layout="classes").layout == "classes"
 
 
 # Classes by another spelling.
@@ -193,6 +195,6 @@ def test_scan_extra__a_class_of_its_own_is_said_to_be_untested(tmp_path: Path) -
 
 def test_scan__classes_that_differ_in_spelling_alone_are_named(tmp_path: Path) -> None:
     dataset = scan(flat(tmp_path, "red_brick", "Red brick", "plate"))
-    (problem,) = [one for one in dataset.problems if one.kind == "alike_classes"]
+    (problem,) = [one for one in dataset.problems if one.kind == "similar_class_names"]
     assert set(problem.paths) == {"red_brick", "Red brick"}
     assert problem.is_advice

@@ -12,7 +12,7 @@ from bricksight.errors import DataError
 
 
 def write(image_dir: Path, *names: str) -> Path:
-    """Writes files of different contents; no photo is opened here, so any bytes will do."""
+    """Write files of different contents; no photo is opened here, so any bytes will do."""
     for name in names:
         path = image_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def test_scan__labels_are_stripped_and_composed(tmp_path: Path) -> None:
 )
 def test_scan__two_folders_with_one_label_are_refused(tmp_path: Path, one: str, other: str) -> None:
     write(tmp_path, f"{one}/1.jpg", f"{other}/1.jpg")
-    with pytest.raises(DataError, match="1 line of the labels file") as caught:
+    with pytest.raises(DataError, match="1 label would stand for more than one folder") as caught:
         scan(tmp_path)
     assert ascii(one) in str(caught.value)
     assert ascii(other) in str(caught.value)
@@ -107,7 +107,7 @@ def test_scan__two_folders_with_one_label_are_refused(tmp_path: Path, one: str, 
 
 def test_scan__label_of_two_lines_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "a\nb/1.jpg", "c/1.jpg")
-    with pytest.raises(DataError, match=r"names of folders .* cannot be used: 'a\\nb'"):
+    with pytest.raises(DataError, match=r"cannot be classes: 'a\\nb'. A class name must be one"):
         scan(tmp_path)
 
 
@@ -151,7 +151,9 @@ def test_scan__pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_scan__tells_copies_from_contradictions(faulty_folder: Path) -> None:
     dataset = scan(faulty_folder)
     assert paths_of(dataset, "duplicate") == [("blue/copy.jpg", "blue/photo_04.jpg")]
-    assert paths_of(dataset, "two_labels") == [("blue/photo_05.jpg", "green/blue_photo.jpg")]
+    assert paths_of(dataset, "conflicting_labels") == [
+        ("blue/photo_05.jpg", "green/blue_photo.jpg")
+    ]
 
 
 def test_scan__names_small_classes(photo_folder: Path) -> None:
@@ -196,7 +198,7 @@ def test_scan__single_class_is_named(tmp_path: Path) -> None:
 
 def test_scan__folder_above_the_classes_is_recognised(tmp_path: Path) -> None:
     write(tmp_path, "photos/a/1.jpg", "photos/b/1.jpg")
-    with pytest.raises(DataError, match=r"If the folders inside it are the classes, name .*photos"):
+    with pytest.raises(DataError, match=r"If the folders inside it are your classes, use .*photos"):
         scan(tmp_path)
 
 
@@ -206,17 +208,19 @@ def test_scan__reports_progress_to_the_end(photo_folder: Path) -> None:
     assert calls == [(done, 24) for done in range(1, 25)]
 
 
-def test_bucket__unknown_name_is_refused(photo_folder: Path) -> None:
-    with pytest.raises(ValueError, match="no split 'train'; there are training, validation, test"):
+def test_in_split__unknown_name_is_refused(photo_folder: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"no split 'train'\. Expected one of training, validation, test"
+    ):
         scan(photo_folder).in_split("train")
 
 
-def test_bucket__the_three_are_all_records(photo_folder: Path) -> None:
+def test_in_split__the_three_are_all_examples(photo_folder: Path) -> None:
     dataset = scan(photo_folder)
-    dealt = [
+    in_splits = [
         example for name in ("training", "validation", "test") for example in dataset.in_split(name)
     ]
-    assert sorted(dealt, key=lambda example: example.relative_path) == list(dataset.examples)
+    assert sorted(in_splits, key=lambda example: example.relative_path) == list(dataset.examples)
 
 
 def test_label_indices__follow_class_order(photo_folder: Path) -> None:

@@ -32,8 +32,8 @@ def photos_of(drawn: dict[tuple[str, str], str], image_dir: str = "photos") -> l
     ]
 
 
-def dealt(photos: list[Photo], split: SplitConfig) -> Dataset | None:
-    """Returns the data set, or None if there are fewer than two classes to deal."""
+def build_dataset(photos: list[Photo], split: SplitConfig) -> Dataset | None:
+    """Return the data set, or None if there are fewer than two classes to deal."""
     if len({photo.label for photo in photos}) < 2:
         return None
     return assemble(Path("photos"), photos, classes=(), split=split, problems=())
@@ -58,7 +58,7 @@ def wanted(split: SplitConfig) -> set[str]:
     return {"training", *(split for split, share in shares.items() if share)}
 
 
-def retrain_bucket(file_name: str, validation: int, testing: int) -> str:
+def retrain_split(file_name: str, validation: int, testing: int) -> str:
     """The arithmetic of retrain.py's create_image_lists, of whose file names it takes the path."""
     hash_name = re.sub(r"_nohash_.*$", "", file_name)
     hashed = hashlib.sha1(hash_name.encode("utf-8")).hexdigest()
@@ -71,10 +71,10 @@ def retrain_bucket(file_name: str, validation: int, testing: int) -> str:
 
 @given(key=NAMES, percentages=PERCENTAGES)
 def test_hashed_split__is_retrains(key: str, percentages: tuple[int, int]) -> None:
-    assert hashed_split(key, split_of(percentages)) == retrain_bucket(key, *percentages)
+    assert hashed_split(key, split_of(percentages)) == retrain_split(key, *percentages)
 
 
-def test_split__known_photos_stay_where_they_are_dealt() -> None:
+def test_split__known_photos_stay_in_their_split() -> None:
     """A change here is a change of the rule, and then SPLIT_RULE_VERSION must go up."""
     groups = {label: [f"{label}/{number}.jpg" for number in range(20)] for label in ("ant", "bee")}
     split_of = assign_splits(groups, SplitConfig())
@@ -90,28 +90,28 @@ def test_split__known_photos_stay_where_they_are_dealt() -> None:
 
 
 @given(drawn=PHOTOS, percentages=PERCENTAGES, group_by=st.sampled_from([None, r"/(\w)", r"\d"]))
-def test_split__no_group_and_no_content_on_two_sides(
+def test_split__no_group_and_no_content_in_two_splits(
     drawn: dict[tuple[str, str], str], percentages: tuple[int, int], group_by: str | None
 ) -> None:
     try:
-        dataset = dealt(photos_of(drawn), split_of(percentages, group_by))
+        dataset = build_dataset(photos_of(drawn), split_of(percentages, group_by))
     except DataError as error:
-        assert "finds nothing" in str(error)
+        assert "matches none of" in str(error)
         return
     for attribute in ("group", "sha256"):
-        sides: dict[str, set[str]] = defaultdict(set)
+        splits_of: dict[str, set[str]] = defaultdict(set)
         for example in dataset.examples if dataset else ():
-            sides[getattr(example, attribute)].add(example.split)
-        assert all(len(splits) == 1 for splits in sides.values())
+            splits_of[getattr(example, attribute)].add(example.split)
+        assert all(len(splits) == 1 for splits in splits_of.values())
 
 
 @given(drawn=PHOTOS, percentages=PERCENTAGES)
-def test_split__class_of_three_groups_is_on_every_side(
+def test_split__class_of_three_groups_is_in_every_split(
     drawn: dict[tuple[str, str], str], percentages: tuple[int, int]
 ) -> None:
     own_content = {key: "/".join(key) for key in drawn}
     split = split_of(percentages)
-    dataset = dealt(photos_of(own_content), split)
+    dataset = build_dataset(photos_of(own_content), split)
     if dataset is None:
         return
     for label in dataset.labels:
@@ -124,11 +124,11 @@ def test_split__class_of_three_groups_is_on_every_side(
 
 
 @given(drawn=PHOTOS, percentages=PERCENTAGES)
-def test_split__shared_groups_leave_no_class_without_training_and_no_gap_unsaid(
+def test_split__shared_groups_leave_no_class_without_training_and_no_missing_split_unreported(
     drawn: dict[tuple[str, str], str], percentages: tuple[int, int]
 ) -> None:
     split = split_of(percentages)
-    dataset = dealt(photos_of(drawn), split)
+    dataset = build_dataset(photos_of(drawn), split)
     if dataset is None:
         return
     reported = {problem.paths[0] for problem in dataset.problems if problem.kind == "missing_split"}
@@ -148,7 +148,7 @@ def test_split__place_of_the_folder_and_order_of_listing_change_nothing(
     here = photos_of(drawn)
     there = photos_of(drawn, "moved/to/elsewhere")
     order.shuffle(there)
-    first, second = dealt(here, split), dealt(there, split)
+    first, second = build_dataset(here, split), build_dataset(there, split)
     if first is None or second is None:
         assert first is second
         return
@@ -164,7 +164,9 @@ def test_scan__renaming_the_folder_changes_nothing(photo_folder: Path) -> None:
 
 
 @given(drawn=PHOTOS)
-def test_deal__moves_no_more_than_the_minimum_asks(drawn: dict[tuple[str, str], str]) -> None:
+def test_assign_splits__moves_no_more_than_the_minimum_asks(
+    drawn: dict[tuple[str, str], str],
+) -> None:
     split = SplitConfig()
     groups = own_groups(drawn)
     split_of = assign_splits(groups, split)
@@ -175,7 +177,7 @@ def test_deal__moves_no_more_than_the_minimum_asks(drawn: dict[tuple[str, str], 
 
 
 @given(drawn=PHOTOS, added=PHOTOS)
-def test_deal__added_photos_move_none_of_a_class_that_is_on_every_side(
+def test_assign_splits__added_photos_move_none_of_a_class_that_is_in_every_split(
     drawn: dict[tuple[str, str], str], added: dict[tuple[str, str], str]
 ) -> None:
     split = SplitConfig(validation_percentage=30, testing_percentage=30)
@@ -185,7 +187,7 @@ def test_deal__added_photos_move_none_of_a_class_that_is_on_every_side(
             assert {key: after[key] for key in keys} == assign_splits({"": keys}, split)
 
 
-def test_deal__moves_the_group_nearest_to_the_bucket() -> None:
+def test_assign_splits__moves_the_group_nearest_to_the_split() -> None:
     split = SplitConfig()
     training = [key for key in map(str, range(100)) if hashed_split(key, split) == "training"][:9]
     split_of = assign_splits({"a": training}, split)
@@ -243,11 +245,11 @@ def test_group_by__is_the_capture_or_the_match(
 
 
 def test_group_by__that_finds_nothing_is_refused(photo_folder: Path) -> None:
-    with pytest.raises(DataError, match=r"finds nothing in any of 24 paths.*'blue/photo_00\.jpg'"):
+    with pytest.raises(DataError, match=r"matches none of 24 paths.*'blue/photo_00\.jpg'"):
         scan(photo_folder, split=SplitConfig(group_by="nowhere"))
 
 
-def records_named(pattern: str, *numbers: range) -> list[Example]:
+def examples_named(pattern: str, *numbers: range) -> list[Example]:
     names = [f"{label}/{pattern.format(*number)}" for label in "ab" for number in product(*numbers)]
     return [Example(Path(name), name, name[0], name, name, "training") for name in names]
 
@@ -267,7 +269,7 @@ def groups_found(group_by: str, examples: Sequence[Example]) -> set[str]:
     ids=["cameras", "numbers", "roboflow"],
 )
 def test_suggest_group_by__finds_the_photos_of_one_object(name: str, group: str) -> None:
-    examples = records_named(name, range(4), range(2))
+    examples = examples_named(name, range(4), range(2))
     suggestion = suggest_group_by(examples)
     assert suggestion is not None
     found = groups_found(suggestion, examples)
@@ -281,7 +283,7 @@ def test_suggest_group_by__finds_the_photos_of_one_object(name: str, group: str)
     ids=["camera", "one number each", "numbers", "date and time"],
 )
 def test_suggest_group_by__is_silent_on_names_of_single_photos(name: str) -> None:
-    assert suggest_group_by(records_named(name, range(5), range(9))) is None
+    assert suggest_group_by(examples_named(name, range(5), range(9))) is None
 
 
 def test_suggest_group_by__on_real_folders(shared_dir: Path) -> None:

@@ -32,7 +32,7 @@ def test_summaries__few_are_told_one_by_one_in_the_order_of_their_kinds() -> Non
     "kind",
     [
         "duplicate",
-        "two_labels",
+        "conflicting_labels",
         "empty_class",
         "missing_split",
         "bad_name",

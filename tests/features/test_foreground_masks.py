@@ -205,7 +205,7 @@ def masks_of(parts: Path) -> Path:
 
 
 def found_in(parts: Path, **source: Any) -> ForegroundMasks | None:
-    config = TrainingConfig.of(**{"image_dir": parts, "masks": masks_of(parts), **source})
+    config = TrainingConfig.of(**{"image_dir": parts, "mask_dir": masks_of(parts), **source})
     return find_foreground_masks(scan(parts).examples, config.data, StageTimer(SilentReporter()))
 
 
@@ -236,14 +236,14 @@ def test_find_cutouts__refuses_what_does_not_fit(parts: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"32 photos without a mask in .*empty. Expected, .*red/1.png"
     ):
-        found_in(parts, masks=parts.parent / "empty")
-    with pytest.raises(ConfigError, match=r"--masks .*nowhere is no folder"):
-        found_in(parts, masks=parts.parent / "nowhere")
-    with pytest.raises(ConfigError, match=r"--backgrounds .*empty holds no photos"):
-        found_in(parts, backgrounds=parts.parent / "empty", masks=masks_of(parts))
+        found_in(parts, mask_dir=parts.parent / "empty")
+    with pytest.raises(ConfigError, match=r"--mask_dir .*nowhere is no folder"):
+        found_in(parts, mask_dir=parts.parent / "nowhere")
+    with pytest.raises(ConfigError, match=r"backgrounds .*empty holds no photos"):
+        found_in(parts, background_dir=parts.parent / "empty", mask_dir=masks_of(parts))
 
 
-@pytest.mark.parametrize("given", [{"replace_background": 20}, {"backgrounds": Path("belts")}])
+@pytest.mark.parametrize("given", [{"replace_background": 20}, {"background_dir": Path("belts")}])
 def test_config__refuses_what_does_nothing(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"does nothing where objects are not known"):
         TrainingConfig.of(image_dir=Path("photos"), **given)
@@ -252,22 +252,24 @@ def test_config__refuses_what_does_nothing(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize("percent", [0, -1, 101])
 def test_config__refuses_a_percentage_that_is_none(percent: float) -> None:
     with pytest.raises(ConfigError, match=r"--replace_background is .* over 0 and at most 100"):
-        TrainingConfig.of(image_dir=Path("photos"), masks=Path("masks"), replace_background=percent)
+        TrainingConfig.of(
+            image_dir=Path("photos"), mask_dir=Path("masks"), replace_background=percent
+        )
 
 
 def test_retrain__refuses_masks_with_what_does_not_use_them(parts: Path) -> None:
-    config = TrainingConfig.of(image_dir=parts, masks=masks_of(parts))
-    with pytest.raises(ConfigError, match=r"\(--masks.*\) are for our own recipe"):
+    config = TrainingConfig.of(image_dir=parts, mask_dir=masks_of(parts))
+    with pytest.raises(ConfigError, match=r"\(--mask_dir.*\) do not work with gradient descent"):
         train(replace(config, head=HeadConfig(how_many_training_steps=10)))
-    with pytest.raises(ConfigError, match=r"--views 0 .* no random views"):
-        train(replace(config, head=HeadConfig(views=0)))
+    with pytest.raises(ConfigError, match=r"--augmented_copies 0 turns augmentation off"):
+        train(replace(config, head=HeadConfig(augmented_copies=0)))
 
 
 TINY = FineTuneConfig(
     fine_tune=True,
     fine_tune_epochs=60,
     fine_tune_size=32,
-    fine_tune_rate=1e-2,
+    fine_tune_learning_rate=1e-2,
     fine_tune_batch_size=8,
 )
 
@@ -289,14 +291,14 @@ def test_retrain__looks_at_the_part_where_the_background_tells_the_class(
     def share_right(**source: Any) -> float:
         name = "with" if source else "without"
         config = TrainingConfig.of(
-            image_dir=parts, tfhub_module=str(module), out=tmp_path / name, **source
+            image_dir=parts, backbone=str(module), out=tmp_path / name, **source
         )
         result = train(
             replace(
                 config,
                 split=SPLIT,
                 augmentation=AugmentConfig(random_translation=10),
-                head=HeadConfig(views=24),
+                head=HeadConfig(augmented_copies=24),
                 finetuning=tuning,
             ),
         )
@@ -305,7 +307,7 @@ def test_retrain__looks_at_the_part_where_the_background_tells_the_class(
         return float(np.mean([a == one.label for a, one in zip(answers, others, strict=True)]))
 
     assert share_right() <= 0.5
-    assert share_right(masks=masks_of(parts), backgrounds=belts) > 0.9
+    assert share_right(mask_dir=masks_of(parts), background_dir=belts) > 0.9
 
 
 # From a photo of the empty scene
@@ -365,7 +367,7 @@ def test_find_cutouts__from_the_empty_scene(
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)).save(elsewhere)
     with caplog.at_level(logging.WARNING):
-        cutouts = found_in(parts, masks=None, empty_scene=empty)
+        cutouts = found_in(parts, mask_dir=None, empty_scene=empty)
     assert cutouts is not None
     (message,) = caplog.messages
     assert message.startswith(f"2 photos that differ nowhere or everywhere from {empty}: they keep")
@@ -389,11 +391,11 @@ def test_find_cutouts__refuses_an_empty_scene_that_is_not_theirs(
     empty = tmp_path / "empty.png"
     Image.new("RGB", (96, 40), LIGHT).save(empty)
     with pytest.raises(ConfigError, match=r"--empty_scene: .* is 96 x 40 pixels and .* 48 x 40"):
-        found_in(parts, masks=None, empty_scene=empty)
+        found_in(parts, mask_dir=None, empty_scene=empty)
     noise = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
     Image.fromarray(noise).save(empty)
     with pytest.raises(ConfigError, match=r"no object to put .*: 32 photos that differ nowhere or"):
-        found_in(parts, masks=None, empty_scene=empty)
+        found_in(parts, mask_dir=None, empty_scene=empty)
 
 
 def test_find_cutouts__compares_what_was_rounded_otherwise(parts: Path, tmp_path: Path) -> None:
@@ -406,6 +408,6 @@ def test_find_cutouts__compares_what_was_rounded_otherwise(parts: Path, tmp_path
             path.with_suffix(".jpg").unlink()
     empty = tmp_path / "empty.png"
     Image.new("RGB", (4800, 4097), LIGHT).save(empty)
-    cutouts = found_in(parts, masks=None, empty_scene=empty)
+    cutouts = found_in(parts, mask_dir=None, empty_scene=empty)
     assert cutouts is not None
     assert len(cutouts.masks) == 6

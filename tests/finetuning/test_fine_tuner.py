@@ -335,13 +335,13 @@ def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
         ({"fine_tune_size": 96}, r"--fine_tune_size 96: .* takes 64x64 only"),
     ):
         with pytest.raises(ConfigError, match=found):
-            tune(tmp_path / "one", replace(TINY, **settings), tfhub_module=reference)
+            tune(tmp_path / "one", replace(TINY, **settings), backbone=reference)
     hub = write_hub_module(tmp_path / "hub")
     with pytest.raises(BackboneError, match=r"graph of TensorFlow 1.* Fine-tune a version in TF2"):
-        tune(tmp_path / "one", tfhub_module=f"saved_model:{hub}")
+        tune(tmp_path / "one", backbone=f"saved_model:{hub}")
     frozen = tune(tmp_path / "one").bundle.path / "saved_model"
     with pytest.raises(BackboneError, match=r"takes|constants"):
-        tune(tmp_path / "one", tfhub_module=f"saved_model:{frozen}", out=tmp_path / "frozen")
+        tune(tmp_path / "one", backbone=f"saved_model:{frozen}", out=tmp_path / "frozen")
 
 
 @pytest.mark.tf
@@ -350,7 +350,7 @@ def test_retrain__fine_tunes_a_saved_model(tmp_path: Path, adapted: bool) -> Non
     graph = write_reusable_saved_model(tmp_path / "graph", size=64)
     reference = f"saved_model:{graph}"
     config = replace(TINY, fine_tune_size=None, batch_norm="adapted" if adapted else "frozen")
-    result = tune(tmp_path, config, tfhub_module=reference)
+    result = tune(tmp_path, config, backbone=reference)
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8
     assert "Training the network at 64 px" in result.seconds  # a size that it does not take: 32
@@ -374,7 +374,7 @@ def test_retrain__fine_tunes_a_graph_for_inference_and_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     graph = write_saved_model(tmp_path / "graph", tiny_network(None))
-    result = tune(tmp_path, tfhub_module=f"saved_model:{graph}@size=32")
+    result = tune(tmp_path, backbone=f"saved_model:{graph}@size=32")
     assert "a graph for inference alone: the statistics" in caplog.text
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8

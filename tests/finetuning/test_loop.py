@@ -24,7 +24,7 @@ TINY = FineTuneConfig(
     fine_tune=True,
     fine_tune_epochs=10,
     fine_tune_size=32,
-    fine_tune_rate=1e-2,
+    fine_tune_learning_rate=1e-2,
     fine_tune_batch_size=8,
     fine_tune_extra_epochs=2,
 )
@@ -82,7 +82,7 @@ def tune(
     config = TrainingConfig.of(
         **{
             "image_dir": folder / "photos",
-            "tfhub_module": f"saved_model:{folder / 'network.keras'}",
+            "backbone": f"saved_model:{folder / 'network.keras'}",
             "out": folder / out,
             **settings,
         }
@@ -157,8 +157,8 @@ def _steps_kept(path: Path, *, first: int) -> int:
 @pytest.mark.tf
 def test_resume__of_a_saved_model_that_stops_early(tmp_path: Path) -> None:
     graph = write_reusable_saved_model(tmp_path / "graph")
-    settings = {"tfhub_module": f"saved_model:{graph}"}
-    plan = replace(TINY, early_stopping=3)
+    settings = {"backbone": f"saved_model:{graph}"}
+    plan = replace(TINY, patience=3)
     whole = tune(tmp_path, "whole", plan, **settings)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path, "bundle", plan, reporter=Interrupting(15), **settings)
@@ -183,7 +183,7 @@ def test_resume__other_settings_begin_anew(
 @pytest.mark.tf
 def test_early_stopping__keeps_the_best_step(tmp_path: Path) -> None:
     """At this rate the network gets worse again, and the last step is not the best one."""
-    plan = replace(TINY, fine_tune_epochs=60, fine_tune_rate=0.3, early_stopping=2)
+    plan = replace(TINY, fine_tune_epochs=60, fine_tune_learning_rate=0.3, patience=2)
     result = tune(tmp_path, "bundle", plan)
     trained, data = result.findings.trained, result.findings.data
     losses = {one.step: one.validation_cross_entropy for one in trained.history.measurements}
@@ -202,8 +202,8 @@ def test_early_stopping__keeps_the_best_step(tmp_path: Path) -> None:
 @pytest.mark.tf
 def test_early_stopping__needs_validation_photos(tmp_path: Path) -> None:
     split = SplitConfig(testing_percentage=20, validation_percentage=0)
-    with pytest.raises(ConfigError, match=r"--early_stopping 3 goes by the validation photos"):
-        tune(tmp_path, "bundle", replace(TINY, early_stopping=3), split=split)
+    with pytest.raises(ConfigError, match=r"--patience 3 goes by the validation photos"):
+        tune(tmp_path, "bundle", replace(TINY, patience=3), split=split)
 
 
 # Mixed views.

@@ -90,7 +90,7 @@ def test_predictor__a_file_without_labels_says_what_is_missing(
 ) -> None:
     path = tmp_path / "alone.tflite"
     shutil.copyfile(bundle.path / "model.tflite", path)
-    with pytest.raises(BundleError, match=r"there is no alone\.tflite\.json beside it"):
+    with pytest.raises(BundleError, match=r"Expected alone\.tflite\.json beside it"):
         Predictor(path)
 
 

@@ -18,7 +18,7 @@ TINY = FineTuneConfig(
     fine_tune=True,
     fine_tune_epochs=30,
     fine_tune_size=32,
-    fine_tune_rate=1e-2,
+    fine_tune_learning_rate=1e-2,
     fine_tune_batch_size=8,
 )
 
@@ -61,7 +61,7 @@ def tune(folder: Path, plan: FineTuneConfig = TINY, **settings: Any) -> Training
     config = TrainingConfig.of(
         **{
             "image_dir": folder / "photos",
-            "tfhub_module": reference,
+            "backbone": reference,
             "out": folder / "bundle",
             **settings,
         }

@@ -27,7 +27,7 @@ def train_tiny(folder: Path, **settings: object) -> TrainingResult:
     config = TrainingConfig.of(
         **{
             "image_dir": image_dir,
-            "tfhub_module": f"saved_model:{module}",
+            "backbone": f"saved_model:{module}",
             "out": folder / "bundle",
             "rejection_rate": 30.0,  # for which four validation photos will do
             **settings,

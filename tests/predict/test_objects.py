@@ -238,7 +238,7 @@ def test_classify__a_photo_without_a_match_is_an_object_of_its_own(
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ("--group_by nowhere", 1, "'nowhere' finds nothing in any of 6 paths"),
+        ("--group_by nowhere", 1, "'nowhere' matches none of 6 paths"),
         ("--group_by (a", 2, "--group_by '(a' is not a regular expression"),
         ("--group_by (.)[.]jpg --min_votes 3", 2, "no object has more than 2 photos"),
         ("--group_by (.)[.]jpg --min_votes 0", 2, "--min_votes is 0"),

@@ -16,7 +16,7 @@ from bricksight.quality import (
     check,
     contact_sheet,
     write_contact_sheets,
-    write_twin_sheet,
+    write_label_conflict_sheet,
 )
 from bricksight.quality._fingerprint import fingerprint
 from bricksight.quality._neighbours import MAX_DISTANCE
@@ -58,10 +58,10 @@ def test_check__sizes_are_as_a_viewer_shows_them(photo_folder: Path) -> None:
 def test_check__finds_every_fault(faulty_folder: Path) -> None:
     report = check(faulty_folder)
     assert sorted(fault.kind for fault in report.faults) == [
+        "conflicting_labels",
         "duplicate",
         "empty_class",
         "other_file",
-        "two_labels",
         "unreadable",
         "unreadable",
         "wrong_extension",
@@ -109,8 +109,8 @@ def test_check__photo_saved_again_leaks_across_the_split(photo_folder: Path) -> 
     report = check(photo_folder)
     split_of = {example.relative_path: example.split for example in report.dataset.examples}
     leaks = {name for name in split_of if "again" in name and split_of[name] != "training"}
-    assert {twin.path for twin in report.twins.across_split} == leaks != set()
-    assert {split_of[twin.other] for twin in report.twins.across_split} == {"training"}
+    assert {one.path for one in report.near_duplicates.across_split} == leaks != set()
+    assert {split_of[one.other] for one in report.near_duplicates.across_split} == {"training"}
 
 
 def test_check__same_look_under_two_labels_is_found(photo_folder: Path) -> None:
@@ -137,8 +137,8 @@ def test_check__suggests_groups_until_they_are_given(tmp_path: Path) -> None:
 def test_check__reports_progress_of_both_stages(photo_folder: Path) -> None:
     calls: list[tuple[str, int, int]] = []
     check(photo_folder, progress=lambda *call: calls.append(call))
-    assert calls[23:48:24] == [("Reading files", 24, 24), ("Looking at photos", 24, 24)]
-    assert calls[-1] == ("Looking for near-duplicates", 24, 24)
+    assert calls[23:48:24] == [("Reading files", 24, 24), ("Decoding photos", 24, 24)]
+    assert calls[-1] == ("Finding near-duplicates", 24, 24)
 
 
 def test_to_dict__is_plain_and_has_its_keys(faulty_folder: Path) -> None:
@@ -148,11 +148,11 @@ def test_to_dict__is_plain_and_has_its_keys(faulty_folder: Path) -> None:
         "formats",
         "height",
         "image_dir",
+        "near_duplicates",
         "num_classes",
         "num_photos",
         "problems",
         "suggested_group_by",
-        "twins",
         "width",
     ]
     assert sorted(result["problems"][0]) == ["advice", "kind", "message", "paths"]
@@ -164,8 +164,8 @@ def test_to_dict__is_plain_and_has_its_keys(faulty_folder: Path) -> None:
         "training",
         "validation",
     ]
-    assert sorted(result["twins"]) == ["across_labels", "across_split", "in_class"]
-    assert sorted(result["twins"]["in_class"][0]) == ["difference", "other", "path"]
+    assert sorted(result["near_duplicates"]) == ["across_labels", "across_split", "in_class"]
+    assert sorted(result["near_duplicates"]["in_class"][0]) == ["difference", "other", "path"]
 
 
 def test_fingerprint__survives_saving_again_and_other_light() -> None:
@@ -195,7 +195,7 @@ def test_contact_sheet__shows_what_it_cannot_read(faulty_folder: Path) -> None:
     assert ((sheet[..., 0] - sheet[..., 1]) > 60).any()
 
 
-def test_write_contact_sheets__one_a_class_and_again(photo_folder: Path, tmp_path: Path) -> None:
+def test_write_contact_sheets__one_per_class(photo_folder: Path, tmp_path: Path) -> None:
     dataset = check(photo_folder).dataset
     for _ in range(2):
         written = write_contact_sheets(dataset, tmp_path / "sheets")
@@ -220,22 +220,22 @@ def test_write_contact_sheets__large_class_takes_several(tmp_path: Path) -> None
     assert calls == [(250, 320), (320, 320)]
 
 
-def test_write_twin_sheet__grows_with_the_pairs(photo_folder: Path, tmp_path: Path) -> None:
+def test_label_conflict_sheet__grows_with_pairs(photo_folder: Path, tmp_path: Path) -> None:
     original = photo_folder / "red" / "photo_01.jpg"
     shutil.copy(original, photo_folder / "blue" / "copied.jpg")
-    copied = write_twin_sheet(check(photo_folder), tmp_path / "copied")
+    copied = write_label_conflict_sheet(check(photo_folder), tmp_path / "copied")
     Image.fromarray(images.decode(original)).save(photo_folder / "green" / "saved_again.png")
-    both = write_twin_sheet(check(photo_folder), tmp_path / "both")
+    both = write_label_conflict_sheet(check(photo_folder), tmp_path / "both")
     assert copied is not None
     assert both is not None
     assert images.decode(both).shape[1] > images.decode(copied).shape[1]
 
 
-def test_write_twin_sheet__goes_when_the_pairs_are_gone(photo_folder: Path, tmp_path: Path) -> None:
+def test_label_conflict_sheet__is_removed_without_pairs(photo_folder: Path, tmp_path: Path) -> None:
     copy = photo_folder / "blue" / "copied.jpg"
     shutil.copy(photo_folder / "red" / "photo_01.jpg", copy)
-    sheet = write_twin_sheet(check(photo_folder), tmp_path / "sheets")
+    sheet = write_label_conflict_sheet(check(photo_folder), tmp_path / "sheets")
     assert sheet is not None
     copy.unlink()
-    assert write_twin_sheet(check(photo_folder), tmp_path / "sheets") is None
+    assert write_label_conflict_sheet(check(photo_folder), tmp_path / "sheets") is None
     assert not sheet.exists()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bricksight.dataset import Example
-from bricksight.quality import Twins, _twins
+from bricksight.quality import NearDuplicates, _near_duplicates
 from bricksight.quality._fingerprint import Fingerprint
+from bricksight.quality._near_duplicates import match_fingerprints
 from bricksight.quality._neighbours import MAX_DIFFERENCE, MAX_DISTANCE
-from bricksight.quality._twins import find_twins
 
 Found = dict[str, float]
 
@@ -41,7 +41,7 @@ def some_photos(
 def by_definition(
     examples: list[Example], fingerprints: list[Fingerprint], limit: float
 ) -> tuple[Found, Found, Found]:
-    """Photo → difference from its nearest twin: in its class, of another label, across the split"""
+    """Return photo → difference of its most similar near-duplicate, for each of the three kinds."""
     in_class: Found = {}
     across_labels: Found = {}
     across_split: Found = {}
@@ -62,10 +62,14 @@ def by_definition(
     return in_class, across_labels, across_split
 
 
-def found_of(twins: Twins) -> tuple[Found, Found, Found]:
+def found_of(found: NearDuplicates) -> tuple[Found, Found, Found]:
     in_class, across_labels, across_split = (
-        {twin.path: twin.difference for twin in kind}
-        for kind in (twins.in_class, twins.across_labels, twins.across_split)
+        {one.path: one.difference for one in kind}
+        for kind in (
+            found.in_class,
+            found.across_labels,
+            found.across_split,
+        )
     )
     return in_class, across_labels, across_split
 
@@ -81,12 +85,12 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("most_pairs", [1 << 24, 1 << 14, 0], ids=["all", "crowded", "neighbours"])
-def test_find_twins__are_those_of_the_definition(
+def test_match_fingerprints__are_those_of_the_definition(
     kind: str, most_pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_twins, "_MAX_PAIRS", most_pairs)
+    monkeypatch.setattr(_near_duplicates, "_MAX_PAIRS", most_pairs)
     examples, fingerprints = some_photos(200, **KINDS[kind])  # type: ignore[arg-type]
-    found_kinds = found_of(find_twins(examples, fingerprints))
+    found_kinds = found_of(match_fingerprints(examples, fingerprints))
     certain = by_definition(examples, fingerprints, MAX_DIFFERENCE - 1e-3)
     possible = by_definition(examples, fingerprints, MAX_DIFFERENCE + 1e-3)
     is_exact = most_pairs > 1 << 14 or kind != "all-alike"
@@ -97,27 +101,29 @@ def test_find_twins__are_those_of_the_definition(
             assert difference <= (most[path] + 0.06 if is_exact else MAX_DIFFERENCE)
 
 
-def test_find_twins__of_many_that_are_all_alike_is_not_quadratic() -> None:
+def test_match_fingerprints__of_many_that_are_all_alike_is_not_quadratic() -> None:
     examples, fingerprints = some_photos(12_000, scenes=1, noise=0.3, unstable_bits=3)
     calls: list[tuple[int, int]] = []
     compared: list[int] = []
-    add = _twins._Pairs._add
+    add = _near_duplicates._Pairs._add
 
     def counting(pairs: object, one: np.ndarray, others: np.ndarray, found: np.ndarray) -> None:
         compared.append(found.size)
         add(pairs, one, others, found)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_twins._Pairs, "_add", counting)
-        twins = find_twins(examples, fingerprints, progress=lambda *call: calls.append(call))
+        patch.setattr(_near_duplicates._Pairs, "_add", counting)
+        found = match_fingerprints(
+            examples, fingerprints, progress=lambda *call: calls.append(call)
+        )
     assert sum(compared) < 100 * len(examples)
-    assert len(twins.in_class) == len(twins.across_labels) == len(examples)
-    assert len(twins.across_split) == sum(one.split != "training" for one in examples)
+    assert len(found.in_class) == len(found.across_labels) == len(examples)
+    assert len(found.across_split) == sum(one.split != "training" for one in examples)
     assert calls[-1] == (12_000, 12_000)
     assert len(calls) > 2
 
 
 @pytest.mark.parametrize("num", [0, 1])
-def test_find_twins__of_too_few(num: int) -> None:
+def test_match_fingerprints__of_too_few(num: int) -> None:
     examples, fingerprints = some_photos(5, scenes=1, noise=0, unstable_bits=0)
-    assert find_twins(examples[:num], fingerprints[:num]) == Twins((), (), ())
+    assert match_fingerprints(examples[:num], fingerprints[:num]) == NearDuplicates((), (), ())

@@ -29,7 +29,7 @@ def test_choose_augments__takes_the_boldest_that_cannot_be_told_to_be_worse(
         network.set_weights([np.zeros_like(weights) for weights in network.get_weights()])
     folder = write_photo_folder(tmp_path / "photos", per_class=16)
     path = write_keras_file(tmp_path / "network.keras", network)
-    config = TrainingConfig.of(image_dir=folder, tfhub_module=f"saved_model:{path}")
+    config = TrainingConfig.of(image_dir=folder, backbone=f"saved_model:{path}")
     watch = StageTimer(SilentReporter())
     data = load_dataset(config, watch)
     photos = featurize(data, config, cache_path=default_cache_path(), watch=watch)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bricksight.backbones import list_backbones
-from bricksight.config import CrossvalConfig, SplitConfig, TrainingConfig
+from bricksight.config import CrossValidationConfig, SplitConfig, TrainingConfig
 from bricksight.training import backbone_selection, cross_validate, train
 from helpers.photos import write_photo_folder
 from helpers.tiny_modules import tiny_network, write_keras_file
@@ -37,7 +37,7 @@ def test_candidates__the_general_one_is_in_the_catalogue_and_alone_where_no_name
     assert backbone_selection.backbone_candidates(["a", "b"]) == (
         backbone_selection.GENERAL_BACKBONE,
     )
-    assert TrainingConfig.of(image_dir=Path("photos")).backbone.tfhub_module == "auto"
+    assert TrainingConfig.of(image_dir=Path("photos")).backbone.reference == "auto"
 
 
 @pytest.mark.tf
@@ -74,7 +74,7 @@ def test_retrain__takes_the_network_that_is_named(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=6)
     blind = tiny_candidates["blind"]
-    result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle", tfhub_module=blind))
+    result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle", backbone=blind))
     assert result.findings.compiled.module.reference == blind
     assert chosen_in(result) == {}
 
@@ -84,6 +84,6 @@ def test_retrain__takes_the_network_that_is_named(
 def test_crossval__takes_a_network_in_each_fold(tmp_path: Path) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
     result = cross_validate(
-        TrainingConfig.of(image_dir=folder), folds=CrossvalConfig(folds=2, seeds=1)
+        TrainingConfig.of(image_dir=folder), folds=CrossValidationConfig(folds=2, seeds=1)
     )
     assert result.accuracies[0] > 0.8

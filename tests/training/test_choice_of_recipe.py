@@ -34,7 +34,7 @@ def run(
     folder.mkdir(exist_ok=True)
     photos = photos or write_photo_folder(folder / "photos", per_class=12)
     reference = f"saved_model:{write_keras_file(folder / 'network.keras', network)}"
-    config = TrainingConfig.of(image_dir=photos, tfhub_module=reference, out=folder / "bundle")
+    config = TrainingConfig.of(image_dir=photos, backbone=reference, out=folder / "bundle")
     return train(replace(config, split=SPLIT, finetuning=tuning))
 
 
@@ -51,7 +51,7 @@ def losses_of(result: TrainingResult) -> dict[str, float]:
 def test_recipe__keeps_what_answers_validation_photos_better(
     tmp_path: Path, network: Any, rate: float, kept: str
 ) -> None:
-    result = run(tmp_path, network(), replace(BALANCED, fine_tune_rate=rate))
+    result = run(tmp_path, network(), replace(BALANCED, fine_tune_learning_rate=rate))
     losses = losses_of(result)
     assert min(losses, key=losses.__getitem__) == kept
     assert result.bundle.manifest.module["title"].endswith("fine-tuned") == (kept == FINE_TUNED)
@@ -96,7 +96,8 @@ def test_recipe__trains_both_within_a_long_time_and_the_layer_alone_within_a_sho
 
 @pytest.mark.tf
 def test_fine_tune__keeps_the_network_whatever_it_has_learned(tmp_path: Path) -> None:
-    result = run(tmp_path, tiny_network(), replace(TINY, fine_tune_rate=1e-9, fine_tune_epochs=1))
+    tuning = replace(TINY, fine_tune_learning_rate=1e-9, fine_tune_epochs=1)
+    result = run(tmp_path, tiny_network(), tuning)
     assert result.bundle.manifest.module["title"].endswith("fine-tuned")
     assert "held_out_cross_entropy_by_training" not in result.findings.trained.choices
 
@@ -106,7 +107,7 @@ def test_recipe__refuses_what_cannot_be_trained_before_any_work(tmp_path: Path) 
     photos = write_photo_folder(tmp_path / "photos", per_class=12)
     module = write_hub_module(tmp_path / "hub")
     config = TrainingConfig.of(
-        image_dir=photos, tfhub_module=f"saved_model:{module}", out=tmp_path / "bundle"
+        image_dir=photos, backbone=f"saved_model:{module}", out=tmp_path / "bundle"
     )
     with pytest.raises(BackboneError, match="graph of TensorFlow 1"):
         train(replace(config, split=SPLIT, finetuning=BALANCED))

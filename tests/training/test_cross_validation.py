@@ -11,7 +11,7 @@ from PIL import Image
 
 from bricksight.cli import main
 from bricksight.config import (
-    CrossvalConfig,
+    CrossValidationConfig,
     FineTuneConfig,
     HeadConfig,
     SplitConfig,
@@ -63,15 +63,15 @@ def test_deal_folds__depends_on_the_seed_alone(tmp_path: Path) -> None:
 
 def test_deal_folds__refuses_more_folds_than_groups(tmp_path: Path) -> None:
     data = scan(write_grouped(tmp_path / "photos", num_objects=2), split=GROUPED)
-    with pytest.raises(DataError, match=r"cannot be dealt to 9 folds: .* ask for --folds \d\."):
+    with pytest.raises(DataError, match=r"cannot be split into 9 folds: .* use --folds \d\."):
         list(make_folds(data, num_folds=9, seed=0))
 
 
 def test_crossval_config__refuses_what_measures_nothing() -> None:
     with pytest.raises(ConfigError, match="--folds is 1"):
-        CrossvalConfig(folds=1)
+        CrossValidationConfig(folds=1)
     with pytest.raises(ConfigError, match="--group_by"):
-        CrossvalConfig(group_by="(")
+        CrossValidationConfig(group_by="(")
 
 
 def test_thinned__leaves_whole_groups_of_every_class(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_crossval__draws_a_learning_curve(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
     module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 2 --seeds 1"
+    argv = f"crossval {folder} --backbone {module} --folds 2 --seeds 1"
     assert main([*argv.split(), "--learning_curve", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     numbers = [point["photos_per_class"] for point in told["curve"]]
@@ -121,15 +121,15 @@ def test_crossval__measures_each_photo_once_a_seed(
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=8)
     module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    config = TrainingConfig.of(image_dir=folder, tfhub_module=module)
+    config = TrainingConfig.of(image_dir=folder, backbone=module)
     result = cross_validate(
-        replace(config, head=HeadConfig(seed=5)), folds=CrossvalConfig(folds=3, seeds=2)
+        replace(config, head=HeadConfig(seed=5)), folds=CrossValidationConfig(folds=3, seeds=2)
     )
     assert [one.num_images for one in result.evaluations] == [24, 24]
     assert np.mean(result.accuracies) > 0.5
     assert not list(tmp_path.glob("photos-*"))  # no model
 
-    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2 --seed 5"
+    argv = f"crossval {folder} --backbone {module} --folds 3 --seeds 2 --seed 5"
     assert main([*argv.split(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["accuracies"] == list(result.accuracies)
@@ -145,16 +145,16 @@ def test_crossval__fine_tunes_anew_in_each_fold(tmp_path: Path) -> None:
     network = write_keras_file(tmp_path / "network.keras", tiny_network())
     result = cross_validate(
         replace(
-            TrainingConfig.of(image_dir=tmp_path / "photos", tfhub_module=f"saved_model:{network}"),
+            TrainingConfig.of(image_dir=tmp_path / "photos", backbone=f"saved_model:{network}"),
             finetuning=FineTuneConfig(
                 fine_tune=True,
                 fine_tune_epochs=20,
                 fine_tune_size=32,
-                fine_tune_rate=1e-2,
+                fine_tune_learning_rate=1e-2,
                 fine_tune_batch_size=8,
             ),
         ),
-        folds=CrossvalConfig(folds=2, seeds=1, group_by=GROUPED.group_by),
+        folds=CrossValidationConfig(folds=2, seeds=1, group_by=GROUPED.group_by),
     )
     (accuracy,), (group_accuracy,) = result.accuracies, result.group_accuracies
     assert accuracy > 0.8
@@ -169,15 +169,15 @@ def test_crossval__names_and_shows_wrong_labels(
     folder, sheet = write_photo_folder(tmp_path / "photos", per_class=16), tmp_path / "sheet.jpg"
     (folder / "red" / "photo_03.jpg").rename(folder / "blue" / "stray.jpg")
     module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    argv = f"crossval --image_dir {folder} --tfhub_module {module} --folds 3 --seeds 2"
-    assert main([*argv.split(), "--suspects", str(sheet), "--json"]) == 0
-    first = json.loads(capsys.readouterr().out)["suspects"][0]
+    argv = f"crossval {folder} --backbone {module} --folds 3 --seeds 2"
+    assert main([*argv.split(), "--label_issues", str(sheet), "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)["label_issues"][0]
     assert (first["path"], first["label"], first["looks_like"]) == ("blue/stray.jpg", "blue", "red")
     assert 0.5 < first["probability"] <= 1
     with Image.open(sheet) as shown:
         assert shown.format == "JPEG"
         assert shown.width > 200
-    assert main([*argv.split(), "--suspects", str(sheet), "--quiet"]) == 0
+    assert main([*argv.split(), "--label_issues", str(sheet), "--quiet"]) == 0
     assert "  blue/stray.jpg looks like red (" in capsys.readouterr().out
 
 

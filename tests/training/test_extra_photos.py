@@ -60,7 +60,7 @@ def test_scan_extra__leaves_out_what_could_be_tested_on(tmp_path: Path) -> None:
     shutil.copy(folder / "red" / "photo_05.jpg", extra / "red" / "mine.jpg")
     examples, problems = scan_extra(extra, known=scan(folder).examples)
     assert len(examples) == 10
-    (problem,) = [one for one in problems if one.kind == "extra_twin"]
+    (problem,) = [one for one in problems if one.kind == "extra_duplicate"]
     assert "1 photo" in problem.message
     assert problem.paths == ("red/mine.jpg",)
     assert {example.split for example in examples} == {"extra"}

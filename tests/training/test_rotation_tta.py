@@ -54,7 +54,7 @@ def run(folder: Path, *, tuning: FineTuneConfig | None = None, **settings: Any) 
     network = write_keras_file(folder / "network.keras", uneven_network())
     config = TrainingConfig.of(
         image_dir=folder / "photos",
-        tfhub_module=f"saved_model:{network}@depths=2",
+        backbone=f"saved_model:{network}@depths=2",
         out=folder / "bundle",
         **settings,
     )
@@ -162,7 +162,7 @@ def photos_of_halves(folder: Path, *, by_place: bool) -> FeaturizedDataset:
     network = require_tensorflow().keras.Model(images, above)
     config = TrainingConfig.of(
         image_dir=halves(folder / "photos", by_place=by_place),
-        tfhub_module=f"saved_model:{write_keras_file(folder / 'net.keras', network)}",
+        backbone=f"saved_model:{write_keras_file(folder / 'net.keras', network)}",
     )
     watch = StageTimer(SilentReporter())
     data = load_dataset(replace(config, split=SPLIT), watch)
@@ -185,7 +185,7 @@ def test_choose_turns__takes_them_where_they_help(
 
 def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
     """Its answers to validation photos, by which it is cooled and compared, are of turned ones."""
-    result = run(tmp_path, tuning=replace(TINY, early_stopping=3), tta=4)
+    result = run(tmp_path, tuning=replace(TINY, patience=3), tta=4)
     findings = result.findings
     assert findings.compiled.module.title.endswith("fine-tuned, 4 rotations")
     assert findings.trained.choices["tta"] == 4

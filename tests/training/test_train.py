@@ -17,7 +17,7 @@ from PIL import Image
 from bricksight._support.optional import require_tensorflow
 from bricksight.bundle import open_bundle
 from bricksight.cli._result import result_json
-from bricksight.config import AugmentConfig, HeadConfig, Mirror, SplitConfig, TrainingConfig
+from bricksight.config import AugmentConfig, HeadConfig, RandomFlip, SplitConfig, TrainingConfig
 from bricksight.errors import (
     BricksightError,
     BundleError,
@@ -73,7 +73,7 @@ def again(run: TrainingResult, out: Path, **changes: Any) -> TrainingResult:
     reporter = changes.pop("reporter", None)
     settings = {
         "image_dir": run.findings.data.image_dir,
-        "tfhub_module": run.findings.compiled.module.reference,
+        "backbone": run.findings.compiled.module.reference,
         "rejection_rate": run.findings.settings["data"]["rejection_rate"],
         "out": out,
         **changes,
@@ -225,7 +225,7 @@ def flag_run(tmp_path_factory: pytest.TempPathFactory, tiny_run: TrainingResult)
         result = train_tiny(
             folder,
             out=folder / "model",
-            bottleneck_dir=folder / "bottleneck",
+            feature_cache_dir=folder / "bottleneck",
             output_graph=folder / "deep" / "graph.pb",
             output_labels=folder / "deep" / "labels.txt",
             saved_model_dir=folder / "saved",
@@ -314,7 +314,7 @@ def test_intermediate_graphs__an_iteration_of_the_recipe_is_a_step(
     run = again(
         tiny_run,
         tmp_path / "bundle",
-        head=dataclasses.replace(RECIPE, views=0, head="softmax"),
+        head=dataclasses.replace(RECIPE, augmented_copies=0, head="softmax"),
         intermediate_store_frequency=6,
         intermediate_output_graphs_dir=folder,
     )
@@ -441,7 +441,7 @@ def stepped_run(
     path = write_keras_file(folder / "net.keras", network)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(folder / "cache"))
-        return again(tiny_run, folder / "bundle", head=RECIPE, tfhub_module=f"saved_model:{path}")
+        return again(tiny_run, folder / "bundle", head=RECIPE, backbone=f"saved_model:{path}")
 
 
 def test_depths__are_chosen_and_exported(stepped_run: TrainingResult) -> None:
@@ -461,7 +461,7 @@ def test_depths__are_those_of_the_reference(
     stepped_run: TrainingResult, tmp_path: Path, depths: int
 ) -> None:
     reference = f"{stepped_run.findings.compiled.module.reference}@depths={depths}"
-    run = again(stepped_run, tmp_path / "bundle", head=RECIPE, tfhub_module=reference)
+    run = again(stepped_run, tmp_path / "bundle", head=RECIPE, backbone=reference)
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_depths"] == {}
     assert chosen["depths"] == depths
@@ -501,21 +501,21 @@ def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
 
 
 def test_recipe__ignores_colours_where_told(tiny_run: TrainingResult, tmp_path: Path) -> None:
-    head = dataclasses.replace(RECIPE, ignore_colour=True)
+    head = dataclasses.replace(RECIPE, color_invariant=True)
     chosen = again(tiny_run, tmp_path / "bundle", head=head).bundle.manifest.settings["chosen"]
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
 
 
 @pytest.mark.parametrize(("mirror", "mirrored"), [("auto", False), ("always", True)])
 def test_recipe__mirrors_no_class_into_another(
-    tiny_run: TrainingResult, tmp_path: Path, mirror: Mirror, mirrored: bool
+    tiny_run: TrainingResult, tmp_path: Path, mirror: RandomFlip, mirrored: bool
 ) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(tiny_run.findings.data.image_dir, photos)
     (photos / "red").rename(photos / "wedge_left")
     (photos / "blue").rename(photos / "wedge_right")
     notes = Notes()
-    head = dataclasses.replace(RECIPE, ignore_colour=True, mirror=mirror)
+    head = dataclasses.replace(RECIPE, color_invariant=True, random_flip=mirror)
     run = again(tiny_run, tmp_path / "bundle", head=head, image_dir=photos, reporter=notes)
     kinds = run.bundle.manifest.settings["chosen"]["augmentation"]
     assert {kind["flip_left_right"] for kind in kinds} == {mirrored}
@@ -528,15 +528,15 @@ def test_mirror__does_nothing_in_retrain_pys_way(
 ) -> None:
     again(tiny_run, tmp_path / "resumed", head=FEW_STEPS, resume=True)
     assert "does nothing" not in caplog.text  # going on is for this way of training
-    again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, mirror="never"))
-    assert "retrain.py's way trains the layer, and --mirror does nothing." in caplog.text
+    again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, random_flip="never"))
+    assert "Gradient descent trains the head, so --random_flip has no effect." in caplog.text
 
 
 def test_views__without_a_distortion_in_retrain_pys_way_is_said_to_do_nothing(
     tiny_run: TrainingResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, views=3))
-    assert "--views 3 does nothing" in caplog.text
+    again(tiny_run, tmp_path / "bundle", head=dataclasses.replace(FEW_STEPS, augmented_copies=3))
+    assert "--augmented_copies 3 does nothing" in caplog.text
 
 
 def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
@@ -555,7 +555,7 @@ def test_recipe__what_judges_the_validation_photos_has_not_seen_them(
 
 def test_views__0_trains_on_the_photos_alone(tiny_run: TrainingResult, tmp_path: Path) -> None:
     notes = Notes()
-    head = dataclasses.replace(RECIPE, views=0)
+    head = dataclasses.replace(RECIPE, augmented_copies=0)
     run = again(tiny_run, tmp_path / "bundle", head=head, reporter=notes)
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["views"] == 1
@@ -577,7 +577,7 @@ def test_distortions__are_seen_in_as_many_views_as_named(
     run = again(
         tiny_run,
         tmp_path / "bundle",
-        head=dataclasses.replace(head, views=2),
+        head=dataclasses.replace(head, augmented_copies=2),
         augment=AugmentConfig(flip_left_right=True, random_brightness=30),
         reporter=notes,
     )
@@ -709,7 +709,7 @@ def test_out__is_named_after_photos_and_time(
     monkeypatch.chdir(tmp_path)
     settings = TrainingConfig.of(
         image_dir=tiny_run.findings.data.image_dir,
-        tfhub_module=tiny_run.findings.compiled.module.reference,
+        backbone=tiny_run.findings.compiled.module.reference,
     )
     run = train(replace(settings, split=SPLIT, head=FEW_STEPS))
     (made,) = tmp_path.glob("photos-*-*")

@@ -14,7 +14,7 @@ from bricksight.bundle import Head
 from bricksight.cli._result import print_result, result_json
 from bricksight.config import (
     AugmentConfig,
-    CrossvalConfig,
+    CrossValidationConfig,
     HeadConfig,
     InputSpec,
     SplitConfig,
@@ -249,7 +249,7 @@ def test_scan_outliers__leaves_out_photos_of_the_classes(tmp_path: Path) -> None
     (junk / "mine.jpg").write_bytes((folder / "red" / "photo_05.jpg").read_bytes())
     examples, (problem,) = scan_outliers(junk, known=scan(folder).examples, split=SPLIT)
     assert len(examples) == 3
-    assert problem.kind == "unknown_twin"
+    assert problem.kind == "unknown_duplicate"
     assert problem.paths == ("mine.jpg",)
     with pytest.raises(DataError, match=r"--unknown_dir .*blue holds no photos besides those of"):
         scan_outliers(folder / "blue", known=scan(folder).examples, split=SPLIT)
@@ -406,7 +406,9 @@ def test_retrain__sets_aside_what_cannot_be_read(tmp_path: Path) -> None:
 def test_retrain__its_old_way_takes_no_photos_of_no_class(tmp_path: Path) -> None:
     config = TrainingConfig.of(image_dir=tmp_path, unknown_dir=tmp_path / "belts")
     for run in (train, cross_validate):
-        with pytest.raises(ConfigError, match=r"--unknown_dir .*belts is for our own recipe"):
+        with pytest.raises(
+            ConfigError, match=r"--unknown_dir .*belts does not work with gradient descent"
+        ):
             run(replace(config, head=STEPS))
 
 
@@ -415,10 +417,10 @@ def test_crossval__counts_what_is_refused(tmp_path: Path) -> None:
     write_saved_model(tmp_path / "tiny", tiny_network())
     config = TrainingConfig.of(
         image_dir=write_photo_folder(tmp_path / "photos", per_class=12),
-        tfhub_module=f"saved_model:{tmp_path / 'tiny'}",
+        backbone=f"saved_model:{tmp_path / 'tiny'}",
         unknown_dir=write_belts(tmp_path / "belts"),
     )
-    found = cross_validate(config, folds=CrossvalConfig(folds=2, seeds=1))
+    found = cross_validate(config, folds=CrossValidationConfig(folds=2, seeds=1))
     (known,), (outliers,) = found.known_rejected, found.outliers_rejected
     assert known.num_images == 36
     assert known.count < 18

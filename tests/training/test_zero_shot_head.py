@@ -305,7 +305,7 @@ def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
     (photos / "red").rename(photos / "1 dime")
     (photos / "green").rename(photos / "2 cent")
     network = write_keras_file(folder / "network.keras", tiny_network())
-    config = TrainingConfig.of(image_dir=photos, tfhub_module=f"saved_model:{network}")
+    config = TrainingConfig.of(image_dir=photos, backbone=f"saved_model:{network}")
     watch = StageTimer(SilentReporter())
     found = featurize(
         load_dataset(config, watch),
@@ -433,7 +433,7 @@ def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> 
     photos = replace(photos, own=replace(photos.own, known=lambda: right))
     tuning = FineTuneConfig()
     if fine_tuned:
-        tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_rate=1e-9)
+        tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_learning_rate=1e-9)
     config = TrainingConfig.of(image_dir=photos.data.image_dir)
     head = HeadConfig(head="softmax")
     config = replace(config, head=head, finetuning=tuning.resolved)

@@ -1,4 +1,4 @@
-"""The functions of ``import bricksight as bs``: a line each from photos to answers."""
+"""The functions of ``import bricksight as bs``."""
 
 from bricksight.api.evaluation import ModelEvaluation, evaluate
 from bricksight.api.functions import check, cross_validate, export, load, train

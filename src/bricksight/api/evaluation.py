@@ -1,4 +1,4 @@
-"""How good a model is on a folder of photos."""
+"""Evaluate a model on a folder of photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +9,9 @@ import numpy as np
 
 from bricksight._support.optional import require_installed
 from bricksight._support.progress import Reporter, SilentReporter
+from bricksight._support.reprs import short_repr
 from bricksight._support.text import some
+from bricksight.api.functions import require_fields
 from bricksight.bundle import MANIFEST, Bundle, bundle_around, open_bundle
 from bricksight.config import AnyPath, SplitConfig
 from bricksight.dataset import (
@@ -32,16 +34,18 @@ SplitName = Literal["all", "training", "validation", "test"]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEvaluation:
-    """The figures of a model on photos, and what a reader must know of them.
+    """Metrics of a model on photos, with the warnings that belong to them.
 
     Attributes:
-        evaluation: Accuracy, classes, confusions, mistakes, calibration.
-        image_dir: The folder of the photos.
-        problems: What was found in it.
-        warnings: What changes how the figures are to be read, such as photos of the training.
-        set_aside: Path → reason, of photos that cannot be read.
-        num_trained_on: How many of the photos took part in the training.
-        unknown_threshold: Below it the model answers "unknown"; ``None`` where it never does.
+        evaluation: All metrics: accuracy, by class, confusion matrix, mistakes, calibration.
+        image_dir: Folder of the photos.
+        problems: Problems found in the folder.
+        warnings: What limits the meaning of the metrics, such as photos that the model was
+            trained on.
+        set_aside: Photos that cannot be read: path → reason.
+        num_trained_on: Number of photos that the model was trained on.
+        unknown_threshold: An answer whose highest probability is below it is "unknown"; ``None``
+            if the model has no threshold.
     """
 
     evaluation: Evaluation
@@ -54,17 +58,17 @@ class ModelEvaluation:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right first answers, 0 to 1."""
+        """Top-1 accuracy from 0 to 1, ``None`` if there are no photos."""
         return self.evaluation.accuracy
 
     @property
     def answered(self) -> Answered | None:
-        """The photos that are not "unknown"; ``None`` where the model has no threshold."""
+        """Number and accuracy of answers that are not "unknown"; ``None`` without a threshold."""
         threshold = self.unknown_threshold
         return None if threshold is None else self.evaluation.answered(threshold)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns everything with stable keys, for JSON; see docs/reference/bundle.md."""
+        """Return the metrics as plain values, for JSON; see docs/reference/metrics.md."""
         return self.evaluation.to_dict() | {
             "warnings": [asdict(one) for one in self.warnings],
             "problems": [asdict(one) for one in self.problems],
@@ -74,10 +78,14 @@ class ModelEvaluation:
         }
 
     def write_report(self, path: AnyPath, *, title: str) -> None:
-        """Writes the report, one HTML file.
+        """Write the report to an HTML file.
+
+        Args:
+            path: The file.
+            title: Title of the page.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: The file cannot be written.
         """
         content = ReportContent(
             title=title,
@@ -90,7 +98,7 @@ class ModelEvaluation:
         write_report(Path(path), content)
 
     def __repr__(self) -> str:
-        return f"<ModelEvaluation: {self.evaluation.statement}>"
+        return short_repr(self, self.evaluation.statement)
 
 
 def evaluate(
@@ -103,35 +111,43 @@ def evaluate(
     reporter: Reporter | None = None,
     **split_settings: Any,
 ) -> ModelEvaluation:
-    """Returns how good a model is on photos, one sub-folder a class; one class will do.
+    """Measure how accurate a model is on a folder of photos.
 
-    Photos that the model was trained on give figures that are too good, which is said.
+    Accuracy on photos that the model was trained on is too high; a warning says how many there are.
+
+    Example:
+        ``evaluate("photos-model", "photos", split="test").accuracy``
 
     Args:
-        model: what ``load`` returns, a model folder, or a file that ``export`` wrote.
-        photos: their folders are named as the model's labels.
-        split: "all" photos, or those of one split.
-        runtime: what runs the model; see ``Predictor``.
-        trust: run a model even if it may access files, the network or other programs.
-        reporter: follows the run.
-        **split_settings: fields of ``SplitConfig``, such as ``group_by``. With a ``split``, those
-            that are not given come from the bundle.
+        model: What ``load`` returns, a bundle, or a file that ``export`` wrote.
+        photos: Folder with one sub-folder for each class; sub-folders are named as the model's
+            labels. One class is enough.
+        split: "all" photos, or those of one split: "training", "validation" or "test".
+        runtime: As for ``load``, if ``model`` is a path.
+        trust: As for ``load``, if ``model`` is a path.
+        reporter: Receives the progress.
+        **split_settings: Fields of ``SplitConfig``, such as ``group_by``. With a ``split``, the
+            others default to the settings of the training.
 
     Raises:
-        BundleError: the model cannot be used.
-        ConfigError: an argument cannot be used, or ``split`` needs a bundle.
-        DataError: there are no such photos, none can be read, or the model does not know a class.
+        BundleError: The model cannot be used.
+        ConfigError: An argument is invalid, or ``split`` is given and ``model`` has no bundle.
+        DataError: There are no photos, none can be read, or the model does not know a class.
+        MissingPackageError: The extra ``check`` is not installed.
     """
     require_installed("sklearn", extra="check", feature="Evaluating a model")
     if isinstance(model, Predictor):
         if runtime is not None or trust:
-            raise ConfigError("runtime and trust are for a path; the model is open already.")
+            raise ConfigError(
+                "runtime and trust are for a path, but the model is loaded already. Give them to "
+                "load."
+            )
         predictor = model
     else:
         predictor = Predictor(model, runtime=runtime, trust=trust)
     bundle = _bundle_of(predictor, split)
-    data = scan(photos, split=split_config_of(bundle, split, split_settings), trains=False)
-    _require_known(data, predictor)
+    data = scan(photos, split=split_config_of(bundle, split, split_settings), for_training=False)
+    _require_known_classes(data, predictor)
     examples = photos_of(data, split)
     found, bad = _measure(predictor, examples, reporter or SilentReporter())
     unreadable = unreadable_files(bad)
@@ -158,10 +174,10 @@ def evaluate(
 
 
 def _bundle_of(predictor: Predictor, split: str) -> Bundle | None:
-    """Returns the bundle that a model is, or lies in.
+    """Return the bundle of a model: the model itself, or the bundle that contains the file.
 
     Raises:
-        ConfigError: there is none, and ``split`` needs one.
+        ConfigError: There is none, and ``split`` needs one.
     """
     model = predictor.path
     if model is None:
@@ -172,50 +188,50 @@ def _bundle_of(predictor: Predictor, split: str) -> Bundle | None:
         return open_bundle(folder)
     if split != "all":
         raise ConfigError(
-            f"--split {split} needs the bundle that {model} was exported from, which "
-            "knows how the photos were split. Name the bundle, or a file within it."
+            f"--split {split} needs the bundle that {model} was exported from, which records how "
+            "the photos were split. Give the bundle, or a file inside it."
         )
     return None
 
 
 def photos_of(data: Dataset, split: str) -> Sequence[Example]:
-    """Returns all photos, or those of one split.
+    """Return the photos of one split, or of all.
 
     Raises:
-        DataError: there is none.
+        DataError: There are none.
     """
     examples = data.examples if split == "all" else data.in_split(split)
     if not examples:
         raise DataError(
-            f"{data.image_dir} has no photos in the split {split!r}. Name other photos, or leave "
-            "out --split."
+            f"{data.image_dir} has no photos in the split {split!r}. Give other photos, or leave "
+            "--split out."
         )
     return examples
 
 
 def split_config_of(bundle: Bundle | None, split: str, named: Mapping[str, Any]) -> SplitConfig:
-    """Returns the split that the user has named; for one side of it, the rest is the training's.
+    """Return how photos are split for an evaluation.
+
+    Args:
+        bundle: Bundle of the model; its settings are the defaults.
+        split: "all", for which only ``layout`` has a default in the bundle, or a split.
+        named: Settings that the user gives.
 
     Raises:
-        ConfigError: there is no such setting, or it has a value that cannot be used.
+        ConfigError: A setting does not exist or has an invalid value.
     """
     trained = {} if bundle is None else bundle.manifest.settings.get("split", {})
-    # Of all photos, only whether the folders are classes is as it was in the training.
-    known = [one.name for one in fields(SplitConfig)]
-    if strangers := [name for name in named if name not in known]:
-        raise ConfigError(
-            f"{', '.join(strangers)} is no setting of the split. There are: {', '.join(known)}."
-        )
-    taken = {"layout"} if split == "all" else set(known)
-    kept = {name: value for name, value in trained.items() if name in taken}
-    return SplitConfig(**{**kept, **named})
+    require_fields(SplitConfig, dict(named))
+    taken = {"layout"} if split == "all" else {one.name for one in fields(SplitConfig)}
+    defaults = {name: value for name, value in trained.items() if name in taken}
+    return SplitConfig(**{**defaults, **named})
 
 
-def _require_known(data: Dataset, predictor: Predictor) -> None:
-    strangers = sorted(set(data.labels) - set(predictor.labels))
-    if strangers:
+def _require_known_classes(data: Dataset, predictor: Predictor) -> None:
+    unknown = sorted(set(data.labels) - set(predictor.labels))
+    if unknown:
         raise DataError(
-            f"{data.image_dir} has classes that the model does not know: {some(strangers)}. "
+            f"{data.image_dir} has classes that the model does not know: {some(unknown)}. "
             f"It knows {some(predictor.labels)}."
         )
 
@@ -223,7 +239,7 @@ def _require_known(data: Dataset, predictor: Predictor) -> None:
 def _measure(
     predictor: Predictor, examples: Sequence[Example], reporter: Reporter
 ) -> tuple[Evaluation, dict[str, str]]:
-    """Returns the figures, and path → reason of the photos that cannot be read."""
+    """Return the metrics, and path → reason of the photos that cannot be read."""
     rows, kept, bad = [], [], {}
     with reporter.stage("Classifying", len(examples)) as advance:
         answers = predictor.probabilities_of(example.path for example in examples)

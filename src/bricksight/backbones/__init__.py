@@ -77,7 +77,7 @@ SOURCES = {
 
 
 def resolve(reference: str, *, progress: Progress | None = None, trust: bool = False) -> Backbone:
-    """Returns the module that ``reference`` names, from disk or downloaded.
+    """Return the module that ``reference`` names, from disk or downloaded.
 
     TensorFlow is not loaded: size, width and fingerprint are read from the files.
 
@@ -97,7 +97,7 @@ def resolve(reference: str, *, progress: Progress | None = None, trust: bool = F
 
 
 def find(reference: str) -> Path | None:
-    """Returns where on disk the files of ``reference`` are, ``None`` if they are not.
+    """Return where on disk the files of ``reference`` are, ``None`` if they are not.
 
     Raises:
         BackboneError: the reference is unknown.
@@ -108,7 +108,7 @@ def find(reference: str) -> Path | None:
 
 
 def _parse(reference: str) -> tuple[Reference, int | None]:
-    """Returns the reference for its source, and the option that is the same for all sources."""
+    """Return the reference for its source, and the option that is the same for all sources."""
     if not isinstance(reference, str) or "\0" in reference:
         raise BackboneError(
             f"The network is {reference!r}; expected text, such as 'keras:MobileNetV2'."
@@ -126,7 +126,7 @@ def _parse(reference: str) -> tuple[Reference, int | None]:
 
 
 def _known_references() -> Iterator[str]:
-    """Yields those of the catalogue, which is read when there is something to suggest."""
+    """Yield those of the catalogue, which is read when there is something to suggest."""
     for spec in list_backbones():
         yield spec.reference
 

@@ -19,7 +19,7 @@ class FeatureFunction(Protocol):
     """A pretrained network as a TensorFlow function."""
 
     def __call__(self, images: Any, /) -> Any:
-        """Returns features, float32 (num_images, num_features).
+        """Return features, float32 (num_images, num_features).
 
         Args:
             images: float32 (num_images, height, width, 3), RGB, in [0, 1].
@@ -67,7 +67,7 @@ class Backbone:
     graph_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     def load(self) -> FeatureFunction:
-        """Returns the network as a ``tf.function`` of one signature; loads TensorFlow.
+        """Return the network as a ``tf.function`` of one signature; loads TensorFlow.
 
         Raises:
             BackboneError: the files cannot be loaded, or are no network from images to features.
@@ -75,7 +75,7 @@ class Backbone:
         return self.loader()
 
     def network(self) -> Any:
-        """Returns the network as a new ``keras.Model``.
+        """Return the network as a new ``keras.Model``.
 
         It takes float32 images in [0, 1] and gives features, as ``load`` does.
 
@@ -90,7 +90,7 @@ class Backbone:
         return self.network_builder()
 
     def trainable(self) -> Any:
-        """Returns the network in the form in which its weights can be trained.
+        """Return the network in the form in which its weights can be trained.
 
         That is the ``keras.Model`` of ``network``, or a ``GraphNetwork`` where there are no layers.
 
@@ -103,7 +103,7 @@ class Backbone:
 
 
 def fingerprint_of(files: Iterable[tuple[str, Path]], *settings: object) -> str:
-    """Returns a hexadecimal SHA-256 over files, their names, and how they are read.
+    """Return a hexadecimal SHA-256 over files, their names, and how they are read.
 
     Args:
         files: pairs of a name that does not depend on the place, and the path.

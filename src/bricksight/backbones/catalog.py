@@ -78,7 +78,7 @@ _APPLICATIONS = {
 
 
 def list_backbones() -> list[BackboneSpec]:
-    """Returns the catalogue in the order in which it is shown."""
+    """Return the catalogue in the order in which it is shown."""
     return [
         _spec("packaged:efficientnet_lite0", "EfficientNet-Lite0", _EFFICIENTNET_LITE0),
         *map(_spec_of_pack, pack_backbones().values()),

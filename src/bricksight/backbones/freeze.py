@@ -57,7 +57,7 @@ class FrozenBackbone:
     fingerprint: str
 
     def load(self) -> FeatureFunction:
-        """Returns the graph as a ``tf.function`` of one signature, from images to features."""
+        """Return the graph as a ``tf.function`` of one signature, from images to features."""
         tf = require_tensorflow()
         graph_def = tf.compat.v1.GraphDef.FromString(self.graph_def_bytes)
 
@@ -75,7 +75,7 @@ class FrozenBackbone:
 
 
 def frozen_graph(module: Backbone) -> FrozenBackbone:
-    """Returns ``module`` with its variables folded into constants, from the cache if it is there.
+    """Return ``module`` with its variables folded into constants, from the cache if it is there.
 
     The graph holds no default-valued attributes, so that TensorFlow 2.12 reads it too.
 
@@ -93,7 +93,7 @@ def frozen_graph(module: Backbone) -> FrozenBackbone:
 
 
 def _read(folder: Path, fingerprint: str) -> FrozenBackbone | None:
-    """Returns what ``_write`` wrote, ``None`` if it is absent or damaged."""
+    """Return what ``_write`` wrote, ``None`` if it is absent or damaged."""
     try:
         described = json.loads((folder / "module.json").read_text(encoding="utf-8"))
         graph = (folder / "graph.pb").read_bytes()
@@ -155,7 +155,7 @@ def _fold_variables(concrete: Any, text: str) -> Any:
 
 
 def _tidied(graph_def: Any) -> Any:
-    """Returns the graph without what inference does not need: order, identities, defaults."""
+    """Return the graph without what inference does not need: order, identities, defaults."""
     tf = require_tensorflow()
     for node in graph_def.node:
         # Without variables nothing has to be done in an order.
@@ -171,7 +171,7 @@ def _tidied(graph_def: Any) -> Any:
 
 
 def _with_lasting_names(graph_def: Any) -> Any:
-    """Returns the graph with the weights first, numbered in the order in which they are used.
+    """Return the graph with the weights first, numbered in the order in which they are used.
 
     TensorFlow names and orders them by what else the process has done, so that the same module
     would be frozen to other bytes the next time.
@@ -221,14 +221,14 @@ def _without_counters(graph_def: Any) -> Any:
 
 
 def _names_by_keras() -> frozenset[str]:
-    """Returns what layers and operations without a name of their own are called, uncounted."""
+    """Return what layers and operations without a name of their own are called, uncounted."""
     keras = require_tensorflow().keras
     names = (*dir(keras.layers), *dir(keras.ops), "Functional", "Sequential", "Model")
     return frozenset(_WORD.sub(r"\1_\2", _CAPITAL.sub(r"\1_\2", name)).lower() for name in names)
 
 
 def without_defaults(graph_def: Any) -> Any:
-    """Returns the graph without attributes of default value.
+    """Return the graph without attributes of default value.
 
     Newer TensorFlow writes some that older TensorFlow does not know.
     """

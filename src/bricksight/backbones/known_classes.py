@@ -35,7 +35,7 @@ class KnownClasses:
     identify: Identify = by_whole_name
 
     def head_for(self, labels: Sequence[str]) -> tuple[Head, np.ndarray] | None:
-        """Returns a layer for other classes, and which of them it knows, bool (num_labels,).
+        """Return a layer for other classes, and which of them it knows, bool (num_labels,).
 
         What is not known has the mean of all known logits, so that it is neither likely nor
         unlikely. Known classes that are none of the classes, in no variant, are its ``background``.
@@ -61,7 +61,7 @@ class KnownClasses:
         return Head(kernel=kernel, bias=bias, background=background), is_known
 
     def _not_among(self, labels: Sequence[str]) -> np.ndarray:
-        """Returns the columns of known classes that are none of these, in no variant."""
+        """Return the columns of known classes that are none of these, in no variant."""
         things = {found[0] for found in map(self.identify, labels) if found is not None}
         own = map(self.identify, self.labels)
         return np.flatnonzero([found is None or found[0] not in things for found in own])

@@ -70,13 +70,13 @@ class Reference:
 
 
 def is_module_path(path: Path) -> bool:
-    """Returns whether ``path`` is a SavedModel folder or a Keras file."""
+    """Return whether ``path`` is a SavedModel folder or a Keras file."""
     is_file = os.path.isfile  # Path.is_file raises where a name is too long
     return is_file(path / "saved_model.pb") or (path.suffix == ".keras" and is_file(path))
 
 
 def parse_reference(text: str, *, sources: Iterable[str], known: Iterable[str]) -> Reference:
-    """Returns the parts of a reference.
+    """Return the parts of a reference.
 
     Args:
         text: what the user typed.
@@ -109,7 +109,7 @@ def _refuse_if_also_a_path(text: str, body: str) -> None:
 
 
 def _bare(reference: Reference, known: Iterable[str]) -> Reference:
-    """Returns ``reference`` if it is the path of a module and nothing else."""
+    """Return ``reference`` if it is the path of a module and nothing else."""
     name, known = reference.name, list(known)
     path = user_path(name, "The network") if name else Path()
     same_name = [other for other in known if other.partition(":")[2].lower() == name.lower()]
@@ -132,7 +132,7 @@ def _bare(reference: Reference, known: Iterable[str]) -> Reference:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a sentence with the most similar references, empty if there are none."""
+    """Return a sentence with the most similar references, empty if there are none."""
     texts = {other.lower(): other for other in known}
     texts |= {key.partition(":")[2]: other for key, other in texts.items() if "//" not in key}
     found = difflib.get_close_matches(name.lower(), texts, n=6, cutoff=0.5)

@@ -1,7 +1,7 @@
-"""Files side by side: cold start, latency, throughput, memory, size, accuracy; the machine named.
+"""Benchmark model files: cold start, latency, throughput, memory, size and accuracy.
 
-Every file is measured in a process of its own, and all of them in turn, so that whatever slows the
-machine down for a while slows all of them down.
+Each file runs in its own process. The files are measured in turns, so that a temporary slowdown of
+the machine affects all of them.
 """
 
 from bricksight.benchmark._models import ModelFile, find_models

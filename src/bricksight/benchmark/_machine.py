@@ -1,4 +1,4 @@
-"""What figures were measured on."""
+"""Describe the machine on which a benchmark ran."""
 
 import contextlib
 import importlib.metadata
@@ -15,7 +15,7 @@ _PACKAGES_OF_PHOTOS = ("numpy", "pillow")
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, cores, memory, system, and package → version of what is installed."""
+    """Return processor, board, cores, memory, operating system and versions of packages."""
     versions = {"Python": platform.python_version()}
     for package in (*_PACKAGES, *_PACKAGES_OF_PHOTOS):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -45,7 +45,7 @@ def _processor() -> str:
 
 
 def _board() -> str | None:
-    """Return what a board calls itself, such as a Raspberry Pi or a Jetson."""
+    """Return the model name of a board such as a Raspberry Pi or a Jetson, else ``None``."""
     with contextlib.suppress(OSError):
         return Path("/proc/device-tree/model").read_text(errors="replace").rstrip("\0\n")
     return None

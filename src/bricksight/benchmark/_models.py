@@ -1,4 +1,4 @@
-"""Which files there are to measure, and what executes each of them."""
+"""Find model files to benchmark, and the runtime of each."""
 
 import os
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ from bricksight.predict.runtimes import (
     runtime_of,
 )
 
-# They belong to the file beside them: descriptions, labels, OpenVINO's weights.
+# Suffixes of files that belong to a model file: sidecars, labels, OpenVINO's weights.
 _COMPANIONS = frozenset({".bin", ".csv", ".html", ".json", ".md", ".txt"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile:
-    """A model file and what is to execute it.
+    """A model file and its runtime.
 
     Attributes:
-        name: Its path below the folder that all files of the run share.
-        path: The file, or the folder.
-        runtime: One of ``RUNTIMES``.
-        source: What a ``Predictor`` is given: the bundle, or the file itself.
-        bundle: The bundle that it belongs to, ``None`` if it lies alone.
+        name: Path relative to the common parent folder of all benchmarked files.
+        path: The file or folder.
+        runtime: The runtime that executes it, one of ``RUNTIMES``.
+        source: Argument for ``Predictor``: the bundle, or the file itself.
+        bundle: The bundle that contains the file, ``None`` if there is none.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ModelFile:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the file with what belongs to it: the folder, or OpenVINO's weights."""
+        """Size in bytes, including the other files of a folder or OpenVINO's weights."""
         if self.path.is_dir():
             return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
         files = [self.path]
@@ -52,19 +52,20 @@ class ModelFile:
 def find_models(
     paths: Sequence[AnyPath], *, runtimes: Sequence[str] = ()
 ) -> tuple[tuple[ModelFile, ...], dict[str, str]]:
-    """Return the model files that ``paths`` stand for, and name → reason of what is left out.
-
-    A bundle stands for all files in it and in its folder ``exports``. Whether a runtime is
-    installed is not looked at.
+    """Find the model files in ``paths``; whether their runtimes are installed is not checked.
 
     Args:
-        paths: bundles and model files.
-        runtimes: only what these execute; where a file can be read by several of them, each counts.
-            Empty for the runtime that a file is for.
+        paths: Bundles and model files. A bundle is replaced by all model files in it and in its
+            folder ``exports``.
+        runtimes: Only use these runtimes; a file may be executed by several of them. If empty,
+            each file is executed by its default runtime.
+
+    Returns:
+        The model files, and name → reason for the files that are left out.
 
     Raises:
-        BundleError: a path is not there, or is a bundle that cannot be read.
-        ConfigError: ``paths`` are no paths.
+        BundleError: A path does not exist, or is a bundle that cannot be read.
+        ConfigError: An entry of ``paths`` is not a path.
     """
     models = [path.absolute() for path in input_paths(paths, "the models")]
     places = [path if (path / MANIFEST).is_file() else path.parent for path in models]
@@ -86,12 +87,12 @@ def find_models(
 
 
 def _files(path: Path) -> list[tuple[Path, Path, Path | None]]:
-    """Return (file, what a predictor is given, bundle) of all that ``path`` stands for."""
+    """Return (file, argument for ``Predictor``, bundle) for every model file in ``path``."""
     if not path.exists():
         raise BundleError(f"{path} does not exist. Name a bundle or a model file.")
     if not (path / MANIFEST).is_file():
         if path.is_dir() and not is_model_folder(path):
-            open_bundle(path)  # raises: it says what is missing
+            open_bundle(path)  # raises an error that says what is missing
         return [(path, path, bundle_around(path))]
     manifest = open_bundle(path).manifest
     names = {runtime_class(runtime).file_name for runtime in RUNTIMES}
@@ -111,12 +112,12 @@ def _runtimes(file: Path, wanted: Sequence[str]) -> list[str]:
         own = runtime_of(file)
     except BundleError:
         return []
-    # OpenVINO reads ONNX files too, but only where it is asked to.
+    # OpenVINO also reads ONNX files, but does so only on request.
     able = [own, "openvino"] if own == "onnxruntime" else [own]
     return [runtime for runtime in able if runtime in wanted] if wanted else [own]
 
 
 def _why_none(file: Path, wanted: Sequence[str]) -> str:
     if wanted and _runtimes(file, ()):
-        return f"--runtime is {','.join(wanted)}, which does not execute it"
-    return "no runtime of bricksight executes it"
+        return f"--runtime is {','.join(wanted)}, which cannot execute this file"
+    return "no runtime of bricksight can execute this file"

@@ -1,4 +1,4 @@
-"""Accuracy against latency, one point a file."""
+"""Plot accuracy against latency, one point per file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +9,18 @@ from bricksight._support.plotting import COLOURS, new_figure
 from bricksight._support.text import pluralize
 from bricksight.benchmark._result import Measurement
 
-_MARKERS = "osD^vP*X"  # they tell the threads
+_MARKERS = "osD^vP*X"  # one per number of threads
 _PLOT_INCHES, _LINE_INCHES = 4.2, 0.22
 _MOST_IN_TWO_COLUMNS = 48
 _LETTER_POINTS, _LEGEND_POINTS = 9, 540
 
 
 def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
-    """Write accuracy against latency, with the 95 % intervals of the accuracy, to a PNG file.
+    """Plot accuracy (with 95 % intervals) against latency to a PNG file.
 
     Args:
-        measurements: those without accuracy are left out.
-        path: where to; an existing file is replaced.
+        measurements: Measurements; those without accuracy are left out.
+        path: The PNG file; an existing file is replaced.
     """
     ticker = require("matplotlib.ticker", extra="check", feature="Drawing a plot")
     shown = [(one, one.accuracy) for one in measurements if one.accuracy is not None]
@@ -62,7 +62,7 @@ def accuracy_plot(measurements: Sequence[Measurement], path: Path) -> None:
 
 
 def _named(one: Measurement) -> str:
-    # The runtime first: matplotlib leaves out what begins with an underscore.
+    # The runtime comes first, because matplotlib omits labels that begin with an underscore.
     text = drawable(f"{one.runtime}: {one.name}")
     return elided(text, lambda line: text_width(line, _LETTER_POINTS) <= _LEGEND_POINTS)
 

@@ -1,4 +1,4 @@
-"""The other end of ``_worker``: a process for one model file and one number of threads."""
+"""Start and query the worker process that benchmarks one model file; see ``_worker``."""
 
 import contextlib
 import json
@@ -20,20 +20,20 @@ _LAST_LINES = 5
 
 
 class Worker:
-    """A process that has loaded a model file and given a first answer.
+    """A worker process that has loaded a model file and classified a first photo.
 
     Attributes:
-        opened: What it said of that; see ``_worker``.
-        started_s: Seconds from the start of the process to its first answer.
+        opened: Its first response, with load times and labels; see ``_worker``.
+        started_s: Seconds from the start of the process to its first response.
     """
 
     def __init__(
         self, model: ModelFile, *, threads: int, photos: Sequence[Path], trust: bool = False
     ) -> None:
-        """Start the process.
+        """Start the process and load the model.
 
         Raises:
-            BricksightError: the model cannot be loaded, or its runtime is not installed.
+            BricksightError: The model cannot be loaded, or its runtime is not installed.
         """
         self._name = f"{model.name} in {model.runtime}"
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
@@ -60,10 +60,10 @@ class Worker:
         self.started_s = time.perf_counter() - start
 
     def ask(self, question: str, **details: Any) -> dict[str, Any]:
-        """Return what the process answers; the questions are the methods of its session.
+        """Call a method of the worker's session and return its result.
 
         Raises:
-            BricksightError: it could not answer.
+            BricksightError: The method failed, or the process ended.
         """
         return self._ask(ask=question, **details)
 
@@ -86,7 +86,7 @@ class Worker:
         code = self._process.wait(_SECONDS_TO_END)
         self._errors.seek(0)
         last = "\n".join(f"  {line}" for line in self._errors.read().splitlines()[-_LAST_LINES:])
-        return f"ended with code {code} before it answered. Its last words:\n{last}"
+        return f"ended with exit code {code}. Its last error output:\n{last}"
 
     def close(self) -> None:
         """End the process."""
@@ -110,7 +110,7 @@ class Worker:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """Return the environment in which also what takes no setting keeps to ``threads``."""
-    # TensorFlow runs SavedModels on threads of the whole process, which only these limit.
+    """Return environment variables that limit all libraries to ``threads``."""
+    # The threads of SavedModels in TensorFlow can only be limited by these variables.
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return {**os.environ, **dict.fromkeys(names, str(threads)), "PYTHONUTF8": "1"}

@@ -1,4 +1,4 @@
-"""What a benchmark found, as values, as JSON, and as Markdown."""
+"""Results of a benchmark, as dataclasses, JSON and Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,29 +15,29 @@ _NONE = "-"
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One file, in one runtime, on one number of threads.
+    """Measurements of one file in one runtime with one number of threads.
 
     Attributes:
-        name: The file's path below the folder that all files of the run share.
-        path: The file, or the folder of a SavedModel.
-        runtime: What executed it.
-        threads: How many threads it was given.
-        size_bytes: Of the file with what belongs to it.
-        cold_start_s: Seconds from the start of a fresh process to its first answer, median.
-        load_s: Of these, loading runtime and file, median.
-        first_answer_s: Of these, the first answer after that, median.
-        peak_memory_bytes: Most memory of such a process, median; ``None`` where the system does not
-            tell.
-        latency_p50_ms: Milliseconds from a decoded photo to its labels, median.
-        latency_p95_ms: The same, of which only one in twenty takes longer.
-        preprocessing_p50_ms: Milliseconds from a decoded photo to the network's input, median.
-        inference_p50_ms: Milliseconds from the network's input to probabilities, median.
-        inference_p95_ms: The same, of which only one in twenty takes longer.
-        images_per_second: Batch size → images a second from network input to probabilities, median
-            of the rounds.
-        evaluation: Figures on the photos; ``None`` without photos.
-        num_trained_on: How many of these photos took part in the training, which flatters the
-            figures; ``None`` where no bundle tells.
+        name: Path relative to the common parent folder of all benchmarked files.
+        path: The file or folder.
+        runtime: The runtime that executed it.
+        threads: Number of threads.
+        size_bytes: Size in bytes, including files that belong to it.
+        cold_start_s: Seconds from the start of a new process to its first answer, median.
+        load_s: The part of ``cold_start_s`` for loading runtime and file, median.
+        first_answer_s: The part of ``cold_start_s`` for classifying the first photo, median.
+        peak_memory_bytes: Peak memory of such a process, median; ``None`` if the system does not
+            report it.
+        latency_p50_ms: Milliseconds from decoded photo to labels, median.
+        latency_p95_ms: Milliseconds from decoded photo to labels, 95th percentile.
+        preprocessing_p50_ms: Milliseconds from decoded photo to network input, median.
+        inference_p50_ms: Milliseconds from network input to probabilities, median.
+        inference_p95_ms: Milliseconds from network input to probabilities, 95th percentile.
+        images_per_second: Batch size → images per second from network input to probabilities,
+            median of the rounds.
+        evaluation: Evaluation on the photos; ``None`` without photos.
+        num_trained_on: Number of these photos that were used for training, which makes the accuracy
+            too high; ``None`` if no bundle records this.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Measurement:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the photos whose most probable class is the true one."""
+        """Top-1 accuracy on the photos, in [0, 1]; ``None`` without photos."""
         return None if self.evaluation is None else self.evaluation.accuracy
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,14 +81,14 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkResult:
-    """Everything that one run has measured.
+    """Result of a benchmark run.
 
     Attributes:
-        measurements: By file, then by threads.
-        left_out: File → why it was not measured.
-        set_aside: Photo → why it could not be read.
-        machine: Processor, cores, memory, system, versions.
-        settings: How it was measured.
+        measurements: Measurements, ordered by file, then by number of threads.
+        left_out: File → reason why it was not measured.
+        set_aside: Photo → reason why it could not be read.
+        machine: Processor, cores, memory, operating system, versions.
+        settings: Settings of the run.
     """
 
     measurements: tuple[Measurement, ...]
@@ -99,7 +99,7 @@ class BenchmarkResult:
 
     @property
     def warnings(self) -> list[Problem]:
-        """What changes how the accuracies are to be read."""
+        """Warnings that change how the accuracies are to be read."""
         return list(
             dict.fromkeys(
                 warning
@@ -124,10 +124,10 @@ class BenchmarkResult:
         }
 
     def to_markdown(self) -> str:
-        """Return tables, the machine, the settings, and what was left out."""
+        """Format the result as Markdown: tables, machine, settings, files that were left out."""
         parts = [
             _table(_one_photo(self.measurements)),
-            "Images a second, from network input to probabilities:",
+            "Images per second, from network input to probabilities:",
             _table(_throughput(self.measurements)),
             printable(_machine_text(self.machine, self.settings)),
         ]
@@ -141,7 +141,7 @@ class BenchmarkResult:
 
 
 def _one_photo(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
-    """Return a row a measurement: heading → text."""
+    """Return one row per measurement: heading → text."""
     rows = []
     for one in measurements:
         row = _head(one) | {
@@ -186,7 +186,7 @@ def _mega(number: int | None, digits: int) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return a Markdown table whose columns are as wide as they need to be; text is left."""
+    """Format rows as an aligned Markdown table; text columns are left-aligned."""
     headings = list(rows[0])
     lines = [headings, *(list(row.values()) for row in rows)]
     lines = [[printable(cell).replace("|", "\\|") for cell in line] for line in lines]

@@ -1,4 +1,4 @@
-"""The run: cold starts, then rounds in which every file gets its turn, then the photos."""
+"""Run a benchmark: cold starts, then timed rounds over all files, then accuracy on photos."""
 
 import time
 from collections import defaultdict
@@ -25,9 +25,9 @@ from bricksight.evaluation import Evaluation, evaluate
 from bricksight.predict._sidecar import read_sidecar
 
 Progress = Callable[[str, int, int], None]
-"""Told the stage, how many of its steps are done, and how many there are."""
+"""Callback with the stage, the number of finished steps and the number of steps."""
 
-# Runtimes' idle threads spin for a while after a call; the next file is not to pay for that.
+# Idle threads of a runtime spin for a while after a call and would slow down the next file.
 _SECONDS_BETWEEN_TURNS = 0.05
 _TIMED_PHOTOS = 8
 _PHOTOS_A_TURN = 32
@@ -36,7 +36,7 @@ _MS = 1e3
 
 @dataclass(kw_only=True)
 class _Candidate:
-    """A file on a number of threads, and what has been measured of it so far."""
+    """A file with a number of threads, and its measurements so far."""
 
     model: ModelFile
     threads: int
@@ -53,18 +53,18 @@ def benchmark(
     settings: Settings = Settings(),  # noqa: B008  (frozen)
     progress: Progress | None = None,
 ) -> BenchmarkResult:
-    """Measure model files side by side.
+    """Compare the speed, memory, size and accuracy of model files.
 
     Args:
-        models: bundles and model files; a bundle stands for each of its files.
-        photos: records of ``dataset.scan`` for accuracy, from which the photos that are timed are
-            taken too; without them a generated picture is timed.
-        settings: what is measured, and how often.
-        progress: follows the run.
+        models: Bundles and model files; a bundle is replaced by all model files in it.
+        photos: Examples of ``dataset.scan`` for accuracy and timing; without photos, only speed is
+            measured, on a generated image.
+        settings: Runtimes, threads, batch sizes and numbers of repetitions.
+        progress: Callback for progress.
 
     Raises:
-        BundleError: a path is no model, or none of the files can be executed.
-        DataError: the photos have classes that a model does not know.
+        BundleError: A path is not a model, or none of the files can be executed.
+        DataError: The photos have classes that a model does not have.
 
     Example:
         ``benchmark(["photos-model"]).measurements[0].latency_p50_ms``
@@ -99,13 +99,19 @@ def benchmark(
         left_out=left_out,
         set_aside=set_aside,
         machine=machine(),
-        settings=asdict(settings)
-        | {
-            "photo_sizes": sorted(set(candidates[0].starts[0]["photo_sizes"])),
-            "num_photos": len(photos),
-            "data": _folder_name(photos),
-        },
+        settings=_recorded_settings(settings, candidates[0], photos),
     )
+
+
+def _recorded_settings(
+    settings: Settings, candidate: _Candidate, photos: Sequence[Example]
+) -> dict[str, Any]:
+    """Return the settings with the photos that were used, as they are written to JSON."""
+    return asdict(settings) | {
+        "photo_sizes": sorted(set(candidate.starts[0]["photo_sizes"])),
+        "num_photos": len(photos),
+        "data": _folder_name(photos),
+    }
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -113,9 +119,9 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def _spread(photos: Sequence[Example]) -> list[Path]:
-    """Return a few photos that lie far apart, and so are of several classes."""
+    """Return a few photos, evenly spaced over the list and so over the classes."""
     step = max(1, len(photos) // _TIMED_PHOTOS)
-    return [record.path for record in photos[::step]][:_TIMED_PHOTOS]
+    return [example.path for example in photos[::step]][:_TIMED_PHOTOS]
 
 
 def _folder_name(photos: Sequence[Example]) -> str | None:
@@ -132,7 +138,7 @@ def _start_cold(
     settings: Settings,
     tell: Progress,
 ) -> list[_Candidate]:
-    """Note the cold starts; what cannot be started joins ``left_out`` and is not returned."""
+    """Measure cold starts; returns the files that started, the others go to ``left_out``."""
     left = list(candidates)
     total, done = settings.cold_starts * len(left), 0
     tell("Starting cold", done, total)
@@ -171,21 +177,21 @@ def _worker(candidate: _Candidate, photos: Sequence[Path]) -> Worker:
 
 
 def _labels(model: ModelFile) -> tuple[str, ...] | None:
-    """Return the classes of a file before it is opened, ``None`` where nothing tells them."""
+    """Return the classes from a file's sidecar, ``None`` if there is none."""
     try:
         return read_sidecar(model.path).labels
     except BundleError:
-        return None  # told when it is started
+        return None  # an error is reported when the file is loaded
 
 
 def _require_known(labels: Mapping[str, tuple[str, ...] | None], photos: Sequence[Example]) -> None:
-    """Refuse photos of classes that a model does not know, before hours of measuring."""
+    """Check, before the measurements, that every model has the classes of the photos."""
     for name, known in labels.items():
-        strangers = sorted({record.label for record in photos} - set(known or ()))
-        if strangers and known is not None:
+        missing = sorted({example.label for example in photos} - set(known or ()))
+        if missing and known is not None:
             raise DataError(
-                f"The photos have classes that {name} does not know: {some(strangers)}. It knows "
-                f"{some(known)}."
+                f"The photos have classes that {name} does not have: {some(missing)}. It has "
+                f"{some(known)}. Remove these folders, or name other photos with --data."
             )
 
 
@@ -213,7 +219,7 @@ def _answers(
     photos: Sequence[Example],
     tell: Progress,
 ) -> tuple[dict[ModelFile, Evaluation], dict[str, str]]:
-    """Return the figures of each file, and path → reason of photos that cannot be read."""
+    """Evaluate each file on the photos; also returns path → reason for unreadable photos."""
     if not photos:
         return {}, {}
     rows: dict[ModelFile, list[str | list[float]]] = defaultdict(list)
@@ -225,9 +231,9 @@ def _answers(
         tell("Classifying", start + len(part), len(photos))
     labels = {candidate.model: candidate.labels for candidate in candidates}
     bad = {
-        record.relative_path: row
+        example.relative_path: row
         for answers in rows.values()
-        for record, row in zip(photos, answers, strict=True)
+        for example, row in zip(photos, answers, strict=True)
         if isinstance(row, str)
     }
     return {model: _evaluation(rows[model], photos, labels[model]) for model in workers}, bad
@@ -237,15 +243,17 @@ def _evaluation(
     rows: Sequence[str | list[float]], photos: Sequence[Example], labels: Sequence[str]
 ) -> Evaluation:
     answered = [
-        (row, record) for row, record in zip(rows, photos, strict=True) if not isinstance(row, str)
+        (row, example)
+        for row, example in zip(rows, photos, strict=True)
+        if not isinstance(row, str)
     ]
     order = {label: index for index, label in enumerate(labels)}
     return evaluate(
         np.array([row for row, _ in answered], np.float32).reshape(len(answered), len(labels)),
-        np.array([order[record.label] for _, record in answered], np.int32),
+        np.array([order[example.label] for _, example in answered], np.int32),
         labels=labels,
-        paths=[record.relative_path for _, record in answered],
-        groups=[record.group for _, record in answered],
+        paths=[example.relative_path for _, example in answered],
+        groups=[example.group for _, example in answered],
     )
 
 
@@ -288,4 +296,4 @@ def _num_trained_on(model: ModelFile, photos: Sequence[Example]) -> int | None:
     if model.bundle is None or not photos:
         return None
     trained_on = open_bundle(model.bundle).trained_on()
-    return sum(record.sha256 in trained_on for record in photos)
+    return sum(example.sha256 in trained_on for example in photos)

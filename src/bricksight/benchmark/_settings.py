@@ -1,4 +1,4 @@
-"""What a benchmark is asked for."""
+"""Settings of a benchmark."""
 
 from dataclasses import dataclass, field
 
@@ -13,15 +13,15 @@ def _all_cores() -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How files are measured.
+    """Settings of a benchmark.
 
     Attributes:
-        runtimes: Only what these execute; empty for whatever runtime a file is for.
+        runtimes: Runtimes to use; if empty, each file is executed by its default runtime.
         threads: Numbers of threads; every file is measured with each of them.
-        batch: Numbers of photos handed over at a time when throughput is measured.
-        rounds: How many times each file gets its turn.
-        calls: Single photos a turn; also the least number of photos a batch size gets a turn.
-        cold_starts: How many fresh processes each file is started in.
+        batch: Batch sizes for the throughput.
+        rounds: Number of rounds; in each, every file is measured once.
+        calls: Number of single photos per file and round; the throughput uses at least as many.
+        cold_starts: Number of cold starts per file.
         trust: Run models even if they may access files, the network or other programs.
     """
 

@@ -1,8 +1,10 @@
-"""The process that measures one model file; it is run as a script, and asked in lines of JSON.
+"""Worker process that measures one model file; requests and responses are lines of JSON.
 
-A script and not ``-m``: that would load the whole room first, and a cold start is to hold nothing
-but what a user's own program needs. The first line says what to load, ``_Session`` what can be
-asked after that. Standard output is kept for answers; what libraries print goes to standard error.
+The first request loads the model. Further requests call the methods of ``_Session``. Standard
+output is reserved for responses; output of libraries goes to standard error.
+
+It runs as a script, not with ``-m``, which would import the whole package ``benchmark`` and so make
+the cold start slower than that of a user's program.
 """
 
 import json
@@ -25,7 +27,7 @@ _KIB = 1024
 
 
 def main() -> None:
-    """Answer until standard input ends; the answer to a problem is its message, and the end."""
+    """Answer requests until standard input ends; after an error, send its message and exit."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     session = None
@@ -46,7 +48,7 @@ def main() -> None:
 
 
 class _Session:
-    """A loaded model and photos to time it on."""
+    """A loaded model and the photos for timing."""
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class _Session:
         return images.to_input(photo, self._predictor.input_spec)
 
     def times(self, calls: int, batch: list[int]) -> dict[str, Any]:
-        """Return seconds of each call on single photos, and images a second by batch size."""
+        """Return the seconds of each call on single photos, and images per second by batch size."""
         photos = [self._photos[index % len(self._photos)] for index in range(calls)]
         inputs = [self._inputs[index % len(self._inputs)][None] for index in range(calls)]
         return {
@@ -91,17 +93,17 @@ class _Session:
         return repeats * size / sum(seconds)
 
     def answers(self, photos: list[str]) -> dict[str, Any]:
-        """Return each photo's probabilities, or why it cannot be read."""
+        """Return the probabilities of each photo, or the reason why it cannot be read."""
         rows = self._predictor.probabilities_of(photos)
         return {"rows": [str(row) if isinstance(row, ImageError) else row.tolist() for row in rows]}
 
     def memory(self) -> dict[str, int | None]:
-        """Return the most memory that the process has held so far."""
+        """Return the peak memory of the process so far."""
         return {"peak_bytes": _peak_bytes()}
 
 
 def _seconds(call: Callable[[np.ndarray], object], arrays: list[np.ndarray]) -> list[float]:
-    """Return the seconds of each call, after one that does not count."""
+    """Return the seconds of each call, after one untimed call."""
     call(arrays[0])
     taken = []
     for array in arrays:
@@ -116,7 +118,7 @@ def _generated() -> np.ndarray:
 
 
 def _peak_bytes() -> int | None:
-    # getrusage would do on Linux too, but there a process begins with its parent's peak.
+    # Not getrusage on Linux: there, a process inherits the peak of its parent.
     status = Path("/proc/self/status")
     if status.exists():
         peak = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE)

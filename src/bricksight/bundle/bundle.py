@@ -8,7 +8,8 @@ from typing import Any
 
 from bricksight._support.filesystem.files import atomic_write, sha256_of, writing
 from bricksight._support.filesystem.places import is_empty, new_folder, waiting_for
-from bricksight._support.text import json_text
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import json_text, pluralize
 from bricksight._support.untrusted.folders import recorded_with, require_recorded
 from bricksight.bundle.manifest import (
     MANIFEST,
@@ -33,6 +34,9 @@ class Bundle:
 
     path: Path
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        return short_repr(self, self.path.name, pluralize(len(self.labels), "class", "classes"))
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
-"""Live frames → ``Predictor``: classify what a camera or a video shows in its middle.
+"""Live classification of frames from a camera or a video.
 
-``open_video`` reads frames, ``observe`` turns them into observations, ``watch`` shows, records and
-keeps them. All but ``open_video``, ``Recorder`` and ``Window`` work without OpenCV. Pictures of
-frames are uint8 (height, width, 3) in OpenCV's order, BGR; only what goes to the ``Predictor`` and
-into photos is RGB.
+``open_video`` reads frames, ``observe`` classifies them, ``watch`` shows, records and saves them.
+Only ``open_video``, ``Recorder`` and ``Window`` need OpenCV. Frames are uint8 (height, width, 3) in
+OpenCV's channel order, BGR. Input of the ``Predictor`` and saved photos are RGB.
 """
 
 from bricksight.camera.keeper import Keeper

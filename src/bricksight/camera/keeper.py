@@ -1,4 +1,4 @@
-"""Frames kept as photos in class folders, so that mistakes become training photos."""
+"""Save frames as photos in class folders, for example to correct mistakes by training."""
 
 import contextlib
 import io
@@ -23,15 +23,15 @@ class Keeper:
     """Saves the classified region of a frame as a JPEG in the folder of a class."""
 
     def __init__(self, save_dir: Path, *, label: str | None = None) -> None:
-        """Save below ``save_dir``; folders are made when they are needed.
+        """Save photos below ``save_dir``; class folders are created when needed.
 
         Args:
-            save_dir: one folder a class, as ``retrain --image_dir`` takes them.
-            label: the class of everything that is saved by "s"; by default the one shown.
+            save_dir: Folder with one sub-folder per class, as training expects it.
+            label: Class under which the key "s" saves; the predicted class by default.
 
         Raises:
-            ConfigError: photos in a folder of this name would not be of the class ``label``.
-            OutputError: nothing can be written below ``save_dir``.
+            ConfigError: ``label`` cannot be the name of a class folder.
+            OutputError: ``save_dir`` cannot be written.
         """
         self.save_dir = save_dir = user_path(save_dir, "--save_dir")
         self.label = label
@@ -40,36 +40,35 @@ class Keeper:
         self._groups: dict[str, tuple[str, float]] = {}
         try_folder(save_dir)
 
-    def press(self, key: str, seen: Observation) -> str | None:
-        """Save the frame if ``key`` asks for it, and return what to tell the user.
+    def press(self, key: str, observation: Observation) -> str | None:
+        """Save the frame if ``key`` is a key for saving; returns a message for the user.
 
-        "s" saves under ``label``, or the label shown; "1" to "9" under the class of that rank.
+        "s" saves under ``label`` or the predicted class, "1" to "9" under the class of that rank.
 
         Raises:
-            CameraError: the photo cannot be written.
+            CameraError: The photo cannot be written.
         """
-        label = self.label_for(key, seen)
+        label = self.label_for(key, observation)
         if label is None:
-            return "unknown: press the number of its class" if key == "s" else None
-        path = self.save(label, seen)
+            return "answer is unknown: press a number to choose the class" if key == "s" else None
+        path = self.save(label, observation)
         return f"saved {path.parent.name}/{path.name}"
 
-    def label_for(self, key: str, seen: Observation) -> str | None:
-        """Return the class under which ``key`` saves, ``None`` if it does not."""
+    def label_for(self, key: str, observation: Observation) -> str | None:
+        """Return the class under which ``key`` saves, ``None`` if it does not save."""
         if key == "s":
-            return self.label or seen.answer.label
-        ranks = {str(rank): one.label for rank, one in enumerate(seen.answer.predictions, 1)}
+            return self.label or observation.answer.label
+        ranks = {str(rank): one.label for rank, one in enumerate(observation.answer.predictions, 1)}
         return ranks.get(key)
 
-    def save(self, label: str, seen: Observation, *, now: datetime | None = None) -> Path:
-        """Return the new photo of the frame's region in the folder of ``label``.
+    def save(self, label: str, observation: Observation, *, now: datetime | None = None) -> Path:
+        """Save the classified region in the folder of ``label``; returns the path of the photo.
 
-        Photos of a class that follow each other within ten seconds show the same object. Their
-        names begin alike up to ``_nohash_``, by which ``retrain`` keeps them on one side of the
-        split.
+        Photos of a class within ten seconds are assumed to show the same object. Their names have
+        the same part before ``_nohash_``, so training keeps them in one split.
 
         Raises:
-            CameraError: the photo cannot be written.
+            CameraError: The photo cannot be written.
         """
         now = now or datetime.now()
         group, last_s = self._groups.get(label, ("", float("-inf")))
@@ -78,26 +77,26 @@ class Keeper:
         self._groups[label] = group, now.timestamp()
         if fault := label_fault(label, self.save_dir):
             raise CameraError(
-                f"The class {label!r} cannot be a folder's name: it {fault}. Name one: "
-                "--save_label LABEL."
+                f"The class {label!r} cannot be the name of a folder: it {fault}. Choose another "
+                "name with --save_label."
             )
-        pixels = to_rgb(seen.region.crop(seen.frame.picture))
+        pixels = to_rgb(observation.region.crop(observation.frame.picture))
         stem = f"{group}_nohash_{now:%H%M%S}-{now.microsecond // 1000:03d}"
         return write_photo(self.save_dir / label, stem, pixels)
 
 
 def write_photo(folder: Path, stem: str, pixels: np.ndarray) -> Path:
-    """Write a JPEG of quality 95 without loss of colour resolution, and return its path.
+    """Write a JPEG with quality 95 and no chroma subsampling; returns its path.
 
-    No file is overwritten: where ``stem`` is taken, a number follows it.
+    Existing files are not overwritten: if the name is taken, a number is appended.
 
     Args:
-        folder: made if need be.
-        stem: file name without extension.
+        folder: Created if necessary.
+        stem: File name without extension.
         pixels: uint8 (height, width, 3), RGB.
 
     Raises:
-        CameraError: the file cannot be written.
+        CameraError: The file cannot be written.
     """
     content = io.BytesIO()
     Image.fromarray(pixels).save(content, "JPEG", quality=_QUALITY, subsampling=0)
@@ -124,5 +123,5 @@ def _whole_or_absent(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        path.unlink(missing_ok=True)  # half a photo would be trained on
+        path.unlink(missing_ok=True)  # training would read an incomplete photo
         raise

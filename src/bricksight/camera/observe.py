@@ -1,4 +1,4 @@
-"""Frames in, observations out: crop, classify, smooth. No OpenCV here."""
+"""Classify frames: crop, predict, smooth over frames."""
 
 import time
 from collections import deque
@@ -17,10 +17,10 @@ _FPS_FRAMES = 30
 
 
 class Frame(NamedTuple):
-    """One frame.
+    """A frame of a camera or video.
 
     Attributes:
-        time_s: Seconds since the beginning of the source.
+        time_s: Seconds since the start of the source.
         picture: uint8 (height, width, 3), BGR.
     """
 
@@ -30,14 +30,14 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True)
 class Observation:
-    """What the model says of one frame.
+    """A classified frame.
 
     Attributes:
-        index: How many frames were observed before it.
+        index: Number of the frame, from 0.
         frame: The frame.
-        region: The part that was classified.
-        answer: The classes, from probabilities that are smoothed over frames.
-        fps: Frames a second, over the last thirty.
+        region: The region that was classified.
+        answer: Predicted classes, from probabilities averaged over frames.
+        fps: Frames per second over the last 30 frames.
     """
 
     index: int
@@ -48,10 +48,10 @@ class Observation:
 
 
 class Smoother:
-    """The mean of the last frames' probabilities: one odd frame does not change the label."""
+    """Moving average of probabilities over the last frames."""
 
     def __init__(self, num_frames: int) -> None:
-        """Start without frames.
+        """Create an average over ``num_frames`` frames.
 
         Raises:
             ConfigError: ``num_frames`` is under 1.
@@ -61,19 +61,19 @@ class Smoother:
         self._rows: deque[np.ndarray] = deque(maxlen=num_frames)
 
     def add(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the mean with the new row, float32 (num_classes,), as is the row."""
+        """Add the probabilities of a frame, float32 (num_classes,); returns the new average."""
         self._rows.append(probabilities)
         return np.asarray(np.mean(self._rows, axis=0, dtype=np.float32))
 
 
 class FpsMeter:
-    """Frames a second over the last ones."""
+    """Frame rate over the last frames."""
 
     def __init__(self, num_frames: int = _FPS_FRAMES) -> None:
         self._times: deque[float] = deque(maxlen=num_frames + 1)
 
     def tick(self, now_s: float) -> float:
-        """Count a frame at the time ``now_s`` and return the rate, 0 for the first frame."""
+        """Count a frame at the time ``now_s``; returns frames per second, 0 for the first frame."""
         self._times.append(now_s)
         passed = self._times[-1] - self._times[0]
         return (len(self._times) - 1) / passed if passed > 0 else 0.0
@@ -87,18 +87,18 @@ def observe(
     smooth: int = 5,
     top_k: int = 3,
 ) -> Iterator[Observation]:
-    """Yield what the model says of each frame.
+    """Classify each frame and yield an ``Observation``.
 
     Args:
-        predictor: the model.
-        frames: pictures uint8 (height, width, 3), BGR, with their times.
-        region: share of the frame that is classified, see ``central_region``; ``None`` for all of
-            it, stretched or letterboxed as the model's photos were.
-        smooth: over how many frames probabilities are averaged; 1 for none.
-        top_k: how many classes to name.
+        predictor: The model.
+        frames: Frames with uint8 (height, width, 3), BGR.
+        region: Size of the classified region, see ``central_region``; ``None`` classifies the
+            whole frame, resized as the model's photos.
+        smooth: Number of frames over which probabilities are averaged; 1 does not average.
+        top_k: Number of predicted classes per frame.
 
     Raises:
-        ConfigError: a value cannot be used.
+        ConfigError: A value is out of range.
     """
     smoother, meter = Smoother(smooth), FpsMeter()
     for index, frame in enumerate(frames):
@@ -115,5 +115,5 @@ def observe(
 
 
 def to_rgb(picture: np.ndarray) -> np.ndarray:
-    """Return BGR pixels as RGB, or the other way round, in a memory block of their own."""
+    """Convert BGR pixels to RGB, or RGB to BGR, as a contiguous copy."""
     return np.ascontiguousarray(picture[..., ::-1])

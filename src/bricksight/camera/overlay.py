@@ -1,4 +1,4 @@
-"""What is drawn on a frame: the guide, the answer, the rate."""
+"""Draw the classified region, the answer and the frame rate onto a frame."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from bricksight.camera.observe import Observation
 from bricksight.camera.region import Region
 from bricksight.predict import Prediction
 
-# In the order of the frame, BGR.
+# Channel order BGR, as in frames.
 _WHITE: Colour = (255, 255, 255)
 _GREY: Colour = (190, 190, 190)
 _KNOWN: Colour = (90, 220, 90)
@@ -23,40 +23,42 @@ _BEHIND_TEXT = 0.3
 
 
 def draw_overlay(
-    seen: Observation, *, message: str = "", hint: str = "", is_recording: bool = False
+    observation: Observation, *, message: str = "", hint: str = "", is_recording: bool = False
 ) -> np.ndarray:
-    """Return a copy of the frame with guide, answer and rate: uint8 (height, width, 3), BGR.
+    """Return an annotated copy of the frame: uint8 (height, width, 3), BGR.
 
     Args:
-        seen: what was observed.
-        message: one line at the top, such as what was saved.
-        hint: one small line below the label, such as the keys.
-        is_recording: whether to show a red dot.
+        observation: The classified frame.
+        message: Line at the top, such as the name of a saved photo.
+        hint: Small line below the label, such as the available keys.
+        is_recording: Whether to show a red dot.
     """
-    height, width = seen.frame.picture.shape[:2]
+    height, width = observation.frame.picture.shape[:2]
     unit = max(8, round(min(height, 0.75 * width) / 28))
-    rows = seen.answer.predictions
+    rows = observation.answer.predictions
     strip = 5 * unit
-    colour = _UNKNOWN if seen.answer.is_unknown else _KNOWN
-    canvas = _darkened(seen.frame.picture, seen.region, top=round(1.8 * unit), bottom=strip)
+    colour = _UNKNOWN if observation.answer.is_unknown else _KNOWN
+    canvas = _darkened(
+        observation.frame.picture, observation.region, top=round(1.8 * unit), bottom=strip
+    )
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
-    _draw_guide(draw, seen.region, colour, unit)
-    _draw_status(draw, width, unit, fps=seen.fps, message=message, is_recording=is_recording)
+    _draw_guide(draw, observation.region, colour, unit)
+    _draw_status(draw, width, unit, fps=observation.fps, message=message, is_recording=is_recording)
     top = height - strip
-    label = seen.answer.label or "unknown"
+    label = observation.answer.label or "unknown"
     room = width // 2 - unit
     place = (unit, top + 0.5 * unit)
     draw_text(draw, place, label, size=1.9 * unit, colour=colour, room=room)
     draw_text(draw, (unit, top + 2.9 * unit), hint, size=0.8 * unit, colour=_GREY, room=room)
-    # Many rows become small, so that they do not reach into the region.
+    # With many rows, the text shrinks so that it does not cover the region.
     row_unit = max(6, min(unit, round(4.4 * unit / (1.4 * len(rows)))))
     _draw_rows(draw, rows, (width // 2, top + 0.4 * unit, width - unit), row_unit, colour)
     return np.asarray(picture)
 
 
 def _darkened(picture: np.ndarray, region: Region, *, top: int, bottom: int) -> np.ndarray:
-    """Return the picture, darker outside of the region and darkest where text will be."""
+    """Darken the frame outside the region, most where text is drawn."""
     canvas = (picture * np.float32(_OUTSIDE)).astype(np.uint8)
     region.crop(canvas)[:] = region.crop(picture)
     for strip in (canvas[:top], canvas[max(0, len(canvas) - bottom) :]):
@@ -65,7 +67,7 @@ def _darkened(picture: np.ndarray, region: Region, *, top: int, bottom: int) -> 
 
 
 def _draw_guide(draw: ImageDraw.ImageDraw, region: Region, colour: Colour, unit: int) -> None:
-    """Draw the corners of the region, just outside of its pixels where the frame has room."""
+    """Draw the corners of the region, just outside of it if the frame has room."""
     line = max(2, unit // 6)
     arm = (region.right - region.left) // 6
     width, height = draw.im.size
@@ -110,7 +112,7 @@ def _draw_rows(
     unit: int,
     colour: Colour,
 ) -> None:
-    """Draw a line a class: the key that saves under it, its name, a bar, its probability."""
+    """Draw one row per class: key for saving, label, bar, probability."""
     left, top, right = place
     number = text_width("100.0 %", unit)
     bar_left, bar_right = left + 0.55 * (right - left), right - number - 0.5 * unit

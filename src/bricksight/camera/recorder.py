@@ -1,4 +1,4 @@
-"""The annotated picture as a video file."""
+"""Record the annotated frames as a video file."""
 
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,28 @@ _MAX_LIVE_FPS = 30.0
 
 
 class Recorder:
-    """Writes frames so that the video lasts as long as what was seen, however slow we were."""
+    """Writes frames at a constant frame rate; slow frames are repeated, so that time is real."""
 
     def __init__(self, path: Path, *, fps: float) -> None:
-        """Prepare ``path``; the file is made with the first frame, which sets its size.
+        """Check ``path``; the file is created with the first frame, which sets the frame size.
 
         Args:
-            path: a new file that ends with one of ``CODECS``.
-            fps: frames a second of the file.
+            path: A new file with an extension in ``CODECS``.
+            fps: Frames per second of the video.
 
         Raises:
-            ConfigError: the extension is another.
-            CameraError: the file exists, or its folder does not.
-            OutputError: the file cannot be written.
+            ConfigError: The extension is not supported.
+            CameraError: The file exists, or its folder does not.
+            OutputError: The file cannot be written.
         """
         if path.suffix.lower() not in CODECS:
             raise ConfigError(f"--record is {path}; it must end with {', '.join(CODECS)}.")
         if path.exists():
             raise CameraError(f"--record {path} exists already. Name another file, or remove it.")
         if not path.parent.is_dir():
-            raise CameraError(f"--record {path}: the folder {path.parent} does not exist. Make it.")
+            raise CameraError(
+                f"--record {path}: the folder {path.parent} does not exist. Create it first."
+            )
         try_file(path)
         self.path = path
         self.fps = min(fps, _MAX_LIVE_FPS)
@@ -52,14 +54,14 @@ class Recorder:
         self.close()
 
     def write(self, picture: np.ndarray, time_s: float) -> None:
-        """Write a picture as often as it takes to reach its time; not at all if it is too early.
+        """Write a frame, repeated until the video reaches its time; skipped if it is too early.
 
         Args:
-            picture: uint8 (height, width, 3), BGR, of one size throughout.
-            time_s: seconds since the beginning of the source.
+            picture: uint8 (height, width, 3), BGR; all frames have the same size.
+            time_s: Seconds since the start of the source.
 
         Raises:
-            CameraError: the file cannot be written.
+            CameraError: The file cannot be written.
         """
         if self._writer is None:
             self._writer = self._open(picture)
@@ -70,16 +72,16 @@ class Recorder:
         self._num_written = max(num_due, self._num_written)
 
     def close(self) -> None:
-        """End the file; without this it does not play.
+        """Finish the file; without this call it cannot be played.
 
         Raises:
-            CameraError: the disk is full, so that the end is missing.
+            CameraError: The disk is full, so the end of the recording is missing.
         """
         if self._writer is not None:
             self._writer.release()
             self._writer = None
             try:
-                try_file(self.path)  # OpenCV does not say that a disk is full
+                try_file(self.path)  # OpenCV does not report a full disk
             except OutputError as error:
                 raise CameraError(f"{error} The recording is not complete.") from error
 
@@ -88,13 +90,13 @@ class Recorder:
         height, width = picture.shape[:2]
         codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
         with writing(self.path):
-            self.path.touch()  # so that frames go into it from the first on, under whatever name
+            self.path.touch()  # so that native_path links to it and frames go into it
         with native_path(self.path) as writable:
             writer = cv2.VideoWriter(str(writable), codec, self.fps, (width, height))
         if not writer.isOpened():
             self.path.unlink()
             raise CameraError(
-                f"--record {self.path} cannot be written. Is there room on the disk, and may you "
-                "write there? An .avi file needs the least of OpenCV."
+                f"--record {self.path} cannot be written: OpenCV cannot open it. Check disk space "
+                "and permissions, or name an .avi file, which every build of OpenCV can write."
             )
         return writer

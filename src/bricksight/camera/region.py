@@ -1,4 +1,4 @@
-"""The part of a frame that is classified."""
+"""Region of a frame that is classified."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from bricksight.errors import ConfigError
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of pixels; ``right`` and ``bottom`` are the first ones outside."""
+    """A rectangle in pixels; ``right`` and ``bottom`` are exclusive."""
 
     left: int
     top: int
@@ -18,23 +18,23 @@ class Region:
     bottom: int
 
     def crop(self, picture: np.ndarray) -> np.ndarray:
-        """Return the part of a (height, width, 3) picture, without a copy."""
+        """Crop a (height, width, 3) image to the region, without a copy."""
         return picture[self.top : self.bottom, self.left : self.right]
 
 
 def central_region(height: int, width: int, spec: InputSpec, *, share: float) -> Region:
-    """Return the middle of a frame in the proportions of the network's input.
+    """Return the centre of a frame with the aspect ratio of the network's input.
 
-    In these proportions nothing is stretched, whatever the camera's format.
+    With this aspect ratio, resizing does not distort the image.
 
     Args:
-        height: rows of the frame.
-        width: columns of the frame.
-        spec: what the network takes.
-        share: of the largest such rectangle that fits: over 0 to 1, by its sides.
+        height: Height of the frame in pixels.
+        width: Width of the frame in pixels.
+        spec: Input size of the network.
+        share: Side length relative to the largest such rectangle that fits; over 0 to 1.
 
     Raises:
-        ConfigError: ``share`` is outside of that.
+        ConfigError: ``share`` is out of range.
     """
     if not 0 < share <= 1:
         raise ConfigError(f"--region is {share}; it must be over 0 and at most 1.")
@@ -46,5 +46,5 @@ def central_region(height: int, width: int, spec: InputSpec, *, share: float) ->
 
 
 def whole_region(height: int, width: int) -> Region:
-    """Return all of a frame."""
+    """Return the region of the whole frame."""
     return Region(0, 0, width, height)

@@ -1,4 +1,4 @@
-"""What ``--source`` names, and what to do when it cannot be opened."""
+"""Parse ``--source``, and explain errors when a source cannot be opened."""
 
 import os
 import re
@@ -19,13 +19,13 @@ _VIDEO_EXTENSIONS = {".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".
 
 @dataclass(frozen=True)
 class Source:
-    """Where frames come from.
+    """A source of frames.
 
     Attributes:
-        text: As the user wrote it.
-        kind: A camera of this machine, a network stream, a file, or a GStreamer pipeline.
-        target: What OpenCV opens: the camera's number, or a text.
-        is_live: Whether frames that come too fast are dropped; a file is read frame by frame.
+        text: The source as the user gave it.
+        kind: A local camera, a network stream, a file, or a GStreamer pipeline.
+        target: Argument for OpenCV: the number of the camera, or a text.
+        is_live: Whether frames are dropped if they come too fast; of a file, every frame is read.
     """
 
     text: str
@@ -35,13 +35,14 @@ class Source:
 
 
 def parse_source(name: str | int | os.PathLike[str]) -> Source:
-    """Return what ``name`` names, a text, the number of a camera or the path of a video file.
+    """Parse a source of frames.
 
-    It is a camera's number, ``/dev/video1``, ``rtsp://…`` or ``http://…``, ``csi`` (``csi:1`` for
-    the second sensor), a GStreamer pipeline that ends in ``appsink``, or a video file.
+    ``name`` is the number of a camera, ``/dev/video1``, ``rtsp://…`` or ``http://…``, ``csi``
+    (``csi:1`` for the second sensor), a GStreamer pipeline that ends in ``appsink``, or the path of
+    a video file.
 
     Raises:
-        CameraError: there is no such file.
+        CameraError: ``name`` is none of these, or the file does not exist.
     """
     if isinstance(name, bool) or not isinstance(name, str | int | os.PathLike):
         raise CameraError(f"The source is {name!r}; expected text, a number or a path.")
@@ -52,26 +53,26 @@ def parse_source(name: str | int | os.PathLike[str]) -> Source:
         return Source(text, "device", text, is_live=True)
     if csi := _CSI.fullmatch(text):
         return Source(text, "gstreamer", csi_pipeline(int(csi[1] or 0)), is_live=True)
-    if " ! " in text and not os.path.lexists(text):  # a name is a path before it is a pipeline
+    if " ! " in text and not os.path.lexists(text):  # an existing file may have this name
         return Source(text, "gstreamer", text, is_live=True)
     if "://" in text:
-        # A video file behind a web server is no camera: every frame of it counts.
+        # A video file on a web server is not live: every frame is read.
         is_file = Path(urlsplit(text).path).suffix.lower() in _VIDEO_EXTENSIONS
         is_live = not (is_file and text.startswith("http"))
         return Source(text, "stream", text, is_live=is_live)
     path = input_path(text, "--source")
     if not path.is_file():
-        found = "a folder" if path.is_dir() else "and there is no such file"
+        found = "which is a folder" if path.is_dir() else "which does not exist"
         raise CameraError(
-            f"--source is {text!r}, {found}. Name a video file, a camera's number such "
-            "as 0, an address such as rtsp://..., or csi; photos are for bricksight classify."
+            f"--source is {text!r}, {found}. Name a video file, the number of a camera such as 0, "
+            "an address such as rtsp://..., or csi. For photos, use bricksight classify."
         )
-    # OpenCV takes what precedes a colon in a relative path for a protocol.
+    # In a relative path, OpenCV would treat the text before a colon as a protocol.
     return Source(text, "file", str(path.absolute()), is_live=False)
 
 
 def csi_pipeline(sensor: int) -> str:
-    """Return the GStreamer pipeline of a Jetson's CSI camera: 1280x720 at 30 Hz, newest frame."""
+    """Return the GStreamer pipeline of a Jetson's CSI camera: 1280x720, 30 Hz, no queueing."""
     return (
         f"nvarguscamerasrc sensor-id={sensor} ! video/x-raw(memory:NVMM), width=(int)1280, "
         "height=(int)720, format=(string)NV12, framerate=(fraction)30/1 ! nvvidconv flip-method=0 "
@@ -81,7 +82,7 @@ def csi_pipeline(sensor: int) -> str:
 
 
 def not_opened(source: Source) -> CameraError:
-    """Return the error for a source that OpenCV does not open: what was found, what to do."""
+    """Return the error for a source that OpenCV cannot open, with advice by kind of source."""
     if source.kind == "device":
         return CameraError(_device_not_opened(source))
     if source.kind == "gstreamer":
@@ -92,9 +93,9 @@ def not_opened(source: Source) -> CameraError:
         )
     if source.kind == "stream":
         return CameraError(
-            f"{without_password(source.text)} cannot be opened. Is the address right, does it need "
-            "a user and a password (rtsp://USER:PASSWORD@HOST/...), and is the camera reached from "
-            "here? Try it in VLC or ffplay."
+            f"{without_password(source.text)} cannot be opened. Check the address, user and "
+            "password (rtsp://USER:PASSWORD@HOST/...) and the network connection. Try the address "
+            "in VLC or ffplay."
         )
     return CameraError(
         f"{source.text} is not a video that OpenCV can read. Convert it: "
@@ -103,17 +104,18 @@ def not_opened(source: Source) -> CameraError:
 
 
 def no_gstreamer(source: Source) -> CameraError:
-    """Return the error for an OpenCV without GStreamer."""
+    """Return the error for an OpenCV that was built without GStreamer."""
     return CameraError(
-        f"--source {source.text} needs an OpenCV with GStreamer, and this one is built without, as "
-        "all that pip installs. On a Jetson: pip uninstall opencv-python opencv-python-headless; "
+        f"--source {source.text} needs an OpenCV with GStreamer, but the installed OpenCV has none "
+        "(packages from pip never have it). On a Jetson: pip uninstall opencv-python "
+        "opencv-python-headless; "
         "sudo apt install libopencv-python; python3 -m venv --system-site-packages .venv. Or use a "
         "USB camera: --source 0."
     )
 
 
 def without_password(address: str) -> str:
-    """Return the address as it may be shown: user and password left out."""
+    """Remove user and password from an address."""
     return re.sub(r"//[^/@]*@", "//", address)
 
 
@@ -137,7 +139,7 @@ def _device_not_opened(source: Source) -> str:
     if not os.access(path, os.R_OK | os.W_OK):
         return f"{what}: no permission for {path}. sudo usermod -aG video $USER, then log in again."
     return (
-        f"{what}, though {path} exists. Another program may be using it, or it is no camera: one "
-        "camera often has two numbers, so try the next (v4l2-ctl --list-devices). The CSI camera "
-        "of a Jetson is --source csi."
+        f"{what}, although {path} exists. Another program may be using it, or it is not a camera: "
+        "one camera often has two numbers, so try the next (v4l2-ctl --list-devices). For the CSI "
+        "camera of a Jetson, use --source csi."
     )

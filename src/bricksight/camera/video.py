@@ -1,4 +1,4 @@
-"""Frames from OpenCV: a file frame by frame, a live source always the newest."""
+"""Read frames with OpenCV: every frame of a file, the newest frame of a live source."""
 
 import contextlib
 import os
@@ -24,41 +24,41 @@ from bricksight.camera.source import (
 from bricksight.errors import CameraError
 
 SILENCE_S = 10.0
-"""How long a live source may be without a new frame."""
+"""Timeout for the next frame of a live source, in seconds."""
 
 _USUAL_FPS = 30.0
 _MAX_FPS = 240.0
 
 
 def load_cv2() -> Any:
-    """Return OpenCV, which keeps its own complaints to itself; ours say what to do.
+    """Import OpenCV with its log messages turned off.
 
     Raises:
-        MissingPackageError: it is not installed.
+        MissingPackageError: OpenCV is not installed.
     """
-    # Read when OpenCV is loaded; what the user has set stays.
+    # OpenCV reads these variables when it is imported. Values set by the user are kept.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # it misses its own fonts
+    os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")  # missing fonts
     return require("cv2", extra="camera", feature="The camera")
 
 
 class Capture(Protocol):
-    """What is used of ``cv2.VideoCapture``."""
+    """The methods of ``cv2.VideoCapture`` that are used here."""
 
     def read(self) -> tuple[bool, np.ndarray | None]:
-        """Wait for the next frame; false at the end."""
+        """Wait for the next frame; returns (False, None) at the end."""
 
     def release(self) -> None:
-        """Give the device back."""
+        """Release the device."""
 
 
 class Video:
-    """An open source; iterating it gives its frames.
+    """An open source; iterating over it yields frames.
 
     Attributes:
-        source: What was opened.
-        fps: Frames a second that the source says it has.
+        source: The source.
+        fps: Frames per second, as reported by the source.
     """
 
     def __init__(self, source: Source, capture: Capture, fps: float) -> None:
@@ -71,12 +71,12 @@ class Video:
         """Yield frames until the file ends.
 
         Raises:
-            CameraError: a live source breaks off or is silent, or a file has no frames.
+            CameraError: A live source ended or sent no frame in time, or a file has no frames.
         """
         return self._newest() if self.source.is_live else self._every()
 
     def close(self) -> None:
-        """Give the device back."""
+        """Stop reading and release the device."""
         if self._reader is None or self._reader.stop():
             self._capture.release()
 
@@ -87,8 +87,8 @@ class Video:
             count += 1
         if not count:
             raise CameraError(
-                f"{without_password(self.source.text)} was opened, but it has no frame that can be "
-                "read; the file is damaged or was cut off. Record it again."
+                f"{without_password(self.source.text)} was opened, but no frame can be read: the "
+                "file is damaged or truncated. Record it again."
             )
 
     def _newest(self) -> Iterator[Frame]:
@@ -100,19 +100,19 @@ class Video:
         raise self._broken_off(count, ended=reader.ended)
 
     def _broken_off(self, count: int, *, ended: bool) -> CameraError:
-        what = "broke off" if ended else f"gave no frame for {SILENCE_S:.0f} s"
+        what = "ended" if ended else f"sent no frame for {SILENCE_S:.0f} s"
         return CameraError(
             f"--source {without_password(self.source.text)} {what} after "
-            f"{pluralize(count, 'frame')}. Look at cable, power and network, and start again; for "
-            "a USB camera try another port without a hub."
+            f"{pluralize(count, 'frame')}. Check cable, power and network, then start again. For a "
+            "USB camera, try another port without a hub."
         )
 
 
 class NewestFrame:
-    """Reads a live capture in a thread of its own and keeps the newest frame only.
+    """Reads a live capture in a separate thread and keeps only the newest frame.
 
-    OpenCV and drivers queue frames; a reader that is slower than the camera would fall behind more
-    and more.
+    OpenCV and drivers queue frames, so a reader that is slower than the camera would lag more and
+    more.
     """
 
     def __init__(self, capture: Capture) -> None:
@@ -125,16 +125,16 @@ class NewestFrame:
         self._thread.start()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """Return the newest frame, once; ``None`` if there is none in time or at the end."""
+        """Wait for a new frame and return it; ``None`` after the timeout or at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self.ended, timeout_s)
             frame, self._frame = self._frame, None
             return frame
 
     def stop(self) -> bool:
-        """Stop reading, and return whether the capture is now free to be released.
+        """Stop reading; returns whether the capture can be released.
 
-        A read may hang in the driver; it is not waited for longer than two seconds.
+        Waits at most two seconds, because a read may hang in the driver.
         """
         self._stopped = True
         self._thread.join(timeout=2)
@@ -161,7 +161,7 @@ def open_video(source: str | int | os.PathLike[str] | Source) -> Iterator[Video]
         ``with open_video("0") as video: observations = observe(Predictor("photos-model"), video)``
 
     Raises:
-        CameraError: it cannot be opened; the message says what to do.
+        CameraError: The source cannot be opened; the message says what to do.
         MissingPackageError: OpenCV is not installed.
     """
     parsed = source if isinstance(source, Source) else parse_source(source)

@@ -1,4 +1,4 @@
-"""The loop: show, record, keep, write, until the source ends or the user has seen enough."""
+"""Main loop of the camera: show, record and save classified frames."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -15,10 +15,10 @@ _MESSAGE_S = 2.0
 
 
 class Screen(Protocol):
-    """Where pictures are shown and keys come from, such as ``Window``."""
+    """A display with keyboard input, such as ``Window``."""
 
     def show(self, picture: np.ndarray, wait_s: float) -> str:
-        """Show uint8 (height, width, 3), BGR, and return the key pressed, "" for none."""
+        """Show uint8 (height, width, 3), BGR; returns the key pressed, "" for none."""
 
 
 def watch(
@@ -31,56 +31,63 @@ def watch(
     save_every_s: float | None = None,
     in_real_time: bool = False,
 ) -> int:
-    """Go through observations and return how many there were.
+    """Show, record and save observations until they end or the user quits.
 
     Args:
-        observations: see ``observe``.
-        screen: shows the annotated picture; "q" ends the loop.
-        recorder: writes the annotated picture.
-        keeper: saves frames as photos at the press of a key.
-        write: called with every observation.
-        save_every_s: let ``keeper`` save the frame under its label, as often as that.
-        in_real_time: show no frame before its time, as a file is to be seen.
+        observations: Classified frames, see ``observe``.
+        screen: Shows the annotated frames; the key "q" ends the loop.
+        recorder: Records the annotated frames.
+        keeper: Saves a frame as a photo when a key is pressed.
+        write: Called with every observation.
+        save_every_s: Let ``keeper`` save a frame automatically, every so many seconds.
+        in_real_time: Show each frame at its time in the video, not as fast as possible.
+
+    Returns:
+        The number of observations.
 
     Raises:
-        CameraError: the source breaks off, or a file cannot be written.
+        CameraError: The source ended unexpectedly, or a file cannot be written.
     """
     start_s = time.perf_counter()
     note, count, saved_s = _Note(), 0, float("-inf")
     hint = "" if screen is None else _hint(keeper)
-    for seen in observations:
+    for observation in observations:
         count += 1
         if write is not None:
-            write(seen)
-        if keeper is not None and save_every_s and seen.frame.time_s - saved_s >= save_every_s:
-            saved_s = seen.frame.time_s
-            note.put(keeper.press("s", seen))
+            write(observation)
+        if (
+            keeper is not None
+            and save_every_s
+            and observation.frame.time_s - saved_s >= save_every_s
+        ):
+            saved_s = observation.frame.time_s
+            note.put(keeper.press("s", observation))
         if screen is None and recorder is None:
             continue
         picture = draw_overlay(
-            seen, message=note.text(), hint=hint, is_recording=recorder is not None
+            observation, message=note.text(), hint=hint, is_recording=recorder is not None
         )
         if recorder is not None:
-            recorder.write(picture, seen.frame.time_s)
+            recorder.write(picture, observation.frame.time_s)
         if screen is not None:
             passed = time.perf_counter() - start_s
-            key = screen.show(picture, seen.frame.time_s - passed if in_real_time else 0)
+            key = screen.show(picture, observation.frame.time_s - passed if in_real_time else 0)
             if key == "q":
                 break
-            note.put(_pressed(key, keeper, seen))
+            note.put(_pressed(key, keeper, observation))
     return count
 
 
 def _hint(keeper: Keeper | None) -> str:
     if keeper is None:
         return "q quit"
-    return f"q quit   s save as {keeper.label or 'shown'}   1-9 save as that class"
+    return f"q quit   s save as {keeper.label or 'predicted'}   1-9 save as class of that rank"
 
 
-def _pressed(key: str, keeper: Keeper | None, seen: Observation) -> str | None:
+def _pressed(key: str, keeper: Keeper | None, observation: Observation) -> str | None:
     if keeper is not None:
-        return keeper.press(key, seen)
-    return "to save photos, start with --save_dir DIR" if key == "s" else None
+        return keeper.press(key, observation)
+    return "to save photos, start bricksight camera with --save_dir DIR" if key == "s" else None
 
 
 class _Note:

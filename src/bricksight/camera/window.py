@@ -1,4 +1,4 @@
-"""A window of OpenCV's, and its keys."""
+"""Window that shows frames and reads keys, with OpenCV."""
 
 import os
 import sys
@@ -11,20 +11,20 @@ from bricksight.camera.video import load_cv2
 from bricksight.errors import CameraError
 
 _ESCAPE = 27
-_INSTEAD = "Use --headless, which prints a JSON object a frame"
+_INSTEAD = "Use --headless, which prints one JSON object per frame"
 
 
 class Window:
-    """A window that shows pictures and gives the keys that are pressed in it."""
+    """A window that shows frames and returns the keys that are pressed in it."""
 
     def __init__(self, title: str) -> None:
-        """Open it.
+        """Open the window.
 
         Raises:
-            CameraError: there is no screen, or OpenCV was built without windows.
+            CameraError: There is no screen, or OpenCV was built without window support.
         """
         self._title = title = printable(title)
-        # Before OpenCV is asked: without a screen, Qt ends the whole process.
+        # Checked before OpenCV is used: without a screen, Qt would abort the process.
         if sys.platform.startswith("linux") and not (
             os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         ):
@@ -34,12 +34,13 @@ class Window:
             )
         self._cv2: Any = load_cv2()
         try:
-            # GUI_NORMAL: no tool bar, in which Qt would take the keys for itself.
+            # GUI_NORMAL: no tool bar, which would receive the keys.
             look = self._cv2.WINDOW_KEEPRATIO | self._cv2.WINDOW_GUI_NORMAL
             self._cv2.namedWindow(title, self._cv2.WINDOW_NORMAL | look)
         except self._cv2.error as error:
             raise CameraError(
-                f"No window can be opened: this OpenCV was built without windows. {_INSTEAD}, or: "
+                "No window can be opened: the installed OpenCV has no window support. "
+                f"{_INSTEAD}, or: "
                 "pip uninstall opencv-python-headless; pip install --force-reinstall opencv-python"
             ) from error
         self._is_sized = False
@@ -51,14 +52,14 @@ class Window:
         self._cv2.destroyAllWindows()
 
     def show(self, picture: np.ndarray, wait_s: float) -> str:
-        """Show a picture and return the key pressed within ``wait_s``, "" for none.
+        """Show a frame and wait for a key.
 
         Args:
             picture: uint8 (height, width, 3), BGR.
-            wait_s: how long to wait for a key; at least a millisecond, to draw the window.
+            wait_s: Seconds to wait for a key; at least a millisecond, so that the window is drawn.
 
         Returns:
-            The character; "q" also for Escape and for a window that was closed.
+            The key, "" for none; "q" for Escape and if the window was closed.
         """
         if not self._is_sized:
             height, width = picture.shape[:2]

@@ -14,7 +14,7 @@ import cyclopts
 
 from bricksight._support.text import message_lines
 from bricksight._version import __version__
-from bricksight.cli._help import default_shown, formatter
+from bricksight.cli._help import HELP_ALL, default_shown, formatter
 from bricksight.cli._output import note, prepare_streams
 from bricksight.cli._process import (
     ending_cleanly,
@@ -37,10 +37,7 @@ COMMANDS = {
         "check:check",
         "Look at a folder of photos before training on it.",
     ),
-    "retrain": (
-        "retrain:retrain",
-        "Train a classifier on a folder of photos.",
-    ),
+    "train": ("train:train", "Train a classifier on a folder of photos."),
     "classify": ("classify:classify", "Say what is on photos."),
     "evaluate": (
         "evaluate:evaluate",
@@ -56,7 +53,8 @@ COMMANDS = {
         "Compare speed, size and accuracy of model files.",
     ),
     "camera": ("camera:camera", "Say what a camera or a video shows, live."),
-    "modules": ("modules:app", "List and describe pretrained networks."),
+    "backbones": ("backbones:app", "List and describe pretrained networks."),
+    "retrain": ("retrain:retrain", "Train with the flags of TensorFlow Hub's retrain.py."),
     "cache": ("cache:app", "Show and prune what is kept between runs."),
 }
 """Command → what runs it, in ``commands/`` and imported on use, and its line in the list.
@@ -65,17 +63,18 @@ Packs add theirs; none can replace one of these.
 """
 
 
-def make_app(command: str = "") -> cyclopts.App:
-    """Returns the application; no command is imported yet.
+def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
+    """Return the application. No command is imported yet.
 
     Args:
-        command: the one that will be run; its help is its docstring, not its line in the list.
+        command: the command to run. Its help is its docstring, not its line in the list.
+        show_advanced: whether its help shows the advanced options.
     """
     app = cyclopts.App(
         name="bricksight",
         version=__version__,
         help="Train your own image classifier from a folder of photos, one sub-folder a class.\n\n"
-        "Begin with `bricksight demo`, or `bricksight retrain --image_dir PHOTOS`.",
+        "Begin with `bricksight demo`, or `bricksight train PHOTOS`.",
         # retrain.py's spelling in the help; dashes and underscores are both understood.
         default_parameter=cyclopts.Parameter(
             name_transform=_as_typed,
@@ -83,7 +82,7 @@ def make_app(command: str = "") -> cyclopts.App:
             show_default=default_shown,
             json_list=False,  # a path may begin with a bracket
         ),
-        help_formatter=formatter(),
+        help_formatter=formatter(command, show_advanced=show_advanced),
         config=(take_values, _refuse_fractions),
         result_action="return_value",
         suppress_keyboard_interrupt=False,  # main answers it
@@ -159,15 +158,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     """Returns the exit code of the command; what the user can fix is told."""
+    show_advanced = HELP_ALL in words
+    words = ["--help" if word == HELP_ALL else word for word in words]
     try:
-        app = make_app("".join(words[:1]))
+        app = make_app("".join(words[:1]), show_advanced=show_advanced)
     except PackError as error:
         return _fail(str(error), 1)
     try:
         code = app(words, exit_on_error=False, print_error=False)
     except (cyclopts.CycloptsError, ConfigError) as error:
         command = " ".join(["bricksight", *app.parse_commands(words)[0]])
-        code = _fail(_in_plain_words(error, command), 2)
+        code = _fail(_explain(error, command), 2)
         note(f"See `{command} --help`.")
         return code
     except BricksightError as error:
@@ -187,11 +188,19 @@ def _fail_by_system(error: OSError) -> int:
     return _fail(reason if where is None else f"{where}: {reason}", 1)
 
 
-def _in_plain_words(error: Exception, command: str) -> str:
+def _explain(error: Exception, command: str) -> str:
+    """Return the message of an error in what was typed."""
     text = str(error).rstrip()
+    name = command.removeprefix("bricksight ")
     if isinstance(error, cyclopts.UnusedCliTokensError):
         words = shlex.join(error.unused_tokens or [])
-        return f"{command.removeprefix('bricksight ')} does not understand: {words}"
+        return f"{name} does not understand: {words}"
+    if isinstance(error, cyclopts.UnknownOptionError):
+        from bricksight.cli._hints import hint
+
+        option = error.token.keyword or error.token.value
+        if told := hint(name, option):
+            return f"Unknown option: {option}. {told}"
     if isinstance(error, cyclopts.MissingArgumentError) and error.argument is not None:
         what = (
             f"{error.keyword} needs a value"

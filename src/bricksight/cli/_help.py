@@ -1,4 +1,4 @@
-"""How ``--help`` shows options, and the panels into which it puts them."""
+"""How ``--help`` looks: its panels, columns and defaults."""
 
 import math
 from collections.abc import Sequence
@@ -10,31 +10,51 @@ if TYPE_CHECKING:
     from cyclopts.help import ColumnSpec, DefaultFormatter, HelpEntry
     from rich.console import Console, ConsoleOptions
 
+HELP_ALL = "--help-all"
+"""Shows all panels; ``--help`` hides those whose title begins with ``ADVANCED``."""
+
+ADVANCED = "Advanced"
+
 _NAMES_SHARE = 0.45
-"""How much of the terminal's width names may take, unless one alone needs more."""
+"""Largest share of the terminal's width for names, unless a single name needs more."""
 
 
 def panel(title: str) -> Parameter:
-    """Returns how the fields of a settings class become options in a panel of their own."""
+    """Return the annotation that puts the fields of a settings class into a panel of their own."""
     return Parameter(name="*", group=Group.create_ordered(title))
 
 
 def default_shown(value: Any) -> str | None:
-    """Returns the default as ``--help`` shows it, ``None`` where there is nothing to say."""
+    """Return a default as ``--help`` shows it, ``None`` for defaults that say nothing."""
     return None if value is None or value is False else str(value)
 
 
-def formatter() -> "DefaultFormatter":
-    """Returns what prints the panels."""
+def formatter(command: str, *, show_advanced: bool) -> "DefaultFormatter":
+    """Return what prints the panels.
+
+    Args:
+        command: name of the command.
+        show_advanced: whether to print the advanced panels, or one line that tells of them.
+    """
     from cyclopts.help import DefaultFormatter
 
-    return DefaultFormatter(column_specs=_columns)
+    class Formatter(DefaultFormatter):
+        is_told = False
+
+        def __call__(self, console: "Console", options: "ConsoleOptions", panel: Any) -> None:
+            if show_advanced or not panel.title.startswith(ADVANCED):
+                super().__call__(console, options, panel)
+            elif not self.is_told:
+                type(self).is_told = True
+                console.print(f"More options: bricksight {command} {HELP_ALL}")
+
+    return Formatter(column_specs=_columns)
 
 
 def _columns(
     console: "Console", options: "ConsoleOptions", entries: "Sequence[HelpEntry]"
 ) -> "tuple[ColumnSpec, ...]":
-    """Returns the columns of a panel, with as much room for the names as the longest needs."""
+    """Return the columns of a panel; names are wide enough for the longest word."""
     from cyclopts.help import AsteriskRenderer, ColumnSpec, DescriptionRenderer, NameRenderer
 
     names = [str(NameRenderer()(entry)) for entry in entries]

@@ -1,7 +1,7 @@
-"""Every setting once: name, default, meaning, and what it may be.
+"""Settings of every command and function, each defined once.
 
-The command line is made from these classes: a field is an option, its line under ``Attributes`` is
-the option's help, its default is the option's default. retrain.py's names are kept.
+Options of the command line and keywords of the Python API are made from these classes: a field is
+an option, its line under ``Attributes`` is the help, its default is the default.
 """
 
 from bricksight._support.filesystem.photo_names import (
@@ -10,10 +10,11 @@ from bricksight._support.filesystem.photo_names import (
     RENDERS_FILE,
 )
 from bricksight.config._augment import AugmentConfig
-from bricksight.config._backbone import AUTO_MODULE, BackboneConfig, Rotations
-from bricksight.config._crossval import CrossvalConfig
+from bricksight.config._backbone import AUTO_BACKBONE, BackboneConfig, Rotations
+from bricksight.config._checks import user_name
+from bricksight.config._crossval import CrossValidationConfig
 from bricksight.config._data import DataConfig
-from bricksight.config._head import ClassWeight, HeadConfig, HeadKind, Mirror
+from bricksight.config._head import ClassWeight, HeadConfig, HeadKind, RandomFlip
 from bricksight.config._input import InputSpec, Resize
 from bricksight.config._output import (
     GRAPH_NAMES,
@@ -36,7 +37,7 @@ from bricksight.config._tuning import BatchNorm, FineTuneConfig, Recipe
 from bricksight.config._types import given, given_or_default
 
 __all__ = [
-    "AUTO_MODULE",
+    "AUTO_BACKBONE",
     "EMPTY_IS_NONE",
     "GRAPH_NAMES",
     "MOST_PATTERN_CHARACTERS",
@@ -49,7 +50,7 @@ __all__ = [
     "BackboneConfig",
     "BatchNorm",
     "ClassWeight",
-    "CrossvalConfig",
+    "CrossValidationConfig",
     "DataConfig",
     "FilesConfig",
     "FineTuneConfig",
@@ -57,8 +58,8 @@ __all__ = [
     "HeadKind",
     "InputSpec",
     "Layout",
-    "Mirror",
     "OutputConfig",
+    "RandomFlip",
     "Recipe",
     "Resize",
     "Rotations",
@@ -71,5 +72,6 @@ __all__ = [
     "input_paths",
     "require_tensor_name",
     "require_text",
+    "user_name",
     "user_path",
 ]

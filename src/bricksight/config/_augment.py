@@ -1,30 +1,31 @@
-"""Settings of the random views."""
+"""Settings of random augmentation."""
 
 from dataclasses import dataclass, fields
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._types import take_types
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Random changes to training photos; 0 or false leaves the photo as it is.
+    """Random changes of training photos. 0 or false turns a change off.
 
     Attributes:
-        flip_left_right: Mirror half of the views.
-        random_crop: Enlarge by this many percent and cut a random part of the network's size.
-        random_scale: Enlarge further by up to this many percent before the cut.
-        random_brightness: Multiply by a number up to this many percent above or below 1.
-        random_rotation: Turn by up to this many degrees either way; 180 is any angle.
-        random_shrink: Move away by up to this many percent, so that what is turned stays in view.
-        random_translation: Shift by up to this many percent of each side.
-        flip_up_down: Turn half of the views upside down (a mirror image, not a rotation).
+        flip_left_right: Flip half of the copies horizontally.
+        random_crop: Enlarge by this many percent, then crop a random part of the input size.
+        random_scale: Enlarge by up to this many percent more before the crop.
+        random_brightness: Multiply pixel values by a factor up to this many percent from 1.
+        random_rotation: Rotate by up to this many degrees either way. 180 allows any angle.
+        random_shrink: Shrink by up to this many percent, so that rotated objects stay in the frame.
+        random_translation: Shift by up to this many percent of the width and height.
+        flip_up_down: Flip half of the copies vertically. This mirrors the object.
         random_contrast: Change the contrast by up to this many percent.
         random_saturation: Change the saturation by up to this many percent.
-        random_hue: Turn the colours by up to this many degrees of the colour circle.
-        random_blur: Blur with a Gaussian of up to this standard deviation, in pixels.
-        random_noise: Add Gaussian noise of up to this standard deviation, in percent of white.
-        random_erasing: Cover a rectangle of up to this many percent of the area.
+        random_hue: Shift the hue by up to this many degrees of the colour circle.
+        random_blur: Gaussian blur with a standard deviation of up to this many pixels.
+        random_noise: Gaussian noise with a standard deviation of up to this many percent of white.
+        random_erasing: Cover a random rectangle of up to this many percent of the area.
     """
 
     flip_left_right: bool = False
@@ -42,6 +43,8 @@ class AugmentConfig:
     random_noise: float = 0
     random_erasing: float = 0
 
+    __repr__ = changed_fields_repr
+
     def __post_init__(self) -> None:
         take_types(self)
         highest = {
@@ -57,5 +60,5 @@ class AugmentConfig:
 
     @property
     def is_identity(self) -> bool:
-        """Whether every view equals the photo."""
+        """Whether augmentation leaves every photo as it is."""
         return self == AugmentConfig()

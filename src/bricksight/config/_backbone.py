@@ -1,37 +1,38 @@
-"""The pretrained network, and how it sees photos."""
+"""Settings of the backbone, the pretrained network without its classification layer."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._input import Resize
 from bricksight.config._types import take_types
 
-AUTO_MODULE = "auto"
-"""In place of a reference: whichever of the networks that come with bricksight suits the photos."""
+AUTO_BACKBONE = "auto"
+"""Instead of a reference: try the packaged backbones and use the one that fits the photos best."""
 
 Rotations = Literal[1, 2, 4]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneConfig:
-    """The pretrained network.
+    """The backbone and its input.
 
     Attributes:
-        tfhub_module: The pretrained network; see `bricksight modules`. "auto" takes the one of
-            those that come with bricksight that classifies held-out training photos best.
-        resize: "stretch" brings the whole photo to the network's size; "letterbox" keeps its
-            proportions and fills the rest with grey.
-        tta: Copies of each photo whose answers are averaged: 4 for every quarter turn, 2 for the
-            photo and upside down, 1 for the photo alone. More accurate where objects lie any way
-            round; classifying takes so many times as long. By default 1; with --recipe best 4,
-            where held-out photos are told apart better.
-        trust: Load a pretrained network even if it may access files, the network or other programs.
+        reference: Pretrained backbone, such as keras:MobileNetV2; see `bricksight backbones`.
+            "auto" compares the packaged ones on held-out training photos.
+        resize: "stretch" resizes the whole photo to the input size. "letterbox" keeps its aspect
+            ratio and pads with grey.
+        tta: Rotated copies of a photo to average over at inference: 4 (quarter turns), 2 or 1.
+            Recipe best tries 4, others use 1.
+        trust: Load the backbone even if it may access files, the network or other programs.
     """
 
-    tfhub_module: str = AUTO_MODULE
+    reference: str = AUTO_BACKBONE
     resize: Resize = "stretch"
     tta: Rotations | None = None
     trust: bool = False
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

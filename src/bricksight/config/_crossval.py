@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._paths import take_paths
 from bricksight.config._split import Layout, SplitConfig
@@ -10,18 +11,20 @@ from bricksight.config._types import take_types
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossvalConfig:
-    """How often a recipe is measured.
+class CrossValidationConfig:
+    """Folds and repetitions of a cross-validation.
 
     Attributes:
-        folds: Number of folds; each is tested on once a seed.
-        seeds: How many times all of it is done, with other folds and another seed.
-        group_by: Regular expression for photos that belong together; see `bricksight retrain`.
-        learning_curve: Also train on a quarter, a half and three quarters of the photos, once each,
-            to see what more of them would bring.
-        layout: "classes" treats every folder as a class; see `bricksight retrain`.
-        suspects: Name the photos whose labels are probably wrong, and show them on a sheet in this
-            JPEG file.
+        folds: Number of folds. Each fold is the test set once per seed.
+        seeds: Number of repetitions, each with other folds and another seed.
+        group_by: Regular expression for the photo's path. Photos with the same first capture group
+            stay in one split or fold, such as photos of one object.
+        learning_curve: Also train on a quarter, a half and three quarters of the photos, to see
+            what more photos would bring.
+        layout: "classes" treats every folder as a class. "auto" stops if folders look like splits,
+            such as train and test, or like sessions.
+        label_issues: List photos whose labels are probably wrong, and show them on a contact sheet
+            in this JPEG file.
     """
 
     folds: int = 5
@@ -29,11 +32,13 @@ class CrossvalConfig:
     group_by: str | None = None
     learning_curve: bool = False
     layout: Layout = "auto"
-    suspects: Path | None = None
+    label_issues: Path | None = None
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)
         take_paths(self)
         require_range(self, "folds", 2, 1000)
         require_range(self, "seeds", 1, 1000)
-        SplitConfig(group_by=self.group_by)  # refuses what is no regular expression
+        SplitConfig(group_by=self.group_by)  # validates the regular expression

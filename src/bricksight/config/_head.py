@@ -1,41 +1,41 @@
-"""Settings of the classification layer."""
+"""Settings of the head, the classification layer on features."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_photos, require_range
 from bricksight.config._types import take_types
 from bricksight.errors import ConfigError
 
 ClassWeight = Literal["balanced", "none"]
 HeadKind = Literal["softmax", "lda"]
-Mirror = Literal["auto", "never", "always"]
+RandomFlip = Literal["auto", "never", "always"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
-    """How the classification layer is trained on features.
+    """How the head is trained on features.
 
-    Naming how_many_training_steps, learning_rate or train_batch_size asks for retrain.py's way:
-    class-balanced batches, plain gradient descent at a constant rate, the last step kept. Without
-    them the layer is trained by our own recipe; see docs/explanation/training.md.
+    Setting how_many_training_steps, learning_rate or train_batch_size selects the training of
+    retrain.py: class-balanced batches and gradient descent at a constant learning rate. Otherwise
+    the head is fitted to all features at once, with regularisation chosen by cross-validation.
 
     Attributes:
-        how_many_training_steps: Number of steps of retrain.py's training (its default is 4000).
-        learning_rate: Rate of retrain.py's training (its default is 0.01).
-        train_batch_size: Photos in each step of retrain.py's training (its default is 100).
-        validation_batch_size: Photos drawn for each evaluation; -1 takes all validation photos.
-        eval_step_interval: Evaluate after this many steps of retrain.py's training.
-        class_weight: "balanced" gives every class the same weight whatever its number of photos,
-            "none" every photo; retrain.py balances, our recipe does not.
-        views: Random views of each training photo; 0 for none. By default chosen from the number
-            of photos and steps.
-        head: "softmax" for softmax regression, "lda" for linear discriminant analysis; "auto" takes
-            what does better on training photos that are held out.
-        ignore_colour: Classes are shapes, whatever their colours: all colours are shown of each.
-        mirror: Whether random views that our own recipe chooses may be mirrored: "auto" not where
-            classes are mirror images of one another, such as left and right wedges.
-        seed: Of everything random; the same seed gives the same model.
+        how_many_training_steps: Number of gradient descent steps.
+        learning_rate: Learning rate of gradient descent.
+        train_batch_size: Photos per step of gradient descent.
+        validation_batch_size: Photos per evaluation during gradient descent; -1 uses all.
+        eval_step_interval: Evaluate after every this many steps of gradient descent.
+        class_weight: "balanced" gives every class the same weight, "none" every photo.
+        augmented_copies: Augmented copies of each training photo; 0 turns augmentation off. By
+            default chosen from the number of photos.
+        head: "softmax" for softmax regression, "lda" for linear discriminant analysis. "auto" uses
+            what is better on held-out training photos.
+        color_invariant: Ignore colour: augmentation covers all hues and saturations.
+        random_flip: Whether automatic augmentation may flip photos. "auto" does not where classes
+            are mirror images of each other, such as left and right wedges.
+        seed: Random seed. The same seed gives the same model.
     """
 
     how_many_training_steps: int | None = None
@@ -44,11 +44,13 @@ class HeadConfig:
     validation_batch_size: int = 100
     eval_step_interval: int = 10
     class_weight: ClassWeight | None = None
-    views: int | None = None
+    augmented_copies: int | None = None
     head: Literal["auto", "softmax", "lda"] = "auto"
-    ignore_colour: bool = False
-    mirror: Mirror = "auto"
+    color_invariant: bool = False
+    random_flip: RandomFlip = "auto"
     seed: int = 0
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)
@@ -56,7 +58,7 @@ class HeadConfig:
         require_range(self, "train_batch_size", 1, 10**6)
         require_range(self, "eval_step_interval", 1, 10**9)
         require_photos(self, "validation_batch_size")
-        require_range(self, "views", 0, 1000)
+        require_range(self, "augmented_copies", 0, 1000)
         require_range(self, "seed", 0, 2**63 - 1)
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise ConfigError(
@@ -64,7 +66,7 @@ class HeadConfig:
             )
 
     @property
-    def is_retrain_way(self) -> bool:
-        """Whether retrain.py's training is asked for."""
+    def uses_gradient_descent(self) -> bool:
+        """Whether the head is trained as by retrain.py."""
         asked = (self.how_many_training_steps, self.learning_rate, self.train_batch_size)
         return any(value is not None for value in asked)

@@ -1,4 +1,4 @@
-"""What a network takes."""
+"""Input of a backbone: size and resizing."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,15 +11,15 @@ Resize = Literal["stretch", "letterbox"]
 
 @dataclass(frozen=True, kw_only=True)
 class InputSpec:
-    """What a network takes: the size, and how a photo is brought to it.
+    """Input size of a backbone, and how photos are resized to it.
 
-    The values are always float32 RGB in [0, 1]; any other scaling is inside the network.
+    Pixels are float32 RGB in [0, 1]. Any other scaling is part of the network's graph.
 
     Attributes:
-        height: Rows, in pixels.
-        width: Columns, in pixels.
-        resize: "stretch" takes the whole photo to the size, whatever its proportions; "letterbox"
-            keeps the proportions and fills the rest with grey.
+        height: Height in pixels.
+        width: Width in pixels.
+        resize: "stretch" resizes the whole photo to the input size. "letterbox" keeps its aspect
+            ratio and pads with grey.
     """
 
     height: int = 224
@@ -33,5 +33,5 @@ class InputSpec:
 
     @property
     def key(self) -> str:
-        """A short text that differs where the pixels would."""
+        """Short text that identifies the preprocessing, for cache keys."""
         return f"{self.height}x{self.width}-{self.resize}"

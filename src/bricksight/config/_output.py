@@ -1,10 +1,11 @@
-"""What a run writes and tells."""
+"""Settings of what a training writes and prints."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_photos, require_range
 from bricksight.config._paths import take_paths
 from bricksight.config._types import take_types
@@ -13,21 +14,21 @@ from bricksight.errors import ConfigError
 Verbosity = Literal["DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
 
 GRAPH_NAMES = ("Placeholder", "input", "module_apply_default", "final_retrain_ops")
-"""How the names of the frozen graph's nodes begin, the output's excepted."""
+"""First parts of the names of all nodes of the frozen graph but the output."""
 
 _TENSOR_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputConfig:
-    """What a run tells, and the model folder.
+    """The bundle, and what is printed.
 
     Attributes:
-        out: The model folder to write; by default a new one named after the photos and the time.
-        final_tensor_name: Name of the output in the frozen graph.
-        test_batch_size: Test on this many photos drawn at random; -1 takes all of them.
-        print_misclassified_test_images: Print every test photo with a wrong answer.
-        logging_verbosity: How much is said on the way; from WARN on only what may be wrong.
+        out: Folder of the model to write. By default a new one named after photos and time.
+        final_tensor_name: Name of the output tensor in the frozen graph.
+        test_batch_size: Test on this many randomly drawn photos; -1 uses all.
+        print_misclassified_test_images: Print every misclassified test photo.
+        logging_verbosity: Log level on stderr. From WARN on progress is not logged.
     """
 
     out: Path | None = None
@@ -35,6 +36,8 @@ class OutputConfig:
     test_batch_size: int = -1
     print_misclassified_test_images: bool = False
     logging_verbosity: Verbosity = "INFO"
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)
@@ -51,12 +54,12 @@ class FilesConfig:
         output_graph: Also write the frozen graph to this file.
         output_labels: Also write the labels to this file.
         saved_model_dir: Also write the SavedModel to this folder.
-        summaries_dir: Write the TensorBoard summaries below this folder instead of into the bundle.
-        intermediate_store_frequency: Write a frozen graph after every so many steps; 0 for never.
-        intermediate_output_graphs_dir: Folder of these graphs.
-        bottleneck_dir: Folder of the feature cache, instead of the one that all runs share.
-        checkpoint_path: Where an interrupted training is kept, instead of the cache folder.
-        resume: Go on from where the same training was interrupted.
+        summaries_dir: Write TensorBoard summaries below this folder instead of into the bundle.
+        intermediate_store_frequency: Write a frozen graph every this many steps; 0 turns it off.
+        intermediate_output_graphs_dir: Folder for these graphs.
+        feature_cache_dir: Folder of the feature cache; by default in the user's cache folder.
+        checkpoint_path: File of the checkpoint for --resume; by default in the cache folder.
+        resume: Continue an interrupted training of the same command.
     """
 
     output_graph: Path | None = None
@@ -65,9 +68,11 @@ class FilesConfig:
     summaries_dir: Path | None = None
     intermediate_store_frequency: int = 0
     intermediate_output_graphs_dir: Path = Path("intermediate_graph")
-    bottleneck_dir: Path | None = None
+    feature_cache_dir: Path | None = None
     checkpoint_path: Path | None = None
     resume: bool = False
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)
@@ -76,20 +81,20 @@ class FilesConfig:
 
 
 def require_tensor_name(name: str) -> None:
-    """Refuses a name that the output of the graph cannot have.
+    """Raise ConfigError unless the output node of the graph can have this name.
 
     Raises:
-        ConfigError: TensorFlow takes no such name, or other nodes of the graph have it.
+        ConfigError: TensorFlow does not accept the name, or another node has it.
     """
     if not _TENSOR_NAME.fullmatch(name):
         raise ConfigError(
-            f"--final_tensor_name {name!r} is no name for a TensorFlow node. It may hold "
-            "letters, digits and . - _ /, and begins with a letter or a digit."
+            f"--final_tensor_name {name!r} is not a valid name of a TensorFlow node. Use letters, "
+            "digits and . - _ /, and begin with a letter or digit."
         )
-    # TensorFlow tells names apart without regard to upper and lower case.
+    # TensorFlow compares names without regard to case.
     first = name.partition("/")[0].lower()
     if first in {taken.lower() for taken in GRAPH_NAMES}:
         raise ConfigError(
-            f"--final_tensor_name {name!r} is taken: {', '.join(GRAPH_NAMES)} are other parts of "
+            f"--final_tensor_name {name!r} is taken: {', '.join(GRAPH_NAMES)} are other nodes of "
             "the graph. Choose another name, such as final_result."
         )

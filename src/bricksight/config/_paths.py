@@ -1,4 +1,4 @@
-"""Paths as users name them: an empty one is a mistake, ``~`` is the home folder."""
+"""Paths from users: ``~`` is expanded, empty paths are refused."""
 
 import errno
 import os
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 AnyPath = str | os.PathLike[str]
-"""A path as callers give it."""
+"""A path as callers pass it."""
 
 _LONGEST_SHOWN = 1000
 
 EMPTY_IS_NONE = frozenset({"saved_model_dir"})
-"""Settings for which retrain.py's own default is an empty text; it stands for "not given"."""
+"""Settings whose default in retrain.py is an empty string, which means "not given"."""
 
 
 def user_path(value: AnyPath, name: str) -> Path:
-    """Returns the path that a text of the user's names.
+    """Return the path that a user gave, with ``~`` and ``~user`` expanded.
 
-    ``~`` and ``~user`` at its beginning are the home folders; variables are left as they are. An
-    empty text is what remains of a variable that is not set, and never the working folder.
+    An empty string is refused: it usually comes from a shell variable that is not set, and
+    ``Path("")`` would be the working folder.
 
     Args:
-        value: text or path.
-        name: of the setting, for the message.
+        value: string or path.
+        name: name of the setting, for the message.
 
     Raises:
-        ConfigError: it is empty, or cannot be a path.
+        ConfigError: it is empty or not a path.
     """
     try:
         text = os.fsdecode(value)
@@ -48,10 +48,10 @@ def user_path(value: AnyPath, name: str) -> Path:
 
 
 def input_path(value: AnyPath, name: str) -> Path:
-    """Returns the path of something that is read; it may be absent, which its reader says best.
+    """Return the path of an input. That it exists is left to its reader to check.
 
     Raises:
-        ConfigError: it is empty, cannot be a path, or the system refuses to look for it.
+        ConfigError: it is empty, not a path, or not accessible.
     """
     path = user_path(value, name)
     try:
@@ -66,10 +66,10 @@ def input_path(value: AnyPath, name: str) -> Path:
 
 
 def input_paths(values: Iterable[AnyPath], name: str) -> list[Path]:
-    """Returns ``input_path`` of each.
+    """Return ``input_path`` of each value.
 
     Raises:
-        ConfigError: one is no such path, or ``values`` is one path or nothing to iterate over.
+        ConfigError: a value is not a usable path, or ``values`` is not a list of paths.
     """
     if isinstance(values, str | bytes | os.PathLike) or not isinstance(values, Iterable):
         raise ConfigError(f"{name} are {values!r}; expected a list of paths.")
@@ -77,7 +77,7 @@ def input_paths(values: Iterable[AnyPath], name: str) -> list[Path]:
 
 
 def require_text(text: str, name: str) -> None:
-    """Refuses an empty text.
+    """Raise ConfigError if a value is empty.
 
     Raises:
         ConfigError: it is empty.
@@ -90,10 +90,10 @@ def require_text(text: str, name: str) -> None:
 
 
 def take_paths(config: "DataclassInstance") -> None:
-    """Makes ``Path`` objects of all fields of a frozen dataclass that are paths.
+    """Convert all path fields of a frozen dataclass to ``Path``.
 
     Raises:
-        ConfigError: one is empty, or cannot be a path.
+        ConfigError: one is empty or not a path.
     """
     for one in fields(config):
         value = getattr(config, one.name)

@@ -1,36 +1,36 @@
-"""How photos are dealt to training, validation and testing."""
+"""Settings of the split into training, validation and test photos."""
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
+from bricksight._support.reprs import changed_fields_repr
 from bricksight.config._checks import require_range
 from bricksight.config._paths import require_text
 from bricksight.config._types import take_types
 from bricksight.errors import ConfigError
 
 SPLITS = ("training", "validation", "test")
-"""The three sides of a split, in the order in which they are reported."""
+"""The three splits, in the order in which they are reported."""
 
 Layout = Literal["auto", "classes"]
 
 MOST_PATTERN_CHARACTERS = 1_000
-"""How long a regular expression may be; they are read from bundles too."""
+"""Longest regular expression accepted; bundles hold them too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitConfig:
-    """How photos are dealt to training, validation and testing.
+    """How photos are split into training, validation and test.
 
     Attributes:
-        testing_percentage: Share of the photos kept for the final test, in percent.
-        validation_percentage: Share of the photos that chooses the best step, in percent.
-        group_by: Regular expression searched in each photo's path below image_dir; photos with the
-            same first capture group (or the same match, if it captures nothing) stay on one side of
-            the split: several photos of one object, frames of one video.
+        testing_percentage: Percent of the photos kept for the final test.
+        validation_percentage: Percent of the photos used for validation.
+        group_by: Regular expression for the photo's path. Photos with the same first capture group
+            stay in one split or fold, such as photos of one object.
         limit_per_class: Use at most this many photos of each class, for a quick trial.
-        layout: "auto" stops if the folders look like splits, such as train and test, or like
-            sessions; "classes" treats every folder as a class.
+        layout: "classes" treats every folder as a class. "auto" stops if folders look like splits,
+            such as train and test, or like sessions.
     """
 
     testing_percentage: int = 10
@@ -38,6 +38,8 @@ class SplitConfig:
     group_by: str | None = None
     limit_per_class: int | None = None
     layout: Layout = "auto"
+
+    __repr__ = changed_fields_repr
 
     def __post_init__(self) -> None:
         take_types(self)

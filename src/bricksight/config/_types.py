@@ -1,4 +1,4 @@
-"""Settings have the types that their fields name, from whatever language they come."""
+"""Type checks of settings that come from Python, JSON or the command line."""
 
 import types
 from dataclasses import fields
@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin
 
+from bricksight.config._checks import user_name
 from bricksight.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,19 +24,19 @@ _WORDS = {
 
 
 def take_types(config: "DataclassInstance") -> None:
-    """Refuses values of another type than their field's; numbers of NumPy become Python's.
+    """Check the type of every field, and turn NumPy numbers into Python's.
 
-    Paths are left to ``take_paths``.
+    Paths are checked by ``take_paths``.
 
     Raises:
-        ConfigError: a value is of another type, or not one of the choices.
+        ConfigError: a value has another type or is not one of the choices.
     """
     for one in fields(config):
         value: Any = getattr(config, one.name)
         kinds = _alternatives(one.type)
         if not any(_fits(value, kind) for kind in kinds):
             expected = " or ".join(map(_described, kinds))
-            raise ConfigError(f"--{one.name} is {value!r}; it must be {expected}.")
+            raise ConfigError(f"--{user_name(one.name)} is {value!r}; it must be {expected}.")
         kind = type(value)
         if isinstance(value, Real) and kind not in (bool, int, float):
             plain = int(value) if isinstance(value, Integral) else float(value)
@@ -43,10 +44,10 @@ def take_types(config: "DataclassInstance") -> None:
 
 
 def given(value: object, kind: type[_Config], name: str) -> _Config:
-    """Returns an argument that must be an object of ``kind``, such as a ``RetrainConfig``.
+    """Return ``value`` if it is an instance of ``kind``, such as ``TrainingConfig``.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is not.
     """
     if not isinstance(value, kind):
         raise ConfigError(f"{name} is {value!r}; it must be an object of {kind.__name__}.")
@@ -54,10 +55,10 @@ def given(value: object, kind: type[_Config], name: str) -> _Config:
 
 
 def given_or_default(value: object, kind: type[_Config], name: str) -> _Config:
-    """Returns what ``given`` does; of ``None`` an object with every default.
+    """Return ``value`` if it is an instance of ``kind``; a default instance for ``None``.
 
     Raises:
-        ConfigError: it is something else.
+        ConfigError: it is anything else.
     """
     return kind() if value is None else given(value, kind, name)
 

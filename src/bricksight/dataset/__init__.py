@@ -1,6 +1,6 @@
-"""A folder of photos: its classes, its photos, their sides of the split, and what is wrong with it.
+"""Scan a folder of photos: classes, examples, groups, splits, folds, and problems.
 
-No photo is opened here, so that a folder of fifty thousand is scanned at the speed of its disk.
+Files are hashed but not decoded, so that a scan is as fast as the disk.
 """
 
 from bricksight.dataset._dataset import Dataset

@@ -1,4 +1,4 @@
-"""A data set: classes, photos on the sides of the split, problems."""
+"""A data set: classes, examples with their splits, problems."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,23 +12,23 @@ from bricksight.config import RENDERS_FILE, SPLITS, SplitConfig
 from bricksight.dataset._examples import Example, Photo, Problem
 from bricksight.dataset._groups import group_keys, join_identical
 from bricksight.dataset._problems import (
-    content_problems,
+    duplicate_problems,
     empty_classes,
     split_problems,
-    ungrouped,
+    unmatched_paths,
     unreadable_files,
 )
 from bricksight.dataset._split import assign_splits, sha1_of
 from bricksight.errors import DataError
 
 MIN_CLASSES = 2
-"""A classifier tells at least so many apart."""
+"""The smallest number of classes that a classifier can be trained on."""
 
 _MAX_REASONS = 5
 
-# Found again whenever the examples change; the other kinds of problem stay.
-_FROM_RECORDS = frozenset(
-    {"duplicate", "two_labels", "small_class", "tiny_class", "missing_split", "no_group"}
+# These kinds depend on the examples, so ``without`` computes them again.
+_RECOMPUTED_KINDS = frozenset(
+    {"duplicate", "conflicting_labels", "small_class", "tiny_class", "missing_split", "no_group"}
 )
 
 
@@ -38,14 +38,15 @@ class Dataset:
 
     Attributes:
         image_dir: The folder that was scanned.
-        labels: The classes that have photos, in class order: sorted by name.
-        examples: Every photo that is used, sorted by its path below ``image_dir``.
-        problems: What the owner of the photos should know, found so far.
-        split: How the photos were split.
-        extra: Further photos to train on, from another folder; their
-            split is "extra". Their classes are in ``labels`` too.
-        outliers: Photos of none of the classes, from another folder; those that are not in the
-            "training" split are kept to test on. Their label is empty.
+        labels: The classes that have photos, sorted by name: the order of the model's outputs.
+        examples: All photos that are used, sorted by ``relative_path``.
+        problems: Faults and advice found so far.
+        split: Settings with which the photos were split.
+        extra: Photos of ``--extra_train_dir``, which are trained on only. Their split is "extra",
+            and their classes are in ``labels`` too.
+        outliers: Photos of ``--unknown_dir``, which show none of the classes. Their label is empty.
+            Those of the "training" split are trained on, the others are used for calibration and
+            tests.
     """
 
     image_dir: Path
@@ -58,36 +59,36 @@ class Dataset:
 
     @property
     def is_rendered(self) -> bool:
-        """Whether these are no photos but renders."""
+        """Whether the folder holds synthetic photos, written by a renderer."""
         return (self.image_dir / RENDERS_FILE).is_file()
 
     def in_split(self, name: str) -> tuple[Example, ...]:
-        """Returns the photos of one split, sorted by path.
+        """Return the examples of one split, sorted by ``relative_path``.
 
         Raises:
             ValueError: ``name`` is not "training", "validation" or "test".
         """
         if name not in SPLITS:
-            raise ValueError(f"There is no split {name!r}; there are {', '.join(SPLITS)}.")
+            raise ValueError(f"There is no split {name!r}. Expected one of {', '.join(SPLITS)}.")
         return tuple(example for example in self.examples if example.split == name)
 
     def label_indices(self, examples: Sequence[Example]) -> np.ndarray:
-        """Returns the place of each example's class in ``labels``: int32, (num_examples,)."""
+        """Return the index in ``labels`` of each example's class: int32, (num_examples,)."""
         index_of = {label: index for index, label in enumerate(self.labels)}
         return np.array([index_of[example.label] for example in examples], dtype=np.int32)
 
     def without(self, reasons: Mapping[str, str]) -> "Dataset":
-        """Returns the data set without some files, split again by the same rule.
+        """Return the data set without unreadable files, split again by the same rule.
 
-        The files become "unreadable" problems. A class that loses all its photos leaves ``labels``
-        and becomes an "empty_class" problem.
+        The files become "unreadable" problems. A class that loses all its photos is removed from
+        ``labels`` and becomes an "empty_class" problem.
 
         Args:
-            reasons: relative path of the file → why it cannot be used.
+            reasons: Relative path of the file → why it cannot be read.
 
         Raises:
-            ValueError: a path is not that of an example.
-            DataError: fewer than two classes are left.
+            ValueError: A path is not that of an example.
+            DataError: Fewer than two classes are left.
         """
         unknown = set(reasons).difference(example.relative_path for example in self.examples)
         if unknown:
@@ -99,22 +100,24 @@ class Dataset:
             for example in self.examples
             if example.relative_path not in reasons
         ]
-        lasting = [problem for problem in self.problems if problem.kind not in _FROM_RECORDS]
+        kept_problems = [
+            problem for problem in self.problems if problem.kind not in _RECOMPUTED_KINDS
+        ]
         left = assemble(
             self.image_dir,
             kept,
             classes=self.labels,
             split=self.split,
-            problems=[*lasting, *unreadable_files(reasons)],
+            problems=[*kept_problems, *unreadable_files(reasons)],
         )
         return replace(left.with_extra(self.extra), outliers=self.outliers)
 
     def with_extra(self, extra: Sequence[Example], problems: Sequence[Problem] = ()) -> "Dataset":
-        """Returns the data set with further photos to train on, and what there is to say of them.
+        """Return the data set with additional training photos and the problems found in them.
 
         Args:
-            extra: as ``dataset.scan_extra`` returns them.
-            problems: the same.
+            extra: Examples from ``scan_extra``.
+            problems: Problems from ``scan_extra``.
         """
         labels = {*self.labels, *(example.label for example in extra)}
         return replace(
@@ -132,29 +135,29 @@ def assemble(
     classes: Iterable[str],
     split: SplitConfig,
     problems: Sequence[Problem],
-    trains: bool = True,
+    for_training: bool = True,
 ) -> Dataset:
-    """Returns the data set of hashed photos, each in its split.
+    """Build a data set from hashed photos: assign groups and splits, and look for problems.
 
     Args:
-        image_dir: the folder they are in.
-        photos: in any order.
-        classes: labels of the class folders, those without photos too.
-        split: how to split them.
-        problems: what is known already; more are found here.
-        trains: as in ``scan``.
+        image_dir: The folder that holds the photos.
+        photos: Photos with their SHA-256, in any order.
+        classes: Labels of all class folders, including those without photos.
+        split: How to split the photos.
+        problems: Problems found before; they come first in the result.
+        for_training: As in ``scan``.
 
     Raises:
-        DataError: photos of fewer classes than it takes, or ``--group_by`` finds nothing.
+        DataError: There are too few classes with photos, or ``--group_by`` matches no path.
     """
     labels = tuple(sorted({photo.label for photo in photos}))
-    least = MIN_CLASSES if trains else 1
-    if len(labels) < least:
+    min_classes = MIN_CLASSES if for_training else 1
+    if len(labels) < min_classes:
         raise DataError(
-            f"{image_dir} has photos that can be used of "
+            f"{image_dir} holds readable photos of "
             f"{pluralize(len(labels), 'class', 'classes')}"
-            f"{f', {labels[0]!r}' if labels else ''}; at least {least} "
-            f"{'is' if least == 1 else 'are'} needed."
+            f"{f', {labels[0]!r}' if labels else ''}; at least {min_classes} "
+            f"{'is' if min_classes == 1 else 'are'} needed."
             + "".join(f"\n  {problem.message}" for problem in problems[:_MAX_REASONS])
         )
     examples, unmatched = _split(sorted(photos, key=lambda photo: photo.relative_path), split)
@@ -165,21 +168,21 @@ def assemble(
         problems=(
             *problems,
             *empty_classes(set(classes).difference(labels)),
-            *content_problems(examples),
-            *(split_problems(examples, split) if trains else ()),
-            *ungrouped(unmatched),
+            *duplicate_problems(examples),
+            *(split_problems(examples, split) if for_training else ()),
+            *unmatched_paths(unmatched),
         ),
         split=split,
     )
 
 
 def _split(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, ...], list[str]]:
-    """Returns the examples, and the paths in which ``--group_by`` found nothing."""
+    """Return the examples, and the paths that ``--group_by`` does not match."""
     keys, unmatched = group_keys([photo.relative_path for photo in photos], group_by=split.group_by)
     keys = join_identical(keys, [photo.sha256 for photo in photos])
     pairs = list(zip(photos, keys, strict=True))
     if split.limit_per_class is not None:
-        pairs = _limited(pairs, split.limit_per_class)
+        pairs = _limit_per_class(pairs, split.limit_per_class)
     groups: dict[str, set[str]] = defaultdict(set)
     for photo, key in pairs:
         groups[photo.label].add(key)
@@ -191,11 +194,11 @@ def _split(photos: Sequence[Photo], split: SplitConfig) -> tuple[tuple[Example, 
     return examples, unmatched
 
 
-def _limited(pairs: Sequence[tuple[Photo, str]], limit: int) -> list[tuple[Photo, str]]:
-    """Returns at most ``limit`` photos of each class, whole groups as far as they fit.
+def _limit_per_class(pairs: Sequence[tuple[Photo, str]], limit: int) -> list[tuple[Photo, str]]:
+    """Return at most ``limit`` photos of each class; only the last group may be cut.
 
-    The order of the groups is that of their hashes, so that the choice is the same every time and
-    has nothing to do with the time at which the photos were taken.
+    Groups are taken in the order of their hashes. So the choice is the same in every run, and
+    independent of the names, which often follow the time when the photos were taken.
     """
     by_class: dict[str, list[tuple[str, Photo, str]]] = defaultdict(list)
     for photo, key in pairs:

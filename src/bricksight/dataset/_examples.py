@@ -1,10 +1,10 @@
-"""One photo of a data set, and one thing that is wrong with a data set."""
+"""The rows of a data set: photos, examples (photos with a split), and problems."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-# Matters of judgement, and of more photos. The other kinds are plain faults.
-_ADVICE = frozenset(
+# Kinds of problems that the user may decide to accept. All other kinds are faults of the folder.
+_ADVICE_KINDS = frozenset(
     {
         "small_class",
         "tiny_class",
@@ -12,7 +12,7 @@ _ADVICE = frozenset(
         "group_by",
         "bursts",
         "hidden_folder",
-        "alike_classes",
+        "similar_class_names",
         "extra_class",
         "same_subfolders",
         "near_duplicate",
@@ -32,13 +32,13 @@ _ADVICE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo before it is dealt to a side of the split.
+    """A photo that is not assigned to a split yet.
 
     Attributes:
-        path: Where the file is.
-        relative_path: The same below image_dir, with "/" between folders on every system.
+        path: Path of the file.
+        relative_path: Path relative to image_dir, with "/" between folders on every system.
         label: Its class, as written in the labels file.
-        sha256: SHA-256 of the file's bytes, 64 hexadecimal digits; empty until it is computed.
+        sha256: SHA-256 of the file, 64 hexadecimal digits; empty until it is computed.
     """
 
     path: Path
@@ -49,15 +49,16 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A photo with its group and its side of the split.
+    """A photo with its label, group and split.
 
     Attributes:
-        path: Where the file is.
-        relative_path: The same below image_dir, with "/" between folders on every system.
-        label: Its class, as written in the labels file.
-        group: Photos of the same group are on the same side of the split, whatever their classes.
-        sha256: SHA-256 of the file's bytes, 64 hexadecimal digits.
-        split: "training", "validation" or "test".
+        path: Path of the file.
+        relative_path: Path relative to image_dir, with "/" between folders on every system.
+        label: Its class, as written in the labels file; empty for a photo of none of the classes.
+        group: Photos of the same group are in the same split, even if their classes differ.
+        sha256: SHA-256 of the file, 64 hexadecimal digits.
+        split: "training", "validation" or "test"; "extra" for photos of ``--extra_train_dir``;
+            "unused" for those that ``subsample`` leaves out.
     """
 
     path: Path
@@ -70,12 +71,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that the owner of the photos should know.
+    """A fault of the photos, or advice about them.
 
     Attributes:
-        kind: A word that stays the same from version to version, such as "unreadable".
-        message: What was found, and what to do about it.
-        paths: The files or folders in question, below image_dir.
+        kind: Identifier for programs, the same in all versions, such as "unreadable".
+        message: What was found and what to do, for users.
+        paths: The files, folders or classes in question; paths are relative to image_dir.
     """
 
     kind: str
@@ -84,5 +85,5 @@ class Problem:
 
     @property
     def is_advice(self) -> bool:
-        """Whether this is a matter of judgement rather than a fault of the folder."""
-        return self.kind in _ADVICE
+        """Whether the user may accept this, so that ``check --strict`` does not fail."""
+        return self.kind in _ADVICE_KINDS

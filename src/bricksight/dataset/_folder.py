@@ -1,4 +1,4 @@
-"""A folder of photos, one sub-folder a class: the labels, and the photos of each."""
+"""List the class folders below ``image_dir``, their labels and their photos."""
 
 import os
 import unicodedata
@@ -19,7 +19,7 @@ from bricksight._support.text import pluralize
 from bricksight.dataset._examples import Photo
 from bricksight.errors import DataError
 
-LAYOUT = """Expected one folder a class, with its photos inside:
+LAYOUT = """Expected one folder per class, with its photos in it:
   photos/cat/001.jpg
   photos/cat/002.jpg
   photos/dog/001.jpg"""
@@ -34,11 +34,11 @@ class Listing:
     """Everything found below a folder; the paths in the lists are relative to it.
 
     Attributes:
-        photos: Photos in class folders, not yet hashed.
-        classes: Label of every class folder, with photos or without.
-        loose_photos: Photos that lie beside the class folders, so without a class.
-        hidden_folders: Hidden folders beside the class folders that hold photos.
-        found: All else.
+        photos: Photos in class folders, not hashed yet.
+        classes: Labels of all class folders, including those without photos.
+        loose_photos: Photos directly in the folder, which have no class.
+        hidden_folders: Hidden folders with photos, beside the class folders.
+        found: Everything that is neither a photo nor a class folder.
     """
 
     photos: list[Photo] = field(default_factory=list)
@@ -49,17 +49,18 @@ class Listing:
 
 
 def list_folder(image_dir: Path) -> Listing:
-    """Returns what lies below ``image_dir``; the first level of folders gives the classes.
+    """List the photos below ``image_dir``, with one class per folder of the first level.
 
     Raises:
-        DataError: ``image_dir`` is no folder that can be listed, or the names of its class folders
-            cannot be the lines of a labels file.
+        DataError: ``image_dir`` is not a folder or cannot be listed, or a class folder's name
+            cannot be a line of the labels file.
     """
     require_folder(image_dir)
     walker = Walker(image_dir, text_only=True)
     loose_photos, folders = walker.top()
-    sheets = f"{image_dir.resolve().name}{_CHECK_SUFFIX}"  # of a check inside the folder
-    folders = [one for one in folders if not _is_of_check(one, sheets, walker)]
+    # ``bricksight check .`` writes its contact sheets inside the folder.
+    sheets = f"{image_dir.resolve().name}{_CHECK_SUFFIX}"
+    folders = [one for one in folders if not _is_contact_sheets(one, sheets, walker)]
     labels = _labels([one.name for one in folders], image_dir)
     photos = [
         Photo(image_dir / path, path, label)
@@ -77,10 +78,10 @@ def list_folder(image_dir: Path) -> Listing:
 
 
 def list_photos(folder: Path) -> Listing:
-    """Returns what lies below a folder that knows no classes; the photos have no label.
+    """List the photos below a folder without class folders; their labels are empty.
 
     Raises:
-        DataError: it is no folder that can be listed.
+        DataError: ``folder`` is not a folder or cannot be listed.
     """
     require_folder(folder)
     walker = Walker(folder, text_only=True)
@@ -90,14 +91,14 @@ def list_photos(folder: Path) -> Listing:
 
 
 def class_folders(image_dir: Path) -> list[str]:
-    """Returns the names of the class folders in a folder, sorted; none if there is no folder."""
+    """Return the sorted names of the class folders in ``image_dir``; none if it does not exist."""
     return [folder.name for folder in Walker(image_dir, text_only=True).top()[1]]
 
 
 def label_fault(label: str, image_dir: Path) -> str:
-    """Returns why the photos of a new folder in ``image_dir`` would not be of the class ``label``.
+    """Return why ``label`` cannot name a new class folder in ``image_dir``, or "" if it can.
 
-    The answer is "" if they would be, and else ends a sentence that begins with the label.
+    The reason is the predicate of a sentence whose subject is the label.
     """
     if label.strip() != label or label in ("", ".", "..") or set(label) & set("/\\\0"):
         return "must be the name of one folder"
@@ -114,10 +115,10 @@ def label_fault(label: str, image_dir: Path) -> str:
 
 
 def require_folder(image_dir: Path) -> None:
-    """Refuses what is no folder, or cannot be listed.
+    """Raise an error if ``image_dir`` is not a folder or cannot be listed.
 
     Raises:
-        DataError: says which.
+        DataError: The folder does not exist, is a file, or cannot be listed.
     """
     if not os.path.lexists(image_dir):
         raise DataError(f"The folder {image_dir} does not exist. {LAYOUT}")
@@ -127,11 +128,12 @@ def require_folder(image_dir: Path) -> None:
         raise DataError(f"{image_dir} is a file, not a folder of photos. {LAYOUT}") from None
     except OSError as error:
         raise DataError(
-            f"The folder {image_dir} cannot be listed ({error.strerror or error})."
+            f"The folder {image_dir} cannot be listed ({error.strerror or error}). "
+            "Check its permissions."
         ) from error
 
 
-def _is_of_check(folder: Folder, name: str, walker: Walker) -> bool:
+def _is_contact_sheets(folder: Folder, name: str, walker: Walker) -> bool:
     if folder.path != name:
         return False
     walker.found.own[name] = "contact sheets of bricksight check"
@@ -139,7 +141,7 @@ def _is_of_check(folder: Folder, name: str, walker: Walker) -> bool:
 
 
 def _hidden_with_photos(image_dir: Path) -> list[str]:
-    """Returns the hidden folders that may be meant as classes, such as ".5mm"."""
+    """Return hidden folders with photos that may be meant as classes, such as ".5mm"."""
     found = []
     with os.scandir(image_dir) as entries:
         for entry in entries:
@@ -159,17 +161,17 @@ def _holds_photos(entry: "os.DirEntry[str]") -> bool:
 
 
 def _labels(names: list[str], image_dir: Path) -> list[str]:
-    """Returns the line of the labels file that each folder stands for.
+    """Return the label of each folder: its name in Unicode form NFC, without outer spaces.
 
     Raises:
-        DataError: a name gives no line or more than one, or two give the same.
+        DataError: A label is not exactly one line of text, or two folders have the same label.
     """
     labels = [_label(name) for name in names]
     broken = [name for name, label in zip(names, labels, strict=True) if not _is_line(label)]
     if broken:
         raise DataError(
-            f"The labels file has one line a class, so these names of folders in {image_dir} "
-            f"cannot be used: {', '.join(map(repr, broken))}. Rename them to one line of text."
+            f"These folders in {image_dir} cannot be classes: {', '.join(map(repr, broken))}. "
+            "A class name must be one line of text. Rename the folders."
         )
     names_of: dict[str, list[str]] = defaultdict(list)
     for name, label in zip(names, labels, strict=True):
@@ -177,12 +179,12 @@ def _labels(names: list[str], image_dir: Path) -> list[str]:
     clashes = {label: same for label, same in names_of.items() if len(same) > 1}
     if clashes:
         what = "; ".join(
-            f"{' and '.join(map(ascii, same))} both give {label!r}"
+            f"{' and '.join(map(ascii, same))} both give the label {label!r}"
             for label, same in clashes.items()
         )
         raise DataError(
-            f"{pluralize(len(clashes), 'line')} of the labels file would stand for more than one "
-            f"folder in {image_dir}: {what}. Rename or merge these folders."
+            f"{pluralize(len(clashes), 'label')} would stand for more than one folder in "
+            f"{image_dir}: {what}. Rename or merge these folders."
         )
     return labels
 

@@ -1,4 +1,4 @@
-"""Which photos must stay on one side of a split."""
+"""Group photos that must stay in one split, and suggest values for ``--group_by``."""
 
 import re
 import time
@@ -18,12 +18,13 @@ _SUGGESTIONS = (
     r"^(.+)_[^_/]*$",  # TIMESTAMP_front.jpg, clip3_0042.jpg
     r"^(.+)-[^-/]*$",  # photo12-3.png
 )
-_TENS = (
+_SEQUENCES = (
     r"^(.+)\d[^\d/]*$",  # clip3_0042.jpg: ten numbers in a row
     r"^(.+)\d[^\d/]+\d+[^\d/]*$",  # photo121-0.png
 )
 _MIN_SHARE_OF_PAIRS = 0.2
-# Of the processor's time. An expression may take exponential time; real ones take microseconds.
+# Limit of the processor time for matching: some expressions need exponential time, while ordinary
+# ones need microseconds a path.
 _SECONDS, _SECONDS_A_PATH = 3.0, 1e-3
 _LITERAL_BRACE = re.compile(r"(\\.)|\{(?!\d+,?\d*\}|,\d*\})", re.DOTALL)
 
@@ -33,44 +34,44 @@ _DATE_AT_END = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d$")
 
 
 def group_keys(paths: Sequence[str], *, group_by: str | None) -> tuple[list[str], list[str]]:
-    """Returns the key of every photo, and the paths in which ``group_by`` finds nothing.
+    """Return the group key of every photo, and the paths that ``group_by`` does not match.
 
-    Without ``group_by`` the key is the path up to ``_nohash_``, retrain.py's way to mark photos
-    that belong together; so it is where the expression finds nothing. Keys are in Unicode form NFC,
-    because the same name may be stored composed on one system and decomposed on another, and the
-    split must not differ for it.
+    Without ``group_by``, and for paths that it does not match, the key is the path up to
+    ``_nohash_``, by which retrain.py marks photos that belong together. Keys are in Unicode form
+    NFC. Some systems store the same name composed and others decomposed, and both must give the
+    same split.
 
     Args:
-        paths: one a photo, with "/" between folders on every system.
-        group_by: regular expression; photos of the same first capture group, or of the same match
-            if it captures nothing, have the same key.
+        paths: Relative path of each photo, with "/" between folders on every system.
+        group_by: Regular expression. The key is its first capture group, or the whole match if
+            there is no capture group or it is empty.
 
     Raises:
-        DataError: ``group_by`` finds nothing in any path, or takes too long.
+        DataError: ``group_by`` matches no path, is invalid, or takes too long.
     """
     composed = [unicodedata.normalize("NFC", path) for path in paths]
-    own = [path.partition(_NO_HASH)[0] for path in composed]
+    default_keys = [path.partition(_NO_HASH)[0] for path in composed]
     if group_by is None:
-        return own, []
-    found = list(_searched(group_by, composed))
+        return default_keys, []
+    found = list(_search_all(group_by, composed))
     unmatched = [path for path, key in zip(paths, found, strict=True) if not key]
     if paths and len(unmatched) == len(paths):
         raise DataError(
-            f"--group_by {group_by!r} finds nothing in any of {len(paths):,} paths. "
-            f"It is searched in paths such as {unmatched[0]!r}."
+            f"--group_by {group_by!r} matches none of {len(paths):,} paths. It is searched for in "
+            f"paths such as {unmatched[0]!r}. Correct the expression."
         )
-    return [key or other for key, other in zip(found, own, strict=True)], unmatched
+    return [key or other for key, other in zip(found, default_keys, strict=True)], unmatched
 
 
 def join_identical(keys: Sequence[str], contents: Sequence[str]) -> list[str]:
-    """Returns the keys with groups joined wherever photos of the same content link them.
+    """Return the group keys after merging groups that share an identical file (union-find).
 
-    A joined group takes the shortest of its keys, the alphabetically first of several: a copy's
-    name is mostly longer than the original's, which then stays where it was.
+    A merged group gets the shortest of its keys, and of several the alphabetically first. The name
+    of a copy is mostly longer than that of the original, so the original keeps its group and split.
 
     Args:
-        keys: the group of each photo.
-        contents: the SHA-256 of each photo, in the same order.
+        keys: Group key of each photo.
+        contents: SHA-256 of each photo, in the same order.
     """
     parents = {key: key for key in keys}
 
@@ -82,39 +83,41 @@ def join_identical(keys: Sequence[str], contents: Sequence[str]) -> list[str]:
 
     first_with: dict[str, str] = {}
     for key, content in zip(keys, contents, strict=True):
-        pair = sorted({root(key), root(first_with.setdefault(content, key))}, key=_seniority)
+        pair = sorted({root(key), root(first_with.setdefault(content, key))}, key=_by_length)
         parents[pair[-1]] = pair[0]
     return [root(key) for key in keys]
 
 
 def suggest_group_by(examples: Sequence[Example]) -> str | None:
-    """Returns an expression for ``--group_by`` if the names look like several photos an object.
+    """Return an expression for ``--group_by`` if file names suggest several photos per object.
 
-    Camera tools write ``TIMESTAMP_front.jpg`` or ``photo12-3.png``: without its last part the name
-    stands for the object. Only names of which most classes have several are taken, so that
-    ``IMG_0001.jpg`` is not one object called ``IMG``, nor ``IMG_20240131_101500.jpg`` one day.
+    Camera tools write names such as ``TIMESTAMP_front.jpg`` or ``photo12-3.png``, in which all but
+    the last part names the object. An expression is suggested only if most classes get several
+    groups from it. So ``IMG_0001.jpg`` is not taken for an object ``IMG``, and
+    ``IMG_20240131_101500.jpg`` is not taken for a day.
     """
-    return next((pattern for pattern in _SUGGESTIONS if _groups_well(pattern, examples)), None)
+    return next((pattern for pattern in _SUGGESTIONS if _suits(pattern, examples)), None)
 
 
 def group_by_for_pairs(
     pairs: Sequence[tuple[str, str]], examples: Sequence[Example]
 ) -> tuple[str, int] | None:
-    """Returns an expression for ``--group_by`` that keeps photos together which look alike.
+    """Return an expression for ``--group_by`` that keeps near-duplicates in one group.
 
-    Frames of a video look like the next ones, and their names say which these are.
+    An example are the frames of a video: neighbouring frames look alike, and have similar names.
 
     Args:
-        pairs: paths of photos that look nearly the same.
-        examples: all photos; most classes are to keep groups enough for a split.
+        pairs: Relative paths of two photos that look nearly the same.
+        examples: All photos. With the expression, most classes must have enough groups for a split.
 
     Returns:
-        The expression and how many of the pairs it keeps together; ``None`` where none does much.
+        The expression and the number of pairs that it keeps together; ``None`` if no expression
+        keeps at least a fifth of the pairs together.
     """
     kept = {
-        pattern: sum(_key(pattern, one) == _key(pattern, other) for one, other in pairs)
-        for pattern in (*_SUGGESTIONS, *_TENS)
-        if _is_varied(_prefixes(pattern, examples))
+        pattern: sum(_group_key(pattern, one) == _group_key(pattern, other) for one, other in pairs)
+        for pattern in (*_SUGGESTIONS, *_SEQUENCES)
+        if _has_enough_groups(_prefixes(pattern, examples))
     }
     best = max(kept, key=lambda pattern: kept[pattern], default="")
     if not pairs or kept.get(best, 0) < _MIN_SHARE_OF_PAIRS * len(pairs):
@@ -122,48 +125,48 @@ def group_by_for_pairs(
     return best, kept[best]
 
 
-def _groups_well(pattern: str, examples: Sequence[Example]) -> bool:
+def _suits(pattern: str, examples: Sequence[Example]) -> bool:
     prefixes = _prefixes(pattern, examples)
     num_prefixes = sum(map(len, prefixes.values()))
-    return len(examples) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and _is_varied(prefixes)
+    return len(examples) >= _MIN_PHOTOS_PER_GROUP * num_prefixes and _has_enough_groups(prefixes)
 
 
 def _prefixes(pattern: str, examples: Sequence[Example]) -> Mapping[str, set[str]]:
-    """Returns label → the keys that the pattern gives its photos."""
+    """Return label → group keys that the pattern gives to its photos."""
     prefixes: dict[str, set[str]] = defaultdict(set)
     for example in examples:
-        prefixes[example.label].add(_key(pattern, example.relative_path))
+        prefixes[example.label].add(_group_key(pattern, example.relative_path))
     return prefixes
 
 
-def _key(pattern: str, path: str) -> str:
-    """Returns the part of the name that stands for the object; a date alone stands for none."""
-    key = _part_of(re.search(pattern, path)) or path
+def _group_key(pattern: str, path: str) -> str:
+    """Return the part of the path that names the object, or the whole path if it is a date."""
+    key = _matched_text(re.search(pattern, path)) or path
     return path if _DATE_AT_END.search(key) else key
 
 
-def _is_varied(prefixes: Mapping[str, set[str]]) -> bool:
-    """Returns whether most classes have groups for every side of a split."""
-    num_varied = sum(len(found) >= _MIN_GROUPS_PER_CLASS for found in prefixes.values())
-    return 2 * num_varied > len(prefixes)
+def _has_enough_groups(prefixes: Mapping[str, set[str]]) -> bool:
+    """Return whether most classes have enough groups for all three splits."""
+    num_sufficient = sum(len(found) >= _MIN_GROUPS_PER_CLASS for found in prefixes.values())
+    return 2 * num_sufficient > len(prefixes)
 
 
-def _seniority(key: str) -> tuple[int, str]:
+def _by_length(key: str) -> tuple[int, str]:
     return len(key), key
 
 
-def _searched(group_by: str, paths: Sequence[str]) -> Iterator[str]:
-    """Yields what the user's expression finds in each path, within bounded time.
+def _search_all(group_by: str, paths: Sequence[str]) -> Iterator[str]:
+    """Yield the text that the user's expression matches in each path, within a time limit.
 
-    The package regex understands what ``re`` does, and unlike it ends when time is up. Its fuzzy
-    matching is written in braces, which are literal in ``re`` and are so here.
+    The package ``regex`` accepts the same expressions as ``re``, and has a timeout. It uses braces
+    for fuzzy matching; they are escaped here, because they are literal in ``re``.
     """
     regex = require("regex", extra=None, feature="--group_by")
     try:
         pattern = regex.compile(_LITERAL_BRACE.sub(lambda found: found[1] or r"\{", group_by))
     except (regex.error, RecursionError, OverflowError) as error:
         raise DataError(
-            f"--group_by {group_by!r} is not a regular expression ({error})."
+            f"--group_by {group_by!r} is not a regular expression ({error}). Correct it."
         ) from error
     seconds = _SECONDS + _SECONDS_A_PATH * len(paths)
     end = time.process_time() + seconds
@@ -175,15 +178,15 @@ def _searched(group_by: str, paths: Sequence[str]) -> Iterator[str]:
             match = pattern.search(path, timeout=left)
         except (TimeoutError, MemoryError) as error:
             raise DataError(
-                f"--group_by {group_by!r} takes too long: {pluralize(len(paths), 'path')} cannot "
-                f"be searched in {seconds:.0f} seconds; it is stuck at {path!r}. A repetition in a "
-                "repetition, such as (a+)+, may take forever; write it without."
+                f"--group_by {group_by!r} takes too long: it cannot search "
+                f"{pluralize(len(paths), 'path')} in {seconds:.0f} seconds and stopped at "
+                f"{path!r}. Remove nested repetitions such as (a+)+ from the expression."
             ) from error
-        yield _part_of(match)
+        yield _matched_text(match)
 
 
-def _part_of(match: "re.Match[str] | None") -> str:
-    """Returns the first capture group of a match, or all of it."""
+def _matched_text(match: "re.Match[str] | None") -> str:
+    """Return the first capture group of a match, or the whole match if that is empty."""
     if match is None:
         return ""
     return (match[1] if match.re.groups else None) or match[0]

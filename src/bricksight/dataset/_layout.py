@@ -1,4 +1,4 @@
-"""Are the folders of a data set its classes, or splits (train, test), or sessions?"""
+"""Detect folders that are splits (train, test) or photo sessions instead of classes."""
 
 import re
 import shlex
@@ -13,185 +13,204 @@ from bricksight.errors import DataError
 
 _WORDS = re.compile(r"[^\W\d_]+")
 
-_SIDES = {
+_SPLIT_NAMES = {
     "training": {"train", "training", "trn", "trainset", "trainingset"},
     "validation": {"val", "valid", "validation", "dev", "valset", "devset", "validationset"},
     "test": {"test", "testing", "tst", "eval", "evaluation", "holdout", "testset"},
 }
-"""Split → words that name it."""
+"""Split → names that data sets give its folder."""
 
-_FILLERS = {"image", "images", "img", "imgs", "photo", "photos", "pictures", "data", "set"}
+_IGNORED_WORDS = {"image", "images", "img", "imgs", "photo", "photos", "pictures", "data", "set"}
 
-_OCCASIONS = {
+_SESSION_WORDS = {
     *("fold", "split", "part", "session", "run", "batch", "day", "week", "shoot", "round", "take"),
     *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
     *("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
 }
 _DATE = re.compile(r"(19|20)\d\d([-_.]?)[01]\d\2[0-3]\d")
 
-_VIEWS = {
+_CAMERA_WORDS = {
     *("front", "back", "rear", "left", "right", "top", "bottom", "side", "above", "below"),
     *("cam", "camera", "view", "angle", "pose"),
 }
 
-_ANYWAY = "If these folders are the classes all the same, add --layout classes."
+_OVERRIDE_HINT = "If these folders are your classes, add --layout classes."
 
 
 @dataclass
-class _Top:
-    """What a folder of the first level holds: photos of its own, and sub-folders with photos."""
+class _TopFolder:
+    """A folder directly below ``image_dir``.
 
-    num_own: int = 0
-    inside: set[str] = field(default_factory=set)
+    Attributes:
+        num_photos: Photos directly in it.
+        subfolders: Names of its sub-folders that have photos.
+    """
+
+    num_photos: int = 0
+    subfolders: set[str] = field(default_factory=set)
 
     @property
     def is_nested(self) -> bool:
-        return not self.num_own and bool(self.inside)
+        return not self.num_photos and bool(self.subfolders)
+
+
+_TopFolders = Mapping[str, _TopFolder]
+"""Name → folder."""
 
 
 def require_class_folders(image_dir: Path, paths: Sequence[str]) -> None:
-    """Refuses folders that are splits or sessions, with the class folders inside them.
+    """Raise an error if the folders look like splits or sessions that contain the class folders.
 
-    Names decide first: folders are splits if two are named after different ones, such as train and
-    test, and hold class folders. Without such names the structure decides: all folders have the
-    same sub-folders and no photos of their own, as if the same classes were photographed several
-    times. Sub-folders that are named after cameras or views, or that are fewer than the folders,
-    probably divide the photos of a class; see ``same_subfolders``.
+    Folders are taken for splits if two of them are named after different splits, such as train and
+    test, and contain class folders. Otherwise the structure decides. Folders are taken for sessions
+    if all have the same sub-folders and no photos of their own. There are two exceptions, in which
+    the sub-folders probably divide the photos of a class (see ``same_subfolders``): they are named
+    after cameras, or there are fewer sub-folders than folders.
 
     Args:
-        image_dir: what was listed.
-        paths: its photos, relative to it.
+        image_dir: Folder that was listed.
+        paths: Its photos, relative to it.
 
     Raises:
-        DataError: names what is meant, and how to go on all the same.
+        DataError: The folders look like splits or sessions. The message names the class folders
+            and the option that keeps the folders as classes.
     """
-    tops = _tops(paths)
-    while len(tops) == 1 and all(top.is_nested for top in tops.values()):  # such as images/train
-        (name,) = tops
+    folders = _top_folders(paths)
+    while len(folders) == 1 and all(folder.is_nested for folder in folders.values()):
+        # A single folder around the others, as in images/train and images/test.
+        (name,) = folders
         image_dir /= name
         paths = [path.partition("/")[2] for path in paths if path.startswith(f"{name}/")]
-        tops = _tops(paths)
-    sides = {name: side for name in sorted(tops) if (side := _side_of(name))}
-    if _are_sides(tops, sides):
-        raise DataError(_split_message(image_dir, tops, sides))
-    if _are_sessions(tops):
-        raise DataError(_sessions_message(image_dir, tops))
+        folders = _top_folders(paths)
+    split_of = {name: split for name in sorted(folders) if (split := _split_named_by(name))}
+    if _look_like_splits(folders, split_of):
+        raise DataError(_split_message(image_dir, folders, split_of))
+    if _look_like_sessions(folders):
+        raise DataError(_sessions_message(image_dir, folders))
 
 
 def same_subfolders(paths: Iterable[str]) -> list[Problem]:
-    """Returns the advice for classes that all have the same sub-folders."""
-    tops = _tops(paths)
-    if not _are_alike(tops):
+    """Return a "same_subfolders" problem if all classes have the same sub-folders."""
+    folders = _top_folders(paths)
+    if not _have_same_subfolders(folders):
         return []
     message = (
-        f"All {len(tops)} folders have the same sub-folders, {some(sorted(_inside(tops)))}, which "
-        "are taken for photos of the class. If they are the classes themselves, put them first: "
-        f"{_turned(tops)}."
+        f"All {len(folders)} class folders have the same sub-folders: "
+        f"{some(sorted(_all_subfolders(folders)))}. They are used as photos of the class that "
+        "contains them. If the sub-folders are your classes, swap the two levels: "
+        f"{_swapped_path(folders)}."
     )
-    return [Problem("same_subfolders", message, tuple(sorted(tops)))]
+    return [Problem("same_subfolders", message, tuple(sorted(folders)))]
 
 
-def _side_of(name: str) -> str:
-    """Returns the split that a folder is named after, "" if none.
+def _split_named_by(name: str) -> str:
+    """Return the split that a folder is named after, "" if none.
 
-    Numbers and words such as "images" may go with it, as in ``train_images`` and ``val2017``.
+    The name may also contain digits and words such as "images": ``train_images``, ``val2017``.
     """
-    words = _words(name) - _FILLERS
-    return next((side for side, known in _SIDES.items() if len(words) == 1 and words <= known), "")
+    words = _words(name) - _IGNORED_WORDS
+    return next(
+        (split for split, known in _SPLIT_NAMES.items() if len(words) == 1 and words <= known), ""
+    )
 
 
-def _are_sides(tops: Mapping[str, _Top], sides: Mapping[str, str]) -> bool:
-    if len(set(sides.values())) > 1:
-        return len(sides) == len(tops) or any(tops[name].is_nested for name in sides)
-    # One side and folders beside it, such as meta, that hold fewer photos' folders than it does.
-    others = [top for name, top in tops.items() if name not in sides]
-    return len(sides) == 1 and all(
-        tops[name].is_nested
+def _look_like_splits(folders: _TopFolders, split_of: Mapping[str, str]) -> bool:
+    if len(set(split_of.values())) > 1:
+        return len(split_of) == len(folders) or any(folders[name].is_nested for name in split_of)
+    # One split folder, and beside it only folders without class folders, such as "meta". A split
+    # has more class folders than there are such folders; a class called "train" has not.
+    others = [folder for name, folder in folders.items() if name not in split_of]
+    return len(split_of) == 1 and all(
+        folders[name].is_nested
         and not any(other.is_nested for other in others)
-        and len(tops[name].inside) > max(1, len(others))
-        for name in sides
+        and len(folders[name].subfolders) > max(1, len(others))
+        for name in split_of
     )
 
 
-def _are_sessions(tops: Mapping[str, _Top]) -> bool:
-    inside = _inside(tops)
-    if len(tops) > 1 and all(map(_is_occasion, tops)):
-        # A class may be missing in one of them.
-        return len(inside) > 1 and all(
-            top.is_nested and 2 * len(top.inside) >= len(inside) for top in tops.values()
+def _look_like_sessions(folders: _TopFolders) -> bool:
+    subfolders = _all_subfolders(folders)
+    if len(folders) > 1 and all(map(_names_session, folders)):
+        # A class may be missing in a session, so half of the sub-folders suffice.
+        return len(subfolders) > 1 and all(
+            folder.is_nested and 2 * len(folder.subfolders) >= len(subfolders)
+            for folder in folders.values()
         )
-    are_views = all(_VIEWS & _words(name) or _side_of(name) for name in inside)
-    return _are_alike(tops) and len(inside) >= len(tops) and not are_views
+    name_cameras = all(_CAMERA_WORDS & _words(name) or _split_named_by(name) for name in subfolders)
+    return _have_same_subfolders(folders) and len(subfolders) >= len(folders) and not name_cameras
 
 
-def _are_alike(tops: Mapping[str, _Top]) -> bool:
-    """Returns whether all folders have the same sub-folders, two or more, and no photos besides."""
-    inside = _inside(tops)
+def _have_same_subfolders(folders: _TopFolders) -> bool:
+    """Return whether all folders have the same sub-folders, at least two, and no other photos."""
+    subfolders = _all_subfolders(folders)
     return (
-        len(tops) > 1
-        and len(inside) > 1
-        and all(top.is_nested and top.inside == inside for top in tops.values())
+        len(folders) > 1
+        and len(subfolders) > 1
+        and all(folder.is_nested and folder.subfolders == subfolders for folder in folders.values())
     )
 
 
-def _inside(tops: Mapping[str, _Top]) -> set[str]:
-    return set().union(*(top.inside for top in tops.values()))
+def _all_subfolders(folders: _TopFolders) -> set[str]:
+    return set().union(*(folder.subfolders for folder in folders.values()))
 
 
-def _is_occasion(name: str) -> bool:
-    return bool(_DATE.search(name) or _OCCASIONS & _words(name))
+def _names_session(name: str) -> bool:
+    return bool(_DATE.search(name) or _SESSION_WORDS & _words(name))
 
 
-def _tops(paths: Iterable[str]) -> dict[str, _Top]:
-    tops: dict[str, _Top] = defaultdict(_Top)
+def _top_folders(paths: Iterable[str]) -> dict[str, _TopFolder]:
+    folders: dict[str, _TopFolder] = defaultdict(_TopFolder)
     for path in paths:
         first, _, rest = path.partition("/")
         second, _, third = rest.partition("/")
         if third:
-            tops[first].inside.add(second)
+            folders[first].subfolders.add(second)
         elif rest:
-            tops[first].num_own += 1
-    return dict(tops)
+            folders[first].num_photos += 1
+    return dict(folders)
 
 
 def _words(name: str) -> set[str]:
     return {word.lower() for word in _WORDS.findall(name)}
 
 
-def _named(names: Sequence[str], *, limit: int = 4) -> str:
+def _list_folders(names: Sequence[str], *, limit: int = 4) -> str:
     shown = [f"{name}/" for name in names[:limit]]
     if len(names) > limit:
         shown.append(f"{len(names) - limit} more")
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def _turned(tops: Mapping[str, _Top]) -> str:
-    return f"{min(_inside(tops))}/{min(tops)}/"
+def _swapped_path(folders: _TopFolders) -> str:
+    return f"{min(_all_subfolders(folders))}/{min(folders)}/"
 
 
-def _sessions_message(image_dir: Path, tops: Mapping[str, _Top]) -> str:
+def _sessions_message(image_dir: Path, folders: _TopFolders) -> str:
     return (
-        f"{image_dir} holds {_named(sorted(tops))}, which have the same sub-folders, such as "
-        f"{some(sorted(_inside(tops)), limit=3)}, and no photos of their own. If the sub-folders "
-        f"are the classes, put them first: {_turned(tops)}. {_ANYWAY}"
+        f"{image_dir} holds {_list_folders(sorted(folders))}, which have the same sub-folders, "
+        f"such as {some(sorted(_all_subfolders(folders)), limit=3)}, and no photos of their own. "
+        "Expected one folder per class. If the sub-folders are your classes, swap the two levels: "
+        f"{_swapped_path(folders)}. {_OVERRIDE_HINT}"
     )
 
 
-def _split_message(image_dir: Path, tops: Mapping[str, _Top], sides: Mapping[str, str]) -> str:
-    found = f"{image_dir} holds {_named(list(sides))}"
-    found += ", splits of a data set" if len(sides) > 1 else ", a split of a data set"
-    nested = [name for name in sides if tops[name].is_nested]
+def _split_message(image_dir: Path, folders: _TopFolders, split_of: Mapping[str, str]) -> str:
+    found = f"{image_dir} holds {_list_folders(list(split_of))}"
+    found += ", splits of a data set" if len(split_of) > 1 else ", a split of a data set"
+    nested = [name for name in split_of if folders[name].is_nested]
     if not nested:
-        return f"{found}, with no class folders inside. Expected one folder a class. {_ANYWAY}"
-    inside = some(sorted(tops[nested[0]].inside), limit=3)
-    training = next((name for name in nested if sides[name] == "training"), nested[0])
+        return f"{found}, without class folders. Expected one folder per class. {_OVERRIDE_HINT}"
+    subfolders = some(sorted(folders[nested[0]].subfolders), limit=3)
+    training = next((name for name in nested if split_of[name] == "training"), nested[0])
+    others = sorted(
+        (name for name in nested if name != training), key=lambda name: split_of[name] != "test"
+    )
+    action = "Train on one split and evaluate on another" if others else "Train on this split"
     lines = [
-        f"{found}, with the classes inside, such as {inside}. Train on one and measure on another:",
-        f"  bricksight retrain --image_dir {shlex.quote(str(image_dir / training))}",
+        f"{found}, with class folders inside, such as {subfolders}. {action}:",
+        f"  bricksight train {shlex.quote(str(image_dir / training))}",
     ]
-    others = [name for name in nested if name != training]
-    others.sort(key=lambda name: sides[name] != "test")
     if others:
-        measured = shlex.quote(str(image_dir / others[0]))
-        lines.append(f"  bricksight evaluate MODEL {measured}")
-    return "\n".join([*lines, f"  {_ANYWAY}"])
+        test_folder = shlex.quote(str(image_dir / others[0]))
+        lines.append(f"  bricksight evaluate MODEL {test_folder}")
+    return "\n".join([*lines, f"  {_OVERRIDE_HINT}"])

@@ -1,4 +1,4 @@
-"""Classes that are mirror images of one another, such as left and right shoes."""
+"""Find classes that are mirror images of each other, such as left and right shoes."""
 
 import re
 from collections.abc import Sequence
@@ -10,12 +10,13 @@ _SIDE = re.compile(r"(?<![a-z])(left|right)(?![a-z])", re.IGNORECASE)
 
 
 def mirrored_pairs(labels: Sequence[str]) -> list[tuple[str, str]]:
-    """Returns the pairs of labels that name an object and its mirror image.
+    """Return the pairs of labels that name an object and its mirror image.
 
-    They differ by "left" and "right" alone, or an installed pack knows them as such a pair.
+    Two labels are a pair if they differ only in "left" and "right", or if an installed pack says
+    so.
 
     Args:
-        labels: in any order.
+        labels: Labels in any order.
     """
     found = set()
     of_name = {label.lower(): label for label in labels}

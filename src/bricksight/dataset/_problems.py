@@ -1,10 +1,11 @@
-"""What is wrong with a folder of photos, as far as names and contents tell."""
+"""Find problems of a folder of photos that show without decoding them."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from bricksight._support.filesystem.walk import Found
 from bricksight._support.text import pluralize, some
 from bricksight.config import SplitConfig
 from bricksight.dataset._examples import Example, Problem
@@ -13,86 +14,91 @@ from bricksight.dataset._groups import suggest_group_by
 from bricksight.dataset._split import MIN_GROUPS, missing_splits
 
 FEW_PHOTOS = 20
-"""Below this many photos in a class retrain.py warned."""
+"""retrain.py warned of classes with fewer photos than this."""
 
 
 def listing_problems(listing: Listing) -> list[Problem]:
-    """Returns what the walk through the folder met besides photos in class folders."""
+    """Return the problems of everything in the folder that is not a photo in a class folder."""
     found = listing.found
     problems = unreadable_files(found.unreadable)
     problems += _loose_photos(listing)
     problems += _other_files(found.other_files)
     problems += [
-        Problem("bad_name", f"The name '{name}' is not UTF-8 text; rename it to use it.", (name,))
+        Problem("bad_name", f"The name '{name}' is not UTF-8 text. Rename the file.", (name,))
         for name in found.bad_names
     ]
     problems += [
-        Problem("own_folder", f"The folder {path!r} is skipped: it holds {what}.", (path,))
+        Problem("generated_folder", f"The folder {path!r} is skipped: it holds {what}.", (path,))
         for path, what in found.own.items()
     ]
-    problems += _of_all(
-        "special_file",
-        found.special_files,
-        "{number} not used, as a pipe, socket or device: {paths}.",
-        "file",
-    )
-    problems += _of_all(
-        "link_loop",
-        found.loops,
-        "{number} back up, not followed: {paths}.",
-        "link leads",
-        "links lead",
-    )
-    problems += _of_all(
-        "repeated_link",
-        found.repeats,
-        "{number} to a folder that was found already; its photos count once: {paths}.",
-        "link leads",
-        "links lead",
-    )
-    problems += _of_all(
+    problems += _special_files_and_links(found)
+    problems += _problem_of_paths(
         "hidden_folder",
         listing.hidden_folders,
-        "{number} with photos, skipped because the name begins with a dot: {paths}. Rename those "
+        "{number} with photos skipped (its name begins with a dot): {paths}. Rename those "
         "that are classes.",
         "hidden folder",
     )
-    problems += _alike(listing.classes)
+    problems += _similar_names(listing.classes)
     return problems
 
 
-def _of_all(
+def _special_files_and_links(found: Found) -> list[Problem]:
+    problems = _problem_of_paths(
+        "special_file",
+        found.special_files,
+        "{number} skipped (pipe, socket or device): {paths}.",
+        "file",
+    )
+    problems += _problem_of_paths(
+        "link_loop",
+        found.loops,
+        "{number} back to a parent folder, so not followed: {paths}.",
+        "link leads",
+        "links lead",
+    )
+    problems += _problem_of_paths(
+        "repeated_link",
+        found.repeats,
+        "{number} to a folder that was listed before; its photos are used once: {paths}.",
+        "link leads",
+        "links lead",
+    )
+    return problems
+
+
+def _problem_of_paths(
     kind: str, paths: Sequence[str], text: str, noun: str, plural: str | None = None
 ) -> list[Problem]:
-    """Returns one problem for all paths of a kind, none without any."""
+    """Return one problem for all paths together, or no problem if there are no paths."""
     if not paths:
         return []
     message = text.format(number=pluralize(len(paths), noun, plural), paths=some(paths))
     return [Problem(kind, message, tuple(paths))]
 
 
-def spelling_of(label: str) -> str:
-    """Returns what spellings of a name share: case does not count, nor which blank, - or _."""
+def normalized_name(label: str) -> str:
+    """Return a name in one spelling: case-folded, with a space for each run of spaces, - or _."""
     return re.sub(r"[\s_-]+", " ", label.casefold())
 
 
-def _alike(labels: Sequence[str]) -> list[Problem]:
-    """Returns the classes whose names are one name in two spellings."""
+def _similar_names(labels: Sequence[str]) -> list[Problem]:
+    """Return a problem if class names differ only in case, spaces, - or _."""
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in labels:
-        spelled[spelling_of(label)].append(label)
+        spelled[normalized_name(label)].append(label)
     same = [label for spellings in spelled.values() if len(spellings) > 1 for label in spellings]
     if not same:
         return []
     message = (
-        f"{pluralize(len(same), 'class', 'classes')} differ only in spelling: {some(same)}. Put "
-        "the photos of one class into one folder."
+        f"The names of {pluralize(len(same), 'class', 'classes')} differ only in spelling: "
+        f"{some(same)}. Put the photos of one class into one folder."
     )
-    return [Problem("alike_classes", message, tuple(same))]
+    return [Problem("similar_class_names", message, tuple(same))]
 
 
 def unreadable_files(reasons: Mapping[str, str]) -> list[Problem]:
-    """Returns one problem a file or folder that cannot be read, from relative path → reason."""
+    """Return one problem per unreadable file or folder; ``reasons`` is relative path → reason."""
     return [
         Problem("unreadable", f"{path!r} cannot be read: {reason}.", (path,))
         for path, reason in sorted(reasons.items())
@@ -100,19 +106,19 @@ def unreadable_files(reasons: Mapping[str, str]) -> list[Problem]:
 
 
 def empty_classes(labels: Iterable[str]) -> list[Problem]:
-    """Returns one problem a class folder without a photo that can be used."""
+    """Return one problem per class folder without a readable photo."""
     return [
         Problem(
             "empty_class",
-            f"The class {label!r} has no photo that can be used, so it is left out.",
+            f"The class {label!r} has no readable photo, so it is left out.",
             (label,),
         )
         for label in sorted(labels)
     ]
 
 
-def content_problems(examples: Sequence[Example]) -> list[Problem]:
-    """Returns the photos that are there more than once, and those under several labels."""
+def duplicate_problems(examples: Sequence[Example]) -> list[Problem]:
+    """Return problems of identical files, in one class or under several labels."""
     same: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
         same[example.sha256].append(example)
@@ -122,46 +128,48 @@ def content_problems(examples: Sequence[Example]) -> list[Problem]:
         labels = sorted({example.label for example in copies})
         if len(labels) > 1:
             message = (
-                f"One photo is under {pluralize(len(labels), 'label')}: {some(paths)}. "
-                "Keep the right one."
+                f"The same photo is in {pluralize(len(labels), 'class', 'classes')}: "
+                f"{some(paths)}. Keep the one in the right class."
             )
-            problems.append(Problem("two_labels", message, paths))
+            problems.append(Problem("conflicting_labels", message, paths))
         elif len(copies) > 1:
-            message = f"The same photo is there {len(copies)} times: {some(paths)}."
+            message = (
+                f"The same photo is in its class {len(copies)} times: {some(paths)}. Keep one."
+            )
             problems.append(Problem("duplicate", message, paths))
     return problems
 
 
-def ungrouped(paths: Sequence[str]) -> list[Problem]:
-    """Returns what is to be said of paths in which ``--group_by`` found nothing."""
+def unmatched_paths(paths: Sequence[str]) -> list[Problem]:
+    """Return a "no_group" problem if ``--group_by`` does not match some paths."""
     if not paths:
         return []
     message = (
-        f"--group_by finds nothing in {pluralize(len(paths), 'path')}, each of which is a group of "
-        f"its own: {some(paths)}."
+        f"--group_by does not match {pluralize(len(paths), 'path')}, each of which becomes a "
+        f"separate group: {some(paths)}."
     )
     return [Problem("no_group", message, tuple(paths))]
 
 
 def suggested_groups(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
-    """Returns what is to be said where names suggest groups and none are given."""
+    """Return a "group_by" problem if file names suggest groups and ``--group_by`` is not given."""
     suggestion = None if split.group_by else suggest_group_by(examples)
     if suggestion is None:
         return []
     message = (
-        "The file names look like several photos of each object. Where one is trained on and "
-        "another tested on, the accuracy is too good. Keep them together: --group_by "
+        "The file names suggest several photos of each object. If some of them are trained on and "
+        "others tested on, the measured accuracy is too high. Keep them in one split: --group_by "
         f"'{suggestion}'"
     )
     return [Problem("group_by", message)]
 
 
 def split_problems(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
-    """Returns what keeps classes from being learnt and measured well.
+    """Return problems of classes with too few photos or groups to be trained and tested well.
 
     Args:
-        examples: every photo that is used.
-        split: how the examples were split.
+        examples: All examples of the data set.
+        split: Settings with which they were split.
     """
     groups: dict[str, set[str]] = defaultdict(set)
     for example in examples:
@@ -172,8 +180,8 @@ def split_problems(examples: Sequence[Example], split: SplitConfig) -> list[Prob
     problems += [
         Problem(
             "missing_split",
-            f"The class {label!r} has no photo for {' and '.join(splits)}: its groups are shared "
-            "with classes that cannot spare them.",
+            f"The class {label!r} has no photo in {' and '.join(splits)}, because its groups also "
+            "hold photos of classes that need them in other splits.",
             (label,),
         )
         for label, splits in missing_splits(groups, split_of, split).items()
@@ -185,8 +193,8 @@ def _loose_photos(listing: Listing) -> list[Problem]:
     if not listing.loose_photos:
         return []
     message = (
-        f"{pluralize(len(listing.loose_photos), 'photo')} beside the class folders, so without a "
-        f"class and not used: {some(listing.loose_photos)}."
+        f"{pluralize(len(listing.loose_photos), 'photo')} beside the class folders not used, "
+        f"because a photo outside of them has no class: {some(listing.loose_photos)}."
     )
     return [Problem("loose_photo", message, tuple(listing.loose_photos))]
 
@@ -195,17 +203,19 @@ def _other_files(paths: Sequence[str]) -> list[Problem]:
     if not paths:
         return []
     return [
-        Problem("other_file", f"{of_other_types(paths)}, not used: {some(paths)}.", tuple(paths))
+        Problem(
+            "other_file", f"{describe_other_files(paths)}, not used: {some(paths)}.", tuple(paths)
+        )
     ]
 
 
-def of_other_types(paths: Sequence[str]) -> str:
-    """Returns how many files there are whose names do not end like a photo's, and how they end."""
-    endings = Counter(PurePosixPath(path).suffix.lower() for path in paths)
+def describe_other_files(paths: Sequence[str]) -> str:
+    """Return the number of files without a photo's extension, and their extensions."""
+    extensions = Counter(PurePosixPath(path).suffix.lower() for path in paths)
     what = ", ".join(
-        f"{number:,} {ending or 'without one'}" for ending, number in endings.most_common()
+        f"{number:,} {extension or 'without one'}" for extension, number in extensions.most_common()
     )
-    return f"{pluralize(len(paths), 'file')} with endings of other types ({what})"
+    return f"{pluralize(len(paths), 'file')} with an extension that is not a photo's ({what})"
 
 
 def _small_classes(examples: Sequence[Example]) -> list[Problem]:
@@ -216,7 +226,7 @@ def _small_classes(examples: Sequence[Example]) -> list[Problem]:
     message = (
         f"{len(small):,} of {pluralize(len(counts), 'class', 'classes')} "
         f"{'has' if len(small) == 1 else 'have'} fewer than {FEW_PHOTOS} photos: {some(small)}. "
-        "More photos are the surest way to better answers."
+        "More photos improve the accuracy most."
     )
     return [Problem("small_class", message, tuple(small))]
 
@@ -227,6 +237,6 @@ def _tiny_classes(groups: Mapping[str, set[str]], member: str) -> list[Problem]:
         return []
     message = (
         f"{pluralize(len(tiny), 'class', 'classes')} with fewer than {MIN_GROUPS} {member} cannot "
-        f"be on every side of the split, and what is there trains first: {some(tiny)}."
+        f"have photos in every split; training gets them first: {some(tiny)}."
     )
     return [Problem("tiny_class", message, tuple(tiny))]

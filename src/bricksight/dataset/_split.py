@@ -7,27 +7,27 @@ from collections.abc import Collection, Mapping
 from bricksight.config import SPLITS, SplitConfig
 
 SPLIT_RULE_VERSION = 1
-"""Goes up whenever the same photos and settings would be split differently."""
+"""Version of the split rule: increased when the same photos would be split differently."""
 
 MIN_GROUPS = len(SPLITS)
-"""A class with this many groups is given one in every split."""
+"""A class with at least this many groups gets at least one in every split."""
 
 _MAX_HASH = 2**27 - 1
 _TRAINING = "training"
 
 
 def sha1_of(key: str) -> str:
-    """Returns the SHA-1 of a group key as 40 hexadecimal digits."""
+    """Return the SHA-1 of a group key as 40 hexadecimal digits."""
     return hashlib.sha1(key.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
 
 def wanted_splits(config: SplitConfig) -> tuple[str, ...]:
-    """Returns the splits that are to hold photos, training first."""
+    """Return the splits with a percentage above 0, training first."""
     return tuple(split for split, (low, high) in _intervals(config).items() if low < high)
 
 
 def hashed_split(key: str, config: SplitConfig) -> str:
-    """Returns the split that a group's key alone would give, with retrain.py's arithmetic."""
+    """Return the split given by the hash of a group's key, computed as in retrain.py."""
     percent = _percent(key)
     if percent < config.validation_percentage:
         return "validation"
@@ -37,16 +37,16 @@ def hashed_split(key: str, config: SplitConfig) -> str:
 
 
 def assign_splits(groups: Mapping[str, Collection[str]], config: SplitConfig) -> dict[str, str]:
-    """Returns the split of every group.
+    """Assign every group to a split, and return group key → split.
 
-    The hash of the key decides, so that a photo stays where it is when others are added. Then
-    classes that lack a split get one: every class has a group in training, and a class of at least
-    ``MIN_GROUPS`` groups has one in each split that is asked for, unless its groups are shared
-    with other classes that cannot spare them.
+    The hash of the key decides, so that a photo stays in its split when other photos are added.
+    Then groups are moved for classes that lack a split. Every class gets a group in training. A
+    class with at least ``MIN_GROUPS`` groups gets one in every wanted split, unless its groups also
+    hold photos of other classes that need them where they are.
 
     Args:
-        groups: label → keys of its groups; a key may stand under several labels.
-        config: the percentages.
+        groups: Label → keys of its groups; a key may occur under several labels.
+        config: The percentages.
     """
     table = _Table(groups, config)
     for split in wanted_splits(config):
@@ -59,7 +59,7 @@ def assign_splits(groups: Mapping[str, Collection[str]], config: SplitConfig) ->
 def missing_splits(
     groups: Mapping[str, Collection[str]], split_of: Mapping[str, str], config: SplitConfig
 ) -> dict[str, list[str]]:
-    """Returns label → splits that the class should have a group in and has not."""
+    """Return label → splits in which the class should have a group but has none."""
     missing = {}
     for label, keys in sorted(groups.items()):
         held = {split_of[key] for key in keys}
@@ -70,7 +70,7 @@ def missing_splits(
 
 
 class _Table:
-    """Which group is in which split, and how many groups of each class that makes."""
+    """The split of each group, and the number of groups of each class in each split."""
 
     def __init__(self, groups: Mapping[str, Collection[str]], config: SplitConfig) -> None:
         self._intervals = _intervals(config)
@@ -88,13 +88,14 @@ class _Table:
         }
 
     def lacks(self, label: str, split: str) -> bool:
-        """Returns whether the class should have a group in the split and has none."""
+        """Return whether the class should have a group in the split and has none."""
         return split in self._required[label] and not self._counts[label][split]
 
     def fill(self, label: str, split: str) -> None:
-        """Moves the class's group that the hash puts nearest to the split, if one can be spared.
+        """Move one of the class's groups into the split, if another split can spare one.
 
-        It comes from the split in which the class has the most groups, or from the next.
+        The group comes from the split in which the class has the most groups, or from the next
+        one. Of these groups, the one whose hash is nearest to the interval of ``split`` is moved.
         """
         by_size = sorted(SPLITS, key=lambda source: -self._counts[label][source])
         for source in by_size:
@@ -110,8 +111,8 @@ class _Table:
                 return
 
     def _can_spare(self, key: str, source: str, target: str) -> bool:
-        # A class without training photos cannot be learnt at all, so training is filled first and
-        # at any cost; the passes over the other splits make good what that took from them.
+        # A class without training photos cannot be learned, so training is filled first, from
+        # splits that then lack a group too. These are filled afterwards.
         if target == _TRAINING:
             return True
         return all(
@@ -136,7 +137,7 @@ def _required_splits(num_groups: int, config: SplitConfig) -> tuple[str, ...]:
 
 
 def _intervals(config: SplitConfig) -> dict[str, tuple[float, float]]:
-    """Returns split → the percentages that belong to it, training first."""
+    """Return split → its interval of hash percentages, training first."""
     validation = config.validation_percentage
     testing = validation + config.testing_percentage
     return {
@@ -147,5 +148,5 @@ def _intervals(config: SplitConfig) -> dict[str, tuple[float, float]]:
 
 
 def _percent(key: str) -> float:
-    """Returns a number in [0, 100] that the key alone decides, as retrain.py computed it."""
+    """Return the hash of a key as a number in [0, 100], computed as in retrain.py."""
     return int(sha1_of(key), 16) % (_MAX_HASH + 1) * (100.0 / _MAX_HASH)

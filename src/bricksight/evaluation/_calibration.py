@@ -31,7 +31,7 @@ class ReliabilityBin:
 
 
 def reliability_bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[ReliabilityBin, ...]:
-    """Returns 15 bins of equal width over (0, 1].
+    """Return 15 bins of equal width over (0, 1].
 
     Args:
         confidence: float (num_images,), the probability of each answer.
@@ -56,7 +56,7 @@ def reliability_bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[Relia
 
 
 def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
-    """Returns the mean distance of confidence and accuracy, in [0, 1]; ``None`` without answers."""
+    """Return the mean distance of confidence and accuracy, in [0, 1]; ``None`` without answers."""
     total = sum(one.count for one in bins)
     if total == 0:
         return None

@@ -35,7 +35,7 @@ class Interval:
 
 
 def wilson_interval(successes: float, total: int) -> tuple[float, float]:
-    """Returns the 95 % score interval (low, high) of a proportion; (0, 1) when ``total`` is 0.
+    """Return the 95 % score interval (low, high) of a proportion; (0, 1) when ``total`` is 0.
 
     Unlike the textbook interval p ± 1.96 sqrt(p (1 - p) / n), it keeps its promise for few trials
     and for proportions near 0 and 1. E. B. Wilson, "Probable inference, the law of succession, and
@@ -63,7 +63,7 @@ def wilson_interval(successes: float, total: int) -> tuple[float, float]:
 
 
 def is_rough(num_independent: int) -> bool:
-    """Returns whether so few photos, or groups, leave too much open even if all are right.
+    """Return whether so few photos, or groups, leave too much open even if all are right.
 
     The Wilson interval of n right answers of n is wider than ``WIDEST`` for n below 35.
     """
@@ -72,7 +72,7 @@ def is_rough(num_independent: int) -> bool:
 
 
 def accuracy_interval(correct: np.ndarray, group_indices: np.ndarray | None) -> Interval:
-    """Returns the 95 % interval of the mean of ``correct``.
+    """Return the 95 % interval of the mean of ``correct``.
 
     Photos of one group show the same object, so they tend to be right or wrong together: they carry
     less evidence than as many independent photos, and the Wilson interval would be too narrow.
@@ -93,7 +93,7 @@ def accuracy_interval(correct: np.ndarray, group_indices: np.ndarray | None) -> 
 
 
 def _group_bootstrap(right: np.ndarray, size: np.ndarray) -> tuple[float, float]:
-    """Returns the percentile interval over whole groups drawn anew, with replacement.
+    """Return the percentile interval over whole groups drawn anew, with replacement.
 
     A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8.
     The seed is fixed: the same photos and answers give the same interval.

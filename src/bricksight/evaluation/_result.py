@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bricksight._support.reprs import short_repr
 from bricksight._support.text import percent, pluralize
 from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval, is_rough
@@ -146,6 +147,9 @@ class Evaluation:
     confidence: np.ndarray
     correct: np.ndarray
 
+    def __repr__(self) -> str:
+        return short_repr(self, self.statement)
+
     @property
     def labels_without_images(self) -> tuple[str, ...]:
         """The classes of which no photo was tested: nothing is known about them."""
@@ -176,13 +180,13 @@ class Evaluation:
         return text
 
     def answered(self, threshold: float) -> Answered:
-        """Returns what is left when answers less probable than ``threshold`` become "unknown"."""
+        """Return what is left when answers less probable than ``threshold`` become "unknown"."""
         kept = self.confidence >= threshold
         accuracy = float(self.correct[kept].mean()) if kept.any() else None
         return Answered(count=int(kept.sum()), accuracy=accuracy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
+        """Return the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {
             "statement": self.statement,
             "num_images": self.num_images,

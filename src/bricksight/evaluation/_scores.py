@@ -39,7 +39,7 @@ def evaluate(
     groups: Sequence[str] | None = None,
     k: int = 5,
 ) -> Evaluation:
-    """Returns every figure that ``metrics.json`` and the report show.
+    """Return every figure that ``metrics.json`` and the report show.
 
     The answer for a photo is its most probable class, the first one where several are equal.
 
@@ -146,14 +146,14 @@ def _mean(values: np.ndarray | Sequence[float]) -> float | None:
 
 
 def _group_indices(groups: Sequence[str] | None) -> np.ndarray | None:
-    """Returns a number a photo, or ``None`` where every photo is a group of its own."""
+    """Return a number a photo, or ``None`` where every photo is a group of its own."""
     if groups is None or len(set(groups)) == len(groups):
         return None
     return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
 
 
 def _rank_of_label(probabilities: np.ndarray, label_indices: np.ndarray) -> np.ndarray:
-    """Returns int (num_images,): how many classes come before the true one; 0 is a right answer.
+    """Return int (num_images,): how many classes come before the true one; 0 is a right answer.
 
     Of equal probabilities the first class comes first, as in ``argmax``: a network that finds every
     class equally likely has not found the right one.
@@ -207,7 +207,7 @@ def _metrics() -> Any:
 
 @contextmanager
 def _few_photos_of_many_classes() -> Iterator[None]:
-    """Keeps scikit-learn from asking whether this is a regression; its versions differ in it."""
+    """Keep scikit-learn from asking whether this is a regression; its versions differ in it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The number of unique classes is greater")
         yield

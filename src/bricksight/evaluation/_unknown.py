@@ -28,7 +28,7 @@ class Rejected:
     num_images: int
 
     def __add__(self, other: "Rejected") -> "Rejected":
-        """Returns how many photos of both are."""
+        """Return how many photos of both are."""
         return Rejected(
             count=self.count + other.count, num_images=self.num_images + other.num_images
         )
@@ -47,7 +47,7 @@ class Rejected:
         return f"{self.count} of {photos} ({percent(self.share)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
+        """Return the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {**asdict(self), "share": self.share}
 
 
@@ -58,7 +58,7 @@ NONE_REJECTED = Rejected(count=0, num_images=0)
 def unknown_threshold(
     probabilities: np.ndarray, *, rejection_rate: float, groups: Sequence[str] | None = None
 ) -> float | None:
-    """Returns the highest threshold below which a known photo is expected so rarely.
+    """Return the highest threshold below which a known photo is expected so rarely.
 
     Answers whose highest probability is below it are "unknown". The highest probability is the
     baseline of Hendrycks and Gimpel 2017 (arXiv 1610.02136). Of n photos, the threshold is the
@@ -90,7 +90,7 @@ def unknown_threshold(
 
 
 def _most_below(num_independent: int, rate: float) -> float:
-    """Returns how many of the photos, or groups, may be at or below the threshold."""
+    """Return how many of the photos, or groups, may be at or below the threshold."""
     expected = rate * (num_independent + 1)
     if expected >= _FEW:
         return expected
@@ -104,12 +104,12 @@ def _most_below(num_independent: int, rate: float) -> float:
 
 
 def fewest_for_threshold(rejection_rate: float) -> int:
-    """Returns how many independent photos it takes to choose a threshold by: 24 for 5 percent."""
+    """Return how many independent photos it takes to choose a threshold by: 24 for 5 percent."""
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(1 - rejection_rate / 100))
 
 
 def rejected(probabilities: np.ndarray, threshold: float | None) -> Rejected:
-    """Returns how many photos are answered "unknown".
+    """Return how many photos are answered "unknown".
 
     Args:
         probabilities: float32 (num_images, num_classes).

@@ -9,7 +9,7 @@ from bricksight.evaluation._result import Evaluation
 def warnings_of(
     evaluation: Evaluation, *, cure: str = "More photos narrow that range."
 ) -> list[Problem]:
-    """Returns what the figures themselves give reason to warn of.
+    """Return what the figures themselves give reason to warn of.
 
     Args:
         evaluation: The figures.
@@ -19,7 +19,7 @@ def warnings_of(
 
 
 def trained_on(number: int, num_images: int, *, model: str = "the model") -> list[Problem]:
-    """Returns what is to be said where photos that are measured on took part in the training.
+    """Return what is to be said where photos that are measured on took part in the training.
 
     Args:
         number: how many did.

@@ -225,7 +225,7 @@ def _open_network(
 ) -> tuple[Backbone, tuple[int, ...], tuple[CompiledBackbone, CompiledBackbone]]:
     """Returns the network with its own features, what each depth adds, and all of it compiled."""
     with watch.stage("Finding the network"):
-        own = resolve(config.backbone.tfhub_module, trust=config.backbone.trust)
+        own = resolve(config.backbone.reference, trust=config.backbone.trust)
         own = replace(own, input_spec=replace(own.input_spec, resize=config.backbone.resize))
         widths = _widths(own) if all_depths else ()
         module = with_multi_scale(own, len(widths)) if len(widths) > 1 else own

@@ -48,7 +48,7 @@ def find_foreground_masks(
     """
     if not source.cuts_out:
         return None
-    photos = () if source.backgrounds is None else images.find_backgrounds(source.backgrounds)
+    photos = () if source.background_dir is None else images.find_backgrounds(source.background_dir)
     backgrounds = Backgrounds(
         percent=source.replace_background, photos=tuple(map(_read_small, photos))
     )
@@ -69,11 +69,11 @@ class _Finder:
     """Says where the object on a photo is."""
 
     def __init__(self, source: DataConfig) -> None:
-        self._masks, self._empty = source.masks, source.empty_scene
-        if source.masks is not None and not source.masks.is_dir():
+        self._masks, self._empty = source.mask_dir, source.empty_scene
+        if source.mask_dir is not None and not source.mask_dir.is_dir():
             raise ConfigError(
-                f"--masks {source.masks} is no folder. Expected one with a PNG for each photo: "
-                "red/1.png for red/1.jpg, 255 on the object."
+                f"--mask_dir {source.mask_dir} is no folder. Expected one with a PNG for each "
+                "photo: red/1.png for red/1.jpg, 255 on the object."
             )
         self._scene = None if self._empty is None else _read_small(self._empty)
 
@@ -89,7 +89,7 @@ class _Finder:
         if self._masks is not None:
             path = self._masks / PurePosixPath(example.relative_path).with_suffix(".png")
             if path.is_file():
-                _require_size(path, example, "--masks")
+                _require_size(path, example, "--mask_dir")
                 return _read_small(path)[..., 0]
         if self._empty is None or self._scene is None:
             return None
@@ -130,14 +130,14 @@ def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
     """Says how many photos keep their background, and why; refuses it if all would."""
     num_useful, num_without = sum(map(bool, masks)), masks.count(None)
     useless = []
-    if source.masks is not None:
+    if source.mask_dir is not None:
         useless.append("whose mask shows nothing or everything")
     if source.empty_scene is not None:
         useless.append(f"that differ nowhere or everywhere from {source.empty_scene}")
     reasons = [
         f"{pluralize(number, 'photo')} {reason}"
         for number, reason in (
-            (num_without, f"without a mask in {source.masks}"),
+            (num_without, f"without a mask in {source.mask_dir}"),
             (len(masks) - num_without - num_useful, " or ".join(useless)),
         )
         if number

@@ -45,9 +45,7 @@ _CHECKPOINT_VERSION = 2
 
 _LOGGER = logging.getLogger(__name__)
 
-_OF_NO_MATTER_TO_EXTRA = dict.fromkeys(
-    ("fine_tune_epochs", "recipe", "time_budget", "early_stopping")
-)
+_OF_NO_MATTER_TO_EXTRA = dict.fromkeys(("fine_tune_epochs", "recipe", "time_budget", "patience"))
 """Settings that what extra photos teach does not depend on."""
 
 
@@ -230,7 +228,7 @@ def _pretrain(loop: FineTuningLoop) -> None:
         cutmix=config.cutmix,
         teacher=plan.teacher,
     )
-    epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_rate
+    epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_learning_rate
     stage = Stage(batch_generator=batch_generator, epochs=epochs, size=size, rate=rate)
     title = f"Training the network on {pluralize(len(extra), 'extra photo')}"
     loop.pretrain(stage, title=title)

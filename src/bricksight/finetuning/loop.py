@@ -101,7 +101,7 @@ class FineTuningLoop:
 
     def _validate(self, seen: EpochMetrics) -> bool:
         """Notes how good the averaged weights are; tells whether the part is to end."""
-        state, patience = self.state, self.plan.config.early_stopping
+        state, patience = self.state, self.plan.config.patience
         step = state.steps_before + seen.step
         with self.trainer.averaged():
             logits = self._logits()[:, : len(self.photos.data.labels)]
@@ -131,7 +131,7 @@ class FineTuningLoop:
         state = self.state
         if state.held_out is None:
             state.held_out = self._logits(num_rotations=self.photos.num_rotations)
-            if self.plan.config.early_stopping is None:
+            if self.plan.config.patience is None:
                 state.best_step = state.steps_before
         return state.held_out
 

@@ -84,9 +84,9 @@ def phases(photos: FeaturizedDataset, plan: FineTuningPlan) -> list[Phase]:
     The last part sees the validation photos too, unless they say when to stop.
     """
     config, own = plan.config, photos.compiled.module.input_spec.height
-    small, rate = first_size(photos, plan), config.fine_tune_rate
+    small, rate = first_size(photos, plan), config.fine_tune_learning_rate
     epochs = config.fine_tune_epochs or 1
-    fits_all = bool(photos.data.in_split("validation")) and config.early_stopping is None
+    fits_all = bool(photos.data.in_split("validation")) and config.patience is None
     fitted = epochs * _FIT_ALL_SHARE if fits_all else 0.0
     last = epochs * FULL_SIZE_SHARE if small != own else fitted
     planned = (

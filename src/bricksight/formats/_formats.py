@@ -4,14 +4,15 @@ import gc
 import importlib
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bricksight._support.filesystem.files import under_its_own_name, writing
 from bricksight._support.filesystem.places import claimed, moved
 from bricksight._support.optional import require_installed
-from bricksight._support.text import pluralize
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import percent, pluralize
 from bricksight.errors import ConfigError, ExportError, OutputError
 from bricksight.formats.classifier import Classifier
 from bricksight.formats.request import Precision, Request
@@ -139,6 +140,23 @@ class ExportedFile:
     agreement: Parity
     inference_ms: float
     accuracy: Accuracy | None = None
+
+    def __repr__(self) -> str:
+        agreement = f"top-1 agreement {percent(self.agreement.top1_agreement)}"
+        size = f"{self.size_bytes / 1e6:,.1f} MB"
+        return short_repr(self, self.path.name, self.format, size, agreement)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file and its verification as plain values, for JSON."""
+        return {
+            "format": self.format,
+            "file": str(self.path),
+            "precision": self.precision,
+            "size_bytes": self.size_bytes,
+            "inference_ms": round(self.inference_ms, 3),
+            **asdict(self.agreement),
+            "accuracy": self.accuracy and asdict(self.accuracy),
+        }
 
 
 def format_named(name: str) -> Format:

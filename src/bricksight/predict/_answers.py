@@ -20,6 +20,10 @@ class Prediction:
     label: str
     probability: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``label`` and ``probability``, for JSON."""
+        return asdict(self)
+
     def __str__(self) -> str:
         return f"{self.label} {percent(self.probability)}"
 
@@ -54,7 +58,7 @@ class Answer:
         return {
             "label": self.label,
             "is_unknown": self.is_unknown,
-            "predictions": [asdict(one) for one in self.predictions],
+            "predictions": [one.to_dict() for one in self.predictions],
         }
 
     def __str__(self) -> str:

@@ -1,27 +1,27 @@
-"""Everything that can be known about a folder of photos before training on it."""
+"""Check a folder of photos before training: faults, near-duplicates, sharpness, contact sheets."""
 
 from bricksight.quality._bursts import bursts
-from bricksight.quality._check import check, near_duplicates
+from bricksight.quality._check import check, find_near_duplicates
+from bricksight.quality._near_duplicates import NearDuplicate, NearDuplicates
 from bricksight.quality._report import CheckReport, ClassCounts, Spread
 from bricksight.quality._sheets import (
     contact_sheet,
     write_captioned_sheet,
     write_contact_sheets,
-    write_twin_sheet,
+    write_label_conflict_sheet,
 )
-from bricksight.quality._twins import Twin, Twins
 
 __all__ = [
     "CheckReport",
     "ClassCounts",
+    "NearDuplicate",
+    "NearDuplicates",
     "Spread",
-    "Twin",
-    "Twins",
     "bursts",
     "check",
     "contact_sheet",
-    "near_duplicates",
+    "find_near_duplicates",
     "write_captioned_sheet",
     "write_contact_sheets",
-    "write_twin_sheet",
+    "write_label_conflict_sheet",
 ]

@@ -1,4 +1,4 @@
-"""Photos that were taken one right after the other, and so probably show one object."""
+"""Detect bursts: photos taken within seconds of each other, which probably show one object."""
 
 import datetime
 import itertools
@@ -14,16 +14,16 @@ from bricksight.images.reading.decoding import read_exif
 
 _SECONDS = 2
 _MIN_SHARE = 0.5
-_SAMPLE = 40
+_SAMPLE_SIZE = 40
 _EXIF, _TAKEN = 0x8769, 0x9003  # the Exif directory, and DateTimeOriginal in it
 
 
 def bursts(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
-    """Returns a warning where most photos were taken within seconds of another of their class.
+    """Return a problem if most photos were taken within 2 seconds of another one of their class.
 
     Args:
-        examples: the photos; where a few dozen of them have no time, the others are not opened.
-        split: says whether groups are given; then nothing is to be said.
+        examples: The photos. If most of a sample of 40 have no time, the others are not opened.
+        split: Settings of the split. With ``group_by``, no photo is opened and nothing is returned.
     """
     if split.group_by or not _have_times(examples):
         return []
@@ -32,40 +32,40 @@ def bursts(examples: Sequence[Example], split: SplitConfig) -> list[Problem]:
         for example, taken in zip(examples, found, strict=True):
             if taken is not None:
                 times[example.label].append((taken, example))
-    close = [path for dated in times.values() for path in _close(dated)]
-    if len(close) < _MIN_SHARE * len(examples):
+    in_bursts = [path for dated in times.values() for path in _in_bursts(dated)]
+    if len(in_bursts) < _MIN_SHARE * len(examples):
         return []
     message = (
-        f"{len(close):,} of {pluralize(len(examples), 'photo')} were taken within {_SECONDS} "
-        "seconds of another of their class, so they probably show the same object. Where one is "
-        "trained on and another tested on, the accuracy is too good. Begin the names of the "
-        "photos of each object alike, such as object7_1.jpg, and keep them together: "
-        "--group_by '^(.+)_[^_/]*$'"
+        f"{len(in_bursts):,} of {pluralize(len(examples), 'photo')} were taken within {_SECONDS} "
+        "seconds of another one of their class, so they probably show the same object. If some of "
+        "them are trained on and others tested on, the measured accuracy is too high. Rename the "
+        "photos so that those of one object begin alike, such as object7_1.jpg, and keep them in "
+        "one split: --group_by '^(.+)_[^_/]*$'"
     )
-    return [Problem("bursts", message, tuple(close))]
+    return [Problem("bursts", message, tuple(in_bursts))]
 
 
 def taken_at(path: Path) -> float | None:
-    """Returns when a photo was taken, in seconds, by its EXIF data; ``None`` where they are mute.
+    """Return when a photo was taken, in seconds, from its EXIF data; ``None`` if it has none.
 
-    Cameras do not agree on time zones; only differences mean something.
+    EXIF times have no time zone, so that only differences are meaningful.
     """
     try:
         text = str(read_exif(path).get_ifd(_EXIF).get(_TAKEN, ""))
         taken = datetime.datetime.strptime(text[:19], "%Y:%m:%d %H:%M:%S")
         return taken.replace(tzinfo=datetime.timezone.utc).timestamp()
-    except Exception:  # noqa: BLE001  (damaged EXIF data fail in many ways, and no time is no fault)
+    except Exception:  # noqa: BLE001  (damaged EXIF data fail in many ways; the time is optional)
         return None
 
 
 def _have_times(examples: Sequence[Example]) -> bool:
-    sample = examples[:: max(1, len(examples) // _SAMPLE)]
-    known = sum(taken_at(example.path) is not None for example in sample)
-    return bool(examples) and known >= _MIN_SHARE * len(sample)
+    sample = examples[:: max(1, len(examples) // _SAMPLE_SIZE)]
+    num_with_time = sum(taken_at(example.path) is not None for example in sample)
+    return bool(examples) and num_with_time >= _MIN_SHARE * len(sample)
 
 
-def _close(dated: Sequence[tuple[float, Example]]) -> list[str]:
-    """Returns the paths of photos with one of another group shortly before or after."""
+def _in_bursts(dated: Sequence[tuple[float, Example]]) -> list[str]:
+    """Return the paths of photos that follow or precede one of another group within 2 seconds."""
     in_order = sorted(dated, key=lambda one: (one[0], one[1].relative_path))
     found = set()
     for (before, first), (after, second) in itertools.pairwise(in_order):

@@ -1,4 +1,4 @@
-"""The check, in the order in which it is done."""
+"""Check a folder of photos: decode every photo, and collect all problems in a report."""
 
 import os
 import statistics
@@ -23,16 +23,16 @@ from bricksight.dataset import (
 from bricksight.errors import DataError
 from bricksight.quality._advice import photo_advice
 from bricksight.quality._bursts import bursts
-from bricksight.quality._photos import Facts, examine
+from bricksight.quality._inspection import PhotoInfo, inspect_photo
+from bricksight.quality._near_duplicates import NearDuplicates, match_fingerprints
 from bricksight.quality._report import CheckReport, ClassCounts, Spread
-from bricksight.quality._twins import Twins, find_twins
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many photos are done, and how many there are."""
+"""Called with the name of the stage, the number of photos done, and the number of all photos."""
 
 
 _OTHER_FORMATS = {".heif": "AVIF"}
-"""Extensions of a second format; AVIF is stored in HEIF containers."""
+"""Extension → a second format that it may hold; AVIF is stored in HEIF containers."""
 
 
 def check(
@@ -42,25 +42,25 @@ def check(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Returns what is in a folder of photos and what is wrong with it; every photo is decoded.
+    """Check a folder of photos: decode every photo, and report statistics and problems.
 
     Args:
-        image_dir: a folder with one sub-folder of photos a class.
-        split: how training would deal the photos.
-        strict: raise if there is any fault; advice is no fault.
-        progress: called after every photo.
+        image_dir: Folder with one sub-folder of photos per class.
+        split: How training would group and split the photos.
+        strict: Whether faults raise an error. Advice never does.
+        progress: Called after every photo.
 
     Raises:
-        DataError: the folder cannot be used at all, or ``strict`` and there are faults.
+        DataError: The folder cannot be trained on, or ``strict`` is set and there are faults.
     """
     require_installed("scipy", extra="check", feature="Checking photos")
     dataset = scan(image_dir, split=split, progress=_stage("Reading files", progress))
-    facts, reasons = _examined(dataset.examples, _stage("Looking at photos", progress))
+    infos, reasons = _inspect_all(dataset.examples, _stage("Decoding photos", progress))
     dataset = dataset.without(reasons)
-    report = _report(
+    report = _build_report(
         dataset,
-        [facts[example.relative_path] for example in dataset.examples],
-        _stage("Looking for near-duplicates", progress),
+        [infos[example.relative_path] for example in dataset.examples],
+        _stage("Finding near-duplicates", progress),
     )
     if strict and report.faults:
         raise DataError(
@@ -70,18 +70,18 @@ def check(
     return report
 
 
-def near_duplicates(
+def find_near_duplicates(
     examples: Sequence[Example], *, progress: Callable[[int], None] = lambda _: None
-) -> Twins:
-    """Returns which of some photos look nearly the same; those that cannot be read do not.
+) -> NearDuplicates:
+    """Find photos that look nearly the same.
 
     Args:
-        examples: the photos, all of which are decoded.
-        progress: told how many more are done.
+        examples: Photos to decode and compare. Unreadable ones are left out.
+        progress: Called with 1 after every photo.
     """
-    facts, _ = _examined(examples, lambda done, total: progress(1))
-    read = [example for example in examples if example.relative_path in facts]
-    return find_twins(read, [facts[example.relative_path].fingerprint for example in read])
+    infos, _ = _inspect_all(examples, lambda done, total: progress(1))
+    read = [example for example in examples if example.relative_path in infos]
+    return match_fingerprints(read, [infos[example.relative_path].fingerprint for example in read])
 
 
 def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
@@ -92,45 +92,45 @@ def _stage(name: str, progress: Progress | None) -> Callable[[int, int], None]:
     return report
 
 
-def _examined(
+def _inspect_all(
     examples: Sequence[Example], progress: Callable[[int, int], None]
-) -> tuple[dict[str, Facts], dict[str, str]]:
-    """Returns relative path → facts, and relative path → reason for what cannot be read."""
-    facts: dict[str, Facts] = {}
+) -> tuple[dict[str, PhotoInfo], dict[str, str]]:
+    """Return relative path → info, and relative path → reason of unreadable photos."""
+    infos: dict[str, PhotoInfo] = {}
     reasons: dict[str, str] = {}
     paths = [example.path for example in examples]
-    with thread_map(examine, paths, num_threads=num_cores()) as results:
+    with thread_map(inspect_photo, paths, num_threads=num_cores()) as results:
         for done, (example, result) in enumerate(zip(examples, results, strict=True), start=1):
-            if isinstance(result, Facts):
-                facts[example.relative_path] = result
+            if isinstance(result, PhotoInfo):
+                infos[example.relative_path] = result
             else:
                 reasons[example.relative_path] = result
             progress(done, len(examples))
-    return facts, reasons
+    return infos, reasons
 
 
-def _report(
-    dataset: Dataset, facts: Sequence[Facts], progress: Callable[[int, int], None]
+def _build_report(
+    dataset: Dataset, infos: Sequence[PhotoInfo], progress: Callable[[int, int], None]
 ) -> CheckReport:
-    """Returns the report; ``facts`` are those of the data set's examples, in the same order."""
-    fingerprints = [fact.fingerprint for fact in facts]
-    twins = find_twins(dataset.examples, fingerprints, progress=progress)
+    """Return the report of a data set; ``infos`` are in the order of its examples."""
+    fingerprints = [info.fingerprint for info in infos]
+    near_duplicates = match_fingerprints(dataset.examples, fingerprints, progress=progress)
     suggestion = suggest_group_by(dataset.examples) if dataset.split.group_by is None else None
     problems = [
         *dataset.problems,
-        *_wrong_extensions(dataset.examples, facts),
-        *photo_advice(dataset.examples, facts),
-        *_twin_problems(twins),
+        *_wrong_extensions(dataset.examples, infos),
+        *photo_advice(dataset.examples, infos),
+        *_near_duplicate_problems(near_duplicates),
         *suggested_groups(dataset.examples, dataset.split),
         *bursts(dataset.examples, dataset.split),
     ]
     return CheckReport(
         dataset=replace(dataset, problems=tuple(problems)),
         classes=_class_counts(dataset),
-        formats=dict(Counter(fact.format for fact in facts).most_common()),
-        width=_spread([fact.width for fact in facts]),
-        height=_spread([fact.height for fact in facts]),
-        twins=twins,
+        formats=dict(Counter(info.format for info in infos).most_common()),
+        width=_spread([info.width for info in infos]),
+        height=_spread([info.height for info in infos]),
+        near_duplicates=near_duplicates,
         suggested_group_by=suggestion,
     )
 
@@ -156,39 +156,39 @@ def _spread(numbers: Sequence[int]) -> Spread:
     return Spread(min(numbers), int(statistics.median(numbers)), max(numbers))
 
 
-def _wrong_extensions(examples: Sequence[Example], facts: Sequence[Facts]) -> list[Problem]:
+def _wrong_extensions(examples: Sequence[Example], infos: Sequence[PhotoInfo]) -> list[Problem]:
     problems = []
-    for example, fact in zip(examples, facts, strict=True):
-        ending = PurePosixPath(example.relative_path).suffix.lower()
-        if fact.format not in (PHOTO_FORMATS[ending], _OTHER_FORMATS.get(ending)):
+    for example, info in zip(examples, infos, strict=True):
+        extension = PurePosixPath(example.relative_path).suffix.lower()
+        if info.format not in (PHOTO_FORMATS[extension], _OTHER_FORMATS.get(extension)):
             message = (
-                f"{example.relative_path!r} is a {fact.format} file whatever its name says; it is "
-                "used as it is, but other programs may refuse it."
+                f"{example.relative_path!r} is a {info.format} file with the extension "
+                f"{extension}. It is used, but other programs may refuse it. Rename it."
             )
             problems.append(Problem("wrong_extension", message, (example.relative_path,)))
     return problems
 
 
-def _twin_problems(twins: Twins) -> list[Problem]:
+def _near_duplicate_problems(near_duplicates: NearDuplicates) -> list[Problem]:
     texts = (
         (
             "near_duplicate",
-            twins.in_class,
-            "{number} nearly the same as another of the class, such as {pair}: photos that teach "
-            "little new.",
+            near_duplicates.in_class,
+            "{number} nearly the same as another one of the class, such as {pair}. Near-duplicates "
+            "hardly improve the model.",
         ),
         (
             "near_duplicate_labels",
-            twins.across_labels,
-            "{number} nearly the same as one under another label, such as {pair}. If they show the "
-            "same thing, one of the labels is wrong.",
+            near_duplicates.across_labels,
+            "{number} nearly the same as one of another class, such as {pair}. If both show the "
+            "same thing, one of the labels is wrong. Move or remove that photo.",
         ),
         (
             "near_duplicate_split",
-            twins.across_split,
-            "{number} nearly the same as one that trains, and {be} in validation or testing, such "
-            "as {pair}: accuracy will look better than it is. Keep such photos together with "
-            "--group_by, or remove some.",
+            near_duplicates.across_split,
+            "{number} nearly the same as a training photo, but {be} in the validation or test "
+            "split, such as {pair}. The measured accuracy will be too high. Keep such photos in "
+            "one split with --group_by, or remove some.",
         ),
     )
     return [
@@ -199,7 +199,7 @@ def _twin_problems(twins: Twins) -> list[Problem]:
                 pair=f"{found[0].path!r} and {found[0].other!r}",
                 be="is" if len(found) == 1 else "are",
             ),
-            tuple(twin.path for twin in found),
+            tuple(near_duplicate.path for near_duplicate in found),
         )
         for kind, found, text in texts
         if found

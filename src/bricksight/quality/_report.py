@@ -1,24 +1,26 @@
-"""The result of a check, for programs and for the eye."""
+"""The report of a check: class counts, statistics and problems."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import pluralize
 from bricksight.dataset import Dataset, Problem
-from bricksight.quality._twins import Twins
+from bricksight.quality._near_duplicates import NearDuplicates
 
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """How many photos a class has.
+    """Number of photos of a class.
 
     Attributes:
         label: The class.
-        num_photos: Photos that can be used.
-        num_groups: Groups of photos that stay together in the split.
-        training: Photos that train.
-        validation: Photos that choose the best step.
-        test: Photos of the final test.
+        num_photos: Readable photos.
+        num_groups: Groups, each of which stays in one split.
+        training: Photos in the training split.
+        validation: Photos in the validation split.
+        test: Photos in the test split.
     """
 
     label: str
@@ -31,7 +33,7 @@ class ClassCounts:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Smallest, middle and largest of some numbers."""
+    """Minimum, median and maximum of some numbers."""
 
     min: int
     median: int
@@ -40,15 +42,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Everything that ``bricksight check`` shows.
+    """The result of ``bricksight check``.
 
     Attributes:
-        dataset: The photos that can be used, and every problem.
+        dataset: The readable photos and all problems.
         classes: Counts of each class, in class order.
         formats: File format → number of photos, the most frequent first.
         width: Widths of the photos, in pixels.
         height: Heights of the photos, in pixels.
-        twins: Photos that look nearly the same as another.
+        near_duplicates: Photos that look nearly the same as another one.
         suggested_group_by: A value for ``--group_by`` that the file names suggest, or ``None``.
     """
 
@@ -57,8 +59,14 @@ class CheckReport:
     formats: dict[str, int]
     width: Spread
     height: Spread
-    twins: Twins
+    near_duplicates: NearDuplicates
     suggested_group_by: str | None
+
+    def __repr__(self) -> str:
+        photos = pluralize(len(self.dataset.examples), "photo")
+        classes = pluralize(len(self.classes), "class", "classes")
+        faults = pluralize(len(self.faults), "fault")
+        return short_repr(self, self.image_dir.name, f"{photos} of {classes}", faults)
 
     @property
     def image_dir(self) -> Path:
@@ -67,21 +75,21 @@ class CheckReport:
 
     @property
     def faults(self) -> tuple[Problem, ...]:
-        """The problems that are facts about the folder: what ``--strict`` stops at."""
+        """Problems that should be fixed, and that ``--strict`` treats as errors."""
         return tuple(problem for problem in self.dataset.problems if not problem.is_advice)
 
     @property
     def advice(self) -> tuple[Problem, ...]:
-        """The problems that are matters of judgement."""
+        """Problems that the user may accept, such as blurred photos or small classes."""
         return tuple(problem for problem in self.dataset.problems if problem.is_advice)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as what ``json.dumps`` takes; the keys stay from version to version.
+        """Return the report as plain values for ``json.dumps``, with the same keys in all versions.
 
-        ``image_dir``, ``num_photos``, ``num_classes``, ``classes``, ``formats``, ``width``,
-        ``height``, ``problems`` (``kind``, ``message``, ``paths``, ``advice``), ``twins``
-        (``in_class``, ``across_labels``, ``across_split``: ``path``, ``other``, ``difference``)
-        and ``suggested_group_by``.
+        The keys are ``image_dir``, ``num_photos``, ``num_classes``, ``classes``, ``formats``,
+        ``width``, ``height``, ``problems`` (``kind``, ``message``, ``paths``, ``advice``),
+        ``near_duplicates`` (``in_class``, ``across_labels``, ``across_split``: ``path``, ``other``,
+        ``difference``) and ``suggested_group_by``.
         """
         return {
             "image_dir": str(self.image_dir),
@@ -95,6 +103,6 @@ class CheckReport:
                 {**asdict(problem), "advice": problem.is_advice}
                 for problem in self.dataset.problems
             ],
-            "twins": asdict(self.twins),
+            "near_duplicates": asdict(self.near_duplicates),
             "suggested_group_by": self.suggested_group_by,
         }

@@ -1,4 +1,4 @@
-"""Contact sheets: all photos of a class on one picture, each with its file name."""
+"""Write contact sheets: images with all photos of a class, each with its file name."""
 
 import hashlib
 import math
@@ -19,11 +19,11 @@ from bricksight.errors import ConfigError, ImageError
 from bricksight.images.reading.decoding import decode_image
 from bricksight.quality._report import CheckReport
 
-_PAPER = (240, 241, 243)
-_MOUNT = (225, 227, 230)
-_INK = (32, 33, 36)
-_GREY = (105, 109, 115)
-_RED = (176, 32, 32)
+_BACKGROUND = (240, 241, 243)
+_TILE_BACKGROUND = (225, 227, 230)
+_TEXT_COLOUR = (32, 33, 36)
+_CAPTION_COLOUR = (105, 109, 115)
+_ERROR_COLOUR = (176, 32, 32)
 
 _MARGIN = 24
 _GAP = 10
@@ -35,39 +35,39 @@ _NAME_HEIGHT = 20
 _ROWS_PER_PAGE = 25
 _PAIR_THUMB = 160
 _MAX_PAIRS = 60
-_TWIN_SHEET = "same photo, two labels.jpg"
+_LABEL_CONFLICT_SHEET = "same photo, two labels.jpg"
 _QUALITY = 88
 
 
 def contact_sheet(
     paths: Sequence[AnyPath], *, columns: int = 8, thumb: int = 160, title: str = ""
 ) -> Image.Image:
-    """Returns one RGB picture of all photos, in rows, with the names of their files.
+    """Return an RGB image with thumbnails of photos in rows, with their file names.
 
-    Photos keep their proportions. In place of one that cannot be read stands the reason.
+    Photos keep their aspect ratio. For an unreadable photo, the reason is shown instead.
 
     Args:
-        paths: at least one photo.
-        columns: photos in a row.
-        thumb: longer side of a photo on the sheet, in pixels.
-        title: a line of text above the photos.
+        paths: At least one photo.
+        columns: Photos per row.
+        thumb: Longer side of the thumbnails, in pixels.
+        title: A line of text above the photos.
 
     Raises:
-        ConfigError: there are no photos, or ``paths`` are no paths.
+        ConfigError: There are no photos, or ``paths`` are not paths.
     """
     photos = input_paths(paths, "the photos")
     if not photos:
-        raise ConfigError("There are no photos; at least one is needed.")
+        raise ConfigError("There are no photos to show. Expected at least one path.")
     return _sheet([_tile(path, path.name, thumb) for path in photos], columns=columns, title=title)
 
 
 def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, title: str) -> None:
-    """Writes a JPEG file of photos with a caption below each.
+    """Write a JPEG file with thumbnails of photos, each with a caption below it.
 
     Args:
-        path: the file, replaced if it is there.
-        photos: at least one: where it is, and its caption.
-        title: a line of text above the photos.
+        path: The file to write; an existing file is replaced.
+        photos: Path and caption of each photo, at least one.
+        title: A line of text above the photos.
     """
     tiles = [_tile(photo, caption, _PAIR_THUMB) for photo, caption in photos]
     _save(_sheet(tiles, columns=_columns(len(tiles)), title=title), path)
@@ -76,21 +76,21 @@ def write_captioned_sheet(path: Path, photos: Sequence[tuple[Path, str]], *, tit
 def write_contact_sheets(
     dataset: Dataset, folder: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> list[Path]:
-    """Returns the sheets of all classes, written into ``folder`` as JPEG files.
+    """Write the contact sheets of all classes as JPEG files, and return their paths.
 
-    A class with more photos than one sheet takes goes on to ``CLASS, sheet 2.jpg``.
+    A class with many photos is continued in ``CLASS, sheet 2.jpg``.
 
     Args:
-        dataset: the photos.
-        folder: made if need be; sheets of an earlier check are replaced. A new one among the photos
-            is marked, so that no training takes it for a class.
-        progress: called with the number of photos shown so far and the number of all.
+        dataset: The photos.
+        folder: Created if it does not exist; sheets of an earlier check are replaced. A new folder
+            inside ``image_dir`` is marked, so that a training does not take it for a class.
+        progress: Called with the number of photos done and the number of all photos.
     """
     mark_as_own(folder, among=dataset.image_dir)
     members: dict[str, list[Path]] = {label: [] for label in dataset.labels}
     for example in dataset.examples:
         members[example.label].append(example.path)
-    taken = {_TWIN_SHEET}
+    taken = {_LABEL_CONFLICT_SHEET}
     jobs = [
         (folder / _file_name(name, taken), paths, title)
         for label, photos in members.items()
@@ -105,35 +105,42 @@ def write_contact_sheets(
     return [path for path, _, _ in jobs]
 
 
-def write_twin_sheet(report: CheckReport, folder: Path) -> Path | None:
-    """Returns the sheet of photos that are, or look, the same under two labels.
+def write_label_conflict_sheet(report: CheckReport, folder: Path) -> Path | None:
+    """Write a sheet of photo pairs that are (nearly) identical but in different classes.
 
-    ``None`` if there are none; then the sheet of an earlier check is removed. One of the labels of
-    such a pair is often wrong, and the eye sees at once which.
+    One of the two labels is often wrong, and a person sees quickly which.
+
+    Returns:
+        The path of the sheet. ``None`` if there are no such pairs; then the sheet of an earlier
+        check is removed.
     """
-    path = folder / _TWIN_SHEET
-    pairs = _pairs_of_two_labels(report)
+    path = folder / _LABEL_CONFLICT_SHEET
+    pairs = _label_conflicts(report)
     if not pairs:
         path.unlink(missing_ok=True)
         return None
     shown = pairs[:_MAX_PAIRS]
     tiles = [_pair([(report.image_dir / name, name) for name in pair]) for pair in shown]
-    title = f"Nearly the same under two labels  ({pluralize(len(pairs), 'pair')}"
-    title += ")" if len(shown) == len(pairs) else f", the {len(shown)} most alike)"
+    title = f"Nearly identical photos in different classes  ({pluralize(len(pairs), 'pair')}"
+    title += ")" if len(shown) == len(pairs) else f", the {len(shown)} most similar)"
     _save(_sheet(tiles, columns=3, title=title), path)
     return path
 
 
-def _pairs_of_two_labels(report: CheckReport) -> list[tuple[str, str]]:
-    """Returns pairs of relative paths, exact copies first, then the most alike."""
+def _label_conflicts(report: CheckReport) -> list[tuple[str, str]]:
+    """Return pairs of relative paths, identical files first, then the most similar photos."""
     problems = report.dataset.problems
-    copies = [(each.paths[0], each.paths[-1]) for each in problems if each.kind == "two_labels"]
-    alike = [(twin.path, twin.other) for twin in report.twins.across_labels]
-    return list(dict.fromkeys((min(pair), max(pair)) for pair in [*copies, *alike]))
+    copies = [
+        (problem.paths[0], problem.paths[-1])
+        for problem in problems
+        if problem.kind == "conflicting_labels"
+    ]
+    similar = [(one.path, one.other) for one in report.near_duplicates.across_labels]
+    return list(dict.fromkeys((min(pair), max(pair)) for pair in [*copies, *similar]))
 
 
 def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[Path], str]]:
-    """Yields name, photos and title of each sheet of a class."""
+    """Yield file name, photos and title of each sheet of a class."""
     size = _columns(len(photos)) * _ROWS_PER_PAGE
     num_pages = -(-len(photos) // size)
     for page in range(num_pages):
@@ -146,9 +153,9 @@ def _pages(label: str, photos: Sequence[Path]) -> Iterator[tuple[str, Sequence[P
 
 
 def _file_name(name: str, taken: set[str]) -> str:
-    """Returns the file name of a sheet, which no other sheet has, and adds it to ``taken``.
+    """Return a unique file name for a sheet, and add it to ``taken``.
 
-    Some file systems do not distinguish upper and lower case.
+    Names are compared without case, because some file systems do not distinguish it.
     """
     if f"{name}.jpg".casefold() in taken:
         name += f" {hashlib.sha256(name.encode()).hexdigest()[:8]}"
@@ -157,12 +164,12 @@ def _file_name(name: str, taken: set[str]) -> str:
 
 
 def _columns(num_photos: int) -> int:
-    """Returns a number of columns that suits a screen: few photos stay on few rows."""
+    """Return a number of columns that suits a screen."""
     return 6 if num_photos <= 24 else 10
 
 
 def _write(job: tuple[Path, Sequence[Path], str]) -> int:
-    """Returns how many photos are on the sheet that it writes."""
+    """Write a sheet, and return how many photos are on it."""
     path, photos, title = job
     _save(contact_sheet(photos, columns=_columns(len(photos)), title=title), path)
     return len(photos)
@@ -174,16 +181,18 @@ def _save(sheet: Image.Image, path: Path) -> None:
 
 
 def _sheet(tiles: Sequence[Image.Image], *, columns: int, title: str) -> Image.Image:
-    """Returns tiles of one size in rows below a title."""
+    """Return an image of tiles, all of one size, in rows below a title."""
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     top = _MARGIN + (_TITLE_HEIGHT if title else 0)
     step_x, step_y = tiles[0].width + _GAP, tiles[0].height + _GAP
     inner = max(columns * step_x - _GAP, min(_MAX_TITLE, math.ceil(text_width(title, _TITLE_SIZE))))
-    sheet = Image.new("RGB", (2 * _MARGIN + inner, top + rows * step_y - _GAP + _MARGIN), _PAPER)
+    sheet = Image.new(
+        "RGB", (2 * _MARGIN + inner, top + rows * step_y - _GAP + _MARGIN), _BACKGROUND
+    )
     draw = ImageDraw.Draw(sheet)
     place = (_MARGIN, _MARGIN - 4)
-    draw_text(draw, place, title, size=_TITLE_SIZE, colour=_INK, room=inner)
+    draw_text(draw, place, title, size=_TITLE_SIZE, colour=_TEXT_COLOUR, room=inner)
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         sheet.paste(tile, (_MARGIN + column * step_x, top + row * step_y))
@@ -191,35 +200,35 @@ def _sheet(tiles: Sequence[Image.Image], *, columns: int, title: str) -> Image.I
 
 
 def _pair(photos: Sequence[tuple[Path, str]]) -> Image.Image:
-    """Returns two photos with their names close together, with more room at their right."""
+    """Return two photos side by side with their names, and a margin at the right."""
     left, right = (_tile(path, name, _PAIR_THUMB) for path, name in photos)
-    pair = Image.new("RGB", (left.width + right.width + 2 * _GAP, left.height), _PAPER)
+    pair = Image.new("RGB", (left.width + right.width + 2 * _GAP, left.height), _BACKGROUND)
     pair.paste(left, (0, 0))
     pair.paste(right, (left.width + 2, 0))
     return pair
 
 
 def _tile(path: Path, name: str, thumb: int) -> Image.Image:
-    """Returns a photo on its mount with its name below."""
-    tile = Image.new("RGB", (thumb, thumb + _NAME_HEIGHT), _PAPER)
-    tile.paste(_MOUNT, (0, 0, thumb, thumb))
+    """Return a thumbnail on a square background with its name below it."""
+    tile = Image.new("RGB", (thumb, thumb + _NAME_HEIGHT), _BACKGROUND)
+    tile.paste(_TILE_BACKGROUND, (0, 0, thumb, thumb))
     draw = ImageDraw.Draw(tile)
     try:
         photo = decode_image(path, min_size=thumb)
     except ImageError as error:
-        _draw_line(draw, thumb / 2, str(error), _RED, room=thumb - 2 * _GAP)
+        _draw_line(draw, thumb / 2, str(error), _ERROR_COLOUR, room=thumb - 2 * _GAP)
     else:
         scale = thumb / max(photo.size)
         size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
         resized = photo.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
         tile.paste(resized, ((thumb - resized.width) // 2, (thumb - resized.height) // 2))
-    _draw_line(draw, thumb + _NAME_HEIGHT / 2, name, _GREY, room=thumb)
+    _draw_line(draw, thumb + _NAME_HEIGHT / 2, name, _CAPTION_COLOUR, room=thumb)
     return tile
 
 
 def _draw_line(
     draw: ImageDraw.ImageDraw, y: float, text: str, colour: tuple[int, int, int], *, room: float
 ) -> None:
-    """Draws a line in the middle of a tile."""
+    """Draw a line of text, horizontally centred in a tile."""
     place = (draw.im.size[0] / 2, y)
     draw_text(draw, place, text, size=_NAME_SIZE, colour=colour, room=room, anchor="mm")

@@ -84,14 +84,16 @@ def choose_views(
     these more than these do from each other.
     """
     config, examples = training.config, photos.data.in_split("training")
-    num = affordable_views(len(examples)) if config.views is None else config.views
+    num = config.augmented_copies
+    if num is None:
+        num = affordable_views(len(examples))
     if num == 0:
         return [], {}
     if not training.augment.is_identity:
         return kinds_of((training.augment,), num, config.seed), {}
     allowed = {name: allowed_policy(photos, config, kinds) for name, kinds in POLICIES.items()}
     # Held-out renders would choose the mildest, but photos will differ from renders more.
-    if photos.data.is_rendered or config.ignore_colour:
+    if photos.data.is_rendered or config.color_invariant:
         return kinds_of(allowed[BOLDEST_POLICY], num, config.seed), {}
     if not can_cross_validate(photos.unchanged(examples)):
         return kinds_of(next(iter(allowed.values())), num, config.seed), {}
@@ -120,8 +122,8 @@ def allowed_policy(
     photos: FeaturizedDataset, config: HeadConfig, policy: Sequence[AugmentConfig]
 ) -> tuple[AugmentConfig, ...]:
     """Returns the policy, without mirroring where it would turn one class into another."""
-    pairs = mirrored_pairs(photos.data.labels) if config.mirror == "auto" else []
-    if config.mirror == "always" or not (pairs or config.mirror == "never"):
+    pairs = mirrored_pairs(photos.data.labels) if config.random_flip == "auto" else []
+    if config.random_flip == "always" or not (pairs or config.random_flip == "never"):
         return tuple(policy)
     if pairs:
         photos.watch.say_once(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bricksight._support.progress import StageTimer
-from bricksight.config import AUTO_MODULE, TrainingConfig
+from bricksight.config import AUTO_BACKBONE, TrainingConfig
 from bricksight.dataset import Dataset
 from bricksight.features.featurized_dataset import FeaturizedDataset, featurize, with_backbone_of
 from bricksight.heads import can_cross_validate, score_policy
@@ -52,9 +52,9 @@ def featurize_candidates(
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
-    asked = config.backbone.tfhub_module
-    names = backbone_candidates(data.labels) if asked == AUTO_MODULE else (asked,)
-    backbones = [replace(config.backbone, tfhub_module=name) for name in names]
+    asked = config.backbone.reference
+    names = backbone_candidates(data.labels) if asked == AUTO_BACKBONE else (asked,)
+    backbones = [replace(config.backbone, reference=name) for name in names]
     first, *others = (replace(config, backbone=backbone) for backbone in backbones)
     photos = featurize(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)
     return (photos, *(with_backbone_of(photos, other, all_depths=all_depths) for other in others))

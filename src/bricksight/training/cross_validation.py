@@ -1,14 +1,18 @@
 """How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bricksight._support.filesystem.places import try_file
 from bricksight._support.progress import Countdown, Reporter, SilentReporter, StageTimer
+from bricksight._support.reprs import short_repr
+from bricksight._support.text import percent, pluralize
 from bricksight.config import (
-    CrossvalConfig,
+    CrossValidationConfig,
     SplitConfig,
     TrainingConfig,
     given,
@@ -75,7 +79,7 @@ class CrossValidationResult:
         outliers_rejected: The same of the photos of none of the classes; empty without any.
         seconds: Part of the run → how long it took.
         curve: From few training photos to all, with the first seed; empty if it was not wanted.
-        suspects: Photos whose labels are probably wrong, if they were wanted.
+        label_issues: Photos whose labels are probably wrong, if they were wanted.
         problems: What was found in the folder of photos.
         warnings: What changes how the accuracy is to be read.
     """
@@ -85,9 +89,36 @@ class CrossValidationResult:
     outliers_rejected: tuple[Rejected, ...]
     seconds: Mapping[str, float]
     curve: tuple[CurvePoint, ...] = ()
-    suspects: tuple[LabelIssue, ...] = ()
+    label_issues: tuple[LabelIssue, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    def __repr__(self) -> str:
+        mean = statistics.fmean(self.accuracies) if self.accuracies else None
+        accuracy = "no accuracy" if mean is None else f"accuracy {percent(mean)}"
+        return short_repr(self, accuracy, pluralize(len(self.evaluations), "seed"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain values, for JSON."""
+        return {
+            "accuracies": list(self.accuracies),
+            "warnings": [asdict(one) for one in self.warnings],
+            "problems": [asdict(one) for one in self.problems],
+            "group_accuracies": list(self.group_accuracies),
+            "known_rejected": [one.share for one in self.known_rejected],
+            "outliers_rejected": [one.share for one in self.outliers_rejected],
+            "seconds": dict(self.seconds),
+            "evaluations": [one.to_dict() for one in self.evaluations],
+            "curve": [
+                {
+                    "photos_per_class": point.photos_per_class,
+                    "accuracy": point.evaluation.accuracy,
+                    "recalls": {one.label: one.recall for one in point.evaluation.classes},
+                }
+                for point in self.curve
+            ],
+            "label_issues": [asdict(one) for one in self.label_issues],
+        }
 
     @property
     def accuracies(self) -> tuple[float, ...]:
@@ -107,7 +138,7 @@ class CrossValidationResult:
 def cross_validate(
     config: TrainingConfig,
     *,
-    folds: CrossvalConfig | None = None,
+    folds: CrossValidationConfig | None = None,
     reporter: Reporter | None = None,
 ) -> CrossValidationResult:
     """Returns the figures of what ``train`` would train; nothing is written.
@@ -125,13 +156,13 @@ def cross_validate(
         DataError: the photos cannot be used, or there are fewer groups than folds.
         BackboneError: the network cannot be had.
         CacheError: the cache folder cannot be used.
-        MissingPackageError: suspects are wanted and cleanlab is not installed.
+        MissingPackageError: label issues are wanted and cleanlab is not installed.
     """
     config = given(config, TrainingConfig, "config")
-    folds = given_or_default(folds, CrossvalConfig, "folds")
-    if folds.suspects is not None:
+    folds = given_or_default(folds, CrossValidationConfig, "folds")
+    if folds.label_issues is not None:
         require_cleanlab()
-        try_file(folds.suspects)
+        try_file(folds.label_issues)
     split = SplitConfig(group_by=folds.group_by, layout=folds.layout)
     config = replace(config, split=split, finetuning=config.finetuning.resolved)
     validate_options(config)
@@ -157,11 +188,11 @@ def cross_validate(
     countdown = Countdown(watch, folds.folds * (len(shares) + folds.seeds))
     curve = [measure(head.seed, share)[0] for share in shares]
     measured = [measure(seed) for seed in range(head.seed, head.seed + folds.seeds)]
-    suspects: tuple[LabelIssue, ...] = ()
+    label_issues: tuple[LabelIssue, ...] = ()
     data = candidates[0].data
-    if folds.suspects is not None:
-        suspects = find_label_issues(data, np.mean([found for _, found in measured], axis=0))
-        show_label_issues(folds.suspects, data, suspects)
+    if folds.label_issues is not None:
+        label_issues = find_label_issues(data, np.mean([found for _, found in measured], axis=0))
+        show_label_issues(folds.label_issues, data, label_issues)
     return CrossValidationResult(
         evaluations=tuple(point.evaluation for point, _ in measured),
         known_rejected=tuple(point.known_rejected for point, _ in measured),
@@ -170,7 +201,7 @@ def cross_validate(
         ),
         seconds=watch.seconds_so_far(),
         curve=(*curve, measured[0][0]) if curve else (),
-        suspects=suspects,
+        label_issues=label_issues,
         problems=tuple(one for one in data.problems if one.kind not in _OF_THE_SPLIT),
         warnings=tuple(_warnings(candidates[0], measured[0][0].evaluation, folds.folds, head.seed)),
     )

@@ -112,8 +112,8 @@ def _warn(
         and len(network.weights) > len(network.trainable_variables)
     ):
         _LOGGER.warning(
-            "%s is a graph for inference alone: the statistics of its normalisations stay as they "
-            "are, as with --batch_norm frozen. If it learns badly, lower --fine_tune_rate.",
+            "%s is a graph for inference only: its batch normalisation statistics stay frozen. If "
+            "fine-tuning fails, lower --fine_tune_learning_rate.",
             photos.compiled.module.reference,
         )
 
@@ -124,9 +124,9 @@ def _make_plan(
     training: HeadTrainingOptions,
     config: FineTuneConfig,
 ) -> FineTuningPlan:
-    if config.early_stopping is not None and not photos.data.in_split("validation"):
+    if config.patience is not None and not photos.data.in_split("validation"):
         raise ConfigError(
-            f"--early_stopping {config.early_stopping} goes by the validation photos, and there "
+            f"--patience {config.patience} goes by the validation photos, and there "
             "are none. Raise --validation_percentage, or leave it out."
         )
     config = replace(config, fine_tune_size=_size_of(trainer, photos, config))

@@ -54,7 +54,7 @@ def train_head(
         DataError: a photo cannot be read any more.
     """
     photos = adapted(photos)
-    if training.config.is_retrain_way:
+    if training.config.uses_gradient_descent:
         return photos, _by_sgd(photos, training)
     return _by_recipe(photos, training)
 
@@ -66,16 +66,16 @@ def _validation(photos: FeaturizedDataset) -> LabeledFeatures | None:
 
 def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> TrainedHead:
     config = training.config
-    unused = non_default_options(config, ("head", "ignore_colour", "mirror"))
+    unused = non_default_options(config, ("head", "color_invariant", "random_flip"))
     if unused:
-        _LOGGER.warning("retrain.py's way trains the layer, and --%s does nothing.", unused)
+        _LOGGER.warning("Gradient descent trains the head, so --%s has no effect.", unused)
     examples = photos.data.in_split("training")
     views = Views(augment=training.augment, seed=config.seed)
-    if training.augment.is_identity and config.views:
+    if training.augment.is_identity and config.augmented_copies:
         _LOGGER.warning(
-            "--views %d does nothing: no option asks for random views, such as "
+            "--augmented_copies %d does nothing: no option asks for random views, such as "
             "--random_brightness 10.",
-            config.views,
+            config.augmented_copies,
         )
     if not training.augment.is_identity:
         num = _num_views_for_steps(config, len(examples))
@@ -104,8 +104,8 @@ def _by_sgd(photos: FeaturizedDataset, training: HeadTrainingOptions) -> Trained
 
 def _num_views_for_steps(config: HeadConfig, num_photos: int) -> int:
     """Returns how many views to make so that few draws see the same one, within bounds."""
-    if config.views is not None:
-        return config.views
+    if config.augmented_copies is not None:
+        return config.augmented_copies
     draws = (config.how_many_training_steps or DEFAULT_STEPS) * (
         config.train_batch_size or DEFAULT_BATCH_SIZE
     )
@@ -139,7 +139,7 @@ def _by_recipe(
     config, num_classes = training.config, len(photos.data.labels)
     warn_of_unused(
         training,
-        instead="Without --how_many_training_steps our own recipe",
+        instead="Our recipe",
         names=("validation_batch_size", "eval_step_interval"),
     )
     examples = photos.data.in_split("training")

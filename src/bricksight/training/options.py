@@ -79,25 +79,23 @@ def validate_options(config: TrainingConfig) -> None:
         ConfigError: both are asked for.
     """
     data, head = config.data, config.head
-    if data.cuts_out and head.is_retrain_way:
+    if data.cuts_out and head.uses_gradient_descent:
         raise ConfigError(
-            "Other backgrounds (--masks, --empty_scene) are for our own recipe; retrain.py's "
-            "training knows none. Leave out --how_many_training_steps, --learning_rate and "
-            "--train_batch_size."
+            "Other backgrounds (--mask_dir, --empty_scene) do not work with gradient descent. "
+            "Leave out how_many_training_steps, learning_rate and train_batch_size."
         )
-    if data.cuts_out and head.views == 0:
+    if data.cuts_out and head.augmented_copies == 0:
         raise ConfigError(
-            "--views 0 asks for no random views, and other backgrounds (--masks, --empty_scene) "
-            "are shown in those alone. Leave one of them out."
+            "--augmented_copies 0 turns augmentation off, and only augmented copies show other "
+            "backgrounds (--mask_dir, --empty_scene). Leave one of them out."
         )
-    if data.unknown_dir is not None and head.is_retrain_way:
+    if data.unknown_dir is not None and head.uses_gradient_descent:
         raise ConfigError(
-            f"--unknown_dir {data.unknown_dir} is for our own recipe; retrain.py's training "
-            "knows classes only. Leave out --how_many_training_steps, --learning_rate and "
-            "--train_batch_size."
+            f"--unknown_dir {data.unknown_dir} does not work with gradient descent. Leave out "
+            "how_many_training_steps, learning_rate and train_batch_size."
         )
     if data.unknown_dir is not None and head.head == "lda":
         raise ConfigError(
-            f"--unknown_dir {data.unknown_dir} does nothing with --head lda, which knows classes "
-            "only. Leave one of them out, or take --head softmax."
+            f"--unknown_dir {data.unknown_dir} has no effect with --head lda. Leave one of "
+            "them out, or use --head softmax."
         )

@@ -141,9 +141,9 @@ def selects_depths(config: TrainingConfig) -> bool:
     """Returns whether the training chooses the depths of the network to take features from."""
     if config.finetuning.trains_network:
         return compares_head_only(config)
-    return not config.head.is_retrain_way
+    return not config.head.uses_gradient_descent
 
 
 def compares_head_only(config: TrainingConfig) -> bool:
     """Returns whether the head alone may be kept after the network has been trained too."""
-    return not config.head.is_retrain_way and config.finetuning.keeps_better
+    return not config.head.uses_gradient_descent and config.finetuning.keeps_better

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bricksight import bundle as bundles
 from bricksight._support.filesystem.files import writing
 from bricksight._support.optional import require_tensorflow
 from bricksight._support.progress import Reporter, SilentReporter, StageTimer
+from bricksight._support.reprs import short_repr
 from bricksight.bundle import Bundle
 from bricksight.config import TrainingConfig, given
 from bricksight.errors import BricksightError, OutputError
@@ -21,6 +23,7 @@ from bricksight.training.recipes import selects_depths, train_model
 from bricksight.training.results.artifacts import (
     TrainingReport,
     manifest,
+    metrics,
     write_metrics,
     write_page,
     write_photos,
@@ -52,6 +55,13 @@ class TrainingResult:
     bundle: Bundle
     findings: TrainingReport
     seconds: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        return short_repr(self, self.bundle.path.name, self.findings.test.statement)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``bundle``, the path, and the content of ``metrics.json``, for JSON."""
+        return {"bundle": str(self.bundle.path), **metrics(self.findings, seconds=self.seconds)}
 
 
 def train(config: TrainingConfig, *, reporter: Reporter | None = None) -> TrainingResult:

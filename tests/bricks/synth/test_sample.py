@@ -102,7 +102,7 @@ def test_command__says_what_was_written_and_what_to_type_next(
 
     said = capsys.readouterr().out
     assert f"Wrote 480 rendered photos of 12 LEGO-style parts to {out}." in said
-    command = f"bricksight retrain --image_dir '{out}' --tfhub_module packaged:efficientnet_lite0"
+    command = f"bricksight train '{out}' --backbone packaged:efficientnet_lite0"
     assert command in said
 
 

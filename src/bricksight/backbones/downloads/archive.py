@@ -30,7 +30,7 @@ def download_and_unpack(
     auth: tuple[str, str] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Makes ``folder`` from the tar archive at ``url``; the folder is whole or absent.
+    """Make ``folder`` from the tar archive at ``url``; the folder is whole or absent.
 
     Args:
         url: of the archive.
@@ -70,7 +70,7 @@ def _replace(folder: Path, archive: Path, missing_in: Callable[[Path], str | Non
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks regular files and folders below ``folder``; any other member refuses the archive.
+    """Unpack regular files and folders below ``folder``; any other member refuses the archive.
 
     Raises:
         DownloadError: the archive is damaged, too large, or has a member that is neither, or one
@@ -86,7 +86,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _readable(archive: Path) -> Iterator[Readable]:
-    """Yields the archive, decompressed; what is wrong with it becomes a ``DownloadError``."""
+    """Yield the archive, decompressed; what is wrong with it becomes a ``DownloadError``."""
     try:
         with archive.open("rb") as file:
             is_gzip = file.read(len(_GZIP)) == _GZIP
@@ -100,7 +100,7 @@ def _readable(archive: Path) -> Iterator[Readable]:
 
 
 class _Limited:
-    """Reads a stream up to the most that an archive of its size may hold."""
+    """Read a stream up to the most that an archive of its size may hold."""
 
     def __init__(self, stream: Readable, archive_bytes: int) -> None:
         self._stream = stream
@@ -109,7 +109,7 @@ class _Limited:
         self._num_bytes = 0
 
     def read(self, size: int) -> bytes:
-        """Returns at most ``size`` bytes, none at the end."""
+        """Return at most ``size`` bytes, none at the end."""
         piece = self._stream.read(size)
         self._num_bytes += len(piece)
         if self._num_bytes > self._most:
@@ -144,7 +144,7 @@ def _path_of(member: Member) -> PurePosixPath:
 
 
 def _unfit(member: Member, path: PurePosixPath) -> str | None:
-    """Returns why a member is not to be unpacked, ``None`` if it may be."""
+    """Return why a member is not to be unpacked, ``None`` if it may be."""
     if not (member.is_file or member.is_folder):
         return "is no regular file or folder"
     if path.is_absolute() or ".." in path.parts or any(sign in member.name for sign in "\\:\0"):
@@ -157,7 +157,7 @@ def _unfit(member: Member, path: PurePosixPath) -> str | None:
 
 
 def _extract(member: Member, content: Iterator[bytes], folder: Path) -> None:
-    """Writes one checked member; owner, mode and times of the archive are left out."""
+    """Write one checked member; owner, mode and times of the archive are left out."""
     path = folder / member.name
     if member.is_folder:
         path.mkdir(parents=True, exist_ok=True)

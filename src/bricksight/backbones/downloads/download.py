@@ -90,7 +90,7 @@ def download(
     auth: tuple[str, str] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Writes the file at ``url`` to ``target``, which is whole or absent.
+    """Write the file at ``url`` to ``target``, which is whole or absent.
 
     A broken connection is taken up again where it broke, now or in a later run, if the server can
     and the file there is still the same. Processes that want the same file wait for each other.
@@ -137,7 +137,7 @@ def _fetch(
 
 
 def _told(progress: Progress | None, give_up: float) -> Progress:
-    """Returns what is told after each piece: ``progress``, and the watch on the time."""
+    """Return what is told after each piece: ``progress``, and the watch on the time."""
 
     def tell(num_bytes: int, total: int | None) -> None:
         if time.monotonic() > give_up:
@@ -178,7 +178,7 @@ def _attempt(
 def _ask(
     session: "requests.Session", url: str, headers: dict[str, str], auth: tuple[str, str] | None
 ) -> "requests.Response":
-    """Returns the answer that the redirections lead to, its body unread.
+    """Return the answer that the redirections lead to, its body unread.
 
     ``Session.get`` would read the body of each redirection whole, however long it is.
     """
@@ -201,7 +201,7 @@ def _ask(
 
 
 def _within(seconds: float, ask: Callable[[], Any]) -> Any:
-    """Returns what ``ask`` returns, or gives up waiting for it.
+    """Return what ``ask`` returns, or gives up waiting for it.
 
     The timeout of a socket begins again with each byte, so headers could come for hours.
     """
@@ -234,7 +234,7 @@ def _refuse_unsafe_redirection(url: str, target: str) -> None:
 
 
 def without_secrets(url: str) -> str:
-    """Returns an address without user name, password and query, to be shown."""
+    """Return an address without user name, password and query, to be shown."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -310,7 +310,7 @@ def _check_size(partial: _Partial, total: int | None) -> None:
 
 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:
-    """Yields what comes as it comes; a server that is very slow for a while is given up."""
+    """Yield what comes as it comes; a server that is very slow for a while is given up."""
     since, num_bytes = time.monotonic(), 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
         yield chunk
@@ -334,7 +334,7 @@ def _total_bytes(response: "requests.Response") -> int | None:
 
 
 def _stated_md5(response: "requests.Response") -> str | None:
-    """Returns the MD5 that Google's storage sends along, where Kaggle and Keras keep files."""
+    """Return the MD5 that Google's storage sends along, where Kaggle and Keras keep files."""
     match = re.search(r"\bmd5=([A-Za-z0-9+/]{22}==)", response.headers.get("X-Goog-Hash", ""))
     return base64.b64decode(match[1]).hex() if match else None
 
@@ -357,7 +357,7 @@ def _md5_of(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Returns the innermost reason, the part of these long errors that says something."""
+    """Return the innermost reason, the part of these long errors that says something."""
     text = str(error)
     match = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
     return f"no connection ({match[1] if match else shortened(text)})"

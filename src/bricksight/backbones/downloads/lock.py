@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _holder(descriptor: int) -> str:
-    """Returns what the process that holds the lock has written about itself."""
+    """Return what the process that holds the lock has written about itself."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     text = os.read(descriptor, _MAX_HOLDER_BYTES).decode("utf-8", "replace")
     return shortened(printable(text)) or "another process"

@@ -24,7 +24,7 @@ class Readable(Protocol):
     """What bytes are read from."""
 
     def read(self, size: int, /) -> bytes:
-        """Returns at most ``size`` bytes, none at the end."""
+        """Return at most ``size`` bytes, none at the end."""
 
 
 class TarError(Exception):
@@ -59,7 +59,7 @@ class _Extended:
 
 
 def read_members(stream: Readable) -> Iterator[tuple[Member, Iterator[bytes]]]:
-    """Yields each member with its content in pieces; what a caller leaves unread is skipped.
+    """Yield each member with its content in pieces; what a caller leaves unread is skipped.
 
     Args:
         stream: the archive, unpacked if it was compressed.
@@ -130,7 +130,7 @@ def _apply(extended: _Extended, records: dict[bytes, bytes]) -> None:
 
 
 def _records(content: bytes) -> dict[bytes, bytes]:
-    """Returns the records of a pax header: "LENGTH KEY=VALUE" and a line end each."""
+    """Return the records of a pax header: "LENGTH KEY=VALUE" and a line end each."""
     content = content.rstrip(b"\0")
     records = {}
     start = 0

@@ -53,11 +53,11 @@ class Application:
         return "{alpha}" in self.file
 
     def weights_size(self, size: int) -> int:
-        """Returns the input size at which the weights for ``size`` were trained."""
+        """Return the input size at which the weights for ``size`` were trained."""
         return size if size in self.sizes else self.size
 
     def weights_file(self, *, alpha: float, size: int) -> str:
-        """Returns the name of the file with the weights, without the classification layer."""
+        """Return the name of the file with the weights, without the classification layer."""
         text = self.alpha_texts.get(alpha, str(alpha))
         return self.file.format(alpha=text, size=self.weights_size(size))
 

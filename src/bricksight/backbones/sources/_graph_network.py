@@ -73,7 +73,7 @@ class GraphNetwork:
             )
 
     def __call__(self, images: Any, *, training: bool = False) -> Any:
-        """Returns features, float32 (num_images, num_features).
+        """Return features, float32 (num_images, num_features).
 
         Args:
             images: float32 (num_images, height, width, 3), RGB, in [0, 1].

@@ -13,7 +13,7 @@ from bricksight.errors import BackboneError
 
 
 def keras_input_size(path: Path) -> tuple[int | None, int | None]:
-    """Returns height and width, as far as the first layer of the model's description tells."""
+    """Return height and width, as far as the first layer of the model's description tells."""
     with library_errors_as(BackboneError, path, "is no .keras file of Keras 3"):
         config = read_keras_config(path)["config"]
         layers = config.get("layers", [{}])
@@ -22,7 +22,7 @@ def keras_input_size(path: Path) -> tuple[int | None, int | None]:
 
 
 def load_keras_file(reference: Reference, path: Path) -> Any:
-    """Returns the network of the file as a ``keras.Model`` from images to features.
+    """Return the network of the file as a ``keras.Model`` from images to features.
 
     A feature map is averaged over rows and columns.
 
@@ -49,7 +49,7 @@ def load_keras_file(reference: Reference, path: Path) -> Any:
 
 
 def free_name(network: Any, name: str) -> str:
-    """Returns ``name``, or one like it that no layer of the ``keras.Model`` has.
+    """Return ``name``, or one like it that no layer of the ``keras.Model`` has.
 
     Names that Keras chooses itself are free in its process, and may be those of layers in a file.
     """

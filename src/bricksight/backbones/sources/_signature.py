@@ -42,7 +42,7 @@ class MetaGraph:
 
 
 def read_meta_graphs(path: Path) -> list[MetaGraph]:
-    """Returns the graphs that a ``saved_model.pb`` holds.
+    """Return the graphs that a ``saved_model.pb`` holds.
 
     Raises:
         BackboneError: the file is missing, cut off, or something else.
@@ -89,7 +89,7 @@ def _dimension(data: bytes) -> int | None:
 
 
 def _entries(data: bytes, number: int) -> Iterator[tuple[str, bytes]]:
-    """Yields the pairs of a map field."""
+    """Yield the pairs of a map field."""
     for entry in _messages(data, number):
         yield b"".join(_messages(entry, 1)).decode(), b"".join(_messages(entry, 2))
 
@@ -99,7 +99,7 @@ def _messages(data: bytes, number: int) -> list[bytes]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yields number and value of each field: bytes where a length was given, else an integer."""
+    """Yield number and value of each field: bytes where a length was given, else an integer."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)

@@ -43,7 +43,7 @@ class _Name(NamedTuple):
 
 
 def read_pickle(stream: IO[bytes]) -> Any:
-    """Returns what the next pickle of a stream holds.
+    """Return what the next pickle of a stream holds.
 
     That is a number, text, ``None``, a tensor, or tuples, lists and dicts of these; keys are text.
 
@@ -154,7 +154,7 @@ class _Machine:
             raise PickleError(f"it calls {called.text}, and only tensors are read")
 
     def set_attributes(self, _: Any) -> None:
-        """Leaves out what PyTorch notes on the dict of tensors: versions of its layers."""
+        """Leave out what PyTorch notes on the dict of tensors: versions of its layers."""
         self.stack.pop()
         _require(self.stack[-1], dict)
 

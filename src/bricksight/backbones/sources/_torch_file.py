@@ -23,7 +23,7 @@ _MAX_DIMENSIONS = 8
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Returns the tensors of a legacy PyTorch file by name; they share the file's memory.
+    """Return the tensors of a legacy PyTorch file by name; they share the file's memory.
 
     Raises:
         BackboneError: the file is of another kind, damaged, or holds anything but tensors.

@@ -40,7 +40,7 @@ _STAGES = (
 
 
 def build_network(size: int) -> Any:
-    """Returns a ``keras.Model`` with random weights, from images to features.
+    """Return a ``keras.Model`` with random weights, from images to features.
 
     It takes float32 (num_images, size, size, 3), RGB, in [0, 1] and gives float32
     (num_images, 1280). Its first step is Google's own scaling, (255 x - 127) / 128, which the
@@ -60,7 +60,7 @@ def build_network(size: int) -> Any:
 
 
 def _block(x: Any, stage: _Stage, *, stride: int, name: str) -> Any:
-    """Returns an inverted residual: widen, filter each channel alone, narrow without activation."""
+    """Return an inverted residual: widen, filter each channel alone, narrow without activation."""
     layers = require_tensorflow().keras.layers
     entrance = x
     num_channels = x.shape[-1]

@@ -17,7 +17,7 @@ _DEFAULT_ENDPOINT = "https://www.kaggle.com"
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Returns the module of ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
+    """Return the module of ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
 
     Raises:
         BackboneError: it is neither on disk nor to be had, or is no network of this kind.
@@ -34,7 +34,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def find(reference: Reference) -> Path | None:
-    """Returns the folder of the model, ours or kagglehub's, ``None`` if it is not on disk."""
+    """Return the folder of the model, ours or kagglehub's, ``None`` if it is not on disk."""
     folders = (_own_folder(reference), _kagglehub_folder(reference))
     return next((folder for folder in folders if saved_model.missing_in(folder) is None), None)
 
@@ -64,7 +64,7 @@ def _kagglehub_folder(reference: Reference) -> Path:
 
 
 def _documented_size(owner: str, variation: str) -> int | None:
-    """Returns the input size in names such as ``100-224-feature-vector``."""
+    """Return the input size in names such as ``100-224-feature-vector``."""
     match = re.match(r"\d{3}-(\d{2,3})-", variation)
     return int(match[1]) if match and owner == "google" else None
 

@@ -48,7 +48,7 @@ class _Choice:
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Returns the module of ``keras:NAME@alpha=A,size=S``; the weights are fetched if need be.
+    """Return the module of ``keras:NAME@alpha=A,size=S``; the weights are fetched if need be.
 
     With ``weights=random`` there are none to fetch: the same untrained network every time.
 
@@ -79,19 +79,19 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def find(reference: Reference) -> Path | None:
-    """Returns the file with the weights, ``None`` if it is not on disk."""
+    """Return the file with the weights, ``None`` if it is not on disk."""
     choice = _choose(reference)
     path = _weights_path(choice)
     return path if _is_whole(path) and not choice.is_random else None
 
 
 def find_application(name: str) -> Application:
-    """Returns what is known of a network of ``keras.applications``."""
+    """Return what is known of a network of ``keras.applications``."""
     return next(one for one in APPLICATIONS if one.name == name)
 
 
 def build_network(application: Application, *, alpha: float = 1.0, size: int | None = None) -> Any:
-    """Returns ``application`` as a ``keras.Model`` with random weights.
+    """Return ``application`` as a ``keras.Model`` with random weights.
 
     It takes float32 images in [0, 1]; what ``preprocess_input`` of the application does is its
     first step. The output is averaged over the image: float32 (num_images, num_features).
@@ -150,7 +150,7 @@ def _choose_alpha(reference: Reference, application: Application) -> float:
 
 
 def keras_home() -> Path:
-    """Returns the folder of Keras's own files, as Keras chooses it."""
+    """Return the folder of Keras's own files, as Keras chooses it."""
     return user_path(os.environ.get("KERAS_HOME") or "~/.keras", "KERAS_HOME")
 
 
@@ -159,7 +159,7 @@ def _weights_path(choice: _Choice) -> Path:
 
 
 def _is_whole(path: Path) -> bool:
-    """Returns whether a file of weights is there, and as long as its own beginning says.
+    """Return whether a file of weights is there, and as long as its own beginning says.
 
     https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html: the superblock, of which Keras writes
     version 0, holds the address of the end.
@@ -212,7 +212,7 @@ def _load_network(text: str, choice: _Choice, path: Path | None) -> Any:
 
 
 def _divide_by_stddev(model: Any) -> None:
-    """Makes EfficientNet's normalisation what it was trained with.
+    """Make EfficientNet's normalisation what it was trained with.
 
     Its weight files hold the standard deviation of ImageNet where the layer expects the variance.
     Keras makes up for it by one more layer, but only with ``weights="imagenet"``, never with the

@@ -64,7 +64,7 @@ class _Network:
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Returns the module of ``packaged:NAME``; pip has downloaded it already.
+    """Return the module of ``packaged:NAME``; pip has downloaded it already.
 
     Raises:
         BackboneError: there is no packaged module of that name or size.
@@ -95,7 +95,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def find(reference: Reference) -> Path | None:
-    """Returns the file in the installed package, ``None`` if it is not installed."""
+    """Return the file in the installed package, ``None`` if it is not installed."""
     network, _ = _choose(reference)
     return network.file()
 
@@ -118,7 +118,7 @@ def _choose(reference: Reference) -> tuple[_Network, int]:
 
 
 def _networks() -> dict[str, _Network]:
-    """Returns the networks by name; a pack cannot replace our own."""
+    """Return the networks by name; a pack cannot replace our own."""
     of_packs = {name: _of_pack(backbone) for name, backbone in pack_backbones().items()}
     return {**of_packs, "efficientnet_lite0": _LITE}
 

@@ -56,7 +56,7 @@ class _Entry:
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Returns the module of ``saved_model:PATH``; nothing is downloaded, so no progress is told.
+    """Return the module of ``saved_model:PATH``; nothing is downloaded, so no progress is told.
 
     Raises:
         BackboneError: there is nothing to load at the path, or it is no network of this kind.
@@ -71,18 +71,18 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def _path(reference: Reference) -> Path:
-    """Returns the absolute path; of a link that leads to itself, which is then no file, too."""
+    """Return the absolute path; of a link that leads to itself, which is then no file, too."""
     return Path(os.path.realpath(user_path(reference.name, reference.text)))
 
 
 def find(reference: Reference) -> Path | None:
-    """Returns the path of ``saved_model:PATH``, ``None`` if nothing is there to load."""
+    """Return the path of ``saved_model:PATH``, ``None`` if nothing is there to load."""
     path = _path(reference)
     return path if is_module_path(path) else None
 
 
 def missing_in(folder: Path) -> str | None:
-    """Returns what a folder lacks to be a whole SavedModel or TF1 Hub module, or ``None``.
+    """Return what a folder lacks to be a whole SavedModel or TF1 Hub module, or ``None``.
 
     Damage within the files of the variables is found by TensorFlow's checksums when they are read.
     """
@@ -114,7 +114,7 @@ def from_folder(
     default_size: int | None = None,
     tunable_instead: str | None = None,
 ) -> Backbone:
-    """Returns the module in ``folder``, a SavedModel or a TF1 Hub module.
+    """Return the module in ``folder``, a SavedModel or a TF1 Hub module.
 
     Args:
         reference: what the user asked for.
@@ -151,12 +151,12 @@ def from_folder(
 
 
 def _trusted(reference: Reference) -> tuple[str, ...]:
-    """Returns what keeps what was made of a trusted network from runs that do not trust it."""
+    """Return what keeps what was made of a trusted network from runs that do not trust it."""
     return ("trusted",) if reference.trust else ()
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yields the files that determine what the network computes."""
+    """Yield the files that determine what the network computes."""
     yield "saved_model.pb", folder / "saved_model.pb"
     for part in ("variables", "assets"):
         for path in (folder / part).rglob("*"):
@@ -180,7 +180,7 @@ def _choose_graph(reference: Reference, graphs: list[MetaGraph]) -> MetaGraph:
 def _choose_entry(
     reference: Reference, graph: MetaGraph, default_size: int | None
 ) -> tuple[_Entry, int | None]:
-    """Returns the way in and the width of the features, if the file tells."""
+    """Return the way in and the width of the features, if the file tells."""
     name, signature = _choose_signature(reference, graph)
     tags = tuple(sorted(graph.tags))
     if signature is None:
@@ -289,7 +289,7 @@ def _load_trainable(
 
 @contextmanager
 def _loaded(reference: Reference, folder: Path, entry: _Entry) -> Iterator[Any]:
-    """Loads the SavedModel; what fails in TensorFlow in the block is a ``BackboneError``."""
+    """Load the SavedModel; what fails in TensorFlow in the block is a ``BackboneError``."""
     tf = require_tensorflow()
     try:
         with native_path(folder) as readable:
@@ -318,7 +318,7 @@ def _callable(loaded: Any, entry: _Entry) -> Any:
 
 
 def feature_function(call: Any, *, text: str, height: int, width: int) -> FeatureFunction:
-    """Returns ``call`` as a ``tf.function`` from images to features.
+    """Return ``call`` as a ``tf.function`` from images to features.
 
     A feature map (num_images, rows, columns, num_features) is averaged over rows and columns, as
     every network of this kind does before its classification layer, and the log says so.
@@ -345,7 +345,7 @@ def feature_function(call: Any, *, text: str, height: int, width: int) -> Featur
 
 
 def _features_of(output: Any, *, text: str, name: str = "") -> Any:
-    """Returns features; ``name`` is that of the output where there are several."""
+    """Return features; ``name`` is that of the output where there are several."""
     tf = require_tensorflow()
     output = output.get(name) if isinstance(output, dict) else output
     if not hasattr(output, "shape"):

@@ -19,7 +19,7 @@ from bricksight.errors import BackboneError
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Returns the module of a handle such as ``https://tfhub.dev/...``, downloaded if need be.
+    """Return the module of a handle such as ``https://tfhub.dev/...``, downloaded if need be.
 
     Raises:
         BackboneError: it is neither on disk nor to be had, or is no network of this kind.
@@ -44,7 +44,7 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def find(reference: Reference) -> Path | None:
-    """Returns the folder of the handle in the first cache that has all of it, else ``None``."""
+    """Return the folder of the handle in the first cache that has all of it, else ``None``."""
     folders = (root / _folder_name(reference.name) for root in _cache_roots())
     return next((folder for folder in folders if saved_model.missing_in(folder) is None), None)
 
@@ -68,13 +68,13 @@ def _require_address(handle: str) -> None:
 
 
 def documented_size(handle: str) -> int | None:
-    """Returns the input size in the name of one of Google's MobileNets, ``None`` for others."""
+    """Return the input size in the name of one of Google's MobileNets, ``None`` for others."""
     match = re.search(r"/mobilenet_v[123]_[a-z_]*\d{3}_(\d{2,3})/", handle)
     return int(match[1]) if match and _is_googles(handle) else None
 
 
 def _tunable_instead(handle: str) -> str | None:
-    """Returns what to fine-tune instead of a TF1 module, known for Google's MobileNetV2 alone."""
+    """Return what to fine-tune instead of a TF1 module, known for Google's MobileNetV2 alone."""
     match = re.fullmatch(r"(.*/mobilenet_v2_(\d{3})_\d{2,3}/feature_vector/)[123]", handle)
     if not match or not _is_googles(handle):
         return None
@@ -87,7 +87,7 @@ def _is_googles(handle: str) -> bool:
 
 
 def _title(handle: str) -> str:
-    """Returns the handle without server and publisher."""
+    """Return the handle without server and publisher."""
     path = urlsplit(handle).path.strip("/").removeprefix("google/imagenet/")
     return f"{path.replace('/', ' ')} of TensorFlow Hub"
 
@@ -97,7 +97,7 @@ def _folder_name(handle: str) -> str:
 
 
 def _cache_roots() -> Iterator[Path]:
-    """Yields the folders to look in; downloads go to the first."""
+    """Yield the folders to look in; downloads go to the first."""
     named = os.environ.get("TFHUB_CACHE_DIR")
     if named:
         yield user_path(named, "TFHUB_CACHE_DIR")

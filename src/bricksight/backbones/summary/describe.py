@@ -41,7 +41,7 @@ class Description:
 
 
 def describe(module: Backbone) -> Description:
-    """Returns stages, parameters and multiply-adds of ``module``; loads TensorFlow.
+    """Return stages, parameters and multiply-adds of ``module``; loads TensorFlow.
 
     Raises:
         BackboneError: the module cannot be loaded or frozen.

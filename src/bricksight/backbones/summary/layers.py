@@ -100,7 +100,7 @@ class Layer:
 
 
 def read_nodes(frozen: FrozenBackbone) -> list[Node]:
-    """Returns the operations that depend on the image, inputs before their users.
+    """Return the operations that depend on the image, inputs before their users.
 
     Constants that are only used before the first layer belong to the scaling of the image and
     count as nobody's parameters.
@@ -121,7 +121,7 @@ def read_nodes(frozen: FrozenBackbone) -> list[Node]:
 
 
 def _in_order(graph: Any) -> list[Any]:
-    """Returns operations after their inputs, and the steps of one branch side by side."""
+    """Return operations after their inputs, and the steps of one branch side by side."""
     depths: dict[str, int] = {}
     operations = graph.get_operations()
     pending = list(operations)
@@ -168,7 +168,7 @@ def _add_operation(
 
 
 def _constant_size(operation: Any) -> dict[str, int]:
-    """Returns the number of elements by name, empty for what is no weight: numbers and shapes."""
+    """Return the number of elements by name, empty for what is no weight: numbers and shapes."""
     if operation.type != "Const" or not operation.outputs[0].dtype.is_floating:
         return {}
     shape = operation.outputs[0].shape
@@ -180,7 +180,7 @@ def _shape(tensor: Any) -> Shape:
 
 
 def _unpadded_shape(node: Node, tensor: Any) -> Shape:
-    """Returns the shape of a node's output, for a padding that of what is padded."""
+    """Return the shape of a node's output, for a padding that of what is padded."""
     return node.input_shape if node.operation in _PADDINGS else _shape(tensor)[1:]
 
 
@@ -198,7 +198,7 @@ def _stride(operation: Any) -> int:
 
 
 def read_layers(nodes: list[Node]) -> list[Layer]:
-    """Returns a layer for every node with weights and every pooling, in the order of ``nodes``."""
+    """Return a layer for every node with weights and every pooling, in the order of ``nodes``."""
     layers: list[Layer] = []
     owners: dict[Node, Layer] = {}
     pluralize: set[str] = set()

@@ -37,7 +37,7 @@ class Stage:
 
 
 def stages_of(nodes: Sequence[Node], layers: Sequence[Layer]) -> list[Stage]:
-    """Returns the stages of a network, from the image to the features."""
+    """Return the stages of a network, from the image to the features."""
     if any(node.operation == "ConcatV2" for node in nodes):
         return _by_resolution(nodes, layers)
     stages: list[Stage] = []
@@ -104,7 +104,7 @@ def _block(operator: str, block: list[Layer], main: list[Layer]) -> Stage:
 
 
 def _inverted(layers: list[Layer]) -> _Found | None:
-    """Returns the block at the front that is built around a depthwise convolution, if it is one."""
+    """Return the block at the front that is built around a depthwise convolution, if it is one."""
     expands = len(layers) > 1 and _is_pointwise(layers[0]) and layers[1].node.is_depthwise
     depthwise, *rest = layers[1:] if expands else layers
     if not depthwise.node.is_depthwise:
@@ -121,7 +121,7 @@ def _inverted(layers: list[Layer]) -> _Found | None:
 
 
 def _leading_gates(layers: list[Layer]) -> list[Layer]:
-    """Returns the squeeze-excite layers at the front: the mean over the image and what follows."""
+    """Return the squeeze-excite layers at the front: the mean over the image and what follows."""
     gates: list[Layer] = []
     for layer, following in itertools.pairwise(layers):
         if not (layer.is_gate or (layer.node.is_pooling and following.is_gate)):
@@ -131,7 +131,7 @@ def _leading_gates(layers: list[Layer]) -> list[Layer]:
 
 
 def _fused(layers: list[Layer]) -> _Found | None:
-    """Returns the block at the front that widens and filters in one convolution, if it is one."""
+    """Return the block at the front that widens and filters in one convolution, if it is one."""
     main = layers[:2]
     if len(main) < 2 or not _is_convolution(main[0]) or not _is_pointwise(main[1]):
         return None
@@ -147,7 +147,7 @@ def _fused(layers: list[Layer]) -> _Found | None:
 
 
 def _residual(layers: list[Layer], residuals: list[tuple[list[Layer], list[Layer]]]) -> _Found:
-    """Returns the residual block that the layer at the front is part of, empty if it is of none."""
+    """Return the residual block that the layer at the front is part of, empty if it is of none."""
     for main, shortcut in residuals:
         if layers[0] in main or layers[0] in shortcut:
             kernels = "+".join(_kernel(layer) for layer in main)
@@ -158,7 +158,7 @@ def _residual(layers: list[Layer], residuals: list[tuple[list[Layer], list[Layer
 def _residual_branches(
     nodes: Sequence[Node], layers: Sequence[Layer]
 ) -> list[tuple[list[Layer], list[Layer]]]:
-    """Returns the layers of the longer and of the shorter branch of every sum."""
+    """Return the layers of the longer and of the shorter branch of every sum."""
     by_node = {layer.node: layer for layer in layers}
     found = []
     for node in nodes:
@@ -172,7 +172,7 @@ def _residual_branches(
 
 
 def _chain(node: Node) -> list[Node]:
-    """Returns ``node`` and those before it, back to the last sum or the image.
+    """Return ``node`` and those before it, back to the last sum or the image.
 
     Where an activation or a gate multiplies a value with something made of it, the value itself is
     followed: it comes first.
@@ -184,7 +184,7 @@ def _chain(node: Node) -> list[Node]:
 
 
 def _before(chain: list[Node], other: list[Node], layers: dict[Node, Layer]) -> list[Layer]:
-    """Returns the layers of ``chain`` after the point where it parts from ``other``."""
+    """Return the layers of ``chain`` after the point where it parts from ``other``."""
     shared = set(other)
     own = [node for node in chain if node not in shared]
     return [layers[node] for node in reversed(own) if node in layers]
@@ -202,7 +202,7 @@ def _single(layer: Layer) -> _Found:
 
 
 def _by_resolution(nodes: Sequence[Node], layers: Sequence[Layer]) -> list[Stage]:
-    """Returns a stage for each size of the feature map, and the last pooling."""
+    """Return a stage for each size of the feature map, and the last pooling."""
     *rest, last = layers
     groups: dict[Shape, list[Layer]] = {}
     resolution: Shape = ()
@@ -242,6 +242,6 @@ def _kernel(layer: Layer) -> str:
 
 
 def _kernel_text(layer: Layer) -> str:
-    """Returns the kernel for an operator's name, empty for the usual 3x3."""
+    """Return the kernel for an operator's name, empty for the usual 3x3."""
     kernel = _kernel(layer)
     return "" if kernel == "3x3" else f" {kernel}"

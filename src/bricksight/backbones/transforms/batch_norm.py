@@ -30,7 +30,7 @@ _Statistics = tuple[np.ndarray, np.ndarray]
 
 
 def batch_norm_adapted(module: Backbone, images: Callable[[], np.ndarray], *, key: str) -> Backbone:
-    """Returns ``module`` with normalisations of its own statistics and of those of photos.
+    """Return ``module`` with normalisations of its own statistics and of those of photos.
 
     With n photos, those of the photos count n / (n + 256).
 
@@ -79,7 +79,7 @@ def _adapted_weights(network: Any, images: np.ndarray) -> list[np.ndarray]:
 
 
 def _seen(network: Any, norms: Sequence[Any], images: np.ndarray) -> list[_Statistics]:
-    """Returns the mean and the variance that each normalisation meets, over all batches."""
+    """Return the mean and the variance that each normalisation meets, over all batches."""
     tf = require_tensorflow()
     for norm in norms:
         norm.momentum = 0.0  # keeps what the latest batch has, and nothing of those before

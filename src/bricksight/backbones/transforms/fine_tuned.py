@@ -10,7 +10,7 @@ from bricksight.backbones.sources.saved_model import feature_function
 
 
 def fine_tuned_backbone(module: Backbone, network: Any) -> Backbone:
-    """Returns ``module`` with the weights that ``network`` has now.
+    """Return ``module`` with the weights that ``network`` has now.
 
     Args:
         module: what ``network`` was built from.

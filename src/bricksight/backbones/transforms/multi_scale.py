@@ -26,7 +26,7 @@ _FILE_VERSION = 1
 
 
 def with_multi_scale(module: Backbone, depths: int) -> Backbone:
-    """Returns ``module`` with the features of earlier layers after its own.
+    """Return ``module`` with the features of earlier layers after its own.
 
     Each further depth is one resolution up: the widest layer there, its mean over the image and its
     maximum.
@@ -64,7 +64,7 @@ def with_multi_scale(module: Backbone, depths: int) -> Backbone:
 
 
 def feature_dimensions(module: Backbone) -> tuple[int, ...]:
-    """Returns how many features each depth adds, the module's own first, at most ``MOST_DEPTHS``.
+    """Return how many features each depth adds, the module's own first, at most ``MOST_DEPTHS``.
 
     They are kept in the cache folder, so that only the first run has to build the network.
 
@@ -111,7 +111,7 @@ def _build(module: Backbone, depths: int) -> Any:
 
 
 def _widest_by_resolution(network: Any) -> list[Any]:
-    """Returns the last of the widest feature maps of each resolution, the coarsest first."""
+    """Return the last of the widest feature maps of each resolution, the coarsest first."""
     found: dict[int, Any] = {}
     for layer in network.layers:
         shape = layer.output.shape

@@ -20,7 +20,7 @@ MAX_ROTATIONS = 4
 
 
 def with_rotation_tta(module: Backbone, num_rotations: int) -> Backbone:
-    """Returns ``module`` whose features are the mean over rotated copies of each photo.
+    """Return ``module`` whose features are the mean over rotated copies of each photo.
 
     Rotation is part of the graph, and so of every exported file. The result has no Keras layers:
     train, or add depths to, the network without rotation TTA.
@@ -88,6 +88,6 @@ def mean_over_rotations(once: FeatureFunction, images: Any, num_rotations: int) 
 
 
 def _reversed(images: Any, axis: int) -> Any:
-    """Returns the images mirrored by an index, which TensorRT has and its reverse has not."""
+    """Return the images mirrored by an index, which TensorRT has and its reverse has not."""
     rows = range(images.shape[axis] - 1, -1, -1)
     return require_tensorflow().gather(images, list(rows), axis=axis)

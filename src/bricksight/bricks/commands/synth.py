@@ -109,7 +109,7 @@ def synth(
         sheet.save(part, format="JPEG", quality=85, optimize=True)
     say(
         f"{total} photos of {pluralize(len(labels), 'part')} are in {out}; some in {preview}.",
-        f"  bricksight retrain --image_dir PHOTOS --extra_train_dir {shlex.quote(str(out))}",
+        f"  bricksight train PHOTOS --extra_train_dir {shlex.quote(str(out))}",
     )
     return 0
 

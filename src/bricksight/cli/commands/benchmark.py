@@ -1,4 +1,4 @@
-"""``bricksight benchmark``: how fast, how large and how good is each file of a model?"""
+"""``bricksight benchmark``: speed, size and accuracy of model files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,27 +16,28 @@ if TYPE_CHECKING:
     from bricksight.dataset import Example
 
 NAMES = "benchmark.md", "benchmark.json", "benchmark.png"
-"""What ``--out`` holds; the last only where there is accuracy to show."""
+"""Files in the folder ``--out``; the last only with accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparing:
-    """What is compared, and how it is told.
+class BenchmarkOptions:
+    """Settings of the comparison.
 
     Attributes:
-        data: Also measure accuracy on these photos, one sub-folder a class.
-        split: "all" of these photos, or those of one split.
-        runtime: Only files that these run, such as litert,onnxruntime.
-        threads: Cores a file may use, such as 1,2 to measure both; all of them by default.
-        batch: Photos at a time when throughput is measured.
-        rounds: How many times each file gets its turn.
-        out: Also write benchmark.md, benchmark.json and, with data, benchmark.png to this folder.
+        image_dir: Also measure accuracy on these photos, one sub-folder per class.
+        split: Use "all" photos, or those of one split.
+        runtime: Only files for these runtimes, such as litert,onnxruntime.
+        threads: Number of threads, such as 1,2 to measure both; by default all cores.
+        batch: Batch sizes for throughput.
+        rounds: How many times each file is measured.
+        out: Also write benchmark.md, benchmark.json and, with accuracy, benchmark.png to this
+            folder.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
         trust: Run models even if they may access files, the network or other programs.
     """
 
-    data: Path | None = None
+    image_dir: Path | None = None
     split: Literal["all", "training", "validation", "test"] = "all"
     runtime: str | None = None
     threads: str | None = None
@@ -48,7 +49,7 @@ class Comparing:
     trust: bool = False
 
     def settings(self) -> "Settings":
-        """Returns what the library is asked for."""
+        """Return the settings of the library."""
         from bricksight.benchmark import Settings
 
         default = Settings()
@@ -66,26 +67,26 @@ def _numbers(name: str, text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in text.split(","))
     except ValueError:
         raise ConfigError(
-            f"--{name} is {text!r}; it must be whole numbers with commas between, such as 1,2."
+            f"--{name} is {text!r}; it must be whole numbers with commas, such as 1,2."
         ) from None
 
 
 def benchmark(
     *models: Path,
-    comparing: Annotated[Comparing, panel("Comparing")] = Comparing(),
+    options: Annotated[BenchmarkOptions, panel("Options")] = BenchmarkOptions(),
     split_settings: Annotated[
-        SplitAsNamed | None, panel("Split (with --split, by default that of the training)")
+        SplitAsNamed | None, panel("Split (for --split; defaults come from the bundle)")
     ] = None,
 ) -> int:
-    """Compare the files of a model: cold start, latency, throughput, memory, size, accuracy.
+    """Compare model files: cold start, latency, throughput, memory, size and accuracy.
 
-    A bundle stands for each of its files that an installed runtime executes. Each file is measured
-    in a process of its own, all in turn. Have nothing else running.
+    Of a bundle, all files with an installed runtime are measured. Each file runs in a process of
+    its own, in turns. Close other programs first.
 
     Args:
         models: Bundles and model files.
-        comparing: What is compared, and how it is told.
-        split_settings: How the photos are split, and which belong together.
+        options: Settings of the comparison.
+        split_settings: Split of the photos.
     """
     from bricksight import benchmark as benchmarking
     from bricksight._support.filesystem.places import try_folder
@@ -93,24 +94,24 @@ def benchmark(
     from bricksight.cli._console import ConsoleReporter, Stages
 
     if not models:
-        raise ConfigError("No model is named: benchmark BUNDLE_OR_FILE...")
-    settings = comparing.settings()
-    if comparing.data is None and (split_settings or comparing.split != "all"):
+        raise ConfigError("MODEL is missing: bricksight benchmark MODEL...")
+    settings = options.settings()
+    if options.image_dir is None and (split_settings or options.split != "all"):
         raise ConfigError(
-            "--split and the options of the split need photos. Name them with --data."
+            "--split and the options of the split need photos. Add --image_dir PHOTOS."
         )
-    if comparing.out is not None:
-        try_folder(comparing.out)
-        if comparing.data is not None:
-            mark_as_own(comparing.out, among=comparing.data)
-    photos = _photos(models, comparing, split_settings or {})
-    with Stages(ConsoleReporter(quiet=comparing.quiet)) as stages:
+    if options.out is not None:
+        try_folder(options.out)
+        if options.image_dir is not None:
+            mark_as_own(options.out, among=options.image_dir)
+    photos = _photos(models, options, split_settings or {})
+    with Stages(ConsoleReporter(quiet=options.quiet)) as stages:
         found = benchmarking.benchmark(
             models, photos=photos, settings=settings, progress=stages.update
         )
-    if comparing.out is not None:
-        _write(found, comparing.out)
-    if comparing.json:
+    if options.out is not None:
+        _write(found, options.out)
+    if options.json:
         say_json(found.to_dict(), indent=2)
     else:
         say(*found.to_markdown().rstrip().split("\n"))
@@ -118,21 +119,21 @@ def benchmark(
 
 
 def _photos(
-    models: Sequence[Path], comparing: Comparing, split_settings: SplitAsNamed
+    models: Sequence[Path], options: BenchmarkOptions, split_settings: SplitAsNamed
 ) -> "Sequence[Example]":
-    """Returns the photos for accuracy; several bundles are measured on the split of the first."""
+    """Return the photos for accuracy, split as for the first bundle."""
     from bricksight.api.evaluation import photos_of, split_config_of
     from bricksight.benchmark import find_models
     from bricksight.bundle import open_bundle
     from bricksight.dataset import scan
 
     found, _ = find_models(models)
-    if comparing.data is None:
+    if options.image_dir is None:
         return ()
     bundle = next((one.bundle for one in found if one.bundle is not None), None)
     opened = None if bundle is None else open_bundle(bundle)
-    split = split_config_of(opened, comparing.split, split_settings)
-    return photos_of(scan(comparing.data, split=split, trains=False), comparing.split)
+    split = split_config_of(opened, options.split, split_settings)
+    return photos_of(scan(options.image_dir, split=split, for_training=False), options.split)
 
 
 def _write(found: "BenchmarkResult", out: Path) -> None:
@@ -141,7 +142,7 @@ def _write(found: "BenchmarkResult", out: Path) -> None:
 
     text, figures, plot = (out / name for name in NAMES)
     markdown = found.to_markdown()
-    plot.unlink(missing_ok=True)  # one of an earlier run would not belong to these figures
+    plot.unlink(missing_ok=True)  # a plot of an earlier run would not match these figures
     if any(one.accuracy is not None for one in found.measurements):
         with atomic_write(plot) as part:
             accuracy_plot(found.measurements, part)

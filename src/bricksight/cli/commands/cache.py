@@ -1,4 +1,4 @@
-"""``bricksight cache``: what is kept between runs, and how to be rid of it."""
+"""``bricksight cache``: list and prune cached features."""
 
 import datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from rich.table import Table
 from bricksight.cli._output import say, say_json
 from bricksight.errors import ConfigError
 
-app = cyclopts.App(name="cache", help="Show and prune the features kept between runs.")
+app = cyclopts.App(name="cache", help="List and prune cached features.")
 
 _MEGABYTE = 1_000_000
 
@@ -17,10 +17,10 @@ _MEGABYTE = 1_000_000
 @app.default
 @app.command(name="list")
 def list_cache(*, path: Path | None = None, json: bool = False) -> int:
-    """Show what is kept: a line a network and input.
+    """List cached features, a line per backbone and input.
 
     Args:
-        path: The cache file; that of all runs by default.
+        path: The cache file; by default the shared one.
         json: Print one JSON object.
     """
     from dataclasses import asdict
@@ -41,7 +41,7 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
         size = f"{entry.size_bytes / _MEGABYTE:.1f}"
         table.add_row(entry.reference, entry.input, f"{entry.num_views:,}", size, used)
     console = stdout_console()
-    console.print(table if entries else "Nothing is kept.")
+    console.print(table if entries else "The cache is empty.")
     console.print(str(path), soft_wrap=True)
     return 0
 
@@ -50,14 +50,14 @@ def list_cache(*, path: Path | None = None, json: bool = False) -> int:
 def prune(
     *, path: Path | None = None, older_than_days: float | None = None, all: bool = False
 ) -> int:
-    """Delete features that have not been used for long; they are computed again when needed.
+    """Delete cached features. They are computed again when needed.
 
-    What killed runs have left in the cache folder goes too.
+    Temporary files of killed runs are deleted too.
 
     Args:
-        path: The cache file; that of all runs by default.
-        older_than_days: Delete what has not been used for so many days.
-        all: Delete everything.
+        path: The cache file; by default the shared one.
+        older_than_days: Delete features not used for this many days.
+        all: Delete all features.
     """
     import time
 
@@ -65,7 +65,7 @@ def prune(
     from bricksight.features import kept_cache_path, list_entries, prune_entries
 
     if all == (older_than_days is not None):
-        raise ConfigError("Say what to delete: either --older_than_days N, or --all.")
+        raise ConfigError("Say what to delete: either --older_than_days N or --all.")
     if older_than_days is not None and not older_than_days >= 0:
         raise ConfigError(
             f"--older_than_days is {older_than_days:g}; it must be a number of days, 0 or more."

@@ -1,4 +1,4 @@
-"""``bricksight camera``: what does the camera see?"""
+"""``bricksight camera``: classify a live camera or a video."""
 
 import itertools
 from contextlib import ExitStack
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seeing:
-    """Where frames come from, and how they are answered.
+class CameraOptions:
+    """Source of the frames, and their classification.
 
     Attributes:
-        source: A camera's number, rtsp://... or http://..., a video file, csi (a Jetson's camera),
-            or a GStreamer pipeline.
-        region: How much of the frame's middle is classified, by its sides: over 0 to 1.
-        whole_frame: Classify all of the frame instead.
-        smooth: Average the probabilities of this many frames; 1 for none.
-        top_k: How many classes to name.
+        source: Camera number, video file, rtsp:// or http:// address, csi (Jetson camera), or
+            GStreamer pipeline.
+        region: Side of the classified region in the middle of the frame, as a share of the frame.
+        whole_frame: Classify the whole frame.
+        smooth: Average the probabilities over this many frames; 1 turns it off.
+        top_k: Number of classes to show.
         max_frames: Stop after this many frames.
-        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
-            openvino or tfjs; by default litert for a folder, and what a file is for.
-        threads: Cores to use; all of them by default.
+        runtime: Runtime: litert, tensorflow, saved_model, keras, onnxruntime, openvino or tfjs. By
+            default litert for a bundle, and the runtime of an exported file.
+        threads: Number of threads; by default all cores.
         trust: Run a model even if it may access files, the network or other programs.
     """
 
@@ -55,17 +55,17 @@ class Seeing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keeping:
-    """What is shown and kept.
+class WindowOptions:
+    """Window, saved photos and recording.
 
     Attributes:
-        headless: No window; print a JSON object a frame: frame, time_s, label, is_unknown,
+        headless: Open no window. Print one JSON object per frame: frame, time_s, label, is_unknown,
             predictions, fps.
-        save_dir: Save photos into class folders here: s as the label shown, 1 to 9 as the class of
-            that rank.
-        save_label: Everything that s saves is of this class, whatever the model says.
-        save_every: Save a photo as --save_label every so many seconds, without a key.
-        record: Record what the window shows to this .mp4, .avi or .mkv file.
+        save_dir: Folder for saved photos, one sub-folder per class. Key s saves as the label shown,
+            1 to 9 as the class of that rank.
+        save_label: Save all photos as this class, whatever the model answers.
+        save_every: Save a photo as --save_label every this many seconds.
+        record: Record the window to this .mp4, .avi or .mkv file.
     """
 
     headless: bool = False
@@ -76,68 +76,68 @@ class Keeping:
 
     def __post_init__(self) -> None:
         if self.save_label is not None and self.save_dir is None:
-            raise ConfigError("--save_label needs to know where: --save_dir DIR.")
+            raise ConfigError("--save_label needs a folder. Add --save_dir DIR.")
         if self.save_every is not None and self.save_label is None:
-            raise ConfigError("--save_every needs the class of what it saves: --save_label LABEL.")
+            raise ConfigError("--save_every needs a class. Add --save_label LABEL.")
         if self.save_every is not None and not self.save_every > 0:
             raise ConfigError(f"--save_every is {self.save_every}; it must be over 0 seconds.")
         if self.headless and self.save_dir is not None and self.save_every is None:
             raise ConfigError(
-                "--save_dir with --headless: there are no keys. Add --save_label and --save_every."
+                "--save_dir with --headless has no keys. Add --save_label and --save_every."
             )
 
     def keeper(self) -> "Keeper | None":
-        """Returns what saves photos, ``None`` if nothing is to be saved."""
+        """Return what saves photos, ``None`` if none are saved."""
         from bricksight.camera import Keeper
 
         return None if self.save_dir is None else Keeper(self.save_dir, label=self.save_label)
 
 
 def camera(
-    bundle: Path,
+    model: Path,
     /,
     *,
-    seeing: Annotated[Seeing, panel("Frames and answers")] = Seeing(),
-    keeping: Annotated[Keeping, panel("Window and files")] = Keeping(),
+    options: Annotated[CameraOptions, panel("Frames and answers")] = CameraOptions(),
+    window: Annotated[WindowOptions, panel("Window and files")] = WindowOptions(),
 ) -> int:
-    """Say what a camera or a video shows in its middle, live.
+    """Classify a live camera or a video.
 
-    Keys in the window: q or Escape quits, s saves the framed part as a photo under the label shown,
-    1 to 9 under the class of that rank in the list. Train again on what was saved.
+    Keys in the window: q or Escape quits. s saves the framed region as a photo of the class shown,
+    1 to 9 as the class of that rank. Train again on the saved photos.
 
     Args:
-        bundle: The model folder, or a file that export wrote.
-        seeing: Where frames come from, and how they are answered.
-        keeping: What is shown and kept.
+        model: Bundle or exported file.
+        options: Source of the frames, and their classification.
+        window: Window, saved photos and recording.
     """
     from bricksight.camera import Recorder, Window, observe, open_video, parse_source, watch
     from bricksight.predict import Predictor
 
-    source, keeper = parse_source(seeing.source), keeping.keeper()
-    _tell_new_class(keeping)
+    source, keeper = parse_source(options.source), window.keeper()
+    _tell_new_class(window)
     with ExitStack() as opened:
-        screen = None if keeping.headless else opened.enter_context(Window(f"bricksight {bundle}"))
+        screen = None if window.headless else opened.enter_context(Window(f"bricksight {model}"))
         predictor = Predictor(
-            bundle, runtime=seeing.runtime, threads=seeing.threads, trust=seeing.trust
+            model, runtime=options.runtime, threads=options.threads, trust=options.trust
         )
         video = opened.enter_context(open_video(source))
         recorder = None
-        if keeping.record is not None:
-            recorder = opened.enter_context(Recorder(keeping.record, fps=video.fps))
+        if window.record is not None:
+            recorder = opened.enter_context(Recorder(window.record, fps=video.fps))
         observations = observe(
             predictor,
-            itertools.islice(video, seeing.max_frames),
-            region=None if seeing.whole_frame else seeing.region,
-            smooth=seeing.smooth,
-            top_k=seeing.top_k,
+            itertools.islice(video, options.max_frames),
+            region=None if options.whole_frame else options.region,
+            smooth=options.smooth,
+            top_k=options.top_k,
         )
         watch(
             observations,
             screen=screen,
             recorder=recorder,
             keeper=keeper,
-            write=_write if keeping.headless else None,
-            save_every_s=keeping.save_every,
+            write=_write if window.headless else None,
+            save_every_s=window.save_every,
             in_real_time=not source.is_live,
         )
     return 0
@@ -157,11 +157,11 @@ def _write(seen: "Observation") -> None:
     say_json(content)
 
 
-def _tell_new_class(keeping: Keeping) -> None:
-    """Says that --save_label begins a class; it may be a slip of the pen."""
+def _tell_new_class(window: WindowOptions) -> None:
+    """Print a warning if --save_label is a new class, which may be a typing error."""
     from bricksight.dataset import class_folders
 
-    folder, label = keeping.save_dir, keeping.save_label
+    folder, label = window.save_dir, window.save_label
     if folder is None or label is None or not folder.is_dir() or (folder / label).is_dir():
         return
     classes = class_folders(folder)

@@ -1,4 +1,4 @@
-"""``bricksight check``: look at a folder of photos before training on it."""
+"""``bricksight check``: problems of a folder of photos, before training."""
 
 import os
 from functools import partial
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    image_dir: Path,
+    photos: Path,
     /,
     *,
     split: Annotated[SplitConfig, panel("Split")] = SplitConfig(),  # noqa: B008  (frozen)
@@ -31,26 +31,25 @@ def check(
     no_contact_sheets: bool = False,
     quiet: bool = False,
 ) -> int:
-    """Look at a folder of photos: what is in it, what is wrong with it, how it would be split.
+    """Check a folder of photos before training: contents, problems and split.
 
-    Every photo is decoded to its end. Faults are facts about the folder, such as a file that cannot
-    be read; advice is for you to judge.
+    Every photo is decoded completely. Faults are facts, such as a file that cannot be read. Advice
+    is for you to judge, such as near-duplicates.
 
     Parameters
     ----------
-    image_dir
-        Folder with one sub-folder of photos a class.
+    photos
+        Folder of photos, one sub-folder per class.
     strict
-        Exit with 1 if there is any fault; advice is no fault.
+        Exit with code 1 if there is any fault.
     json
-        Print one JSON object instead of tables, and write contact sheets only if --contact_sheets
-        says where.
+        Print one JSON object instead of tables. Contact sheets are only written with
+        --contact_sheets.
     contact_sheets
-        Folder for pictures that show all photos of each class; by default a new one in the working
-        folder, or beside image_dir if that is the working folder, named after image_dir with
-        "-check" at its end.
+        Folder for contact sheets, which show all photos of each class. By default PHOTOS-check in
+        the working folder.
     no_contact_sheets
-        Write no contact sheets.
+        Do not write contact sheets.
     quiet
         Print nothing and show no progress.
     """
@@ -59,17 +58,17 @@ def check(
 
     sheets = contact_sheets
     if sheets is None and not json:
-        sheets = _default_sheets(image_dir)
+        sheets = _default_sheets(photos)
     if no_contact_sheets:
         sheets = None
     if sheets is not None:
         try_folder(sheets)
     with Stages(ConsoleReporter(quiet=quiet)) as progress:
-        report = checking.check(image_dir, split=split, progress=progress.update)
+        report = checking.check(photos, split=split, progress=progress.update)
         if sheets is not None:
             update = partial(progress.update, "Writing contact sheets")
             checking.write_contact_sheets(report.dataset, sheets, progress=update)
-            checking.write_twin_sheet(report, sheets)
+            checking.write_label_conflict_sheet(report, sheets)
     if json and not quiet:
         say_json(report.to_dict(), indent=2)
     elif not quiet:
@@ -77,9 +76,9 @@ def check(
     return 1 if strict and report.faults else 0
 
 
-def _default_sheets(image_dir: Path) -> Path:
-    """Returns a folder in the working folder; beside the photos if that is in the midst of them."""
-    photos = Path(os.path.realpath(image_dir))  # resolve() raises on a link to itself
+def _default_sheets(photos: Path) -> Path:
+    """Return a folder in the working folder, or beside the photos if that is inside them."""
+    photos = Path(os.path.realpath(photos))  # resolve() raises on a link to itself
     folder = Path(f"{photos.name}-check")
     if not Path.cwd().is_relative_to(photos):
         return folder
@@ -98,7 +97,7 @@ def _show(report: "CheckReport", sheets: Path | None, console: Console) -> None:
     _show_problems(console, "Advice", report.advice, style="bold yellow")
     if not report.dataset.problems:
         console.print()
-        console.print("Nothing wrong was found.", style="green")
+        console.print("No problems found.", style="green")
     if sheets is not None:
         console.print()
         console.print(f"Contact sheets: {sheets}")
@@ -123,7 +122,7 @@ def _class_table(report: "CheckReport") -> Table:
 def _show_problems(
     console: Console, title: str, problems: "tuple[Problem, ...]", *, style: str
 ) -> None:
-    """Prints the messages, of a kind that is there many times one line."""
+    """Print the messages; many of one kind are summarised in a line."""
     from bricksight.dataset import summaries
 
     if not problems:

@@ -1,4 +1,4 @@
-"""``bricksight classify``: what is on these photos?"""
+"""``bricksight classify``: classify photos."""
 
 import sys
 from collections import defaultdict
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answering:
-    """How photos are answered.
+class ClassifyOptions:
+    """Settings of the answers.
 
     Attributes:
-        top_k: How many classes to name for each photo.
-        json: Print a JSON object a line: photo, label, is_unknown, predictions.
+        top_k: Number of classes to print for each photo.
+        json: Print one JSON object per line: photo, label, is_unknown, predictions.
         csv: Print a CSV table: photo, rank, label, probability, is_unknown.
-        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
-            openvino or tfjs; by default litert for a model folder, and what a single file is for.
-        threads: Cores to use; all of them by default.
+        runtime: Runtime: litert, tensorflow, saved_model, keras, onnxruntime, openvino or tfjs. By
+            default litert for a bundle, and the runtime of an exported file.
+        threads: Number of threads; by default all cores.
         trust: Run a model even if it may access files, the network or other programs.
     """
 
@@ -47,48 +47,46 @@ class Answering:
             raise ConfigError(f"--top_k is {self.top_k}; it must be at least 1.")
         require_threads(self.threads)
         if self.json and self.csv:
-            raise ConfigError("--json and --csv are both given; choose one.")
+            raise ConfigError("--json and --csv are both given. Use one of them.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Objects:
-    """Several photos of one object get one answer together, beside their own.
+class ObjectOptions:
+    """Settings for several photos of one object, which also get one answer together.
 
     Attributes:
-        group_by: Regular expression searched in each photo's path as it is named; photos with the
-            same first capture group (or the same match, if it captures nothing) show one object.
-        min_votes: Name an object only if at least this many of its photos agree on their own;
-            others are "unknown".
+        group_by: Regular expression for the photo's path as given. Photos with the same first
+            capture group show one object.
+        min_votes: Answer "unknown" for an object unless at least this many of its photos agree.
     """
 
     group_by: str | None = None
     min_votes: int | None = None
 
     def __post_init__(self) -> None:
-        SplitConfig(group_by=self.group_by)  # the same expression as in training, so the same check
+        SplitConfig(group_by=self.group_by)  # validates the regular expression
         if self.min_votes is not None and self.min_votes < 1:
             raise ConfigError(f"--min_votes is {self.min_votes}; it must be at least 1.")
         if self.min_votes is not None and self.group_by is None:
             raise ConfigError(
-                "--min_votes needs --group_by, which says what photos show one object."
+                "--min_votes needs --group_by, which says which photos show one object."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
-class OldGraph:
-    """A model as retrain.py left it: two files instead of a model folder.
+class FrozenGraphOptions:
+    """A frozen graph and its labels, as retrain.py wrote them, instead of a bundle.
 
     Attributes:
-        graph: A frozen graph, instead of a model folder.
-        labels: The labels file that belongs to it, one label a line.
-        input_layer: The graph's node that takes the images.
-        output_layer: The graph's node that gives the probabilities.
-        input_size: Rows and columns of the images, where the graph leaves them open; 224 by
-            default.
-        input_mean: Subtracted from the pixels, which are 0 to 255; 128 for InceptionV3 and
-            MobileNetV1 of the older retrain.py. By default the graph takes pixels from 0 to 1, or
-            from 0 to 255 if its input is uint8.
-        input_std: What they are divided by then; 128 for these two.
+        graph: Frozen graph.
+        labels: Labels file of the graph, one label per line.
+        input_layer: Name of the input node.
+        output_layer: Name of the output node, the probabilities.
+        input_size: Height and width of the input, if the graph leaves them open; 224 by default.
+        input_mean: Subtracted from pixel values of 0 to 255; 128 for the InceptionV3 and
+            MobileNetV1 of older versions of retrain.py. By default pixels are scaled to 0 to 1, or
+            left at 0 to 255 if the input is uint8.
+        input_std: Divisor of pixel values after the subtraction; 128 for these two.
     """
 
     graph: Path | None = None
@@ -99,18 +97,18 @@ class OldGraph:
     input_mean: float | None = None
     input_std: float | None = None
 
-    def open(self, answering: Answering) -> "Predictor | None":
-        """Returns the model, ``None`` if no files are named."""
+    def open(self, options: ClassifyOptions) -> "Predictor | None":
+        """Return the model, ``None`` if no graph is given."""
         from bricksight.predict import Predictor
 
         if self.graph is None and self.labels is None:
             self._require_unused()
             return None
         if self.graph is None or self.labels is None:
-            raise ConfigError("--graph and --labels belong together; one of them is missing.")
-        if answering.runtime not in (None, "tensorflow"):
+            raise ConfigError("--graph and --labels belong together. One of them is missing.")
+        if options.runtime not in (None, "tensorflow"):
             raise ConfigError(
-                f"--runtime is {answering.runtime!r}, but --graph is run by tensorflow. Leave it "
+                f"--runtime is {options.runtime!r}, but --graph needs tensorflow. Leave --runtime "
                 "out."
             )
         return Predictor.from_graph(
@@ -121,74 +119,71 @@ class OldGraph:
             input_size=self.input_size,
             input_mean=self.input_mean,
             input_std=self.input_std,
-            threads=answering.threads,
-            trust=answering.trust,
+            threads=options.threads,
+            trust=options.trust,
         )
 
     def _require_unused(self) -> None:
-        """Refuses options of old graphs where none is named: nothing would heed them."""
+        """Raise ConfigError for options of frozen graphs where no graph is given."""
         given = [one.name for one in fields(self) if getattr(self, one.name) != one.default]
         if given:
             raise ConfigError(
-                f"--{given[0]} is for a frozen graph of retrain.py, named by --graph and --labels. "
-                "A model folder says itself how photos are prepared; leave it out."
+                f"--{given[0]} is for a frozen graph (--graph and --labels). A bundle contains its "
+                "preprocessing. Leave the option out."
             )
 
 
 def classify(
     *paths: Path,
-    answering: Annotated[Answering, panel("Answers")] = Answering(),
-    objects: Annotated[Objects, panel("Several photos of one object")] = Objects(),
-    old: Annotated[OldGraph, panel("Old graphs")] = OldGraph(),
+    options: Annotated[ClassifyOptions, panel("Answers")] = ClassifyOptions(),
+    objects: Annotated[ObjectOptions, panel("Several photos of one object")] = ObjectOptions(),
+    old: Annotated[FrozenGraphOptions, panel("Frozen graphs of retrain.py")] = FrozenGraphOptions(),
 ) -> int:
-    """Say what is on photos.
+    """Classify photos.
 
-    The first path is the model folder, or a file that export wrote, unless --graph names a frozen
-    graph of retrain.py's. The others are photos, folders of photos, or patterns such as
-    'photos/*.jpg'; "-" reads paths from standard input, one a line or as
-    `find -print0` separates them.
+    MODEL is a bundle or an exported file. PHOTO is a photo, a folder of photos, or a pattern such
+    as 'photos/*.jpg'. "-" reads paths from standard input, one per line or separated as by
+    `find -print0`.
 
     Args:
-        paths: BUNDLE PHOTO...; with --graph only PHOTO...
-        answering: How photos are answered.
-        objects: Which photos show one object.
-        old: A model as retrain.py left it.
+        paths: MODEL PHOTO...; with --graph only PHOTO...
+        options: Settings of the answers.
+        objects: Photos of one object.
+        old: Frozen graph of retrain.py.
     """
     from bricksight.predict import Predictor
 
-    predictor, photos = old.open(answering), paths
+    predictor, photos = old.open(options), paths
     if predictor is None:
         if not paths:
-            raise ConfigError("A model folder and photos are needed: classify BUNDLE PHOTO...")
+            raise ConfigError("MODEL and PHOTO are missing: bricksight classify MODEL PHOTO...")
         if str(paths[0]) == STDIN:
-            raise ConfigError("- is a list of photos; a model is needed before it.")
+            raise ConfigError("- stands for a list of photos. Name a model before it.")
         predictor = Predictor(
             paths[0],
-            runtime=answering.runtime,
-            threads=answering.threads,
-            trust=answering.trust,
+            runtime=options.runtime,
+            threads=options.threads,
+            trust=options.trust,
         )
         photos = paths[1:]
     if not photos:
-        raise ConfigError("No photos are named: classify BUNDLE PHOTO...")
+        raise ConfigError("PHOTO is missing: bricksight classify MODEL PHOTO...")
     complaints = _Complaints()
     batches = named_photos(photos, complaints.add)
     if objects.group_by is None:
-        writer = _writer(answering, with_objects=False)
+        writer = _writer(options, with_objects=False)
         for batch in batches:
-            _classify(predictor, batch, answering.top_k, writer, complaints)
-            sys.stdout.flush()  # whoever names photos one by one waits for each answer
+            _classify(predictor, batch, options.top_k, writer, complaints)
+            sys.stdout.flush()  # a program that sends photos one by one waits for each answer
     else:
         grouped = _objects([photo for batch in batches for photo in batch], objects)
-        writer = _writer(answering, with_objects=True)
-        _classify_objects(
-            predictor, grouped, answering.top_k, objects.min_votes, writer, complaints
-        )
+        writer = _writer(options, with_objects=True)
+        _classify_objects(predictor, grouped, options.top_k, objects.min_votes, writer, complaints)
     return 1 if complaints.any else 0
 
 
 class _Complaints:
-    """What cannot be answered, told on stderr as it is found."""
+    """Collects photos that cannot be classified, and prints them on stderr."""
 
     any = False
 
@@ -220,7 +215,7 @@ def _classify_objects(
     writer: "_Writer",
     complaints: _Complaints,
 ) -> None:
-    """Answers objects by those of their photos that can be read."""
+    """Classify objects by those of their photos that can be read."""
     rows = predictor.probabilities_of(photo for photos in objects.values() for photo in photos)
     for key, photos in objects.items():
         found = list(islice(rows, len(photos)))
@@ -236,8 +231,8 @@ def _classify_objects(
             writer.object(key, photos, answer)
 
 
-def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
-    """Returns the photos of each object; a photo that is named twice counts once."""
+def _objects(photos: Sequence[Path], asked: ObjectOptions) -> dict[str, list[Path]]:
+    """Return the photos of each object. A photo that is given twice counts once."""
     from bricksight.dataset import group_keys
 
     once = list(dict.fromkeys(photos))
@@ -254,26 +249,26 @@ def _objects(photos: Sequence[Path], asked: Objects) -> dict[str, list[Path]]:
         )
     if unmatched:
         note(
-            f"! --group_by finds nothing in {pluralize(len(unmatched), 'path')}, each of which is "
+            f"! --group_by matches nothing in {pluralize(len(unmatched), 'path')}. Each is "
             f"an object of its own: {some(unmatched)}."
         )
     return dict(objects)
 
 
 class _Writer(Protocol):
-    """Prints answers as they come."""
+    """Prints answers in one format."""
 
     def photo(self, photo: Path, answer: "Answer") -> None:
-        """Prints the answer to a photo."""
+        """Print the answer for a photo."""
 
     def object(self, key: str, photos: Sequence[Path], answer: "ObjectAnswer") -> None:
-        """Prints the answers to the photos of an object that could be read, and to all of them."""
+        """Print the answers for the readable photos of an object, and for the object."""
 
 
-def _writer(answering: Answering, *, with_objects: bool) -> _Writer:
-    if answering.json:
+def _writer(options: ClassifyOptions, *, with_objects: bool) -> _Writer:
+    if options.json:
         return _JsonWriter()
-    return _CsvWriter(with_objects=with_objects) if answering.csv else _TextWriter()
+    return _CsvWriter(with_objects=with_objects) if options.csv else _TextWriter()
 
 
 def _read(photos: Sequence[Path], answer: "ObjectAnswer") -> "list[tuple[Path, Answer]]":
@@ -327,7 +322,7 @@ def _print_json(named: dict[str, Any], answer: "Answer") -> None:
 
 
 class _CsvWriter:
-    """Writes the header before the first row."""
+    """Prints a header before the first row."""
 
     def __init__(self, *, with_objects: bool) -> None:
         self._output = CsvOutput()

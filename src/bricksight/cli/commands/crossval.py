@@ -1,104 +1,90 @@
-"""``bricksight crossval``: how good is a recipe on photos that it has not seen?"""
+"""``bricksight crossval``: accuracy by cross-validation."""
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from bricksight._support.text import pluralize
-from bricksight.cli._help import panel
+from bricksight.cli._options import GRADIENT_DESCENT, MAIN, advanced_panels, make_options
 from bricksight.cli._output import say, say_json
-from bricksight.config import (
-    AugmentConfig,
-    BackboneConfig,
-    CrossvalConfig,
-    DataConfig,
-    FineTuneConfig,
-    HeadConfig,
-    TrainingConfig,
-)
+from bricksight.config import CrossValidationConfig, TrainingConfig
 
 if TYPE_CHECKING:
     from bricksight.training import CrossValidationResult
 
-_SOURCE, _MEASURING, _TRAINING, _TUNING, _VIEWS = map(
-    panel,
-    (
-        "Photos and network",
-        "Measuring",
-        "Training",
-        "Fine-tuning the network",
-        "Random views",
-    ),
+_OWN: dict[str, tuple[type, Any, str]] = {
+    "json": (bool, False, "Print all figures as one JSON object."),
+    "quiet": (bool, False, "Show no progress."),
+}
+
+_MAIN = (
+    *("folds", "seeds", "recipe", "time_budget", "reference", "group_by", "tta", "unknown_dir"),
+    *("rejection_rate", "learning_curve", "label_issues", "layout", "seed"),
 )
 
+_SECTIONS = ("data", "augmentation", "backbone", "head", "finetuning")
 
-@dataclass(frozen=True, kw_only=True)
-class Folds(CrossvalConfig):
-    """Folds, seeds and output.
-
-    Attributes:
-        json: Print all figures as one JSON object.
-        quiet: Show no progress.
-    """
-
-    json: bool = False
-    quiet: bool = False
+if TYPE_CHECKING:
+    CrossvalOptions = Any
+else:
+    CrossvalOptions = make_options(
+        {
+            MAIN: (*_MAIN, *_OWN),
+            **advanced_panels(_SECTIONS, without=(*_MAIN, *GRADIENT_DESCENT)),
+        },
+        own=_OWN,
+    )
 
 
 def crossval(
+    photos: Path,
+    /,
     *,
-    data: Annotated[DataConfig, _SOURCE],
-    backbone: Annotated[BackboneConfig, _SOURCE] = BackboneConfig(),  # noqa: B008  (frozen)
-    folds: Annotated[Folds, _MEASURING] = Folds(),
-    head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008
-    tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
-    augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
+    options: Annotated[CrossvalOptions, Parameter(name="*")] = CrossvalOptions(),  # noqa: B008  (frozen)
 ) -> int:
-    """Measure what retrain would train by cross-validation; no model is written.
+    """Measure by cross-validation how accurate a training is. No model is written.
 
-    Every photo is answered once a seed by a model that was trained without it and without the other
-    photos of its group.
+    Each photo is classified once per seed, by a model that was trained without it and without the
+    other photos of its group.
 
     Args:
-        data: The photos.
-        backbone: The pretrained network.
-        folds: Folds, seeds and output.
-        head: How the layer is trained; its seed is the first.
-        tuning: How the network itself is trained on.
-        augment: Random views of the training photos.
+        photos: Folder of photos, one sub-folder per class.
+        options: Settings of the training and of the cross-validation.
     """
     from bricksight.cli._console import ConsoleReporter, show_log, stdout_console
     from bricksight.cli._result import print_marked
     from bricksight.dataset import summaries
     from bricksight.training import cross_validate
 
+    settings = asdict(options)
+    json, quiet = (settings.pop(name) for name in _OWN)
+    settings["backbone"] = settings.pop("reference")
+    folds = CrossValidationConfig(
+        **{one.name: settings.pop(one.name) for one in fields(CrossValidationConfig)}
+    )
+    config = TrainingConfig.of(photos, **settings)
     show_log("WARN")
-    config = TrainingConfig(
-        data=data, augmentation=augment, backbone=backbone, head=head, finetuning=tuning
-    )
-    result = cross_validate(
-        config,
-        folds=folds,
-        reporter=ConsoleReporter(quiet=folds.quiet or folds.json),
-    )
-    if folds.json:
-        say_json(_json(result))
+    result = cross_validate(config, folds=folds, reporter=ConsoleReporter(quiet=quiet or json))
+    if json:
+        say_json(result.to_dict())
         return 0
     print_marked(stdout_console(), summaries(result.problems, where="--json"))
     say(*_text(result))
-    if folds.suspects is not None:
-        say(*_suspects(result, folds.suspects))
+    if folds.label_issues is not None:
+        say(*_label_issues(result, folds.label_issues))
     return 0
 
 
-def _suspects(result: "CrossValidationResult", sheet: Path) -> list[str]:
-    if not result.suspects:
+def _label_issues(result: "CrossValidationResult", sheet: Path) -> list[str]:
+    if not result.label_issues:
         return ["No label looks wrong."]
     lines = [
         f"  {one.path} looks like {one.looks_like} ({100 * one.probability:.0f} %)"
-        for one in result.suspects
+        for one in result.label_issues
     ]
     number = pluralize(len(lines), "label looks", "labels look")
     return [f"{number} wrong; the photos are on {sheet}:", *lines]
@@ -168,25 +154,3 @@ def spread(values: Sequence[float]) -> str:
         return f"{each} %"
     deviation = 100 * statistics.stdev(values)
     return f"{100 * statistics.fmean(values):.1f} % ({each}; standard deviation {deviation:.1f})"
-
-
-def _json(result: "CrossValidationResult") -> dict[str, object]:
-    return {
-        "accuracies": list(result.accuracies),
-        "warnings": [asdict(one) for one in result.warnings],
-        "problems": [asdict(one) for one in result.problems],
-        "group_accuracies": list(result.group_accuracies),
-        "known_rejected": [one.share for one in result.known_rejected],
-        "outliers_rejected": [one.share for one in result.outliers_rejected],
-        "seconds": dict(result.seconds),
-        "evaluations": [one.to_dict() for one in result.evaluations],
-        "curve": [
-            {
-                "photos_per_class": point.photos_per_class,
-                "accuracy": point.evaluation.accuracy,
-                "recalls": {one.label: one.recall for one in point.evaluation.classes},
-            }
-            for point in result.curve
-        ],
-        "suspects": [asdict(one) for one in result.suspects],
-    }

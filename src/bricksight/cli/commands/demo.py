@@ -30,7 +30,7 @@ def demo(*, out: Path = Path("demo-model")) -> int:
         photos = Path(folder) / "sample"
         sample = installed_sample()
         say(f"{write(sample, photos)} {sample.title}, as bricksight sample writes")
-        config = TrainingConfig.of(image_dir=photos, out=out, tfhub_module=sample.backbone)
+        config = TrainingConfig.of(image_dir=photos, out=out, backbone=sample.backbone)
         with _replaced(out, class_folders(photos)):
             result = train(config, reporter=ConsoleReporter())
         tested = result.findings.data.in_split("test")[0]

@@ -1,4 +1,4 @@
-"""``bricksight evaluate``: how good is a model on a folder of photos?"""
+"""``bricksight evaluate``: accuracy of a model on a folder of photos."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measuring:
-    """What is measured, and how it is told.
+class EvaluateOptions:
+    """Settings of the evaluation.
 
     Attributes:
-        split: "all" photos, or those of one split.
-        runtime: What runs the model: litert, tensorflow, saved_model, keras, onnxruntime,
-            openvino or tfjs; litert by default.
-        report: Also write the report to this HTML file.
+        split: Use "all" photos, or those of one split.
+        runtime: Runtime: litert (default), tensorflow, saved_model, keras, onnxruntime, openvino
+            or tfjs.
+        report: Also write a report to this HTML file.
         json: Print all figures as one JSON object.
         quiet: Show no progress.
         trust: Run a model even if it may access files, the network or other programs.
@@ -36,19 +36,19 @@ class Measuring:
     trust: bool = False
 
 
-_MEASURING = panel("Measuring")
-_SPLIT = panel("Split (with --split, by default that of the training)")
+_MAIN = panel("Options")
+_SPLIT = panel("Split (for --split; defaults come from the bundle)")
 
 
 class SplitAsNamed(TypedDict, total=False):
-    """The split; with --split, defaults come from the bundle.
+    """Settings of the split. With --split, defaults come from the bundle.
 
     Attributes:
-        testing_percentage: Share of the photos kept for the final test, in percent.
-        validation_percentage: Share of the photos that chose the best step, in percent.
-        group_by: Regular expression for photos that belong together.
+        testing_percentage: Percent of the photos kept for the final test.
+        validation_percentage: Percent of the photos used for validation.
+        group_by: Regular expression for the photo's path; equal matches stay in one split.
         limit_per_class: Use at most this many photos of each class.
-        layout: "classes" treats every folder as a class; by default as in the training.
+        layout: "classes" treats every folder as a class.
     """
 
     testing_percentage: int
@@ -60,42 +60,42 @@ class SplitAsNamed(TypedDict, total=False):
 
 def evaluate(
     model: Path,
-    image_dir: Path,
+    photos: Path,
     /,
     *,
-    measuring: Annotated[Measuring, _MEASURING] = Measuring(),
+    options: Annotated[EvaluateOptions, _MAIN] = EvaluateOptions(),
     split_settings: Annotated[SplitAsNamed | None, _SPLIT] = None,
 ) -> int:
-    """Measure a model on a folder of photos, one sub-folder a class; one class will do.
+    """Measure the accuracy of a model on a folder of photos, one sub-folder per class.
 
-    Photos that the model was trained on give figures that are too good. Name another folder, or
-    the test split of the training: --split test.
+    Photos of the training give an accuracy that is too high. Use other photos, or only the test
+    photos of the training: --split test.
 
     Args:
-        model: The model folder, or a file that export wrote.
-        image_dir: The photos; their folders are named as the model's labels.
-        measuring: What is measured, and how it is told.
-        split_settings: How the photos are split, and which belong together.
+        model: Bundle or exported file.
+        photos: Folder of photos. Sub-folders are named like the model's classes.
+        options: Settings of the evaluation.
+        split_settings: Settings of the split.
     """
     from bricksight._support.filesystem.places import try_file
     from bricksight.api import evaluate as run
     from bricksight.cli._console import ConsoleReporter
 
-    if measuring.report is not None:
-        try_file(measuring.report)
+    if options.report is not None:
+        try_file(options.report)
     outcome = run(
         model,
-        image_dir,
-        split=measuring.split,
-        runtime=measuring.runtime,
-        trust=measuring.trust,
-        reporter=ConsoleReporter(quiet=measuring.quiet or measuring.json),
+        photos,
+        split=options.split,
+        runtime=options.runtime,
+        trust=options.trust,
+        reporter=ConsoleReporter(quiet=options.quiet or options.json),
         **(split_settings or {}),
     )
-    if measuring.report is not None:
-        title = f"{model.resolve().name} on {image_dir.resolve().name}"
-        outcome.write_report(measuring.report, title=title)
-    if measuring.json:
+    if options.report is not None:
+        title = f"{model.resolve().name} on {photos.resolve().name}"
+        outcome.write_report(options.report, title=title)
+    if options.json:
         say_json(outcome.to_dict())
     else:
         _show(outcome)
@@ -117,9 +117,9 @@ def _show(outcome: "ModelEvaluation") -> None:
 
 
 def _answered(answered: "Answered", num_images: int, threshold: float) -> str:
-    """Returns how many photos get an answer, and how good these are."""
+    """Return a sentence on the unknown threshold: photos answered, and their accuracy."""
     text = (
-        f'Answers below {percent(threshold)} are given as "unknown": {answered.count:,} of '
+        f'Answers below {percent(threshold)} are "unknown": {answered.count:,} of '
         f"{pluralize(num_images, 'photo')} get an answer"
     )
     if answered.accuracy is not None:

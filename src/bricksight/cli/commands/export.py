@@ -1,6 +1,6 @@
-"""``bricksight export``: a model as the files that other programs and boards run."""
+"""``bricksight export``: write a model in formats of other runtimes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,20 +18,19 @@ _ENOUGH_PHOTOS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Writing:
-    """What is written, and where.
+class ExportOptions:
+    """Formats and output.
 
     Attributes:
-        format: One or several with commas between, or "all": frozen_graph, saved_model, keras,
-            tflite, onnx, openvino, jetson, tfjs. "all" leaves out those whose packages are not
-            installed, and says which.
-        out: The file to write, a folder for saved_model, jetson and tfjs; of several formats the
-            folder for all of them. By default the folder "exports" of the bundle.
-        image_dir: Photos to verify the files on, one sub-folder a class; by default those that the
-            bundle was trained on.
+        format: One format or several with commas: frozen_graph, saved_model, keras, tflite, onnx,
+            openvino, jetson, tfjs. "all" writes those whose packages are installed.
+        out: File to write; a folder for saved_model, jetson and tfjs, and for several formats. By
+            default the folder "exports" of the bundle.
+        image_dir: Photos to verify the files on, one sub-folder per class; by default the photos
+            of the training.
         json: Print one JSON object instead of a table.
         quiet: Show no progress.
-        trust: Write a model even if it may access files, the network or other programs.
+        trust: Export a model even if it may access files, the network or other programs.
     """
 
     format: str
@@ -43,16 +42,16 @@ class Writing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choosing:
-    """How a file is written, where its format has a choice.
+class FormatOptions:
+    """Options of single formats.
 
     Attributes:
-        precision: Of the weights, and with int8 of all arithmetic (tflite, openvino).
-        batch: Photos that a file takes at a time (tflite, onnx, openvino); 1 by default.
+        precision: Precision of the weights; int8 also computes in int8 (tflite, openvino).
+        batch: Batch size of the input (tflite, onnx, openvino); 1 by default.
         layout: Order of the input's dimensions (onnx); nchw by default.
-        io: Type of input and output of an int8 file (tflite), float32 by default; what
-            serving_default takes (saved_model), bytes of photos by default, or float32 as with
-            retrain.py.
+        io: Input and output type of an int8 file (tflite), float32 by default. Input of
+            serving_default (saved_model): encoded photos ("bytes") by default, or float32 as
+            retrain.py wrote it.
     """
 
     precision: Literal["float32", "float16", "dynamic", "int8"] | None = None
@@ -62,37 +61,37 @@ class Choosing:
 
 
 def export(
-    bundle: Path,
+    model: Path,
     /,
     *,
-    writing: Annotated[Writing, panel("Files")],
-    choosing: Annotated[Choosing, panel("Choices")] = Choosing(),
+    options: Annotated[ExportOptions, panel("Files")],
+    format_options: Annotated[FormatOptions, panel("Options of single formats")] = FormatOptions(),
 ) -> int:
-    """Write a model in other formats, each verified on photos before it is handed out.
+    """Write a model in other formats, and verify each file on photos.
 
-    Every file is run on up to 200 photos and compared with the bundle's LiteRT file; one that gives
-    other answers is not kept. Its labels lie beside it in a JSON file.
+    Each file is run on up to 200 photos and compared with the bundle's LiteRT file. A file that
+    answers differently is deleted. The labels are written beside it as JSON.
 
     Args:
-        bundle: The model folder.
-        writing: What is written, and where.
-        choosing: How a file is written, where its format has a choice.
+        model: The bundle.
+        options: Formats and output.
+        format_options: Options of single formats.
     """
     from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter
     from bricksight.formats import FORMATS, Choices, Exporter
 
-    choices = Choices(**vars(choosing))
-    if writing.format == ALL:
+    choices = Choices(**vars(format_options))
+    if options.format == ALL:
         names = _all_possible(choices)
     else:
-        names = list(dict.fromkeys(name.strip() for name in writing.format.split(",")))
+        names = list(dict.fromkeys(name.strip() for name in options.format.split(",")))
         _require_possible(names, choices)
-    exporter = Exporter(open_bundle(bundle), photos_dir=writing.image_dir, trust=writing.trust)
-    reporter = ConsoleReporter(quiet=writing.quiet or writing.json)
-    places = dict.fromkeys(names, writing.out)
-    if writing.out is not None and len(names) > 1:
-        places = {name: writing.out / FORMATS[name].file_name for name in names}
+    exporter = Exporter(open_bundle(model), photos_dir=options.image_dir, trust=options.trust)
+    reporter = ConsoleReporter(quiet=options.quiet or options.json)
+    places = dict.fromkeys(names, options.out)
+    if options.out is not None and len(names) > 1:
+        places = {name: options.out / FORMATS[name].file_name for name in names}
     for name, out in places.items():
         exporter.require_place(name, out=out, choices=choices)
     files = []
@@ -100,26 +99,26 @@ def export(
         try:
             with reporter.stage(f"Writing {name}", None):
                 files.append(exporter.export(name, out=out, choices=choices))
-        except MissingPackageError as error:  # there, and yet not to be imported
-            if writing.format != ALL:
+        except MissingPackageError as error:  # installed, but it cannot be imported
+            if options.format != ALL:
                 raise
             reporter.say(f"! {name} is left out. {error}")
-    if writing.json:
-        say_json({"files": [_content(file) for file in files]})
+    if options.json:
+        say_json({"files": [file.to_dict() for file in files]})
     else:
         _print(files)
     return 0
 
 
 def _all_possible(choices: "Choices") -> list[str]:
-    """Returns the formats whose packages are installed, and tells of the others."""
+    """Return the formats whose packages are installed, and print which are left out."""
     from bricksight.formats import FORMATS, require_packages
 
     if choices.given():
         given = ", ".join(f"--{name}" for name in choices.given())
         raise ConfigError(
-            f"Not all formats have {given}: name those that have it instead of all, such as "
-            "--format tflite."
+            f"Not all formats have {given}. Name the formats instead of all, such as --format "
+            "tflite."
         )
     names = []
     for name in FORMATS:
@@ -133,25 +132,13 @@ def _all_possible(choices: "Choices") -> list[str]:
 
 
 def _require_possible(names: list[str], choices: "Choices") -> None:
-    """Refuses what cannot be done before the first file is written."""
+    """Raise an error for impossible formats before the first file is written."""
     from bricksight.formats import require_choice, require_packages
 
     for name in names:
         require_choice(name, choices.given())
     for name in names:
         require_packages(name)
-
-
-def _content(file: "ExportedFile") -> dict[str, object]:
-    return {
-        "format": file.format,
-        "file": str(file.path),
-        "precision": file.precision,
-        "size_bytes": file.size_bytes,
-        "inference_ms": round(file.inference_ms, 3),
-        **asdict(file.agreement),
-        "accuracy": file.accuracy and asdict(file.accuracy),
-    }
 
 
 def _print(files: "list[ExportedFile]") -> None:

@@ -1,101 +1,57 @@
-"""``bricksight retrain``: photos in, bundle out."""
+"""``bricksight retrain``: the command line of TensorFlow Hub's retrain.py."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
-from bricksight.cli._help import panel
-from bricksight.cli._output import say, say_json
-from bricksight.config import (
-    AugmentConfig,
-    BackboneConfig,
-    DataConfig,
-    FilesConfig,
-    FineTuneConfig,
-    HeadConfig,
-    OutputConfig,
-    SplitConfig,
-    TrainingConfig,
+from cyclopts import Parameter
+
+from bricksight.cli._options import MAIN, make_options
+from bricksight.config import TrainingConfig
+
+NAMES = {"reference": "tfhub_module", "feature_cache_dir": "bottleneck_dir"}
+"""Setting → retrain.py's flag, where the names differ."""
+
+DEFAULTS = {"how_many_training_steps": 4000, "learning_rate": 0.01, "train_batch_size": 100}
+"""Defaults of retrain.py that the settings leave open."""
+
+_FLAGS = (
+    *("image_dir", "output_graph", "intermediate_output_graphs_dir"),
+    *("intermediate_store_frequency", "output_labels", "summaries_dir", "how_many_training_steps"),
+    *("learning_rate", "testing_percentage", "validation_percentage", "eval_step_interval"),
+    *("train_batch_size", "test_batch_size", "validation_batch_size"),
+    *("print_misclassified_test_images", "feature_cache_dir", "final_tensor_name"),
+    *("flip_left_right", "random_crop", "random_scale", "random_brightness", "reference"),
+    *("saved_model_dir", "logging_verbosity", "checkpoint_path"),
 )
 
-_SOURCE, _SPLIT, _TRAINING, _TUNING, _VIEWS, _OUTPUT, _FILES = map(
-    panel,
-    (
-        "Photos and network",
-        "Split",
-        "Training",
-        "Fine-tuning the network",
-        "Random views",
-        "Output",
-        "Files beside the model folder",
-    ),
-)
+ADDED = ("out", "resume", "trust", "layout")
+"""Options that retrain.py lacked: for the bundle, for its checkpoint, and to pass two checks."""
+
+if TYPE_CHECKING:
+    RetrainOptions = Any
+else:
+    RetrainOptions = make_options(
+        {MAIN: _FLAGS, "Not in retrain.py": ADDED}, names=NAMES, defaults=DEFAULTS
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Output(OutputConfig):
-    """The model folder, and what is told.
+def retrain(*, options: Annotated[RetrainOptions, Parameter(name="*")]) -> int:
+    """Train with the flags, defaults and algorithm of TensorFlow Hub's retrain.py.
 
-    Attributes:
-        quiet: Show nothing but the model folder.
-        json: Print one JSON object instead of text.
-    """
-
-    quiet: bool = False
-    json: bool = False
-
-
-def retrain(  # noqa: PLR0913  (one a panel)
-    *,
-    data: Annotated[DataConfig, _SOURCE],
-    backbone: Annotated[BackboneConfig, _SOURCE] = BackboneConfig(),  # noqa: B008  (frozen)
-    split: Annotated[SplitConfig, _SPLIT] = SplitConfig(),  # noqa: B008
-    head: Annotated[HeadConfig, _TRAINING] = HeadConfig(),  # noqa: B008
-    tuning: Annotated[FineTuneConfig, _TUNING] = FineTuneConfig(),  # noqa: B008
-    augment: Annotated[AugmentConfig, _VIEWS] = AugmentConfig(),  # noqa: B008
-    output: Annotated[Output, _OUTPUT] = Output(),
-    files: Annotated[FilesConfig, _FILES] = FilesConfig(),  # noqa: B008
-) -> int:
-    """Train a classifier on a folder of photos, one sub-folder a class.
-
-    All of retrain.py's options are understood. Without them, the layer is trained by a recipe that
-    is chosen for the photos by cross-validation.
+    The head is trained by gradient descent. `bricksight train` is more accurate. Defaults differ
+    where retrain.py wrote to /tmp, and for --tfhub_module, which needs no download here.
 
     Args:
-        data: The photos.
-        backbone: The pretrained network.
-        split: How the photos are dealt.
-        head: How the layer is trained.
-        tuning: How the network itself is trained on.
-        augment: Random views of the training photos.
-        output: The model folder, and what is told.
-        files: What is written elsewhere.
+        options: The flags of retrain.py.
     """
-    from bricksight.cli._console import ConsoleReporter, show_log
-    from bricksight.cli._result import print_misclassified, print_result, result_json
-    from bricksight.training import train
+    from bricksight.cli._training import run_training
 
-    config = TrainingConfig(
-        data=data,
-        split=split,
-        augmentation=augment,
-        backbone=backbone,
-        head=head,
-        finetuning=tuning,
-        output=output,
-        files=files,
-    )
-    show_log("ERROR" if output.quiet else output.logging_verbosity)
-    reporter = ConsoleReporter(
-        quiet=output.quiet or output.json,
-        lines=output.logging_verbosity in ("DEBUG", "INFO"),
-    )
-    result = train(config, reporter=reporter)
-    if output.print_misclassified_test_images and not output.json:
-        print_misclassified(result)
-    if output.json:
-        say_json(result_json(result))
-    elif output.quiet:
-        say(str(result.bundle.path))
-    else:
-        print_result(result)
-    return 0
+    config = training_config(options)
+    verbosity = config.output.logging_verbosity
+    return run_training(config, log_level=verbosity, lines=verbosity in ("DEBUG", "INFO"))
+
+
+def training_config(options: RetrainOptions) -> TrainingConfig:
+    """Return the settings of the training; it is always gradient descent."""
+    settings = asdict(options)
+    return TrainingConfig.of(backbone=settings.pop("reference"), **settings)

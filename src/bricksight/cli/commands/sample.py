@@ -25,8 +25,7 @@ def sample(out: Path, /) -> int:
     say(f"Wrote {num_photos} {found.title} to {out}.")
     if found.remark:
         say(found.remark)
-    command = f"bricksight retrain --image_dir {shlex.quote(str(out))}"
-    say(f"  {command} --tfhub_module {found.backbone}")
+    say(f"  bricksight train {shlex.quote(str(out))} --backbone {found.backbone}")
     return 0
 
 
@@ -44,7 +43,7 @@ def installed_sample() -> "Sample":
             return pack.sample
     raise PackError(
         "No installed pack has sample photos. Install bricksight again, or train on a folder of "
-        "your own: bricksight retrain --image_dir PHOTOS"
+        "your own: bricksight train PHOTOS"
     )
 
 

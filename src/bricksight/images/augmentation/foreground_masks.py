@@ -141,8 +141,8 @@ def find_backgrounds(folder: Path) -> tuple[Path, ...]:
     photos, _ = photos_below(folder)
     if not photos:
         raise ConfigError(
-            f"--backgrounds {folder} holds no photos ({', '.join(sorted(PHOTO_EXTENSIONS))}). "
-            "Name a folder with photos of the empty scene."
+            f"The folder of backgrounds {folder} holds no photos "
+            f"({', '.join(sorted(PHOTO_EXTENSIONS))}). Name one with photos of the empty scene."
         )
     return tuple(photos)
 

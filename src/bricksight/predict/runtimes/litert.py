@@ -10,6 +10,7 @@ import numpy as np
 from bricksight._support.native_log import without_native_notices
 from bricksight._support.optional import require
 from bricksight._support.threads import num_cores
+from bricksight._support.untrusted.tflite_files import require_tflite_operations
 from bricksight.errors import BundleError
 from bricksight.predict.runtimes._images import image_input, only
 from bricksight.predict.runtimes._loading import loading
@@ -38,6 +39,7 @@ class LiteRT:
                 self._interpreter.allocate_tensors()
             inputs = self._interpreter.get_input_details()
             outputs = self._interpreter.get_output_details()
+            require_tflite_operations(readable)
         self._input = _quantisable(path, "input", only(path, "input", inputs, _name_of))
         self._output = _quantisable(path, "output", only(path, "output", outputs, _name_of))
         _require_rows(path, self._output)

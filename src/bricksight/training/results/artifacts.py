@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bricksight._support.filesystem.csv_files import CsvWriter
+from bricksight._support.reprs import short_repr
 from bricksight._support.text import json_text
 from bricksight._version import __version__
 from bricksight.bundle import PHOTOS, Manifest
@@ -53,6 +55,9 @@ class TrainingReport:
     outliers_rejected: Rejected | None
     warnings: Sequence[Problem]
     settings: Mapping[str, Mapping[str, object]]
+
+    def __repr__(self) -> str:
+        return short_repr(self, self.test.statement)
 
 
 def evaluate_split(
@@ -114,7 +119,13 @@ def write_page(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, 
 
 def write_metrics(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
     """Writes ``metrics.json``."""
-    metrics = {
+    text = json_text(metrics(findings, seconds=seconds), indent=2) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8")
+
+
+def metrics(findings: TrainingReport, *, seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Returns the content of ``metrics.json``."""
+    return {
         "test": findings.test.to_dict(),
         "warnings": [asdict(warning) for warning in findings.warnings],
         "validation": findings.validation and findings.validation.to_dict(),
@@ -125,8 +136,6 @@ def write_metrics(folder: Path, findings: TrainingReport, *, seconds: Mapping[st
         "seconds": dict(seconds),
         "versions": versions(),
     }
-    text = json_text(metrics, indent=2) + "\n"
-    (folder / "metrics.json").write_text(text, encoding="utf-8")
 
 
 def write_photos(folder: Path, data: Dataset) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from bricksight._support.text import pluralize
 from bricksight.dataset import Example, Problem, group_by_for_pairs
 from bricksight.features.featurized_dataset import FeaturizedDataset
-from bricksight.quality import near_duplicates
+from bricksight.quality import find_near_duplicates
 
 _ALIKE = 0.9
 """Least cosine of the features of photos that are looked at; copies saved anew are far above."""
@@ -40,7 +40,7 @@ def near_copies(photos: FeaturizedDataset) -> list[tuple[str, str]]:
         return []
     proposed = list(dict.fromkeys(example for pair in pairs for example in pair))
     with photos.watch.stage("Comparing the test photos", len(proposed)) as advance:
-        found = near_duplicates(proposed, progress=advance).across_split
+        found = find_near_duplicates(proposed, progress=advance).across_split
     return [(one.path, one.other) for one in found]
 
 

@@ -39,7 +39,7 @@ def try_outputs(config: TrainingConfig) -> None:
         OutputError: a place cannot be written.
     """
     output, asked = config.output, config.files
-    folders = {name: getattr(asked, name) for name in ("summaries_dir", "bottleneck_dir")}
+    folders = {name: getattr(asked, name) for name in ("summaries_dir", "feature_cache_dir")}
     folders["saved_model_dir"] = saved_model = asked.saved_model_dir
     if asked.intermediate_store_frequency:
         folders["intermediate_output_graphs_dir"] = asked.intermediate_output_graphs_dir
@@ -219,7 +219,7 @@ def cache_path_of(config: TrainingConfig) -> Path:
         CacheError: its folder cannot be made.
         OutputError: that of ``bottleneck_dir`` cannot be made.
     """
-    folder = config.files.bottleneck_dir
+    folder = config.files.feature_cache_dir
     if folder is None:
         return default_cache_path()
     with writing(folder):

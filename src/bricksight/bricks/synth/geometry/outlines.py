@@ -2,6 +2,10 @@
 
 One unit (LDU) is 0.4 mm. As in LDraw, y points down and the top of a part, without its studs, is at
 y = 0. An outline is seen from above: its points are (x, z).
+
+Not mapbox-earcut for dented faces: it is 40 times as fast (all 123 parts in 0.04 instead of 1.6 s),
+but leaves splinters: the flattest 1 % of its triangles are lower than 0.0005 of their longest side,
+here 0.0038.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,8 @@
-"""How a part may lie on a table, and how often it falls that way."""
+"""How a part may lie on a table, and how often it falls that way.
+
+Not trimesh's ``compute_stable_poses``: it finds the same poses, but the two ends of a symmetric 1x2
+plate get 12 and 10 % (here 9 % each). It takes 1.5 times as long and needs networkx.
+"""
 
 from dataclasses import dataclass
 from typing import Any

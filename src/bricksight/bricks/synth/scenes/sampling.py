@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from bricksight._support.optional import require
 from bricksight.bricks.synth.geometry.poses import Pose
 from bricksight.bricks.synth.models import Model
 from bricksight.bricks.synth.scenes.colours import COLOURS, Colour
@@ -94,14 +95,11 @@ def _choose_pose(poses: Sequence[Pose], rng: np.random.Generator, config: SceneC
 
 def _any_rotation(rng: np.random.Generator) -> np.ndarray:
     """Returns an evenly distributed rotation (Shoemake, "Uniform random rotations", 1992)."""
-    w, x, y, z = (values := rng.standard_normal(4)) / np.linalg.norm(values)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+    transform = require("scipy.spatial.transform", extra="synth", feature="Rendering")
+    # Not ``Rotation.random``, which has w last: equal seeds are to go on giving equal photos.
+    quaternion = np.roll(rng.standard_normal(4), -1)
+    rotation: np.ndarray = transform.Rotation.from_quat(quaternion).as_matrix()
+    return rotation
 
 
 def _choose_colour(rng: np.random.Generator, config: SceneConfig) -> Colour:

@@ -1,4 +1,8 @@
-"""Triangles of files that do not promise which side is outside."""
+"""Triangles of files that do not promise which side is outside.
+
+Not trimesh's ``repair.fix_winding``: it knows of no certified triangles, turned 34 of the 87,800 of
+90 official parts, and needs networkx.
+"""
 
 from collections import defaultdict, deque
 

@@ -1,4 +1,4 @@
-"""``bricksight modules`` as a user runs it."""
+"""``bricksight backbones`` as a user runs it."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from bricksight.backbones import SOURCES, list_backbones, resolve
 from bricksight.backbones.reference import parse_reference
 from bricksight.backbones.sources._applications import APPLICATIONS
-from bricksight.cli.commands.modules import app
+from bricksight.cli.commands.backbones import app
 from helpers.tiny_modules import tiny_network, write_saved_model
 
 
@@ -57,7 +57,7 @@ def test_catalogue__agrees_with_what_is_resolved(
             assert module.licence == spec.licence
 
 
-def test_modules_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) -> None:
+def test_backbones_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) -> None:
     run("list")
     listed = capsys.readouterr().out
     lines = [line.split() for line in listed.splitlines()]
@@ -71,7 +71,7 @@ def test_modules_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == listed
 
 
-def test_modules_list__json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_backbones_list__json(capsys: pytest.CaptureFixture[str]) -> None:
     run("list", "--json")
     entries = json.loads(capsys.readouterr().out)
     assert [entry["reference"] for entry in entries] == [one.reference for one in list_backbones()]
@@ -93,9 +93,9 @@ def test_modules_list__json(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_modules_list__does_not_load_tensorflow() -> None:
+def test_backbones_list__does_not_load_tensorflow() -> None:
     code = (
-        "import sys; from bricksight.cli.commands.modules import app;"
+        "import sys; from bricksight.cli.commands.backbones import app;"
         "app(['list'], result_action='return_value');"
         "sys.exit('tensorflow' in sys.modules or 'requests' in sys.modules)"
     )
@@ -104,7 +104,7 @@ def test_modules_list__does_not_load_tensorflow() -> None:
 
 
 @pytest.mark.tf
-def test_modules_describe__table_and_json(
+def test_backbones_describe__table_and_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_saved_model(tmp_path / "tiny", tiny_network())

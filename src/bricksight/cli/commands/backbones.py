@@ -1,4 +1,4 @@
-"""``bricksight modules``: the pretrained networks, and what each is made of."""
+"""``bricksight backbones``: list pretrained backbones, or describe one."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,9 +12,9 @@ from bricksight.cli._output import say, say_json
 if TYPE_CHECKING:
     from bricksight.backbones import BackboneSpec, Description, Stage
 
-app = App(name="modules", help="List the pretrained networks, or describe one.")
+app = App(name="backbones", help="List pretrained backbones, or describe one.")
 
-_NUM_CLASSES = 1000  # of ImageNet, for which published figures are given
+_NUM_CLASSES = 1000  # of ImageNet; published figures include its classification layer
 
 
 @app.default
@@ -43,19 +43,19 @@ def list_(*, json: bool = False) -> None:
 
 @app.command
 def describe(reference: str, /, *, json: bool = False, trust: bool = False) -> None:
-    """Show what a pretrained network is made of, counted on the network itself.
+    """Describe a backbone: parameters, multiply-adds and stages, counted on the network.
 
-    The table is that of the MobileNetV2 paper: a line is a run of equal blocks, t is the expansion,
-    c the output channels, n how many blocks, s the stride of the first one.
+    The table is that of the MobileNetV2 paper. A line is a run of equal blocks: t is the expansion
+    factor, c the output channels, n the number of blocks, s the stride of the first block.
 
     Parameters
     ----------
     reference
-        Such as keras:MobileNetV2 or https://tfhub.dev/...; it is downloaded if need be.
+        Reference such as keras:MobileNetV2 or https://tfhub.dev/... It is downloaded if needed.
     json
         Print one JSON object instead of a table.
     trust
-        Load a network even if it may access files, the network or other programs.
+        Load a backbone even if it may access files, the network or other programs.
     """
     from bricksight import backbones
 
@@ -82,7 +82,7 @@ def _cells(spec: "BackboneSpec", *, here: bool) -> tuple[str, ...]:
 
 
 def _print_list(rows: list[tuple[str, ...]]) -> None:
-    """Prints a line a network; on a terminal too narrow for that, two, so that none is broken."""
+    """Print a line per backbone, or several on a narrow terminal so that none is broken."""
     console = stdout_console()
     widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
     needed = sum(widths) + 2 * len(widths)
@@ -137,7 +137,7 @@ def _stage_cells(stage: "Stage") -> tuple[str, ...]:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    """Returns rows, columns and channels as the paper writes them, such as "56^2x24"."""
+    """Return height, width and channels as in the paper, such as "56^2x24"."""
     if len(shape) == 3 and shape[0] == shape[1]:
         return f"{shape[0]}^2x{shape[2]}"
     return "x".join(map(str, shape))
