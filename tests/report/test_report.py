@@ -239,7 +239,7 @@ def test_report__warns_of_a_small_test(tmp_path: Path):
         title="T", evaluation=evaluation, warnings=warnings_of(evaluation), image_dir=tmp_path
     )
     text = page_of(content, tmp_path).text
-    headline, _, figures = text.partition("Figures")
+    headline, _, figures = text.partition("Metrics")
     assert "may lie anywhere from 61 to 100 %" in headline
     assert "2 of 4 classes have no test photo, so nothing is known about them: 'c', 'd'." in text
     assert "Top-" not in figures
