@@ -188,3 +188,10 @@ def test_links__lead_to_files(page: Path) -> None:
         if re.match(r"[a-z]+:", target) or name_of(page.parent / target) == "docs/reference/cli.md":
             continue
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_outputs__are_on_the_page(page: Path) -> None:
+    """``benchmarks/page_outputs.py`` fills them."""
+    text = page.read_text(encoding="utf-8")
+    assert not re.findall(r"<!-- output of: \w+ -->\n```text\n```", text)

@@ -15,7 +15,7 @@ _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
-_NOT_RUN, _ADDS = "not run: ", "test adds: "
+_NOT_RUN, _ADDS, _OUTPUT = "not run: ", "test adds: ", "output of: "
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def blocks_of(page: Path) -> list[Block]:
     found = []
     for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
         mark = match["mark"] or ""
-        if mark and not mark.startswith((_NOT_RUN, _ADDS)):
-            raise ValueError(f"{page}: {mark!r} is no mark; it is {_NOT_RUN!r} or {_ADDS!r}")
+        if mark and not mark.startswith((_NOT_RUN, _ADDS, _OUTPUT)):
+            raise ValueError(f"{page}: {mark!r} is none of the marks of a block")
         found.append(
             Block(
                 match["language"],
