@@ -3,8 +3,8 @@
     python benchmarks/page_outputs.py WORK
 
 A block below ``<!-- output of: NAME -->`` on a page gets what the command of that name in
-``COMMANDS`` prints. Commands run in WORK, in this order. ``WORK/signs`` and ``WORK/photos`` are the
-photos of the tutorials about hand signs and LEGO parts; without them their commands are left out.
+``COMMANDS`` prints. Commands run in WORK, in this order. ``WORK/signs`` holds the photos of the
+tutorial about hand signs; without it its commands are left out.
 What a command printed is kept as ``WORK/NAME.txt``; with it, the command does not run again.
 """
 
@@ -24,9 +24,8 @@ COMMANDS = {
     "evaluate": "evaluate bricks-model bricks --split test",
     "leaky": "train signs --out signs-model",
     "fair": r"train signs --out signs-fair --group_by '/p(\d+)_'",
-    "sorter": "train photos --out sorter --group_by '/([0-9.]+)_'",
 }
-_NEEDS = {"leaky": "signs", "fair": "signs", "sorter": "photos"}
+_NEEDS = {"leaky": "signs", "fair": "signs"}
 _BLOCK = re.compile(r"(<!-- output of: (\w+) -->\n```text\n).*?(^```$)", re.DOTALL | re.MULTILINE)
 
 

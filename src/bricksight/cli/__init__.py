@@ -25,7 +25,6 @@ from bricksight.cli._process import (
 )
 from bricksight.cli._values import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError, PackError
-from bricksight.packs import find_commands
 
 COMMANDS = {
     "demo": ("demo:demo", "The whole job on sample photos."),
@@ -97,6 +96,8 @@ def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
 
 def _add_commands_of_packs(app: cyclopts.App, command: str) -> None:
     """Adds the commands of packs to the list, and imports the one that will be run."""
+    from bricksight.packs import find_commands  # importlib.metadata takes a while
+
     for name, found in find_commands().items():
         if name in COMMANDS:
             continue
