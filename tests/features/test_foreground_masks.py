@@ -245,7 +245,7 @@ def test_find_cutouts__refuses_what_does_not_fit(parts: Path) -> None:
 
 @pytest.mark.parametrize("given", [{"replace_background": 20}, {"background_dir": Path("belts")}])
 def test_config__refuses_what_does_nothing(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"does nothing where objects are not known"):
+    with pytest.raises(ConfigError, match=r"has no effect: nothing says where"):
         TrainingConfig.of(image_dir=Path("photos"), **given)
 
 
