@@ -43,7 +43,7 @@ def test_locked__says_once_who_holds_it_and_goes_on_when_it_dies(
             other.stdout.close()
     (message,) = caplog.messages
     assert message.startswith(f"Waiting for process {other.pid} on ")
-    assert message.endswith(f"), which is at work on {path}.")
+    assert message.endswith(f"), which holds the lock {path}.")
 
 
 def test_locked__is_silent_where_nobody_holds_it(

@@ -140,7 +140,7 @@ def test_new_folder__a_link_to_nowhere_is_refused(tmp_path: Path) -> None:
 
 def test_new_folder__a_name_that_is_too_long_is_refused_at_once(tmp_path: Path) -> None:
     with (
-        pytest.raises(OutputError, match=r"File name too long.*Name a shorter one"),
+        pytest.raises(OutputError, match=r"File name too long.*Name a shorter path"),
         new_folder(tmp_path / ("x" * 300)),
     ):
         pytest.fail("the place was not tried")
@@ -246,7 +246,7 @@ def test_try__leaves_nothing_and_refuses_what_cannot_be(tmp_path: Path, tried: o
     tried(tmp_path / "a" / "b" / "c")
     assert names(tmp_path) == []
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"file/c cannot be made: .*file is not a folder"):
+    with pytest.raises(OutputError, match=r"file/c cannot be created: .*file is not a folder"):
         tried(tmp_path / "file" / "c")
     with pytest.raises(OutputError, match=r"cannot be written \(File name too long\)"):
         tried(tmp_path / ("x" * 300) / "c")
@@ -282,7 +282,7 @@ def test_writing__the_systems_words_in_an_error_of_a_library_are_found(tmp_path:
         pass
 
     place = tmp_path / "model"
-    said = r"model cannot be written \(No space left on device\)\. Free space there"
+    said = r"model cannot be written \(No space left on device\)\. Free disk space"
     with pytest.raises(OutputError, match=said), writing(place):
         raise ResourceExhaustedError("saving t/.x/variables; No space left on device [Op:SaveV2]")
     with pytest.raises(OutputError, match=said), writing(place):

@@ -99,7 +99,7 @@ def test_unpack__hostile_archive_writes_nothing(tmp_path: Path, case: str) -> No
     ids=["page", "empty", "cut off", "no tar", "corrupt"],
 )
 def test_unpack__damaged_archive(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(DownloadError, match=r"no whole tar archive"):
+    with pytest.raises(DownloadError, match=r"not a complete tar archive"):
         unpack(write(tmp_path, data), tmp_path / "out")
 
 
@@ -146,7 +146,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_unpack__malformed_headers(tmp_path: Path, case: str) -> None:
-    with pytest.raises(DownloadError, match=r"no whole tar archive"):
+    with pytest.raises(DownloadError, match=r"not a complete tar archive"):
         unpack(write(tmp_path, MALFORMED[case]), tmp_path / "out")
 
 
@@ -161,7 +161,7 @@ SPARSE = {
 
 @pytest.mark.parametrize("case", SPARSE)
 def test_unpack__sparse_file(tmp_path: Path, case: str) -> None:
-    with pytest.raises(DownloadError, match=r"is no regular file or folder"):
+    with pytest.raises(DownloadError, match=r"is not a regular file or folder"):
         unpack(write(tmp_path, SPARSE[case]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -227,7 +227,7 @@ def test_download_and_unpack__damaged_archive_is_not_kept(
     server: FileServer, tmp_path: Path
 ) -> None:
     server.answers["/m"] = [Answer(b"<html></html>"), Answer(archive(member("saved_model.pb")))]
-    with pytest.raises(DownloadError, match=r"no whole tar archive"):
+    with pytest.raises(DownloadError, match=r"not a complete tar archive"):
         download_and_unpack(f"{server.url}/m", tmp_path / "m", missing_in=missing_in)
     assert not (tmp_path / "m").exists()
     download_and_unpack(f"{server.url}/m", tmp_path / "m", missing_in=missing_in)
@@ -235,11 +235,13 @@ def test_download_and_unpack__damaged_archive_is_not_kept(
     assert {path.name for path in tmp_path.iterdir()} == {"m", ".m.lock", ".m.tar.lock"}
 
 
-def test_download_and_unpack__what_is_no_module_is_not_kept(
+def test_download_and_unpack__incomplete_archive_is_not_kept(
     server: FileServer, tmp_path: Path
 ) -> None:
     server.answers["/m"] = [Answer(archive(member("readme.txt")))]
-    with pytest.raises(DownloadError, match=r"what came is no module: it has no saved_model\.pb"):
+    with pytest.raises(
+        DownloadError, match=r"the downloaded archive is incomplete: it has no saved_model\.pb"
+    ):
         download_and_unpack(f"{server.url}/m", tmp_path / "m", missing_in=missing_in)
     assert not (tmp_path / "m").exists()
 

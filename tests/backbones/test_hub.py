@@ -64,17 +64,17 @@ def test_tfhub__downloads_unpacks_and_remembers(
     ]
     server.answers["/elsewhere.tar.gz"] = [Answer(archive)]
     told: list[int] = []
-    module = resolve(handle, progress=lambda done, _total: told.append(done))
-    assert module.location == hub_cache / folder_name(handle)
+    backbone = resolve(handle, progress=lambda done, _total: told.append(done))
+    assert backbone.location == hub_cache / folder_name(handle)
     assert told[-1] == len(archive)
     descriptor = hub_cache / f"{folder_name(handle)}.descriptor.txt"
     assert descriptor.read_text() == f"Module: {handle}\n"
     expected = np.asarray(tiny_network()(noise()))
-    found = np.asarray(frozen_graph(module).load()(noise()))
+    found = np.asarray(frozen_graph(backbone).load()(noise()))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
     server.requests.clear()
-    assert resolve(handle) == module
+    assert resolve(handle) == backbone
     assert server.requests == []
 
 
@@ -121,7 +121,7 @@ DAMAGES = [
 @pytest.mark.tf
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("source", ["tfhub", "kaggle"])
-def test_cache__module_that_is_cut_short_is_fetched_again(
+def test_cache__incomplete_folder_is_downloaded_again(
     server: FileServer,
     saved_model: Path,
     archive: bytes,
@@ -142,7 +142,7 @@ def test_cache__module_that_is_cut_short_is_fetched_again(
     assert server.requests == []
     cut_short(folder, damage)
     assert find(handle) is None
-    with pytest.raises(BackboneError, match=rf"is not whole \(.*{folder}.*404"):
+    with pytest.raises(BackboneError, match=rf"is incomplete \(.*{folder}.*404"):
         resolve(handle)
     server.answers[path] = [Answer(archive)]
     assert resolve(handle).location == folder
@@ -163,7 +163,7 @@ def test_tfhub__damaged_values_name_the_folder(saved_model: Path, hub_cache: Pat
 
 @pytest.mark.parametrize("handle", ["http://", "https://[::1/m", "https:///m"])
 def test_tfhub__address_that_is_none(handle: str) -> None:
-    with pytest.raises(BackboneError, match=r"is no address of a module"):
+    with pytest.raises(BackboneError, match=r"is not a TensorFlow Hub URL"):
         resolve(handle)
 
 
@@ -175,7 +175,7 @@ def test_tfhub__address_with_a_password(server: FileServer) -> None:
     assert server.requests == []
 
 
-def test_tfhub__archive_without_a_module(server: FileServer) -> None:
+def test_tfhub__archive_without_a_saved_model(server: FileServer) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         tar.addfile(tarfile.TarInfo("readme.txt"))
@@ -184,9 +184,9 @@ def test_tfhub__archive_without_a_module(server: FileServer) -> None:
         resolve(f"{server.url}/m")
 
 
-def test_tfhub__page_instead_of_a_module(server: FileServer, hub_cache: Path) -> None:
+def test_tfhub__page_instead_of_an_archive(server: FileServer, hub_cache: Path) -> None:
     server.answers["/m?tf-hub-format=compressed"] = [Answer(b"<html>Sign in</html>")]
-    with pytest.raises(BackboneError, match=r"what came is no whole tar archive"):
+    with pytest.raises(BackboneError, match=r"not a complete tar archive"):
         resolve(f"{server.url}/m")
     assert [path for path in hub_cache.iterdir() if not path.name.endswith(".lock")] == []
 
@@ -202,7 +202,7 @@ def test_tfhub__no_network(hub_cache: Path) -> None:
     assert "no connection (Connection refused)" in text
     assert f"Copy its folder to {hub_cache / folder_name(handle)}" in text
     assert "saved_model:PATH" in text
-    assert "packaged:efficientnet_lite0, which needs no network" in text
+    assert "packaged:efficientnet_lite0, which needs no download" in text
 
 
 def test_tfhub__own_cache_without_a_setting(
@@ -224,7 +224,7 @@ def test_tfhub__size_in_the_name_of_a_handle(hub_cache: Path) -> None:
 
 
 @pytest.mark.tf
-def test_tfhub__a_tf1_module_cannot_be_trained_and_says_what_can(hub_cache: Path) -> None:
+def test_tfhub__a_tf1_hub_module_cannot_be_trained_and_says_what_can(hub_cache: Path) -> None:
     write_hub_module(hub_cache / folder_name(f"{HUB}/3"))
     expected = (
         rf"{HUB}/3@size=32 is a graph of TensorFlow 1.* Fine-tune keras:MobileNetV2, or its "
@@ -245,9 +245,9 @@ def test_kaggle__downloads_with_credentials(
     monkeypatch.setenv("KAGGLE_USERNAME", "me")
     monkeypatch.setenv("KAGGLE_KEY", "secret")
     server.answers[KAGGLE_PATH] = [Answer(archive)]
-    module = resolve(KAGGLE)
-    assert module.location == own_cache_dir.joinpath("kaggle_models", *KAGGLE[7:].split("/"))
-    assert module.title == "tiny 32-feature-vector version 1 of someone on Kaggle"
+    backbone = resolve(KAGGLE)
+    assert backbone.location == own_cache_dir.joinpath("kaggle_models", *KAGGLE[7:].split("/"))
+    assert backbone.title == "tiny 32-feature-vector version 1 of someone on Kaggle"
     sent = server.requests[0][1]["Authorization"]
     assert sent == f"Basic {base64.b64encode(b'me:secret').decode()}"
     server.requests.clear()

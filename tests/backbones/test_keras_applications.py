@@ -76,10 +76,10 @@ def test_keras__equals_what_keras_does_with_its_imagenet_weights(
     package = getattr(keras.applications, application.package)
     images = noise(size=96)
     expected = reference(package.preprocess_input(images * 255.0), training=False)
-    module = resolve(f"keras:{name}@size=96")
-    found = np.asarray(module.load()(images))
+    backbone = resolve(f"keras:{name}@size=96")
+    found = np.asarray(backbone.load()(images))
     np.testing.assert_allclose(found, np.asarray(expected), atol=1e-4, rtol=1e-4)
-    assert found.shape[1] == module.num_features
+    assert found.shape[1] == backbone.num_features
     assert found.std() > 1e-3
 
 
@@ -116,13 +116,13 @@ HDF5 = b"\x89HDF\r\n\x1a\n".ljust(40, b"\0") + (100).to_bytes(8, "little") + byt
 def test_keras__size_without_weights_of_its_own(keras_home: Path) -> None:
     path = keras_home / "models" / BY_NAME["MobileNetV2"].weights_file(alpha=0.5, size=224)
     path.write_bytes(HDF5)
-    module = resolve("keras:MobileNetV2@alpha=0.50,size=256")
-    assert module.title == "MobileNetV2, alpha 0.5, 256 px (weights trained at 224 px)"
-    assert module.location == path
-    assert module.input_spec == InputSpec(height=256, width=256)
+    backbone = resolve("keras:MobileNetV2@alpha=0.50,size=256")
+    assert backbone.title == "MobileNetV2, alpha 0.5, 256 px (weights trained at 224 px)"
+    assert backbone.location == path
+    assert backbone.input_spec == InputSpec(height=256, width=256)
     usual = resolve("keras:MobileNetV2@alpha=0.5")
     assert usual.title == "MobileNetV2, alpha 0.5, 224 px"
-    assert usual.fingerprint != module.fingerprint
+    assert usual.fingerprint != backbone.fingerprint
 
 
 @pytest.mark.tf
@@ -138,9 +138,9 @@ def test_keras__downloads_its_weights(
     here = dataclasses.replace(BY_NAME["NASNetMobile"], url=f"{server.url}/nasnet", md5={})
     monkeypatch.setattr(keras_applications, "APPLICATIONS", (here,))
     server.answers["/nasnet/NASNet-mobile-no-top.h5"] = [Answer(HDF5)]
-    module = resolve("keras:NASNetMobile")
-    assert module.location == keras_home / "models" / "nasnet_mobile_no_top.h5"
-    assert module.location.read_bytes() == HDF5
+    backbone = resolve("keras:NASNetMobile")
+    assert backbone.location == keras_home / "models" / "nasnet_mobile_no_top.h5"
+    assert backbone.location.read_bytes() == HDF5
 
 
 @pytest.mark.parametrize("found", [b"", HDF5[:60], HDF5[:99], b"<html>blocked</html>" * 9])
@@ -173,15 +173,15 @@ def test_keras__download_with_another_checksum(
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined:UserWarning")  # in Keras
 def test_keras__untrained_weights_are_the_same_every_time() -> None:
     text = "keras:MobileNetV2@alpha=0.35,size=96,weights=random"
-    modules = [resolve(text) for _ in range(2)]
-    assert modules[0].location is None
-    assert modules[0].title == "MobileNetV2, alpha 0.35, 96 px, untrained"
-    found = [np.asarray(module.load()(noise(size=96))) for module in modules]
+    backbones = [resolve(text) for _ in range(2)]
+    assert backbones[0].location is None
+    assert backbones[0].title == "MobileNetV2, alpha 0.35, 96 px, untrained"
+    found = [np.asarray(backbone.load()(noise(size=96))) for backbone in backbones]
     np.testing.assert_array_equal(*found)
     assert found[0].shape == (3, 1280)
-    assert modules[0].fingerprint == modules[1].fingerprint
+    assert backbones[0].fingerprint == backbones[1].fingerprint
     other = resolve(text.replace("size=96", "size=128"))
-    assert other.fingerprint != modules[0].fingerprint
+    assert other.fingerprint != backbones[0].fingerprint
 
 
 def test_keras__refuses_other_weights() -> None:

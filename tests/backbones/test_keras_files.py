@@ -38,9 +38,9 @@ def test_keras_file__names_of_its_layers_may_be_those_that_keras_chooses(tmp_pat
 
 def test_keras_file__a_feature_map_is_averaged_in_training_too(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", two_resolutions(pooled=False))
-    module = resolve(str(path))
-    assert module.trainable().output_shape == (None, 6)
-    np.testing.assert_allclose(module.network()(noise()), module.load()(noise()), atol=1e-6)
+    backbone = resolve(str(path))
+    assert backbone.trainable().output_shape == (None, 6)
+    np.testing.assert_allclose(backbone.network()(noise()), backbone.load()(noise()), atol=1e-6)
 
 
 @pytest.mark.parametrize("damage", ["cut", "no weights", "no layers", "list", "empty", "text"])

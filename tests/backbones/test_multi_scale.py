@@ -50,7 +50,7 @@ def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> 
     np.testing.assert_allclose(np.asarray(frozen_graph(three).load()(images)), expected, atol=1e-5)
     fingerprints = {one.fingerprint for one in (resolve(f"saved_model:{path}"), two, three)}
     assert len(fingerprints) == 3
-    assert three.title.endswith(", 3 depths")
+    assert three.title.endswith(", 3 scales")
 
 
 def test_depths__1_is_the_network_as_it_is(tmp_path: Path) -> None:
@@ -70,13 +70,13 @@ def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
 
 def test_widths_by_depth__are_remembered(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
-    module = resolve(f"saved_model:{path}")
-    found = feature_dimensions(module)
+    backbone = resolve(f"saved_model:{path}")
+    found = feature_dimensions(backbone)
 
     def build() -> Any:
         raise AssertionError("the network is built again")
 
-    assert feature_dimensions(dataclasses.replace(module, network_builder=build)) == found
+    assert feature_dimensions(dataclasses.replace(backbone, network_builder=build)) == found
 
 
 @pytest.mark.parametrize("depths", ["0", "5", "many"])

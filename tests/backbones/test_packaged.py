@@ -40,13 +40,13 @@ def test_packaged__gives_the_features_of_the_original() -> None:
         x = torch.tensor((reference_images() * 255 - 127) / 128).permute(0, 3, 1, 2)
         np.savez_compressed("...npz", features=net.extract_features(x).mean((2, 3)).numpy())
     """
-    module = resolve("packaged:efficientnet_lite0")
-    frozen = frozen_graph(module)
+    backbone = resolve("packaged:efficientnet_lite0")
+    frozen = frozen_graph(backbone)
     features = np.asarray(frozen.load()(reference_images()))
     with np.load(REFERENCE) as stored:
         np.testing.assert_allclose(features, stored["features"], rtol=0, atol=1e-4)
-    assert module.num_features == frozen.num_features == 1280
-    assert module.licence == "Apache-2.0"
+    assert backbone.num_features == frozen.num_features == 1280
+    assert backbone.licence == "Apache-2.0"
 
 
 @pytest.mark.tf

@@ -18,12 +18,12 @@ pytestmark = pytest.mark.tf
 def test_turns__give_the_mean_over_turned_copies(
     tmp_path: Path, num_rotations: int, quarters: tuple[int, ...]
 ) -> None:
-    module = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
-    once, images = frozen_graph(module).load(), noise()
+    backbone = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
+    once, images = frozen_graph(backbone).load(), noise()
     expected = np.mean(
         [np.asarray(once(np.rot90(images, number, axes=(1, 2)))) for number in quarters], axis=0
     )
-    with_rotations = with_rotation_tta(module, num_rotations)
+    with_rotations = with_rotation_tta(backbone, num_rotations)
     np.testing.assert_allclose(np.asarray(with_rotations.load()(images)), expected, atol=1e-5)
     compiled = compile_backbone(with_rotations, images=lambda _: images)
     assert compiled.runtime == "litert"
@@ -31,20 +31,20 @@ def test_turns__give_the_mean_over_turned_copies(
     for count in (3, 1):
         np.testing.assert_allclose(compiled.open()(images[:count]), expected[:count], atol=1e-5)
     assert with_rotations.title.endswith(f", {num_rotations} rotations")
-    assert with_rotations.fingerprint != module.fingerprint
+    assert with_rotations.fingerprint != backbone.fingerprint
 
 
 def test_turns__of_a_graph_without_layers(tmp_path: Path) -> None:
-    module = resolve(f"saved_model:{write_hub_module(tmp_path / 'hub')}")
+    backbone = resolve(f"saved_model:{write_hub_module(tmp_path / 'hub')}")
     images = noise()
-    with_rotations = np.asarray(with_rotation_tta(module, 4).load()(images))
-    again = np.asarray(with_rotation_tta(module, 4).load()(np.rot90(images, axes=(1, 2))))
+    with_rotations = np.asarray(with_rotation_tta(backbone, 4).load()(images))
+    again = np.asarray(with_rotation_tta(backbone, 4).load()(np.rot90(images, axes=(1, 2))))
     np.testing.assert_allclose(with_rotations, again, atol=1e-5)
 
 
 def test_turns__1_is_the_network_as_it_is(tmp_path: Path) -> None:
-    module = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
-    assert with_rotation_tta(module, 1) is module
+    backbone = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
+    assert with_rotation_tta(backbone, 1) is backbone
 
 
 def test_turns__a_quarter_takes_square_images(tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_turns__a_quarter_takes_square_images(tmp_path: Path) -> None:
 
 
 def test_turns__have_no_layers_to_train(tmp_path: Path) -> None:
-    module = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
+    backbone = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
     with pytest.raises(BackboneError, match="without Keras layers"):
-        with_rotation_tta(module, 2).trainable()
+        with_rotation_tta(backbone, 2).trainable()

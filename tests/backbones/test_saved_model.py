@@ -24,7 +24,7 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hub_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hub_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_hub_module(tmp_path_factory.mktemp("modules") / "hub")
 
 
@@ -33,26 +33,26 @@ def features(reference: str, images: np.ndarray) -> np.ndarray:
 
 
 def test_saved_model__gives_the_features_of_the_network(saved_model: Path) -> None:
-    module = resolve(str(saved_model))
-    assert module.source == "saved_model"
-    assert (module.input_spec.height, module.input_spec.width) == (32, 32)
-    assert module.num_features == 6
-    assert module.location == saved_model
+    backbone = resolve(str(saved_model))
+    assert backbone.source == "saved_model"
+    assert (backbone.input_spec.height, backbone.input_spec.width) == (32, 32)
+    assert backbone.num_features == 6
+    assert backbone.location == saved_model
     expected = np.asarray(tiny_network()(noise()))
-    np.testing.assert_allclose(np.asarray(module.load()(noise())), expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(backbone.load()(noise())), expected, atol=1e-5)
     np.testing.assert_allclose(features(str(saved_model), noise()), expected, atol=1e-5)
 
 
-def test_saved_model__both_spellings_are_one_module(saved_model: Path) -> None:
+def test_saved_model__both_spellings_are_one_backbone(saved_model: Path) -> None:
     bare, prefixed = resolve(str(saved_model)), resolve(f"saved_model:{saved_model}")
     assert bare.fingerprint == prefixed.fingerprint
     assert find(f"saved_model:{saved_model}") == saved_model
 
 
-def test_hub_module__untagged_graph(hub_module: Path) -> None:
-    module = resolve(f"saved_model:{hub_module}")
-    assert module.num_features == 5
-    found = features(f"saved_model:{hub_module}", noise())
+def test_tf1_hub_module__untagged_graph(hub_backbone: Path) -> None:
+    backbone = resolve(f"saved_model:{hub_backbone}")
+    assert backbone.num_features == 5
+    found = features(f"saved_model:{hub_backbone}", noise())
     tf = require_tensorflow()
     kernel = np.random.RandomState(0).normal(size=(3, 3, 3, 5)).astype("f4")
     maps = tf.nn.relu6(tf.nn.conv2d(noise(), kernel, strides=2, padding="SAME"))
@@ -87,22 +87,22 @@ def test_resolve__does_not_load_tensorflow_and_is_the_same_in_each_process(
 def test_frozen_graph__is_written_once_and_read_back(
     saved_model: Path, own_cache_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = resolve(str(saved_model))
-    first = frozen_graph(module)
+    backbone = resolve(str(saved_model))
+    first = frozen_graph(backbone)
     monkeypatch.setattr("bricksight.backbones.freeze.require_tensorflow", None)
-    assert frozen_graph(module) == first
-    names = sorted(path.name for path in own_cache_dir.glob("modules/*/*"))
-    assert names == ["graph.pb", "module.json"]
+    assert frozen_graph(backbone) == first
+    names = sorted(path.name for path in own_cache_dir.glob("backbones/*/*"))
+    assert names == ["backbone.json", "graph.pb"]
 
 
 def test_frozen_graph__damaged_cache_is_written_again(
     saved_model: Path, own_cache_dir: Path
 ) -> None:
-    module = resolve(str(saved_model))
-    first = frozen_graph(module)
-    (path,) = own_cache_dir.glob("modules/*/graph.pb")
+    backbone = resolve(str(saved_model))
+    first = frozen_graph(backbone)
+    (path,) = own_cache_dir.glob("backbones/*/graph.pb")
     path.write_bytes(path.read_bytes()[:-1])
-    assert frozen_graph(module) == first, "to the byte, whatever was frozen before"
+    assert frozen_graph(backbone) == first, "to the byte, whatever was frozen before"
 
 
 def test_frozen_graph__holds_nothing_but_the_network(saved_model: Path) -> None:
@@ -127,17 +127,17 @@ def test_saved_model__feature_map_is_averaged(tmp_path: Path) -> None:
 
 def test_saved_model__any_size(tmp_path: Path) -> None:
     folder = write_saved_model(tmp_path / "any", tiny_network(None))
-    with pytest.raises(BackboneError, match=f"any size. Say which: {folder}@size=224"):
+    with pytest.raises(BackboneError, match=f"any size. Choose one: {folder}@size=224"):
         resolve(str(folder))
-    module = resolve(f"{folder}@size=48")
-    assert (module.input_spec.height, module.input_spec.width) == (48, 48)
-    assert module.fingerprint != resolve(f"{folder}@size=32").fingerprint
+    backbone = resolve(f"{folder}@size=48")
+    assert (backbone.input_spec.height, backbone.input_spec.width) == (48, 48)
+    assert backbone.fingerprint != resolve(f"{folder}@size=32").fingerprint
     found = features(f"{folder}@size=48", noise(size=48))
     np.testing.assert_allclose(found, np.asarray(tiny_network(None)(noise(size=48))), atol=1e-5)
 
 
 def test_saved_model__another_size_than_its_own(saved_model: Path) -> None:
-    with pytest.raises(BackboneError, match=r"size=64, but the network takes 32x32 only"):
+    with pytest.raises(BackboneError, match=r"size=64, but the network takes only 32x32"):
         resolve(f"{saved_model}@size=64")
 
 
@@ -154,7 +154,7 @@ def test_saved_model__that_takes_no_images(tmp_path: Path) -> None:
     spec = tf.TensorSpec((None, 10), tf.float32, name="numbers")
     folder = export(tmp_path / "m", lambda numbers: {"y": 2 * numbers}, spec)
     with pytest.raises(
-        BackboneError, match=r"takes \{'numbers': \(None, 10\)\}; expected one float"
+        BackboneError, match=r"inputs \{'numbers': \(None, 10\)\}; expected one float"
     ):
         resolve(str(folder))
 
@@ -168,7 +168,7 @@ def test_saved_model__several_outputs(tmp_path: Path) -> None:
         return {"mean": mean, "twice": 2 * mean}
 
     folder = export(tmp_path / "two", two, spec)
-    with pytest.raises(BackboneError, match=r"gives .*'mean': .*'twice': .*expected one float32"):
+    with pytest.raises(BackboneError, match=r"outputs .*'mean': .*'twice': .*expected one float32"):
         resolve(str(folder))
     folder = export(
         tmp_path / "default", lambda images: two(images) | {"default": images[:, 0, 0]}, spec
@@ -192,18 +192,18 @@ def test_saved_model__object_without_signatures(tmp_path: Path) -> None:
 def test_keras_file__network_and_features(tmp_path: Path) -> None:
     path = tmp_path / "tiny.keras"
     tiny_network().save(path)
-    module = resolve(str(path))
-    assert (module.input_spec.height, module.location) == (32, path)
+    backbone = resolve(str(path))
+    assert (backbone.input_spec.height, backbone.location) == (32, path)
     np.testing.assert_allclose(
         features(str(path), noise()), np.asarray(tiny_network()(noise())), atol=1e-5
     )
-    assert module.network().output_shape == (None, 6)
+    assert backbone.network().output_shape == (None, 6)
 
 
 def test_keras_file__that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "tiny.keras"
     path.write_bytes(b"not a zip file")
-    with pytest.raises(BackboneError, match=r"is no \.keras file of Keras 3: "):
+    with pytest.raises(BackboneError, match=r"is not a \.keras file of Keras 3: "):
         resolve(str(path))
 
 

@@ -37,7 +37,7 @@ MOBILENET_V2 = [
 ]
 
 
-def random_module(name: str, *, alpha: float = 1.0, size: int = 224) -> Backbone:
+def random_backbone(name: str, *, alpha: float = 1.0, size: int = 224) -> Backbone:
     """Return a network of Keras Applications with random weights."""
     (application,) = [one for one in APPLICATIONS if one.name == name]
     network = build_network(application, alpha=alpha, size=size)
@@ -67,11 +67,11 @@ def assert_is_mobilenet_v2(description: Description) -> None:
 
 
 def test_describe__mobilenet_v2_of_keras() -> None:
-    assert_is_mobilenet_v2(describe(random_module("MobileNetV2")))
+    assert_is_mobilenet_v2(describe(random_backbone("MobileNetV2")))
 
 
 @pytest.mark.slow
-def test_mobilenet_v2__real_modules_agree_with_the_paper_and_with_each_other(
+def test_mobilenet_v2__real_backbones_agree_with_the_paper_and_with_each_other(
     shared_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared_dir / "modules" / "tfhub_cache"))
@@ -80,17 +80,17 @@ def test_mobilenet_v2__real_modules_agree_with_the_paper_and_with_each_other(
     images = noise(size=224, count=2)
     features = []
     for reference in (f"{handle}/3", f"{handle}/5", "keras:MobileNetV2"):
-        module = resolve(reference)
-        assert (module.num_features, module.input_spec.height) == (1280, 224)
-        assert_is_mobilenet_v2(describe(module))
-        features.append(np.asarray(frozen_graph(module).load()(images)))
+        backbone = resolve(reference)
+        assert (backbone.num_features, backbone.input_spec.height) == (1280, 224)
+        assert_is_mobilenet_v2(describe(backbone))
+        features.append(np.asarray(frozen_graph(backbone).load()(images)))
     np.testing.assert_allclose(features[1], features[0], atol=1e-4)
     np.testing.assert_allclose(features[2], features[0], atol=1e-4)
     assert features[0].std() > 0.1
 
 
 def test_describe__narrow_mobilenet_v2() -> None:
-    description = describe(random_module("MobileNetV2", alpha=0.35, size=96))
+    description = describe(random_backbone("MobileNetV2", alpha=0.35, size=96))
     assert [row[2:] for row in rows(description)] == [
         ("conv2d", None, 16, 1, 2),
         ("bottleneck", 1, 8, 1, 1),
@@ -130,7 +130,7 @@ def test_describe__efficientnet_lite0_names_its_kernels() -> None:
 
 
 def test_describe__mobilenet_v1_is_separable() -> None:
-    description = describe(random_module("MobileNet"))
+    description = describe(random_backbone("MobileNet"))
     assert [row[2:] for row in rows(description)] == [
         ("conv2d", None, 32, 1, 2),
         ("separable", None, 64, 1, 1),
@@ -146,7 +146,7 @@ def test_describe__mobilenet_v1_is_separable() -> None:
 
 
 def test_describe__squeeze_excite_is_part_of_its_block() -> None:
-    description = describe(random_module("MobileNetV3Small"))
+    description = describe(random_backbone("MobileNetV3Small"))
     # Howard et al. 2019, arXiv:1905.02244, table 2: sizes, kernels and widths of MobileNetV3-Small.
     assert [(row[2], row[4], row[5], row[6]) for row in rows(description)] == [
         ("conv2d", 16, 1, 2),

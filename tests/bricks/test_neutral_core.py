@@ -13,7 +13,7 @@ CORE = Path(bricksight.__file__).parent
 TEXT = {".py", ".html", ".j2", ".css", ".js", ".json", ".md", ".txt"}
 OURS = re.compile(r"bricksight", re.IGNORECASE)
 DOMAIN = re.compile(
-    r"brick|\blego|ldraw|minifig|part[ _]?number|\bstuds?\b|\b(?:conveyor )?belts?\b"
+    r"brick|\blego|ldraw|minifig|\bwedges?\b|part[ _]?number|\bstuds?\b|\b(?:conveyor )?belts?\b"
     r"|\bwhere (?:the )?parts?\b|\bparts of photos\b",
     re.IGNORECASE,
 )

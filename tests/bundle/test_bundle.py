@@ -73,7 +73,7 @@ def test_file__one_that_was_never_there_names_those_that_are(bundle: Path) -> No
 
 def test_file__one_that_is_gone_is_named_alone(bundle: Path) -> None:
     (bundle / "model.tflite").unlink()
-    with pytest.raises(BundleError, match=r"lacks model\.tflite") as caught:
+    with pytest.raises(BundleError, match=r"model\.tflite is missing") as caught:
         open_bundle(bundle).file("model.tflite")
     assert "saved_model" not in str(caught.value)
 

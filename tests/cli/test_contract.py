@@ -146,7 +146,7 @@ FIXABLE = [
     ("classify --graph labels.txt --labels labels.txt a.jpg", "labels.txt is not a frozen"),
     ("evaluate nowhere photos", "nowhere does not exist. Give a bundle"),
     ("check nowhere", "nowhere does not exist"),
-    ("backbones describe nonsense", "'nonsense' is no module"),
+    ("backbones describe nonsense", "'nonsense' is not a known backbone"),
     ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
     ("sample photos", "photos is not empty"),
@@ -173,7 +173,7 @@ def test_fixable__exits_with_1_and_says_what_was_found(
         ("--version", 0, ""),
         ("train nowhere", 1, "nowhere does not exist"),
         # Found while TensorFlow still loads in the background.
-        ("train photos --backbone nonsense:x", 1, "is no module"),
+        ("train photos --backbone nonsense:x", 1, "is not a known backbone"),
         ("retrain --image_dirs photos", 2, "--image_dir"),
     ],
 )

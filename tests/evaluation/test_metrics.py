@@ -109,7 +109,7 @@ def test_evaluate__of_one_class_only_what_can_be_said():
     assert "The test is small (2 photos)" in small.message
     assert small.message.endswith("from 9 to 91 %. Add some.")
     assert untested.paths == ("brick", "cone")
-    assert untested.message.startswith("2 of 3 classes have no test photo, so nothing is known")
+    assert untested.message.startswith("2 of 3 classes have no test photo, so their accuracy")
     assert "no balanced accuracy" in untested.message
 
 
@@ -148,7 +148,7 @@ def test_evaluate__no_photos_give_none_and_a_statement():
     evaluation = evaluate(
         np.zeros((0, 3), np.float32), np.zeros(0, int), labels=LABELS, paths=[], groups=[]
     )
-    assert evaluation.statement == "There were no photos to test, so nothing was measured."
+    assert evaluation.statement == "There were no photos to test, so the accuracy is not known."
     assert evaluation.labels_without_images == tuple(LABELS)
     figures = evaluation.to_dict()
     for name in ("accuracy", "accuracy_interval", "cross_entropy", "expected_calibration_error"):
@@ -193,21 +193,21 @@ def documented_keys(request: pytest.FixtureRequest) -> set[str]:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"probabilities": np.zeros(3)}, r"shape \(3,\); it must be \(num_images, 3\)"),
-        ({"probabilities": np.full((4, 2), 0.5)}, r"shape \(4, 2\); it must be \(num_images, 3\)"),
+        ({"probabilities": np.zeros(3)}, r"shape \(3,\); expected \(num_images, 3\)"),
+        ({"probabilities": np.full((4, 2), 0.5)}, r"shape \(4, 2\); expected \(num_images, 3\)"),
         ({"probabilities": np.full((4, 3), 0.5)}, r"probabilities\[0\] sums to 1.5"),
         ({"probabilities": np.full((4, 3), -1.0)}, r"probabilities\[0, 0\] is -1.0.*softmax"),
         ({"probabilities": np.full((4, 3), np.nan)}, r"probabilities\[0, 0\] is nan"),
         ({"label_indices": np.array([0, 1])}, "label_indices has 2 entries and probabilities 4"),
         (
             {"label_indices": np.array([0, 1, 2, 3])},
-            "label_indices holds 3; it must be from 0 to 2",
+            "label_indices holds 3; expected values from 0 to 2",
         ),
         ({"label_indices": np.array([0, 1, 2, -1])}, "label_indices holds -1"),
-        ({"label_indices": np.zeros(4)}, "label_indices is float64; it must be of integers"),
+        ({"label_indices": np.zeros(4)}, "label_indices has the dtype float64; expected integers"),
         ({"paths": ["x"]}, "paths has 1 entries"),
         ({"groups": ["x"]}, "groups has 1 entries"),
-        ({"k": 0}, "k is 0; it must be at least 1"),
+        ({"k": 0}, "k is 0; expected at least 1"),
     ],
 )
 def test_evaluate__refuses_what_does_not_fit(changes: dict[str, object], message: str):

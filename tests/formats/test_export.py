@@ -339,7 +339,7 @@ def test_export__a_missing_photo_of_the_reference(
     classifier: Classifier, reference: ParityReference, tmp_path: Path
 ) -> None:
     gone = replace(reference, photos=[*reference.photos[:-1], tmp_path / "gone.jpg"])
-    with pytest.raises(ExportError, match=r"gone\.jpg was read .* now: cannot be read"):
+    with pytest.raises(ExportError, match=r"gone\.jpg .* verification: cannot be read"):
         export(classifier, "frozen_graph", tmp_path / "model.pb", Request(reference=gone))
     assert not (tmp_path / "model.pb").exists()
 

@@ -306,7 +306,7 @@ def test_page__a_photo_or_a_model_that_cannot_be_read(site: Path, tmp_path: Path
     (site / "text.jpg").write_text("no photo")
     with served(site) as address:
         url = f"{address}/index.html?photo="
-        assert "text.jpg is no photo" in result_of(f"{url}text.jpg", tmp_path / "a")["error"]
+        assert "text.jpg is not a photo" in result_of(f"{url}text.jpg", tmp_path / "a")["error"]
         (site / "group1-shard1of1.bin").unlink()
         error = result_of(f"{url}text.jpg", tmp_path / "b")["error"]
     assert "model.json beside this page cannot be loaded" in error

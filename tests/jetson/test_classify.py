@@ -121,7 +121,7 @@ def test_read_photo__what_the_board_does_not_read(
         Image.fromarray(np.ones((20, 20), np.float32)).save(path)
     else:
         path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    with pytest.raises(program.BoardError, match=r"save it (as JPEG|with 8 bits)"):
+    with pytest.raises(program.BoardError, match=r"Save it (as JPEG|with 8 bits)"):
         program.read_photo(path, settings_of(InputSpec(height=96, width=96)))
     assert program.photos_in([path.parent]) == [path]
 
@@ -137,9 +137,9 @@ def test_selftest__passes_and_fails_for_another_model(
     replace_model(folder, other)
     assert program.main(["--selftest", *ORT]) == 1
     said = capsys.readouterr()
-    assert "WRONG" in said.out
-    assert "golden photos are answered otherwise than on the PC" in said.err
-    assert "copy the folder again" in said.err
+    assert "FAILED" in said.out
+    assert "gives other probabilities than the PC" in said.err
+    assert "Copy the folder again" in said.err
 
 
 def test_photos__a_broken_one_is_set_aside(
@@ -350,7 +350,7 @@ def test_folder__a_file_that_is_not_there_is_named(
     (folder / name).rename(folder / "elsewhere")
     assert program.main(["--selftest", *ORT]) == 1
     error = capsys.readouterr().err
-    assert "is not a folder of `bricksight export --format jetson`, or a file of it is" in error
+    assert "is not a folder of `bricksight export --format jetson`, or one of its files is" in error
     assert name in error
 
 
@@ -390,7 +390,7 @@ def test_folder__files_of_two_models_are_refused(
         assert "is missing or damaged (ValueError" in capsys.readouterr().err
     replace_model(folder, b"half")
     assert program.main(["--selftest", *ORT]) == 1
-    assert "ONNX Runtime does not take" in capsys.readouterr().err
+    assert "ONNX Runtime cannot read" in capsys.readouterr().err
 
 
 def test_folder__a_changed_model_is_refused(
@@ -433,7 +433,7 @@ def test_folder__golden_photos_elsewhere_are_not_read(
     said = {"file": "../../secret.jpg", "probabilities": [0.5, 0.3, 0.2]}
     (folder / "golden" / "golden.json").write_text(json.dumps({"photos": [said]}))
     assert program.main(["--selftest", *ORT]) == 1
-    assert "golden.json names photos outside of its folder" in capsys.readouterr().err
+    assert "golden.json lists photos outside of its folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("row", [[float("nan")] * 3, [2.0, -1.0, 0.0], [0.1, 0.1, 0.1]])

@@ -197,7 +197,7 @@ def test_from_graph__what_does_not_fit_is_explained(
 def test_from_graph__a_pipe_is_not_waited_for(folder: Path, tmp_path: Path, which: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     files = {"graph": folder / "float32.pb", "labels": folder / "labels.txt"}
-    with pytest.raises(BundleError, match="no regular file"):
+    with pytest.raises(BundleError, match="not a regular file"):
         Predictor.from_graph(**files | {which: tmp_path / "pipe"})
 
 

@@ -223,7 +223,7 @@ def test_report__without_test_photos(content: ReportContent, tmp_path: Path):
     for validation in (content.validation, nothing, None):
         changed = dataclasses.replace(content, evaluation=nothing, validation=validation)
         page = page_of(changed, tmp_path)
-        assert "There were no photos to test, so nothing was measured." in page.text
+        assert "There were no photos to test, so the accuracy is not known." in page.text
         assert "nan" not in page.text
         shown = "Validation photos were used to make choices" in page.text
         assert shown == (validation is content.validation)
@@ -239,9 +239,9 @@ def test_report__warns_of_a_small_test(tmp_path: Path):
         title="T", evaluation=evaluation, warnings=warnings_of(evaluation), image_dir=tmp_path
     )
     text = page_of(content, tmp_path).text
-    headline, _, figures = text.partition("Figures")
-    assert "may lie anywhere from 61 to 100 %" in headline
-    assert "2 of 4 classes have no test photo, so nothing is known about them: 'c', 'd'." in text
+    headline, _, figures = text.partition("Metrics")
+    assert "may be anywhere from 61 to 100 %" in headline
+    assert "2 of 4 classes have no test photo, so their accuracy is not known: 'c', 'd'." in text
     assert "Top-" not in figures
     assert "1 of 4 classes has fewer than 5 test photos." in text
 

@@ -121,7 +121,7 @@ def test_retrain__warns_of_copies_beside_the_accuracy(
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert "of 72 photos right" in first
     assert second.startswith("! ")
-    assert "took part in the training of the model, so the accuracy is too good" in second
+    assert "were used to train the model, so the measured accuracy is too high" in second
 
 
 def twin_of(path: str) -> str:

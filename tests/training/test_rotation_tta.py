@@ -92,7 +92,7 @@ def test_turns__answers_are_the_same_however_a_photo_lies(
 
 def test_turns__are_told(turned_run: TrainingResult) -> None:
     manifest = turned_run.bundle.manifest
-    assert manifest.module["title"].endswith(", 2 depths, 4 rotations")
+    assert manifest.module["title"].endswith(", 2 scales, 4 rotations")
     assert manifest.settings["chosen"]["tta"] == 4
     assert manifest.settings["chosen"]["depths"] == 2
     assert manifest.settings["backbone"]["tta"] == 4

@@ -450,7 +450,7 @@ def test_depths__are_chosen_and_exported(stepped_run: TrainingResult) -> None:
     losses = chosen["held_out_cross_entropy_by_depths"]
     assert losses["2"] < losses["1"]
     assert chosen["depths"] == 2
-    assert manifest.module["title"].endswith(", 2 depths")
+    assert manifest.module["title"].endswith(", 2 scales")
     assert manifest.module["num_features"] == 4 + 2 * 6 == len(head_of(stepped_run)) - 1
     # What was written gives the trained layer's answers.
     assert all(one["largest_difference"] < 1e-4 for one in manifest.exports.values())
@@ -814,7 +814,7 @@ def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     photos = tmp_path / "photos"
     write_photo_folder(photos, per_class=12)
-    with pytest.raises(ExportError, match=r"now cannot be read.*\. The same command with --resume"):
+    with pytest.raises(ExportError, match=r"now cannot be used.*\. The same command with --resume"):
         again(
             tiny_run,
             tmp_path / "bundle",

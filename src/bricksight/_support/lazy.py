@@ -1,4 +1,4 @@
-"""Names of a package that are loaded when they are first used (PEP 562)."""
+"""Lazy imports: names of a package that are imported on first use (PEP 562)."""
 
 import importlib
 import sys
@@ -9,11 +9,11 @@ from typing import Any
 def on_use(
     package: str, room_of: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package.
+    """Return ``__getattr__`` and ``__dir__`` for a package with lazy imports.
 
     Args:
-        package: its ``__name__``.
-        room_of: name → the module of the package that defines it.
+        package: ``__name__`` of the package.
+        room_of: Name → module of the package that defines it.
     """
 
     def get(name: str) -> Any:

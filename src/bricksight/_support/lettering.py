@@ -1,4 +1,4 @@
-"""Names on pictures and plots, in every script that a font of the system has."""
+"""Draw text on images and plots, in every script for which the system has a font."""
 
 import functools
 import os
@@ -34,16 +34,16 @@ def draw_text(
     room: float | None = None,
     anchor: str = "la",
 ) -> None:
-    r"""Draw one line.
+    r"""Draw one line of text.
 
     Args:
-        canvas: what to draw on.
-        place: of the anchor, in pixels.
-        text: anything; what no font has is drawn as an escape such as ``\u7a4d``.
-        size: of the letters, in pixels.
-        colour: in the order of the picture's channels.
-        room: how many pixels it may be wide; the middle of a longer one is left out.
-        anchor: as Pillow's: l, m or r for the horizontal, a or m for the vertical.
+        canvas: Pillow's drawing context.
+        place: Position of the anchor, (x, y) in pixels.
+        text: Any text; characters without a font are drawn as escapes such as ``\u7a4d``.
+        size: Font size in pixels.
+        colour: Colour, in the channel order of the image.
+        room: Largest width in pixels; the middle of a longer text is replaced by an ellipsis.
+        anchor: Pillow's anchor: l, m or r (horizontal), then a or m (vertical).
     """
     pixels = round(size)
     text = _fitting(text, pixels, room)
@@ -63,16 +63,16 @@ def _fitting(text: str, size: int, room: float | None) -> str:
 
 
 def text_width(text: str, size: float) -> float:
-    """Return how many pixels wide ``draw_text`` makes a text."""
+    """Return the width of a text in pixels when drawn by ``draw_text``."""
     return sum(_font(file, round(size)).getlength(piece) for piece, file in _pieces(text))
 
 
 def elided(text: str, fits: Callable[[str], bool]) -> str:
-    """Return the text, or as much of its beginning and end as fits; look-alikes differ there.
+    """Shorten a text that does not fit by replacing its middle with an ellipsis.
 
     Args:
-        text: one line.
-        fits: whether a line is short enough; if one is, so are shorter ones.
+        text: One line of text.
+        fits: Function that returns whether a line fits.
     """
     if fits(text):
         return text
@@ -92,12 +92,12 @@ def _without_middle(text: str, kept: int) -> str:
 
 
 def drawable(text: str) -> str:
-    """Return a text as ``draw_text`` draws it, with escapes for what no font has."""
+    """Replace characters without a font by escapes, as ``draw_text`` does."""
     return "".join(piece for piece, _ in _pieces(text))
 
 
 def font_families(texts: Iterable[str]) -> list[str]:
-    """Return the families in which matplotlib finds all characters of ``drawable`` texts."""
+    """Return the font families that matplotlib needs for ``drawable`` texts."""
     font_manager = require("matplotlib.font_manager", extra="check", feature="Drawing a plot")
     files = dict.fromkeys(file for text in texts for _, file in _pieces(text))
     files.pop(_DEJAVU, None)  # matplotlib has it too
@@ -112,7 +112,7 @@ def font_families(texts: Iterable[str]) -> list[str]:
 
 @functools.lru_cache(4096)
 def _pieces(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the pieces of a text that are drawn with one font each, and the fonts' files."""
+    """Split a text into pieces with one font each: (piece, font file)."""
     text = unicodedata.normalize("NFC", printable(text))
     if _SURELY_IN_DEJAVU.fullmatch(text):
         return ((text, _DEJAVU),)
@@ -127,7 +127,7 @@ def _pieces(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _placed(character: str, last: str) -> tuple[str, str]:
-    """Return what is drawn for a character, and with which font; ``last`` drew the one before."""
+    """Return the text and the font file for a character; ``last`` is the font before it."""
     belongs_to_it = unicodedata.combining(character) or is_joiner(character)
     for file in (last, _DEJAVU) if belongs_to_it else (_DEJAVU, last):
         if _has(file, character):
@@ -140,14 +140,14 @@ def _placed(character: str, last: str) -> tuple[str, str]:
 
 @functools.lru_cache(4096)
 def _system_font_with(character: str) -> str:
-    """Return the file of a font that draws a character, "" where the system has none."""
+    """Return the file of a system font that has a character, "" if there is none."""
     found = (file for file in _system_fonts() if _has(file, character))
     return next((file for file in found if _draws(file, character)), "")
 
 
 @functools.cache
 def _system_fonts() -> list[str]:
-    """Return the files of the system's fonts, the plain ones first."""
+    """Return the font files of the system, regular styles first."""
     found = (path for folder in _font_folders() for path in folder.rglob("*"))
     files = [str(path) for path in found if path.suffix.lower() in _FONT_FILES]
     files = [one for one in files if not _is_named(one, _DRAWS_BOXES)]
@@ -191,7 +191,7 @@ def _glyph(file: str, character: str) -> tuple[tuple[int, int], tuple[int, int],
 
 
 def _draws(file: str, character: str) -> bool:
-    """Return whether it is seen; fonts of coloured emoji may have one size, or no outlines."""
+    """Return whether a font draws a character visibly; colour emoji fonts may not."""
     try:
         return _font(file, _TRIAL_SIZE).getmask(character).getbbox() is not None
     except OSError:

@@ -1,4 +1,4 @@
-"""Turn what libraries raise on model files into our errors."""
+"""Convert errors that libraries raise for model files to ``BricksightError``."""
 
 import contextlib
 import struct
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bricksight._support.text import shortened
 from bricksight.errors import BricksightError
 
-# What Python, NumPy and the readers that the libraries use raise on damaged or unexpected content.
+# Errors that Python, NumPy and file readers raise for damaged or unexpected content.
 _OF_PYTHON = (
     ArithmeticError,
     AssertionError,
@@ -26,7 +26,7 @@ _OF_PYTHON = (
     zipfile.BadZipFile,
 )
 
-# Their own errors have no common base, and naming them would load the libraries.
+# Packages whose own errors are converted. Naming their classes would import the packages.
 _LIBRARIES = frozenset(
     {"absl", "ai_edge_litert", "google", "h5py", "keras", "onnxruntime", "openvino", "tensorflow"}
 )
@@ -36,15 +36,16 @@ _LONGEST_REASON = 300
 
 @contextlib.contextmanager
 def library_errors_as(kind: type[BricksightError], source: object, problem: str) -> Iterator[None]:
-    """Turn what a library raises on a model file in the block into an error of ours.
+    """Convert errors that a library raises for a model file in the block.
 
     Args:
-        kind: of the error.
-        source: the file that the block reads or runs, or what messages call it.
-        problem: what follows the source in the message, such as "is not a model of LiteRT".
+        kind: Class of the error that is raised instead.
+        source: The file that the block reads or runs, or its name in messages.
+        problem: Text after the source in the message, such as "is not a LiteRT model".
 
     Raises:
-        BricksightError: one of ``kind``; errors of ours pass as they are.
+        BricksightError: An error of class ``kind``; a ``BricksightError`` in the block is not
+            converted.
     """
     try:
         yield
@@ -60,7 +61,7 @@ def library_errors_as(kind: type[BricksightError], source: object, problem: str)
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong in one line; libraries add traces and whole graphs to it."""
+    """Return the reason in one line; libraries add stack traces and whole graphs."""
     shown = shortened(" ".join(str(error).split()), limit=_LONGEST_REASON)
     name = type(error).__name__
     return f"{name}: {shown}" if shown else name

@@ -1,4 +1,4 @@
-"""Keeps notices of native libraries, written straight to file descriptor 2, off the terminal."""
+"""Suppress log messages that native libraries write directly to file descriptor 2 (stderr)."""
 
 import atexit
 import contextlib
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
-# absl and TFLite begin their lines so: "INFO: ...", "I0000 00:00:1700000000.000000 ...",
+# Lines of absl and TFLite begin with: "INFO: ...", "I0000 00:00:1700000000.000000 ...",
 # "2026-01-01 00:00:00.000000: I external/...", "WARNING: All log messages before absl::...",
 # "fully_quantize: 0, inference_type: 6, input_inference_type: ...".
 _NOTICE = re.compile(
@@ -20,7 +20,7 @@ _NOTICE = re.compile(
 
 
 class _Diversion:
-    """Descriptor 2 turned to a file while anyone wants it; it belongs to the whole process."""
+    """Redirects file descriptor 2 to a file while at least one block is active in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class _Diversion:
                 self._end()
 
     def at_exit(self) -> None:
-        """A process may end while a thread is still inside a block; nothing may be lost by it."""
+        """Write the captured output if the process exits while a block is still active."""
         with contextlib.suppress(OSError, AttributeError, ValueError):
             sys.stderr.flush()
         self._end()
@@ -58,7 +58,7 @@ class _Diversion:
             self._caught.seek(0)
             for line in self._caught:
                 if not _NOTICE.match(line):
-                    with contextlib.suppress(OSError):  # nobody reads stderr any more
+                    with contextlib.suppress(OSError):  # stderr may be closed
                         os.write(2, line)
             self._caught.close()
             self._saved = self._caught = None
@@ -70,12 +70,12 @@ atexit.register(_diversion.at_exit)
 
 @contextlib.contextmanager
 def without_native_notices() -> Iterator[None]:
-    """Drop notices that native code writes to stderr inside the block; errors pass through.
+    """Drop info and warning lines that native code writes to stderr inside the block.
 
-    TensorFlow writes some while it loads, whatever TF_CPP_MIN_LOG_LEVEL says, and TFLite has no
-    switch in Python for "Created TensorFlow Lite XNNPACK delegate for CPU"
-    (https://github.com/google-ai-edge/mediapipe/issues/2354). What else is written to descriptor 2
-    inside the block appears when it ends. Blocks may overlap in several threads.
+    TensorFlow writes some while it loads, regardless of TF_CPP_MIN_LOG_LEVEL, and TFLite has no
+    Python setting for "Created TensorFlow Lite XNNPACK delegate for CPU"
+    (https://github.com/google-ai-edge/mediapipe/issues/2354). Other lines, such as errors, are
+    written when the block ends. Blocks may overlap in several threads.
     """
     _diversion.enter()
     try:

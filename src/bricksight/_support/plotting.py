@@ -1,4 +1,4 @@
-"""How our plots look."""
+"""Style of all plots, and figures that need no display."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -31,13 +31,13 @@ _STYLE: dict[Any, Any] = {
 def new_figure(
     width: float, height: float, *, names: Iterable[str] = (), **settings: Any
 ) -> Iterator[Any]:
-    """Give a ``matplotlib.figure.Figure``, to be drawn and saved inside the block.
+    """Yield a ``matplotlib.figure.Figure`` to draw and save inside the block.
 
     Args:
-        width: in inches.
-        height: in inches.
-        names: what is written that is not ours, as ``lettering.drawable`` gives it.
-        settings: further arguments of ``Figure``.
+        width: In inches.
+        height: In inches.
+        names: Texts such as class names, for which fonts are chosen; see ``lettering.drawable``.
+        settings: Further arguments of ``Figure``.
     """
     # Loaded here: it takes half a second.
     matplotlib = require("matplotlib", extra="check", feature="Drawing a plot")

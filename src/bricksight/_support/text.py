@@ -1,12 +1,12 @@
-"""Text in messages and files: numbers, lists of names, and names from outside made safe."""
+"""Text for messages and files: numbers, lists of names, escaping of untrusted names."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
-# Control, format (bidirectional marks among them), surrogate and private characters, and the
-# separators that some programs take for the end of a line.
+# Unicode categories that are escaped: control, format (such as bidirectional marks), surrogate,
+# private use and unassigned characters, line and paragraph separators.
 _NOT_SHOWN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d\ufe0f")  # emoji and some scripts are not written without them
 
@@ -16,17 +16,17 @@ _PERHAPS_UNSAFE_IN_JSON = re.compile(r"[^\n\x20-\x7e]")
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun, such as ``"1 photo"`` or ``"1,200 photos"``."""
+    """Format a number with its noun, such as ``"1 photo"`` or ``"1,200 photos"``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def percent(share: float) -> str:
-    """Return a share of 1 in percent, such as ``"86.6 %"``."""
+    """Format a fraction as percentage, such as ``"86.6 %"``."""
     return f"{100 * share:.1f} %"
 
 
 def about(seconds: float) -> str:
-    """Return a time that is no more than roughly known: "40 s", "12 min" or "2 h 05 min"."""
+    """Format an approximate duration: "40 s", "12 min" or "2 h 05 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -37,16 +37,16 @@ def about(seconds: float) -> str:
 
 
 def some(names: Sequence[str], *, limit: int = 5) -> str:
-    """Return the first names, quoted, and how many more there are."""
+    """Format the first names of a list, quoted, with the number of the others."""
     shown = ", ".join(repr(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit:,} more"
 
 
 def printable(text: str) -> str:
-    r"""Return a name or a message from outside as one line that is safe to show in a terminal.
+    r"""Escape untrusted text to one line that is safe to print to a terminal.
 
-    Characters that are not drawn are shown as escapes: ``\x1b``, ``\n``, ``\u202e``. Bytes of a
-    file name that are no text, which Python keeps as surrogates, are shown as ``\xe9``.
+    Invisible characters become escapes: ``\x1b``, ``\n``, ``\u202e``. Bytes of a file name that are
+    not UTF-8, which Python represents as surrogates, become ``\xe9``.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -54,22 +54,22 @@ def printable(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    r"""Return a name with the bytes that are no text, which no encoding has, shown as ``\xe9``."""
+    r"""Escape bytes of a file name that are not UTF-8 as ``\xe9``, so that it can be encoded."""
     return _SURROGATE.sub(lambda found: escaped(found[0]), text)
 
 
 def message_lines(text: str) -> list[str]:
-    r"""Return the lines of a message of ours, each safe to show in a terminal.
+    r"""Split a message of bricksight into lines that are safe to print to a terminal.
 
-    Further lines of our messages are indented by two spaces. A line break before anything else is
-    part of a name or of another program's message, and is shown as ``\n``: no name from outside
-    can pass for a line of ours.
+    Only a line break before two spaces starts a new line. Any other line break is part of a name or
+    of another program's message and is escaped as ``\n``, so that an untrusted name cannot forge a
+    line of the message.
     """
     return [printable(line) for line in _LAID_OUT.split(text)]
 
 
 def escaped(character: str) -> str:
-    r"""Return a character as ``\xe9``, ``\u202e`` or ``\U0001f9f1``."""
+    r"""Return the escape of a character, such as ``\xe9``, ``\u202e`` or ``\U0001f9f1``."""
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # os.fsdecode: a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
@@ -79,16 +79,16 @@ def escaped(character: str) -> str:
 
 
 def shortened(text: str, *, limit: int = 200) -> str:
-    """Return a text from outside cut to ``limit`` characters, with what it had before if more."""
+    """Cut a text to ``limit`` characters and append its original length."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
 def json_text(content: Any, *, indent: int | None = None, encoding: str = "utf-8") -> str:
-    r"""Return JSON that is safe to show in a terminal and can be written in ``encoding``.
+    r"""Serialize to JSON that is safe to print to a terminal and can be written in ``encoding``.
 
-    Text stays readable. Characters that are not drawn, or that the encoding lacks, are ``\uXXXX``
-    escapes, which a reader of JSON takes back. So are bytes of a file name that are no text:
-    ``os.fsencode`` makes the name's bytes of what ``json.loads`` gives.
+    Invisible characters and those that the encoding lacks become ``\uXXXX`` escapes, which JSON
+    readers restore. So do bytes of a file name that are not UTF-8: ``os.fsencode`` restores them
+    from the result of ``json.loads``.
     """
     import json  # noqa: PLC0415  (not for --help)
 
@@ -105,7 +105,7 @@ def _in_json(character: str, encoding: str) -> str:
 
 
 def can_encode(text: str, encoding: str) -> bool:
-    """Return whether an encoding has all characters of a text."""
+    """Return whether a text can be encoded."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -114,7 +114,7 @@ def can_encode(text: str, encoding: str) -> bool:
 
 
 def is_joiner(character: str) -> bool:
-    """Return whether a character is not drawn itself, but changes how its neighbours are."""
+    """Return whether a character is invisible but changes how its neighbours are drawn."""
     return character in _JOINERS
 
 

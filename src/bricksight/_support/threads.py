@@ -1,4 +1,4 @@
-"""Many small jobs on a few threads."""
+"""Parallel map with threads, and limits for the number of threads."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from bricksight.errors import ConfigError
 
 _MOST_PER_CORE = 4
 _ALWAYS_ALLOWED = 64
-"""As many threads do no harm anywhere, so that a command line suits small machines too."""
+"""Number of threads that is accepted on every machine, however few cores it has."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,10 +20,10 @@ Result = TypeVar("Result")
 def thread_map(
     function: Callable[[Item], Result], items: Sequence[Item], *, num_threads: int
 ) -> Iterator[Iterator[Result]]:
-    """Yield an iterator over ``function(item)`` for each item, in order, from several threads.
+    """Yield an iterator over ``function(item)`` for each item, in order, computed in threads.
 
-    Jobs that have not begun when the block is left, as at Ctrl-C, are dropped; the executor's own
-    context manager would finish them all first.
+    Pending calls are cancelled when the block ends, for example at Ctrl-C. The executor's own
+    context manager would finish them first.
     """
     pool = ThreadPoolExecutor(num_threads)
     try:
@@ -33,23 +33,23 @@ def thread_map(
 
 
 def num_cores() -> int:
-    """Return how many threads the process may run at once."""
-    # Not os.cpu_count(): a container may be given fewer cores than the machine has.
+    """Return the number of cores that the process may use."""
+    # Not os.cpu_count(): a container may have fewer cores than the machine.
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def max_threads() -> int:
-    """Return how many threads may be asked for; more only wait for each other."""
+    """Return the largest number of threads that is accepted."""
     return max(_ALWAYS_ALLOWED, _MOST_PER_CORE * num_cores())
 
 
 def require_threads(threads: int | None, *, name: str = "--threads") -> None:
-    """Refuse a number of threads that the machine cannot run; ``None`` is the default.
+    """Check a number of threads; ``None`` means the default.
 
     Raises:
-        ConfigError: it is less than 1, or over ``max_threads``.
+        ConfigError: The number is below 1 or over ``max_threads()``.
     """
     if threads is not None and not 1 <= threads <= max_threads():
         cores = num_cores()

@@ -1,11 +1,11 @@
 """Pretrained networks: from a reference to a frozen graph that gives features.
 
-    module = resolve("keras:MobileNetV2")       # found or downloaded, not loaded
-    frozen = frozen_graph(module)               # one form whatever the source, cached
+    backbone = resolve("keras:MobileNetV2")     # found on disk or downloaded, not loaded
+    frozen = frozen_graph(backbone)             # a frozen graph, cached, the same for all sources
     features = frozen.load()(images)            # float32 (num_images, num_features)
 
-A new source of networks is a file with the functions ``resolve`` and ``find`` and a line in
-``SOURCES``; a network that a known source has is an entry in ``catalog``.
+To add a source, add a file with the functions ``resolve`` and ``find`` and a line in ``SOURCES``.
+To add a network of an existing source, add an entry in ``catalog``.
 """
 
 import importlib
@@ -73,34 +73,36 @@ SOURCES = {
     "saved_model": "bricksight.backbones.sources.saved_model",
     "packaged": "bricksight.backbones.sources.packaged",
 }
-"""The files that look references up, loaded on first use."""
+"""Source → the Python module that resolves its references, imported on first use."""
 
 
 def resolve(reference: str, *, progress: Progress | None = None, trust: bool = False) -> Backbone:
-    """Return the module that ``reference`` names, from disk or downloaded.
+    """Find or download the backbone that ``reference`` names.
 
-    TensorFlow is not loaded: size, width and fingerprint are read from the files.
+    TensorFlow is not loaded: input size, number of features and fingerprint are read from the
+    files.
 
     Args:
-        reference: such as "keras:MobileNetV2" or a handle of TensorFlow Hub.
-        progress: told the bytes received and expected while something is downloaded.
-        trust: let the network be loaded even if it may access files, the network or other programs;
-            else loading it raises an ``UntrustedModelError``.
+        reference: Such as "keras:MobileNetV2" or a TensorFlow Hub URL.
+        progress: Called with the bytes received and expected during a download.
+        trust: Whether the network may be loaded even if it can access files, the network or other
+            programs. Otherwise loading such a network raises an ``UntrustedModelError``.
 
     Raises:
-        BackboneError: the reference is unknown, the download failed, or it is no such network.
+        BackboneError: The reference is unknown, the download failed, or the files are not a network
+            from images to features.
     """
     parsed, depths = _parse(reference)
     asked = replace(parsed, trust=trust)
-    module: Backbone = _source(asked).resolve(asked, progress=progress)
-    return module if depths is None else with_multi_scale(module, depths)
+    backbone: Backbone = _source(asked).resolve(asked, progress=progress)
+    return backbone if depths is None else with_multi_scale(backbone, depths)
 
 
 def find(reference: str) -> Path | None:
-    """Return where on disk the files of ``reference`` are, ``None`` if they are not.
+    """Return the path of the files of ``reference``, or ``None`` if they are not on disk.
 
     Raises:
-        BackboneError: the reference is unknown.
+        BackboneError: The reference is unknown.
     """
     parsed, _ = _parse(reference)
     path: Path | None = _source(parsed).find(parsed)
@@ -108,25 +110,25 @@ def find(reference: str) -> Path | None:
 
 
 def _parse(reference: str) -> tuple[Reference, int | None]:
-    """Return the reference for its source, and the option that is the same for all sources."""
+    """Parse a reference; return it without the option ``depths``, and that option."""
     if not isinstance(reference, str) or "\0" in reference:
         raise BackboneError(
-            f"The network is {reference!r}; expected text, such as 'keras:MobileNetV2'."
+            f"The backbone is {reference!r}; expected text such as 'keras:MobileNetV2'."
         )
     parsed = parse_reference(reference, sources=SOURCES, known=_known_references())
-    own = dict(parsed.options)
-    depths = own.pop("depths", None)
+    options = dict(parsed.options)
+    depths = options.pop("depths", None)
     if depths is None:
-        return replace(parsed, options=own), None
+        return replace(parsed, options=options), None
     if depths not in map(str, range(1, MOST_DEPTHS + 1)):
         raise BackboneError(
-            f"{reference} asks for depths={depths}; it must be from 1 to {MOST_DEPTHS}."
+            f"{reference} has depths={depths}; expected a number from 1 to {MOST_DEPTHS}."
         )
-    return replace(parsed, options=own), int(depths)
+    return replace(parsed, options=options), int(depths)
 
 
 def _known_references() -> Iterator[str]:
-    """Yield those of the catalogue, which is read when there is something to suggest."""
+    """Yield the catalogue's references; a generator, as most calls do not need the catalogue."""
     for spec in list_backbones():
         yield spec.reference
 

@@ -1,4 +1,4 @@
-"""What a reference resolves to."""
+"""The class ``Backbone``: a pretrained network, found but not loaded."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from bricksight.config import InputSpec
 from bricksight.errors import BackboneError
 
 Progress = Callable[[int, int | None], None]
-"""Told the bytes received so far and the bytes expected, ``None`` if the server does not say."""
+"""Called with the bytes received so far and the bytes expected, ``None`` if that is not known."""
 
 
 class FeatureFunction(Protocol):
@@ -31,23 +31,26 @@ class Backbone:
     """A pretrained network without its classification layer, found but not loaded.
 
     Attributes:
-        reference: As the user typed it.
-        source: Where it comes from: "tfhub", "kaggle", "keras", "saved_model" or "packaged".
-        title: One line for people.
-        input_spec: The size that it takes.
-        num_features: Width of its output, ``None`` if only loading it can tell.
+        reference: Reference as the user typed it.
+        source: Key of ``SOURCES``: "tfhub", "kaggle", "keras", "saved_model" or "packaged".
+        title: Name for users, one line.
+        input_spec: Input size and resize mode.
+        num_features: Number of features, ``None`` if the network must be loaded to know it.
         licence: SPDX identifier, ``None`` if not known.
-        fingerprint: Hexadecimal SHA-256 of everything that determines the features; the same in
-            every process and in whatever folder the files lie.
+        fingerprint: Hexadecimal SHA-256 of everything that determines the features, independent of
+            the process and of the folder of the files.
         location: The folder or file on disk.
-        depths: Of how many depths its features are, ``None`` where nobody has decided it.
-        is_pretrained: Whether its weights have learned anything.
-        is_of_renders: Whether they have learned from renders alone, which look unlike photos.
-        known: Reads the classes that it can tell apart already, ``None`` if there are none.
-        loader: Makes the function of ``load``.
-        network_builder: Makes the model of ``network``, ``None`` if there is no such model.
-        graph_builder: Makes the network of ``trainable`` where there is no such model, ``None`` if
-            it cannot be trained.
+        depths: Number of scales of its multi-scale features; ``None`` if the user did not choose
+            one, so that the training may.
+        is_pretrained: Whether the weights are trained, not random.
+        is_of_renders: Whether it was trained only on renders, which look different from photos.
+        known: Returns the classes that the backbone was trained on, with their head; ``None`` if
+            it has none.
+        loader: Returns the function of ``load``.
+        network_builder: Returns the Keras model of ``network``; ``None`` for a graph without Keras
+            layers.
+        graph_builder: Returns the network of ``trainable`` for a graph without Keras layers;
+            ``None`` if its weights cannot be trained.
     """
 
     reference: str
@@ -67,35 +70,34 @@ class Backbone:
     graph_builder: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
     def load(self) -> FeatureFunction:
-        """Return the network as a ``tf.function`` of one signature; loads TensorFlow.
+        """Load the network as a ``tf.function`` with one signature; imports TensorFlow.
 
         Raises:
-            BackboneError: the files cannot be loaded, or are no network from images to features.
+            BackboneError: The files cannot be loaded, or are not a network from images to features.
         """
         return self.loader()
 
     def network(self) -> Any:
-        """Return the network as a new ``keras.Model``.
-
-        It takes float32 images in [0, 1] and gives features, as ``load`` does.
+        """Return the network as a new ``keras.Model``, with the inputs and outputs of ``load``.
 
         Raises:
-            BackboneError: the source holds a graph and no Keras layers.
+            BackboneError: The network is a graph without Keras layers.
         """
         if self.network_builder is None:
             raise BackboneError(
-                f"{self.reference} is a TensorFlow graph without Keras layers. Networks that have "
-                "them are keras:NAME, packaged:NAME and .keras files."
+                f"{self.reference} is a TensorFlow graph without Keras layers. Use a backbone with "
+                "Keras layers: keras:NAME, packaged:NAME or a .keras file."
             )
         return self.network_builder()
 
     def trainable(self) -> Any:
-        """Return the network in the form in which its weights can be trained.
+        """Return the network with trainable weights, for fine-tuning.
 
-        That is the ``keras.Model`` of ``network``, or a ``GraphNetwork`` where there are no layers.
+        That is the ``keras.Model`` of ``network``, or a ``GraphNetwork`` if there are no Keras
+        layers.
 
         Raises:
-            BackboneError: it has nothing that could be trained, or is a graph of TensorFlow 1.
+            BackboneError: The network has no trainable weights, or is a graph of TensorFlow 1.
         """
         if self.network_builder is None and self.graph_builder is not None:
             return self.graph_builder()
@@ -103,11 +105,12 @@ class Backbone:
 
 
 def fingerprint_of(files: Iterable[tuple[str, Path]], *settings: object) -> str:
-    """Return a hexadecimal SHA-256 over files, their names, and how they are read.
+    """Return a hexadecimal SHA-256 over files, their names, and settings.
 
     Args:
-        files: pairs of a name that does not depend on the place, and the path.
-        settings: whatever else determines the features, such as a size or a reader's version.
+        files: Pairs of a name, which must not depend on the folder, and a path.
+        settings: Everything else that determines the features, such as the input size or the
+            version of the code that reads the files.
     """
     digest = hashlib.sha256(repr(settings).encode())
     for name, path in sorted(files):

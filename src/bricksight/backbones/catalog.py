@@ -1,7 +1,6 @@
-"""The networks that are known by name, as data.
+"""The catalogue: known backbones with their sizes and costs.
 
-An entry names a network of a source that is there already. Its figures are what
-``bricksight modules describe`` counts; a test counts some of them again.
+The numbers are those that ``bricksight backbones describe`` counts; a test compares some of them.
 """
 
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ from bricksight.packs import PackBackbone, pack_backbones
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneSpec:
-    """One network of the catalogue.
+    """A backbone of the catalogue.
 
     Attributes:
-        reference: What to type.
-        title: One line for people.
+        reference: Reference for ``resolve`` and ``--backbone``.
+        title: Name for users, one line.
         source: Key of ``SOURCES``.
-        input_size: Rows and columns that it takes, in pixels.
-        num_features: Width of its output.
-        num_parameters: Without the classification layer.
-        num_multiply_adds: For one photo, without the classification layer.
-        size_bytes: Of the weights as float32 numbers; files are a few percent larger.
+        input_size: Height and width of its input, in pixels.
+        num_features: Number of features.
+        num_parameters: Number of parameters without the classification layer.
+        num_multiply_adds: Multiply-adds for one photo, without the classification layer.
+        size_bytes: Size of the weights as float32 numbers; files are a few percent larger.
         licence: SPDX identifier of the weights.
     """
 
@@ -46,7 +45,7 @@ class _Figures:
 
 _EFFICIENTNET_LITE0 = _Figures(1280, 3_413_024, 383_907_552)
 
-# By alpha, at 224 pixels.
+# Alpha → figures at 224 pixels.
 _MOBILENET_V2 = {
     "0.35": _Figures(1280, 410_208, 58_005_808),
     "0.5": _Figures(1280, 706_224, 95_851_840),
@@ -56,7 +55,7 @@ _MOBILENET_V2 = {
     "1.4": _Figures(1792, 4_363_712, 580_403_824),
 }
 
-# By name, at the network's usual size.
+# Name → figures at the network's default size.
 _APPLICATIONS = {
     "MobileNet": _Figures(1024, 3_228_864, 567_716_352),
     "MobileNetV3Small": _Figures(576, 939_120, 54_896_576),
@@ -78,7 +77,7 @@ _APPLICATIONS = {
 
 
 def list_backbones() -> list[BackboneSpec]:
-    """Return the catalogue in the order in which it is shown."""
+    """Return the catalogue, in the order in which it is shown."""
     return [
         _spec("packaged:efficientnet_lite0", "EfficientNet-Lite0", _EFFICIENTNET_LITE0),
         *map(_spec_of_pack, pack_backbones().values()),

@@ -1,8 +1,7 @@
-"""The one form in which every module is used: a graph with its weights inside.
+"""Freeze a backbone: a TensorFlow graph with the weights as constants, kept in the cache folder.
 
-Whatever a module was made with, compiling it for LiteRT, exporting it and describing it start from
-the same file, written once and kept in the cache folder. A later run reads it back without loading
-the original, and without TensorFlow if nothing is to be computed.
+Compiling for LiteRT, exporting and ``describe`` all start from the frozen graph, whatever the
+backbone's format. Later runs read it from the cache without loading the original network.
 """
 
 import hashlib
@@ -19,17 +18,17 @@ from bricksight.backbones.backbone import Backbone, FeatureFunction
 from bricksight.errors import BackboneError
 
 FREEZER_VERSION = 3
-"""Part of the cache's folder name: raised when the same module is frozen to another graph."""
+"""Part of the name of the cache folder: increased when the same backbone gives another graph."""
 
 INPUT_NODE = "images"
 OUTPUT_NODE = "features"
 
 _COUNT = re.compile(r"(_\d+)+$")
-# As Keras makes a name of a class: GlobalAveragePooling2D, global_average_pooling2d.
+# For Keras's default names of layers: GlobalAveragePooling2D becomes global_average_pooling2d.
 _CAPITAL = re.compile("(.)([A-Z][a-z]+)")
 _WORD = re.compile("([a-z])([A-Z])")
 
-# TF1's control flow is made of these; what follows would tear it apart.
+# Operations of TF1's control flow, which ``_prune`` would break.
 _CONTROL_FLOW = frozenset({"Switch", "Merge", "Enter", "Exit", "NextIteration", "LoopCond"})
 
 
@@ -44,8 +43,8 @@ class FrozenBackbone:
         output_name: Name of the output tensor: float32 (num_images, num_features).
         height: Rows of the input, in pixels.
         width: Columns of the input, in pixels.
-        num_features: Width of the output.
-        fingerprint: That of the module.
+        num_features: Number of features.
+        fingerprint: Fingerprint of the backbone.
     """
 
     graph_def_bytes: bytes
@@ -57,7 +56,7 @@ class FrozenBackbone:
     fingerprint: str
 
     def load(self) -> FeatureFunction:
-        """Return the graph as a ``tf.function`` of one signature, from images to features."""
+        """Load the graph as a ``tf.function`` from images to features, with one signature."""
         tf = require_tensorflow()
         graph_def = tf.compat.v1.GraphDef.FromString(self.graph_def_bytes)
 
@@ -74,59 +73,59 @@ class FrozenBackbone:
         return function
 
 
-def frozen_graph(module: Backbone) -> FrozenBackbone:
-    """Return ``module`` with its variables folded into constants, from the cache if it is there.
+def frozen_graph(backbone: Backbone) -> FrozenBackbone:
+    """Return the frozen graph of a backbone, from the cache if it is there.
 
-    The graph holds no default-valued attributes, so that TensorFlow 2.12 reads it too.
+    Attributes with default values are left out, so that TensorFlow 2.12 can read the graph too.
 
     Raises:
-        BackboneError: the module cannot be loaded or frozen.
-        CacheError: the cache folder cannot be made.
+        BackboneError: The backbone cannot be loaded or frozen.
+        CacheError: The cache folder cannot be created.
     """
-    name = f"{module.fingerprint}-{FREEZER_VERSION}"
-    kept = _read(cache_dir("modules") / name, module.fingerprint)
-    if kept is not None:
-        return kept
-    frozen = _freeze(module)
-    in_cache(lambda root: _write(frozen, root / name), "modules")
+    name = f"{backbone.fingerprint}-{FREEZER_VERSION}"
+    cached = _read(cache_dir("backbones") / name, backbone.fingerprint)
+    if cached is not None:
+        return cached
+    frozen = _freeze(backbone)
+    in_cache(lambda root: _write(frozen, root / name), "backbones")
     return frozen
 
 
 def _read(folder: Path, fingerprint: str) -> FrozenBackbone | None:
-    """Return what ``_write`` wrote, ``None`` if it is absent or damaged."""
+    """Read what ``_write`` wrote; return ``None`` if it is missing or damaged."""
     try:
-        described = json.loads((folder / "module.json").read_text(encoding="utf-8"))
+        metadata = json.loads((folder / "backbone.json").read_text(encoding="utf-8"))
         graph = (folder / "graph.pb").read_bytes()
-        if described.pop("sha256") != hashlib.sha256(graph).hexdigest():
+        if metadata.pop("sha256") != hashlib.sha256(graph).hexdigest():
             return None
-        return FrozenBackbone(graph_def_bytes=graph, fingerprint=fingerprint, **described)
+        return FrozenBackbone(graph_def_bytes=graph, fingerprint=fingerprint, **metadata)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _write(frozen: FrozenBackbone, folder: Path) -> None:
-    described = asdict(frozen)
-    graph = described.pop("graph_def_bytes")
-    described.pop("fingerprint")
-    described["sha256"] = hashlib.sha256(graph).hexdigest()
-    # Two files, each replaced whole: the checksum tells a pair that does not belong together.
+    metadata = asdict(frozen)
+    graph = metadata.pop("graph_def_bytes")
+    metadata.pop("fingerprint")
+    metadata["sha256"] = hashlib.sha256(graph).hexdigest()
+    # Each of the two files is replaced atomically. The checksum shows if they do not match.
     with atomic_write(folder / "graph.pb") as part:
         part.write_bytes(graph)
-    with atomic_write(folder / "module.json") as part:
-        part.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    with atomic_write(folder / "backbone.json") as part:
+        part.write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
 
-def _freeze(module: Backbone) -> FrozenBackbone:
+def _freeze(backbone: Backbone) -> FrozenBackbone:
     tf = require_tensorflow()
-    spec = module.input_spec
-    function = module.load()
+    spec = backbone.input_spec
+    function = backbone.load()
 
     def renamed(images: Any) -> Any:
         return tf.identity(function(images), name=OUTPUT_NODE)
 
     signature = tf.TensorSpec((None, spec.height, spec.width, 3), tf.float32, name=INPUT_NODE)
     concrete = tf.function(renamed, autograph=False).get_concrete_function(signature)
-    graph_def = _tidied(_fold_variables(concrete, module.reference))
+    graph_def = _prune(_fold_variables(concrete, backbone.reference))
     return FrozenBackbone(
         graph_def_bytes=graph_def.SerializeToString(deterministic=True),
         input_name=f"{INPUT_NODE}:0",
@@ -134,12 +133,12 @@ def _freeze(module: Backbone) -> FrozenBackbone:
         height=spec.height,
         width=spec.width,
         num_features=int(concrete.outputs[0].shape[1]),
-        fingerprint=module.fingerprint,
+        fingerprint=backbone.fingerprint,
     )
 
 
 def _fold_variables(concrete: Any, text: str) -> Any:
-    # TensorFlow has no public name for this; its own TFLite converter and tf2onnx import it so.
+    # TensorFlow has no public function for this; its TFLite converter and tf2onnx use this one.
     from tensorflow.python.framework import convert_to_constants  # noqa: PLC0415, TID251 (heavy)
 
     graph_def = convert_to_constants.convert_variables_to_constants_v2(
@@ -149,16 +148,16 @@ def _fold_variables(concrete: Any, text: str) -> Any:
     if leftover:
         raise BackboneError(
             f"{text} contains control flow of TensorFlow 1 ({', '.join(leftover)}), which cannot "
-            "be frozen. Use a newer version of the module."
+            "be frozen. Use a newer version of the backbone."
         )
     return graph_def
 
 
-def _tidied(graph_def: Any) -> Any:
-    """Return the graph without what inference does not need: order, identities, defaults."""
+def _prune(graph_def: Any) -> Any:
+    """Remove control inputs, identities and default attributes, which inference does not need."""
     tf = require_tensorflow()
     for node in graph_def.node:
-        # Without variables nothing has to be done in an order.
+        # Control inputs only order the reads of variables, and there are no variables left.
         data = [name for name in node.input if not name.startswith("^")]
         del node.input[:]
         node.input.extend(data)
@@ -167,14 +166,14 @@ def _tidied(graph_def: Any) -> Any:
     spliced.versions.CopyFrom(graph_def.versions)
     spliced.library.CopyFrom(graph_def.library)
     needed = graph_util.extract_sub_graph(spliced, [OUTPUT_NODE])
-    return without_defaults(_without_counters(_with_lasting_names(needed)))
+    return without_defaults(_with_stable_layer_names(_with_stable_weight_names(needed)))
 
 
-def _with_lasting_names(graph_def: Any) -> Any:
-    """Return the graph with the weights first, numbered in the order in which they are used.
+def _with_stable_weight_names(graph_def: Any) -> Any:
+    """Put the weights first, numbered in the order of use.
 
-    TensorFlow names and orders them by what else the process has done, so that the same module
-    would be frozen to other bytes the next time.
+    TensorFlow's names and order of them depend on what else the process did before. Without this,
+    freezing the same backbone again would give different bytes.
     """
     names: dict[str, str] = {}
     for node in graph_def.node:
@@ -192,9 +191,9 @@ def _with_lasting_names(graph_def: Any) -> Any:
     return ordered
 
 
-def _without_counters(graph_def: Any) -> Any:
-    """Numbers anew what Keras names by counting in the process: "global_average_pooling2d_7"."""
-    pluralize = _names_by_keras()
+def _with_stable_layer_names(graph_def: Any) -> Any:
+    """Renumber default names of Keras, which are counted per process: "add_7" becomes "add"."""
+    default_names = _keras_default_names()
     parts: dict[tuple[str, ...], str] = {}
     seen: Counter[tuple[tuple[str, ...], str]] = Counter()
     names = {}
@@ -205,7 +204,7 @@ def _without_counters(graph_def: Any) -> Any:
             above, path = path, (*path, part)
             if path not in parts:
                 base = _COUNT.sub("", part)
-                if base in pluralize:
+                if base in default_names:
                     number = seen[above, base]
                     seen[above, base] += 1
                     part = f"{base}_{number}" if number else base
@@ -220,17 +219,17 @@ def _without_counters(graph_def: Any) -> Any:
     return graph_def
 
 
-def _names_by_keras() -> frozenset[str]:
-    """Return what layers and operations without a name of their own are called, uncounted."""
+def _keras_default_names() -> frozenset[str]:
+    """Return the default names of Keras's layers and operations, without their counters."""
     keras = require_tensorflow().keras
     names = (*dir(keras.layers), *dir(keras.ops), "Functional", "Sequential", "Model")
     return frozenset(_WORD.sub(r"\1_\2", _CAPITAL.sub(r"\1_\2", name)).lower() for name in names)
 
 
 def without_defaults(graph_def: Any) -> Any:
-    """Return the graph without attributes of default value.
+    """Remove attributes with default values from a graph.
 
-    Newer TensorFlow writes some that older TensorFlow does not know.
+    Newer versions of TensorFlow write attributes that older versions do not know.
     """
     tf = require_tensorflow()
     from tensorflow.python.framework import meta_graph  # noqa: PLC0415, TID251 (heavy)

@@ -126,9 +126,9 @@ class BenchmarkResult:
     def to_markdown(self) -> str:
         """Format the result as Markdown: tables, machine, settings, files that were left out."""
         parts = [
-            _table(_one_photo(self.measurements)),
+            _table(_latency_rows(self.measurements)),
             "Images per second, from network input to probabilities:",
-            _table(_throughput(self.measurements)),
+            _table(_throughput_rows(self.measurements)),
             printable(_machine_text(self.machine, self.settings)),
         ]
         notes = [f"- {name} was left out: {reason}" for name, reason in self.left_out.items()]
@@ -140,8 +140,8 @@ class BenchmarkResult:
         return "\n\n".join(parts) + "\n"
 
 
-def _one_photo(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
-    """Return one row per measurement: heading → text."""
+def _latency_rows(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
+    """Return the table of latency, cold start, memory and size: one row per measurement."""
     rows = []
     for one in measurements:
         row = _head(one) | {
@@ -159,7 +159,7 @@ def _one_photo(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
     return rows
 
 
-def _throughput(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
+def _throughput_rows(measurements: Sequence[Measurement]) -> list[dict[str, str]]:
     return [
         _head(one)
         | {f"batch {size}": f"{rate:,.0f}" for size, rate in one.images_per_second.items()}

@@ -25,7 +25,6 @@ from bricksight.cli._process import (
 )
 from bricksight.cli._values import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError, PackError
-from bricksight.packs import find_commands
 
 COMMANDS = {
     "demo": ("demo:demo", "Train on sample photos and classify one of them."),
@@ -89,6 +88,8 @@ def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
 
 def _add_commands_of_packs(app: cyclopts.App, command: str) -> None:
     """Add the commands of packs to the list, and import the one that will run."""
+    from bricksight.packs import find_commands  # importlib.metadata takes a while
+
     for name, found in find_commands().items():
         if name in COMMANDS:
             continue

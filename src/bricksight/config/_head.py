@@ -34,7 +34,7 @@ class HeadConfig:
             what is better on held-out training photos.
         color_invariant: Ignore colour: augmentation covers all hues and saturations.
         random_flip: Whether automatic augmentation may flip photos. "auto" does not where classes
-            are mirror images of each other, such as left and right wedges.
+            are mirror images of each other, such as left and right shoes.
         seed: Random seed. The same seed gives the same model.
     """
 

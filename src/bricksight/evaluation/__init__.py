@@ -1,6 +1,7 @@
-"""Figures from arrays: how often a classifier is right, where it is wrong, how sure that is.
+"""Evaluate a classifier: metrics, confidence intervals, calibration, unknown threshold.
 
-The room takes probabilities and true classes, never a model, so it scores every runtime alike.
+All functions take arrays of probabilities and true classes, not a model, so that every runtime is
+evaluated in the same way.
 """
 
 from bricksight.evaluation._calibration import ReliabilityBin

@@ -1,5 +1,6 @@
-"""Whether a probability means what it says: of the answers given with 80 %, are 80 % right?
+"""Calibration of probabilities: reliability bins and expected calibration error.
 
+A classifier is calibrated if, for instance, 80 % of answers with a probability of 80 % are right.
 C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks", ICML 2017.
 """
 
@@ -13,14 +14,14 @@ _NUM_BINS = 15
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The answers whose probability is in (low, high].
+    """Answers whose probability is in (low, high].
 
     Attributes:
-        low: lower end, not included.
-        high: upper end, included.
-        count: number of answers.
-        confidence: their mean probability, ``None`` where there are none.
-        accuracy: the share of them that is right, ``None`` where there are none.
+        low: Lower end, excluded.
+        high: Upper end, included.
+        count: Number of answers.
+        confidence: Mean probability of the answers, ``None`` if there are none.
+        accuracy: Share of right answers, ``None`` if there are none.
     """
 
     low: float
@@ -31,11 +32,11 @@ class ReliabilityBin:
 
 
 def reliability_bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[ReliabilityBin, ...]:
-    """Return 15 bins of equal width over (0, 1].
+    """Return 15 reliability bins of equal width over (0, 1].
 
     Args:
-        confidence: float (num_images,), the probability of each answer.
-        correct: bool (num_images,), whether the answer is right.
+        confidence: Probability of each answer, float (num_images,).
+        correct: Whether each answer is right, bool (num_images,).
     """
     edges = np.linspace(0, 1, _NUM_BINS + 1)
     bin_of = np.digitize(confidence, edges[1:-1], right=True)
@@ -56,7 +57,7 @@ def reliability_bins(confidence: np.ndarray, correct: np.ndarray) -> tuple[Relia
 
 
 def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
-    """Return the mean distance of confidence and accuracy, in [0, 1]; ``None`` without answers."""
+    """Compute the mean distance of confidence and accuracy, in [0, 1]; ``None`` without answers."""
     total = sum(one.count for one in bins)
     if total == 0:
         return None

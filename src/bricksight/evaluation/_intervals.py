@@ -1,4 +1,4 @@
-"""How far a measured accuracy may be from the true one, given so few photos."""
+"""Confidence intervals of the accuracy: Wilson score interval and bootstrap over groups."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ IntervalMethod = Literal["wilson", "group_bootstrap", "wilson_by_group"]
 
 LEVEL = 0.95
 WIDEST = 0.1
-"""An interval of the accuracy that is wider, more than five points either way, is warned of."""
+"""A wider interval of the accuracy (more than five points either way) causes a warning."""
 
 _NUM_RESAMPLES = 2000
 _SEED = 0
@@ -19,14 +19,14 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the accuracy on any number of such photos lies, with a confidence of 95 %.
+    """A 95 % confidence interval of the accuracy on photos of the same kind.
 
     Attributes:
-        low: lower end, in [0, 1].
-        high: upper end, in [0, 1].
-        method: "wilson" where photos are independent; "group_bootstrap" where the photos of a group
-            are not; "wilson_by_group" where every group has the same accuracy, so that drawing
-            groups anew cannot show any spread.
+        low: Lower end, in [0, 1].
+        high: Upper end, in [0, 1].
+        method: "wilson" for independent photos; "group_bootstrap" for photos in groups;
+            "wilson_by_group" if all groups have the same accuracy, so that a bootstrap over groups
+            would have no spread.
     """
 
     low: float
@@ -35,15 +35,15 @@ class Interval:
 
 
 def wilson_interval(successes: float, total: int) -> tuple[float, float]:
-    """Return the 95 % score interval (low, high) of a proportion; (0, 1) when ``total`` is 0.
+    """Compute the 95 % Wilson score interval (low, high) of a proportion; (0, 1) for no trials.
 
-    Unlike the textbook interval p ± 1.96 sqrt(p (1 - p) / n), it keeps its promise for few trials
-    and for proportions near 0 and 1. E. B. Wilson, "Probable inference, the law of succession, and
+    Unlike the normal approximation p ± 1.96 sqrt(p (1 - p) / n), it is accurate for few trials and
+    for proportions near 0 and 1. E. B. Wilson, "Probable inference, the law of succession, and
     statistical inference", Journal of the American Statistical Association 22, 1927.
 
     Args:
-        successes: how many of the trials succeeded; a mean share may make it fractional.
-        total: how many trials there were.
+        successes: Number of successful trials; may be fractional.
+        total: Number of trials.
 
     Raises:
         ValueError: ``successes`` is not between 0 and ``total``.
@@ -56,31 +56,31 @@ def wilson_interval(successes: float, total: int) -> tuple[float, float]:
     share = successes / total
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
-    # At 0 and at 1 the formula ends there exactly; floating point may miss it by a rounding error.
+    # For proportions of 0 and 1, one end is exactly 0 or 1; this removes its rounding error.
     low = 0.0 if successes == 0 else max(0.0, centre - half)
     high = 1.0 if successes == total else min(1.0, centre + half)
     return low, high
 
 
 def is_rough(num_independent: int) -> bool:
-    """Return whether so few photos, or groups, leave too much open even if all are right.
+    """Return whether there are too few photos, or groups, for more than a rough accuracy.
 
-    The Wilson interval of n right answers of n is wider than ``WIDEST`` for n below 35.
+    That is so if the interval is wider than ``WIDEST`` even when all answers are right: below 35.
     """
     low, high = wilson_interval(num_independent, num_independent)
     return high - low > WIDEST
 
 
 def accuracy_interval(correct: np.ndarray, group_indices: np.ndarray | None) -> Interval:
-    """Return the 95 % interval of the mean of ``correct``.
+    """Compute the 95 % confidence interval of the accuracy.
 
-    Photos of one group show the same object, so they tend to be right or wrong together: they carry
-    less evidence than as many independent photos, and the Wilson interval would be too narrow.
+    Photos of one group show the same object, so their answers tend to be right or wrong together.
+    For such photos the Wilson interval would be too narrow.
 
     Args:
-        correct: bool (num_images,), at least one.
-        group_indices: int (num_images,), numbers from 0 on without gaps; ``None`` where every photo
-            stands for itself.
+        correct: Whether each answer is right, bool (num_images,), at least one.
+        group_indices: Group of each photo, int (num_images,), from 0 without gaps. ``None`` if the
+            photos are independent.
     """
     if group_indices is None:
         return Interval(*wilson_interval(int(correct.sum()), len(correct)), method="wilson")
@@ -93,10 +93,10 @@ def accuracy_interval(correct: np.ndarray, group_indices: np.ndarray | None) -> 
 
 
 def _group_bootstrap(right: np.ndarray, size: np.ndarray) -> tuple[float, float]:
-    """Return the percentile interval over whole groups drawn anew, with replacement.
+    """Compute the percentile interval of a bootstrap that resamples whole groups.
 
     A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8.
-    The seed is fixed: the same photos and answers give the same interval.
+    The seed is fixed, so that the same answers always give the same interval.
     """
     rng = np.random.default_rng(_SEED)
     shares = np.empty(_NUM_RESAMPLES)

@@ -1,4 +1,4 @@
-"""What an evaluation holds, and its form in ``metrics.json``."""
+"""The result of an evaluation, and its representation in ``metrics.json``."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,21 +11,21 @@ from bricksight.evaluation._calibration import ReliabilityBin
 from bricksight.evaluation._intervals import LEVEL, Interval, is_rough
 
 CONSENSUS_VOTES = 2
-"""How many photos of a group must agree with its answer in ``GroupScores.consensus``."""
+"""Number of photos of a group that must have the group's answer in ``GroupScores.consensus``."""
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How one class fared; a share whose denominator is 0 is ``None``, never 0 or 1.
+    """Precision, recall and F1 of a class; a ratio with a denominator of 0 is ``None``.
 
     Attributes:
-        label: the class.
-        count: photos of the class.
-        predicted_count: photos that were taken for the class.
-        precision: share of the photos taken for the class that are of it; ``None``, as ``f1``, in
-            a test of a single class, where it says nothing.
-        recall: share of the photos of the class that were taken for it.
-        f1: harmonic mean of precision and recall.
+        label: The class.
+        count: Number of photos of the class.
+        predicted_count: Number of photos that were predicted as the class.
+        precision: Share of the photos predicted as the class that are of it. ``None``, like
+            ``f1``, if only one class was tested, because it is always 1 then.
+        recall: Share of the photos of the class that were predicted as it.
+        f1: Harmonic mean of precision and recall.
     """
 
     label: str
@@ -38,12 +38,12 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """Photos of one class that were taken for another.
+    """Photos of one class that were predicted as another one.
 
     Attributes:
-        label: the true class.
-        predicted: the answer.
-        count: how many photos.
+        label: The true class.
+        predicted: The predicted class.
+        count: Number of photos.
         share: ``count`` divided by the number of photos of the true class.
     """
 
@@ -55,14 +55,14 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One photo with a wrong answer.
+    """A photo with a wrong answer.
 
     Attributes:
-        path: the photo, as handed in.
-        label: its true class.
-        predicted: the answer.
-        probability: of the answer.
-        probability_of_label: of the true class.
+        path: Path of the photo, as given to ``evaluate``.
+        label: The true class.
+        predicted: The predicted class.
+        probability: Probability of the predicted class.
+        probability_of_label: Probability of the true class.
     """
 
     path: str
@@ -74,11 +74,11 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Answered:
-    """What is left when some answers are withheld.
+    """The answers that are left after others were rejected.
 
     Attributes:
-        count: photos, or groups, that still get an answer.
-        accuracy: share of those answers that is right, ``None`` if there are none.
+        count: Number of photos, or groups, with an answer.
+        accuracy: Share of right answers among them, ``None`` if there are none.
     """
 
     count: int
@@ -87,15 +87,15 @@ class Answered:
 
 @dataclass(frozen=True)
 class GroupScores:
-    """One answer a group: the class with the highest mean log probability over its photos.
+    """Scores of answers per group: the class with the highest mean log probability of its photos.
 
     Attributes:
-        num_groups: how many groups there are.
-        accuracy: share of the groups whose answer is right; ``None`` where some group holds photos
-            of several classes, for which one answer makes no sense.
+        num_groups: Number of groups.
+        accuracy: Share of groups with a right answer. ``None`` if a group has photos of several
+            classes, because one answer cannot be right for it.
         accuracy_interval: 95 % Wilson interval of ``accuracy``; groups are independent.
-        consensus: what is left when a group is only answered if at least ``CONSENSUS_VOTES`` of its
-            photos have that answer as their own; ``None`` where ``accuracy`` is.
+        consensus: The answers of groups in which at least ``CONSENSUS_VOTES`` photos have the same
+            answer as the group. ``None`` if ``accuracy`` is.
     """
 
     num_groups: int
@@ -106,27 +106,27 @@ class GroupScores:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """Every figure of one test; what cannot be measured is ``None``.
+    """All metrics of an evaluation; a metric that cannot be computed is ``None``.
 
     Attributes:
-        labels: the classes, in the order of rows and columns.
-        num_images: photos tested.
-        accuracy: share of the photos whose most probable class is the true one.
-        accuracy_interval: its 95 % interval.
-        top_k: how many answers ``top_k_accuracy`` looks at.
-        top_k_accuracy: share of the photos whose true class is among the ``top_k`` most probable;
-            ``None`` where there are no more classes than that, of which it would always be 1.
-        balanced_accuracy: mean recall of the classes that have photos; ``None`` of a single one.
-        cross_entropy: mean of -ln(probability of the true class), in nats.
-        expected_calibration_error: mean distance of confidence and accuracy.
-        reliability: the bins behind it.
-        classes: one entry a class, in the order of ``labels``.
-        confusion_matrix: int64 (num_classes, num_classes); rows are true, columns are answers.
-        confused_pairs: largest count first.
-        mistakes: surest wrong answer first.
-        groups: ``None`` where every photo stands for itself.
-        confidence: float64 (num_images,), the probability of each answer.
-        correct: bool (num_images,), whether it is right.
+        labels: The classes, in the order of rows and columns.
+        num_images: Number of tested photos.
+        accuracy: Share of photos whose most probable class is the true class.
+        accuracy_interval: 95 % confidence interval of ``accuracy``.
+        top_k: The k of ``top_k_accuracy``.
+        top_k_accuracy: Share of photos whose true class is among the k most probable classes.
+            ``None`` if there are only k classes or fewer, because it is always 1 then.
+        balanced_accuracy: Mean recall of the classes with photos. ``None`` for a single class.
+        cross_entropy: Mean of -ln(probability of the true class), in nats.
+        expected_calibration_error: Mean distance of confidence and accuracy over ``reliability``.
+        reliability: Reliability bins.
+        classes: Scores of each class, in the order of ``labels``.
+        confusion_matrix: int64 (num_classes, num_classes); rows are true, columns predicted.
+        confused_pairs: Confused pairs of classes, the most frequent first.
+        mistakes: Wrong answers, the most confident first.
+        groups: Scores per group, ``None`` if the photos are independent.
+        confidence: Probability of each answer, float64 (num_images,).
+        correct: Whether each answer is right, bool (num_images,).
     """
 
     labels: tuple[str, ...]
@@ -152,7 +152,7 @@ class Evaluation:
 
     @property
     def labels_without_images(self) -> tuple[str, ...]:
-        """The classes of which no photo was tested: nothing is known about them."""
+        """The classes without a tested photo."""
         return tuple(scores.label for scores in self.classes if scores.count == 0)
 
     @property
@@ -164,7 +164,7 @@ class Evaluation:
     def statement(self) -> str:
         """The result in one sentence."""
         if self.accuracy is None or self.accuracy_interval is None:
-            return "There were no photos to test, so nothing was measured."
+            return "There were no photos to test, so the accuracy is not known."
         interval = self.accuracy_interval
         text = (
             f"{percent(self.accuracy)} of {pluralize(self.num_images, 'photo')} right "
@@ -180,13 +180,13 @@ class Evaluation:
         return text
 
     def answered(self, threshold: float) -> Answered:
-        """Return what is left when answers less probable than ``threshold`` become "unknown"."""
+        """Return the answers that are left if those below ``threshold`` are "unknown"."""
         kept = self.confidence >= threshold
         accuracy = float(self.correct[kept].mean()) if kept.any() else None
         return Answered(count=int(kept.sum()), accuracy=accuracy)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
+        """Return the metrics as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {
             "statement": self.statement,
             "num_images": self.num_images,

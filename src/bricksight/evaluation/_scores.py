@@ -1,4 +1,4 @@
-"""Probabilities and true classes in, an ``Evaluation`` out."""
+"""Compute an ``Evaluation`` from probabilities and true classes."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,12 +21,11 @@ from bricksight.evaluation._result import (
     Mistake,
 )
 
-# An output of eight bits rounds each probability to 1/256, so its rows sum to 1 only roughly;
-# logits or values of 0 to 255 miss by far more.
+# The output of an int8 model rounds each probability to 1/256, so that its rows sum to 1 only
+# roughly. Rows of logits, or of values from 0 to 255, differ by far more.
 _ROW_SUM_TOLERANCE = 0.05
 
-# Keeps the logarithm of a probability that was rounded to 0 finite, as sklearn.metrics.log_loss
-# does for float32.
+# Lower limit of probabilities before the logarithm, as in sklearn.metrics.log_loss for float32.
 _SMALLEST = float(np.finfo(np.float32).eps)
 
 
@@ -39,21 +38,21 @@ def evaluate(
     groups: Sequence[str] | None = None,
     k: int = 5,
 ) -> Evaluation:
-    """Return every figure that ``metrics.json`` and the report show.
+    """Compute all metrics that ``metrics.json`` and the report show.
 
-    The answer for a photo is its most probable class, the first one where several are equal.
+    The answer for a photo is its most probable class, and the first one of equally probable ones.
 
     Args:
-        probabilities: float32 (num_images, num_classes), in [0, 1], each row sums to 1; no photos
-            are allowed and give figures that are ``None``.
-        label_indices: int (num_images,), the true classes as indices into ``labels``.
-        labels: the names of the classes.
-        paths: one a photo, for the list of mistakes.
-        groups: one a photo; photos of the same group are not independent of one another.
-        k: how many answers count for the top-k accuracy.
+        probabilities: float32 (num_images, num_classes), in [0, 1]; each row sums to 1. Without
+            photos, metrics are ``None``.
+        label_indices: True class of each photo as an index into ``labels``, int (num_images,).
+        labels: Names of the classes.
+        paths: Path of each photo, for the list of mistakes.
+        groups: Group of each photo; photos of one group are not independent.
+        k: The k of the top-k accuracy.
 
     Raises:
-        ValueError: the arguments do not fit together or are not probabilities.
+        ValueError: The arguments have different lengths, or are not probabilities.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     label_indices = np.asarray(label_indices)
@@ -62,7 +61,6 @@ def evaluate(
 
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
-    of_label = np.take_along_axis(probabilities, label_indices[:, np.newaxis], axis=1)[:, 0]
     correct = predicted == label_indices
     group_indices = _group_indices(groups)
     classes = _class_scores(label_indices, predicted, labels=labels)
@@ -75,11 +73,9 @@ def evaluate(
         accuracy=_mean(correct),
         accuracy_interval=accuracy_interval(correct, group_indices) if len(correct) else None,
         top_k=k,
-        top_k_accuracy=_mean(_rank_of_label(probabilities, label_indices) < k)
-        if k < len(labels)
-        else None,
+        top_k_accuracy=_top_k_accuracy(probabilities, label_indices, k=k),
         balanced_accuracy=_mean(recalls) if len(recalls) > 1 else None,
-        cross_entropy=_mean(-np.log(np.maximum(of_label, _SMALLEST))),
+        cross_entropy=_cross_entropy(probabilities, label_indices),
         expected_calibration_error=expected_calibration_error(reliability),
         reliability=reliability,
         classes=classes,
@@ -90,6 +86,19 @@ def evaluate(
         confidence=confidence,
         correct=correct,
     )
+
+
+def _top_k_accuracy(
+    probabilities: np.ndarray, label_indices: np.ndarray, *, k: int
+) -> float | None:
+    if k >= probabilities.shape[1]:
+        return None
+    return _mean(_rank_of_label(probabilities, label_indices) < k)
+
+
+def _cross_entropy(probabilities: np.ndarray, label_indices: np.ndarray) -> float | None:
+    of_label = np.take_along_axis(probabilities, label_indices[:, np.newaxis], axis=1)[:, 0]
+    return _mean(-np.log(np.maximum(of_label, _SMALLEST)))
 
 
 def _check_shapes(
@@ -103,7 +112,7 @@ def _check_shapes(
     if probabilities.ndim != 2 or probabilities.shape[1] != len(labels) or len(labels) == 0:
         raise ValueError(
             f"probabilities has the shape {probabilities.shape}; "
-            f"it must be (num_images, {len(labels)}), one column a label"
+            f"expected (num_images, {len(labels)}), one column per label"
         )
     lengths = {"label_indices": len(label_indices), "paths": len(paths)}
     if groups is not None:
@@ -112,33 +121,33 @@ def _check_shapes(
         if length != len(probabilities):
             raise ValueError(
                 f"{name} has {length} entries and probabilities {len(probabilities)} rows; "
-                "both must be one a photo"
+                "expected one of each per photo"
             )
 
 
 def _check_values(probabilities: np.ndarray, label_indices: np.ndarray, *, k: int) -> None:
     num_classes = probabilities.shape[1]
     if k < 1:
-        raise ValueError(f"k is {k}; it must be at least 1")
+        raise ValueError(f"k is {k}; expected at least 1")
     if not np.issubdtype(label_indices.dtype, np.integer) and len(label_indices):
-        raise ValueError(f"label_indices is {label_indices.dtype}; it must be of integers")
+        raise ValueError(f"label_indices has the dtype {label_indices.dtype}; expected integers")
     outside = label_indices[(label_indices < 0) | (label_indices >= num_classes)]
     if len(outside):
         raise ValueError(
-            f"label_indices holds {outside[0]}; it must be from 0 to {num_classes - 1}"
+            f"label_indices holds {outside[0]}; expected values from 0 to {num_classes - 1}"
         )
     wrong = ~((probabilities >= 0) & (probabilities <= 1 + _ROW_SUM_TOLERANCE))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise ValueError(
-            f"probabilities[{row}, {column}] is {probabilities[row, column]}; it must be from 0 to "
-            "1 (apply softmax to logits first)"
+            f"probabilities[{row}, {column}] is {probabilities[row, column]}; expected a value "
+            "from 0 to 1. Apply softmax to logits first."
         )
     sums = probabilities.sum(axis=1)
     wrong_rows = np.flatnonzero(np.abs(sums - 1) > _ROW_SUM_TOLERANCE)
     if len(wrong_rows):
         row = wrong_rows[0]
-        raise ValueError(f"probabilities[{row}] sums to {sums[row]:.4g}; every row must sum to 1")
+        raise ValueError(f"probabilities[{row}] sums to {sums[row]:.4g}; expected 1")
 
 
 def _mean(values: np.ndarray | Sequence[float]) -> float | None:
@@ -146,30 +155,30 @@ def _mean(values: np.ndarray | Sequence[float]) -> float | None:
 
 
 def _group_indices(groups: Sequence[str] | None) -> np.ndarray | None:
-    """Return a number a photo, or ``None`` where every photo is a group of its own."""
+    """Return the group of each photo as an integer; ``None`` if no group has two photos."""
     if groups is None or len(set(groups)) == len(groups):
         return None
     return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
 
 
 def _rank_of_label(probabilities: np.ndarray, label_indices: np.ndarray) -> np.ndarray:
-    """Return int (num_images,): how many classes come before the true one; 0 is a right answer.
+    """Return the rank of the true class of each photo, int (num_images,); 0 is a right answer.
 
-    Of equal probabilities the first class comes first, as in ``argmax``: a network that finds every
-    class equally likely has not found the right one.
+    Of equally probable classes the first one comes first, as in ``argmax``. So a model that gives
+    all classes the same probability does not count as right for all photos.
     """
     true = label_indices[:, np.newaxis]
-    of_label = np.take_along_axis(probabilities, true, axis=1)
+    label_probability = np.take_along_axis(probabilities, true, axis=1)
     earlier = np.arange(probabilities.shape[1]) < true
-    before = (probabilities > of_label) | ((probabilities == of_label) & earlier)
+    before = (probabilities > label_probability) | ((probabilities == label_probability) & earlier)
     return np.asarray(before.sum(axis=1))
 
 
 def _confusion_matrix(true: np.ndarray, predicted: np.ndarray, *, num_classes: int) -> np.ndarray:
     if len(true) == 0:
         return np.zeros((num_classes, num_classes), np.int64)
-    with _few_photos_of_many_classes():
-        matrix: np.ndarray = _metrics().confusion_matrix(
+    with _ignore_class_count_warning():
+        matrix: np.ndarray = _sklearn_metrics().confusion_matrix(
             true, predicted, labels=np.arange(num_classes)
         )
     return matrix
@@ -180,12 +189,12 @@ def _class_scores(
 ) -> tuple[ClassScores, ...]:
     if len(true) == 0:
         return tuple(ClassScores(label, 0, 0, None, None, None) for label in labels)
-    with _few_photos_of_many_classes():
-        precision, recall, f1, count = _metrics().precision_recall_fscore_support(
+    with _ignore_class_count_warning():
+        precision, recall, f1, count = _sklearn_metrics().precision_recall_fscore_support(
             true, predicted, labels=np.arange(len(labels)), zero_division=np.nan
         )
     predicted_count = np.bincount(predicted, minlength=len(labels))
-    if len(np.unique(true)) == 1:  # whatever is taken for the only class that is tested is of it
+    if len(np.unique(true)) == 1:  # with one tested class, precision is always 1
         precision, f1 = np.full_like(precision, np.nan), np.full_like(f1, np.nan)
     return tuple(
         ClassScores(
@@ -200,14 +209,14 @@ def _class_scores(
     )
 
 
-def _metrics() -> Any:
-    """Return ``sklearn.metrics``, which takes a second to load."""
+def _sklearn_metrics() -> Any:
+    """Import ``sklearn.metrics``; not at the top of the file, because it takes a second."""
     return require("sklearn.metrics", extra="check", feature="Evaluating a model")
 
 
 @contextmanager
-def _few_photos_of_many_classes() -> Iterator[None]:
-    """Keep scikit-learn from asking whether this is a regression; its versions differ in it."""
+def _ignore_class_count_warning() -> Iterator[None]:
+    """Silence a warning of some scikit-learn versions about few samples of many classes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The number of unique classes is greater")
         yield

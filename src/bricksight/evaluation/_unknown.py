@@ -1,4 +1,4 @@
-"""When a classifier should rather say "unknown", and how often it does."""
+"""Choose the threshold below which answers are "unknown", and count rejected photos."""
 
 import math
 from collections.abc import Sequence
@@ -11,77 +11,78 @@ from bricksight._support.text import percent, pluralize
 
 _CONFIDENCE = 0.7
 _ROUNDING = 1e-9
-_FEW = 3
-"""Where fewer photos than this are expected below the threshold, it hangs on one or two of them."""
+_MIN_EXPECTED = 3
+"""With fewer expected photos below the threshold, one or two photos would decide it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejected:
-    """How many photos are answered "unknown".
+    """The number of photos that are answered "unknown" (rejected).
 
     Attributes:
-        count: Photos that are.
-        num_images: Photos in all.
+        count: Number of rejected photos.
+        num_images: Number of all photos.
     """
 
     count: int
     num_images: int
 
     def __add__(self, other: "Rejected") -> "Rejected":
-        """Return how many photos of both are."""
+        """Add the numbers of two sets of photos."""
         return Rejected(
             count=self.count + other.count, num_images=self.num_images + other.num_images
         )
 
     @property
     def share(self) -> float | None:
-        """The share of them, 0 to 1; ``None`` of no photos."""
+        """Share of rejected photos, 0 to 1; ``None`` without photos."""
         return self.count / self.num_images if self.num_images else None
 
     @property
     def statement(self) -> str:
-        """The same in words."""
+        """The result as text, such as "3 of 60 photos (5.0 %)"."""
         photos = pluralize(self.num_images, "photo")
         if self.share is None:
             return photos
         return f"{self.count} of {photos} ({percent(self.share)})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain values; ``docs/reference/metrics.md`` lists the keys."""
+        """Return the numbers as plain values; ``docs/reference/metrics.md`` lists the keys."""
         return {**asdict(self), "share": self.share}
 
 
 NONE_REJECTED = Rejected(count=0, num_images=0)
-"""What a sum of others begins with."""
+"""Start value of a sum of ``Rejected``."""
 
 
 def unknown_threshold(
     probabilities: np.ndarray, *, rejection_rate: float, groups: Sequence[str] | None = None
 ) -> float | None:
-    """Return the highest threshold below which a known photo is expected so rarely.
+    """Return the highest threshold that keeps the false rejection rate.
 
-    Answers whose highest probability is below it are "unknown". The highest probability is the
-    baseline of Hendrycks and Gimpel 2017 (arXiv 1610.02136). Of n photos, the threshold is the
-    probability of rank ``rate * (n + 1)``, rounded down: the next photo of the same kind is below
-    it with at most that rate, as in conformal prediction (Vovk et al. 2005). That is so on average;
-    where the rank is below three, it is lowered until the rate is also kept with a confidence of
-    70 % (a tolerance limit, Wilks 1941). In groups, each photo counts as its share of its group and
-    n is the number of groups (Lee, Barber and Willett, arXiv 2306.06342): photos of one group are
-    unsure together.
+    An answer is "unknown" if its highest probability is below the threshold (the baseline of
+    Hendrycks and Gimpel 2017, arXiv 1610.02136). The threshold is the probability of rank
+    ``rate * (n + 1)``, rounded down, of n photos. A new photo of the classes is then rejected with
+    at most this rate on average, as in conformal prediction (Vovk et al. 2005). If the rank is
+    below three, it is lowered until the rate is kept with a confidence of 70 % (tolerance limit,
+    Wilks 1941).
+
+    The answers for photos of one group are not independent. With groups, each photo counts as its
+    share of its group, and n is the number of groups (Lee, Barber and Willett, arXiv 2306.06342).
 
     Args:
-        probabilities: float32 (num_images, num_classes), of photos of known classes that the
-            classifier was not trained on, answered rightly or wrongly.
-        rejection_rate: in percent, over 0 and under 100.
-        groups: one a photo; by default each photo stands for itself.
+        probabilities: float32 (num_images, num_classes), of photos of the classes that the
+            classifier was not trained on.
+        rejection_rate: The false rejection rate in percent, above 0 and below 100.
+        groups: Group of each photo; ``None`` if photos are independent.
 
     Returns:
-        The threshold, from 0 to 1; ``None`` where there are fewer photos, or groups, than
-        ``fewest_for_threshold`` says.
+        The threshold, from 0 to 1; ``None`` if there are fewer photos, or groups, than
+        ``fewest_for_threshold`` returns.
     """
     keys = np.arange(len(probabilities)) if groups is None else np.asarray(groups)
     _, group_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    limit = _most_below(len(sizes), rejection_rate / 100)
+    limit = _max_below(len(sizes), rejection_rate / 100)
     confidence = probabilities.max(axis=1, initial=0)
     order = np.argsort(confidence, kind="stable")
     below = np.cumsum(1 / sizes[group_of.reshape(-1)][order])
@@ -89,10 +90,10 @@ def unknown_threshold(
     return float(confidence[order[rank - 1]]) if limit and rank else None
 
 
-def _most_below(num_independent: int, rate: float) -> float:
-    """Return how many of the photos, or groups, may be at or below the threshold."""
+def _max_below(num_independent: int, rate: float) -> float:
+    """Return the largest number of photos, or groups, at or below the threshold."""
     expected = rate * (num_independent + 1)
-    if expected >= _FEW:
+    if expected >= _MIN_EXPECTED:
         return expected
     rank, chance = 0, (1 - rate) ** num_independent
     while chance <= 1 - _CONFIDENCE:
@@ -104,16 +105,16 @@ def _most_below(num_independent: int, rate: float) -> float:
 
 
 def fewest_for_threshold(rejection_rate: float) -> int:
-    """Return how many independent photos it takes to choose a threshold by: 24 for 5 percent."""
+    """Return the smallest number of independent photos to choose a threshold on: 24 for 5 %."""
     return math.ceil(math.log(1 - _CONFIDENCE) / math.log(1 - rejection_rate / 100))
 
 
 def rejected(probabilities: np.ndarray, threshold: float | None) -> Rejected:
-    """Return how many photos are answered "unknown".
+    """Count the photos that are answered "unknown".
 
     Args:
         probabilities: float32 (num_images, num_classes).
-        threshold: as ``unknown_threshold`` returns it; without one, none is.
+        threshold: The result of ``unknown_threshold``. With ``None``, no photo is rejected.
     """
     below = probabilities.max(axis=1, initial=0) < (threshold or 0.0)
     return Rejected(count=int(below.sum()), num_images=len(probabilities))

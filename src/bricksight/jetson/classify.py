@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Classifies photos, camera pictures and videos on a Jetson with the model of this folder.
+"""Classify photos, camera frames and videos on a Jetson with the model in this folder.
 
-Python 3.6 or newer, NumPy, OpenCV, and the TensorRT of the JetPack; nothing has to be installed.
-The first run builds the TensorRT engine, which takes minutes; later runs load it.
+Needs Python 3.6 or newer, NumPy, OpenCV and TensorRT, which JetPack brings. The first run builds
+the TensorRT engine, which takes minutes; later runs load it.
 
     python3 classify.py photo.jpg folder/
     python3 classify.py --camera 0              python3 classify.py --csi 0 --headless
@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Generator, Iterator, List, Optional, Sequence, Tuple
 
 if platform.machine() == "aarch64":
-    # NumPy's OpenBLAS may take the Nano's processor for another one: "Illegal instruction".
+    # NumPy's OpenBLAS may detect the Nano's processor wrongly and crash: "Illegal instruction".
     os.environ.setdefault("OPENBLAS_CORETYPE", "ARMV8")
 try:
-    import cv2  # before NumPy and TensorRT: its libgomp needs a place that the others may take
+    import cv2  # before NumPy and TensorRT, which may use up the static TLS that libgomp needs
     import numpy as np
 except ImportError as error:
     sys.exit(
@@ -44,10 +44,10 @@ except ImportError as error:
 HERE = Path(__file__).resolve().parent
 PHOTO_EXTENSIONS = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"),
-    # Named as set aside, not passed over, where OpenCV does not read them.
+    # Listed so that they are reported, not skipped, if OpenCV cannot read them.
     *(".heic", ".heif", ".hif", ".avif", ".gif"),
 )
-# Of file managers, network storage and operating systems: thumbnails and deleted photos.
+# Folders of file managers, network storage and operating systems (thumbnails, deleted photos).
 SYSTEM_FOLDERS = {
     *("__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp"),
     *("~snapshot", "_gsdata_", "$recycle.bin", "recycler", "recycled", "lost+found"),
@@ -56,17 +56,17 @@ SYSTEM_FOLDERS = {
 TOLERANCE = {"fp16": 0.03, "fp32": 0.005}
 SILENCE_S = 10.0
 MIB = 1 << 20
-_BITS = 22  # of the weights' fractions, as Pillow has them
+_BITS = 22  # fixed-point precision of the resize weights, as in Pillow
 
-CSI_CURE = "Once a program has crashed: sudo systemctl restart nvargus-daemon"
-USB_CURE = "List the cameras: ls /dev/video*; beside a CSI camera the USB one is mostly 1"
+CSI_CURE = "If a program has crashed before: sudo systemctl restart nvargus-daemon"
+USB_CURE = "List the cameras: ls /dev/video*. Beside a CSI camera, a USB camera is usually 1"
 
 Frames = Generator[Tuple[float, Any], None, None]
 Box = Tuple[int, int, int, int]
 
 
 class BoardError(Exception):
-    """What the user can do something about; the message says what."""
+    """An error that the user can fix; the message says how."""
 
 
 # ----------------------------------------------------------------------------------------------
@@ -74,13 +74,13 @@ class BoardError(Exception):
 
 
 class Settings:
-    """What preprocess.json and labels.txt say of the model, and where its other files lie."""
+    """Labels and preprocessing from the model's folder, and access to its other files."""
 
     def __init__(self, folder: Path) -> None:
-        """Read the two files.
+        """Read preprocess.json and labels.txt.
 
         Raises:
-            BoardError: one is missing or damaged.
+            BoardError: A file is missing or damaged.
         """
         self.folder = folder
         self.model = folder / "model.onnx"
@@ -89,7 +89,9 @@ class Settings:
             self.height = whole_number(said, "height", 8, 4096)
             self.width = whole_number(said, "width", 8, 4096)
             if said["resize"] not in ("stretch", "letterbox"):
-                raise ValueError("resize is {!r}".format(said["resize"]))
+                raise ValueError(
+                    "resize is {!r}; expected 'stretch' or 'letterbox'".format(said["resize"])
+                )
             self.letterbox = said["resize"] == "letterbox"
             self.grey = whole_number(said, "letterbox_grey", 0, 255)
             self.low, self.high = [number(value, "range", -1e3, 1e3) for value in said["range"]]
@@ -103,18 +105,18 @@ class Settings:
 
     @contextlib.contextmanager
     def _whole(self) -> Iterator[None]:
-        """Make one message of all that can be wrong with the folder's files."""
+        """Convert errors about the folder's files to ``BoardError``."""
         try:
             yield
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BoardError(
-                f"{self.folder} is not a folder of `bricksight export --format jetson`, or a file "
-                f"of it is missing or damaged ({type(error).__name__}: {error}). Copy all of it "
-                "again."
+                f"{self.folder} is not a folder of `bricksight export --format jetson`, or one of "
+                f"its files is missing or damaged ({type(error).__name__}: {error}). Copy the "
+                "whole folder again."
             ) from error
 
     def model_bytes(self) -> bytes:
-        """Return model.onnx, the one that the folder was written with."""
+        """Return the content of model.onnx after verifying its checksum."""
         with self._whole():
             content = self.model.read_bytes()
             found = hashlib.sha256(content).hexdigest()
@@ -123,23 +125,23 @@ class Settings:
             return content
 
     def golden(self) -> List[Tuple[Path, Any]]:
-        """Return photos, and the probabilities that the PC gave for them."""
+        """Return the golden photos, each with the probabilities computed on the PC."""
         folder = self.folder / "golden"
         with self._whole():
             said = read_json(folder / "golden.json")["photos"]
             rows = [np.float32(one["probabilities"]).reshape(len(self.labels)) for one in said]
             if not rows:
-                raise ValueError("golden.json names no photo")
+                raise ValueError("golden.json lists no photos")
             names = [str(one["file"]) for one in said]
             if any(Path(name).name != name for name in names):
-                raise ValueError(f"golden.json names photos outside of its folder: {names}")
+                raise ValueError(f"golden.json lists photos outside of its folder: {names}")
             return [(folder / name, row) for name, row in zip(names, rows)]
 
     def require_tensors(self, found: Any) -> None:
-        """Compare the model's tensors, name to (is input, shape), with what the files say.
+        """Compare the model's tensors, name to (is input, shape), with the settings.
 
         Raises:
-            BoardError: they differ.
+            BoardError: They differ.
         """
         expected = {
             self.input: (True, (1, 3, self.height, self.width)),
@@ -148,33 +150,33 @@ class Settings:
         if found != expected:
             raise BoardError(
                 f"The model's float32 tensors are {found}; preprocess.json and labels.txt expect "
-                f"{expected}. These files do not belong together: copy all again."
+                f"{expected}. These files do not belong together. Copy the whole folder again."
             )
 
 
 def read_labels(path: Path) -> List[str]:
-    """Return the lines of a labels file; an editor may have added a byte order mark or CRLF."""
+    """Read the labels; a byte order mark and CRLF, which editors add, are accepted."""
     text = path.read_text(encoding="utf-8-sig")  # lines end with LF, CRLF or CR, as Python reads
     labels = text.rstrip("\n").split("\n")
     if not all(label.strip() and "\0" not in label for label in labels):
-        raise ValueError("a line of labels.txt is empty or no text")
+        raise ValueError("a line of labels.txt is empty or not text")
     if len(set(labels)) < len(labels):
-        raise ValueError("labels.txt names a class twice")
+        raise ValueError("labels.txt has a duplicate label")
     return labels
 
 
 def read_json(path: Path) -> Dict[str, Any]:
-    """Return the object that a file of the folder holds; large ones are none of ours."""
+    """Read a JSON object from a file of at most 16 MiB."""
     if path.stat().st_size > 16 * MIB:
         raise ValueError(f"{path} is larger than 16 MiB")
     said = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(said, dict):
-        raise ValueError(f"{path} holds no object of JSON")
+        raise ValueError(f"{path} does not contain a JSON object")
     return said
 
 
 def whole_number(said: Dict[str, Any], name: str, low: int, high: int) -> int:
-    """Return a setting that is a whole number from ``low`` to ``high``."""
+    """Return a setting after checking that it is an integer from ``low`` to ``high``."""
     value = said[name]
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}; expected a whole number from {low} to {high}")
@@ -182,22 +184,22 @@ def whole_number(said: Dict[str, Any], name: str, low: int, high: int) -> int:
 
 
 def number(value: Any, name: str, low: float, high: float) -> float:
-    """Return a number from ``low`` to ``high``, which NaN is not."""
+    """Return a number after checking that it is from ``low`` to ``high``; NaN is refused."""
     if type(value) not in (int, float) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}; expected a number from {low} to {high}")
     return float(value)
 
 
 # ----------------------------------------------------------------------------------------------
-# Photos to the network's input: Pillow's bilinear resize, which the training used, in NumPy.
-# cv2.resize passes over pixels (INTER_LINEAR) or filters otherwise (INTER_AREA).
+# Preprocessing: Pillow's bilinear resize, as in training, implemented in NumPy. cv2.resize would
+# skip pixels (INTER_LINEAR) or use another filter (INTER_AREA).
 
 
 def read_photo(path: Path, settings: Settings) -> Any:
-    """Return a photo as uint8 (height, width, 3), RGB, upright, on white where transparent.
+    """Read a photo as uint8 (height, width, 3), RGB; EXIF rotation applied, transparency white.
 
     Raises:
-        BoardError: it cannot be read.
+        BoardError: The photo cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -211,7 +213,7 @@ def read_photo(path: Path, settings: Settings) -> Any:
             flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         if printable(name_of(path)) == name_of(path):
             picture = cv2.imread(name_of(path), flags)
-        else:  # OpenCV takes no name that is not UTF-8
+        else:  # OpenCV cannot open a name that is not UTF-8
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except OSError as error:
         raise BoardError(f"{path} cannot be read: {error.strerror}") from error
@@ -219,24 +221,26 @@ def read_photo(path: Path, settings: Settings) -> Any:
         raise BoardError(f"{path} cannot be read by OpenCV: {error}") from error
     if picture is None:
         raise BoardError(
-            f"{path} is damaged, or no picture that this OpenCV reads, such as HEIC; save it as "
-            "JPEG or PNG"
+            f"{path} is damaged, or has a format that this OpenCV cannot read, such as HEIC. Save "
+            "it as JPEG or PNG"
         )
     if picture.dtype not in (np.uint8, np.uint16):
-        raise BoardError(f"{path} has pixels of the type {picture.dtype}; save it with 8 bits")
+        raise BoardError(
+            f"{path} has pixels of type {picture.dtype}; expected 8 or 16 bits. Save it with 8 bits"
+        )
     return np.ascontiguousarray(_on_white(picture)[..., ::-1])
 
 
 def name_of(path: Any) -> str:
-    """Return a file's name as text in UTF-8 whatever the locale is; OpenCV 4.1 crashes else.
+    """Return a path as text, decoded as UTF-8 in any locale; otherwise OpenCV 4.1 would crash.
 
-    Bytes that are no UTF-8 are kept as surrogates: os.fsencode gives them back.
+    Bytes that are not UTF-8 become surrogates, which os.fsencode restores.
     """
     return os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
-    """Return (width, height) as stored in a JPEG's header, None if it is no JPEG."""
+    """Return (width, height) from a JPEG's header, None if it is not a JPEG."""
     if content[:2] != b"\xff\xd8":
         return None
     at = 2
@@ -250,7 +254,10 @@ def jpeg_size(content: bytes) -> Optional[Tuple[int, int]]:
 
 
 def _jpeg_flags(times: int) -> int:
-    """Decode at 1/2, 1/4 or 1/8 what is that much larger than twice the network's size."""
+    """Return flags that decode a large JPEG at 1/2, 1/4 or 1/8 of its size.
+
+    ``times`` is its shorter side divided by twice the input size.
+    """
     for factor, flags in ((8, "8"), (4, "4"), (2, "2")):
         if times >= factor:
             return int(getattr(cv2, "IMREAD_REDUCED_COLOR_" + flags))
@@ -261,7 +268,7 @@ def _on_white(picture: Any) -> Any:
     if picture.ndim == 2:
         picture = picture[..., None]
     if picture.dtype == np.uint16:
-        # As in the training: what has no value over 4,095 is of a camera with 12 bits.
+        # As in training, an image without values over 4,095 is treated as 12-bit.
         is_12_bit = picture[..., :3].max() < 4096
         alpha = picture[..., 3:]
         alpha = alpha >> (4 if is_12_bit and alpha.size and alpha.max() < 4096 else 8)
@@ -274,7 +281,7 @@ def _on_white(picture: Any) -> Any:
 
 
 def to_input(image: Any, settings: Settings) -> Any:
-    """Return float32 (1, 3, height, width) for uint8 (height, width, 3), RGB."""
+    """Convert an image, uint8 (height, width, 3), RGB, to the input float32 (1, 3, H, W)."""
     height, width = settings.height, settings.width
     rows, columns = height, width
     if settings.letterbox:
@@ -289,11 +296,11 @@ def to_input(image: Any, settings: Settings) -> Any:
 
 
 def resize(image: Any, rows: int, columns: int) -> Any:
-    """Return the picture at this size, uint8: bilinear, antialiased.
+    """Resize an image: uint8, bilinear with antialiasing.
 
-    The steps and their roundings are Pillow's: blocks are averaged while three times the size is
-    left, then a triangle as wide as the reduction filters the columns, then the rows. (Pillow takes
-    the rows of some tall pictures first, which rounds some values the other way.)
+    Steps and rounding are those of Pillow: first, blocks of pixels are averaged to at least three
+    times the size; then, columns and rows are filtered with a triangle as wide as the reduction.
+    (Pillow filters the rows of some tall images first, which rounds some values differently.)
     """
     height, width = image.shape[:2]
     by_rows, by_columns = int(height / rows / 3.0) or 1, int(width / columns / 3.0) or 1
@@ -313,7 +320,7 @@ def _average_blocks(image: Any, by_rows: int, by_columns: int) -> Any:
 
 
 def _filter(image: Any, span: float, size: int) -> Any:
-    """Return ``size`` rows, each the weighted sum of those near it, rounded."""
+    """Resample the rows of an image to ``size`` rows with the triangle filter."""
     lines = np.ascontiguousarray(image).reshape(len(image), -1)
     taps, weights = _triangle(len(lines), span, size)
     total = np.full((size, lines.shape[1]), 1 << (_BITS - 1), np.int32)
@@ -324,7 +331,7 @@ def _filter(image: Any, span: float, size: int) -> Any:
 
 @functools.lru_cache(maxsize=8)
 def _triangle(num_lines: int, span: float, size: int) -> Tuple[Any, Any]:
-    """Return which lines make each new line, and with what weights: (size, num_taps) each."""
+    """Return source lines and weights of each new line, each (size, num_taps)."""
     scale = span / size
     support = max(scale, 1.0)
     centres = (np.arange(size) + 0.5) * scale
@@ -338,7 +345,7 @@ def _triangle(num_lines: int, span: float, size: int) -> Tuple[Any, Any]:
 
 
 # ----------------------------------------------------------------------------------------------
-# CUDA's memory and streams, without pycuda, which would have to be compiled on the board
+# CUDA memory and streams by ctypes; pycuda would have to be compiled on the board
 
 
 _INT, _POINTER = ctypes.c_int, ctypes.c_void_p
@@ -356,7 +363,7 @@ SIGNATURES: Dict[str, Tuple[Any, List[Any]]] = {
 
 
 class Cuda:
-    """The functions of libcudart that are needed; one that fails raises ``BoardError``."""
+    """Wrapper of libcudart; functions that fail raise ``BoardError``."""
 
     TO_DEVICE, TO_HOST = 1, 2
     _MULTIPROCESSORS, _MAJOR, _MINOR = 16, 75, 76
@@ -366,7 +373,7 @@ class Cuda:
         """Load the library.
 
         Raises:
-            BoardError: it is not found, or the GPU cannot be asked.
+            BoardError: The library is not found, or the GPU does not respond.
         """
         self._library = self._load()
         for name, (restype, argtypes) in SIGNATURES.items():
@@ -386,15 +393,15 @@ class Cuda:
             except OSError:
                 continue
         raise BoardError(
-            "CUDA's library libcudart was not found, neither below /usr/local/cuda* nor by name. "
-            "It comes with the JetPack: sudo apt-get install nvidia-jetpack"
+            "CUDA's library libcudart was not found below /usr/local/cuda* or in the library path. "
+            "It comes with JetPack: sudo apt-get install nvidia-jetpack"
         )
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function of the library.
 
         Raises:
-            BoardError: it returns an error.
+            BoardError: The function returns an error.
         """
         code = getattr(self._library, name)(*arguments)
         if code != 0:
@@ -405,7 +412,7 @@ class Cuda:
             )
 
     def _gpu(self) -> str:
-        """Return what an engine is tied to: compute capability and number of multiprocessors."""
+        """Return compute capability and number of multiprocessors; engines depend on both."""
         values = []
         for attribute in (self._MAJOR, self._MINOR, self._MULTIPROCESSORS):
             value = ctypes.c_int()
@@ -414,56 +421,57 @@ class Cuda:
         return "sm{}{}x{}".format(*values)
 
     def allocate(self, num_bytes: int) -> int:
-        """Return the address of new memory on the GPU."""
+        """Allocate GPU memory and return its address."""
         pointer = ctypes.c_void_p()
         self.call("cudaMalloc", ctypes.byref(pointer), num_bytes)
         return pointer.value or 0
 
     def new_stream(self) -> int:
-        """Return the handle of a new stream."""
+        """Create a CUDA stream and return its handle."""
         stream = ctypes.c_void_p()
         self.call("cudaStreamCreate", ctypes.byref(stream))
         return stream.value or 0
 
     def copy(self, destination: int, source: int, num_bytes: int, kind: int, stream: int) -> None:
-        """Queue a copy between the memories."""
+        """Queue a copy between host and GPU memory."""
         self.call("cudaMemcpyAsync", destination, source, num_bytes, kind, stream)
 
 
 # ----------------------------------------------------------------------------------------------
-# TensorRT: 7.1 to 10.x, told apart by what the objects have, never by the version's number
+# TensorRT 7.1 to 10.x; differences are detected by attributes, not by version numbers
 
 
 def import_tensorrt() -> Any:
-    """Return the module ``tensorrt``.
+    """Import ``tensorrt``.
 
     Raises:
-        BoardError: it is not there.
+        BoardError: It is not installed.
     """
     try:
         import tensorrt
     except ImportError as error:
         raise BoardError(
-            f"TensorRT cannot be imported ({error}). It comes with the JetPack (sudo apt-get "
-            "install nvidia-jetpack), for the system's python3 only: leave virtual environments "
-            "and conda, and install no tensorrt by pip. To run without it: --runtime onnxruntime"
+            f"TensorRT cannot be imported ({error}). It comes with JetPack (sudo apt-get install "
+            "nvidia-jetpack), for the system's python3 only. Do not use virtual environments or "
+            "conda, and do not install tensorrt with pip. To run without it: --runtime onnxruntime"
         ) from error
     return tensorrt
 
 
 def _made(kind: Callable[..., Any], logger: Any) -> Any:
-    """Return a new object of TensorRT's; where memory is short or CUDA is dead it has none."""
+    """Create a TensorRT object; it fails if memory is short or CUDA does not work."""
     try:
         return kind(logger)
     except (TypeError, RuntimeError) as error:
         raise BoardError(
-            f'TensorRT cannot start ({error}). Mostly memory is short; see README.md, "Memory".'
+            f"TensorRT cannot start ({error}). The usual reason is too little memory; see "
+            'README.md, "Memory".'
         ) from error
 
 
 @contextlib.contextmanager
 def _signals_end_at_once() -> Iterator[None]:
-    """Let Ctrl-C end the process within a call of minutes; Python would wait for its return."""
+    """Let Ctrl-C end the process during a native call that takes minutes."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.SIG_DFL) for number in numbers]
     try:
@@ -474,19 +482,19 @@ def _signals_end_at_once() -> Iterator[None]:
 
 
 class EngineBuilder:
-    """Makes engines of ONNX files; remembers how fast the GPU's kernels were."""
+    """Builds engines from ONNX files; keeps a timing cache, which speeds up later builds."""
 
     def __init__(self, trt: Any, logger: Any, options: argparse.Namespace) -> None:
-        """Take TensorRT's module; of the options, precision and workspace."""
+        """Prepare a builder with the options ``precision`` and ``workspace``."""
         self._trt, self._logger = trt, logger
         self._precision: str = options.precision
         self._workspace: int = options.workspace * MIB
 
     def build(self, onnx: bytes, timing_file: Path) -> bytes:
-        """Return the engine as it is stored.
+        """Build an engine and return it serialized.
 
         Raises:
-            BoardError: TensorRT refuses the file, or memory is short.
+            BoardError: TensorRT cannot read the file, or memory is short.
         """
         builder = _made(self._trt.Builder, self._logger)
         explicit = getattr(self._trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
@@ -495,7 +503,7 @@ class EngineBuilder:
         if not parser.parse(onnx):
             errors = [str(parser.get_error(index)) for index in range(parser.num_errors)]
             raise BoardError(
-                "TensorRT {} does not take model.onnx:\n  {}".format(
+                "TensorRT {} cannot read model.onnx:\n  {}".format(
                     self._trt.__version__, "\n  ".join(errors)
                 )
             )
@@ -506,8 +514,8 @@ class EngineBuilder:
             plan = self._plan(builder, network, config)
         if plan is None:
             raise BoardError(
-                "TensorRT could not build the engine; its own messages are above. Mostly memory "
-                'is short: README.md, "Memory", or a smaller --workspace.'
+                "TensorRT could not build the engine; see its messages above. The usual reason is "
+                'too little memory: see README.md, "Memory", or try a smaller --workspace.'
             )
         self._keep_timing(config, timing_file)
         return bytes(plan)
@@ -526,14 +534,14 @@ class EngineBuilder:
         else:
             config.max_workspace_size = self._workspace
         if self._precision == "fp32":
-            if hasattr(flags, "TF32"):  # on by default; on an Orin no more exact than fp16
+            if hasattr(flags, "TF32"):  # on by default, but as inexact as fp16
                 config.clear_flag(flags.TF32)
         elif hasattr(flags, "FP16"):
             config.set_flag(flags.FP16)
         else:
             raise BoardError(
-                f"TensorRT {self._trt.__version__} has no switch for fp16 any more; "
-                "use --precision fp32."
+                f"TensorRT {self._trt.__version__} no longer has an option for fp16. "
+                "Use --precision fp32."
             )
 
     @staticmethod
@@ -551,20 +559,20 @@ class EngineBuilder:
 
 
 class TensorRT:
-    """model.onnx as an engine of this board's; built when there is none for it yet."""
+    """Runs model.onnx as a TensorRT engine, which is built for this board if necessary."""
 
     def __init__(self, settings: Settings, options: argparse.Namespace) -> None:
-        """Load the engine, or builds it.
+        """Load the engine, or build it if there is none.
 
         Raises:
-            BoardError: TensorRT or CUDA refuses something.
+            BoardError: TensorRT or CUDA fails.
         """
         self.precision: str = options.precision
         self._trt = import_tensorrt()
         self._cuda = Cuda()
         levels = self._trt.Logger
         self._logger = levels(levels.INFO if options.verbose else levels.WARNING)
-        # In this order they go: a context before its engine, an engine before its runtime.
+        # They must be freed in this order: context, engine, runtime.
         self._context: Any = None
         self._engine: Any = None
         self._runtime = _made(self._trt.Runtime, self._logger)
@@ -582,9 +590,9 @@ class TensorRT:
             engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
             if engine is not None:
                 return engine
-            tell(f"{file} cannot be loaded; it is built again.")
+            tell(f"{file} cannot be loaded. It is built again.")
         _require_writable(folder)
-        tell(f"Building {file}; this takes minutes, and only once.")
+        tell(f"Building {file}. This takes minutes, but only once.")
         started = time.time()
         builder = EngineBuilder(self._trt, self._logger, options)
         plan = builder.build(onnx, folder / f"model.{board}.timing")
@@ -592,7 +600,10 @@ class TensorRT:
         tell(f"Built in {time.time() - started:.0f} s.")
         engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
-            raise BoardError("TensorRT cannot load the engine that it has just built; see above.")
+            raise BoardError(
+                "TensorRT cannot load the engine that it has just built; see its messages above. "
+                "Run again with --rebuild."
+            )
         return engine
 
     def _tensors(self) -> List[Tuple[str, bool, Any, Any]]:
@@ -631,7 +642,9 @@ class TensorRT:
         )
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise BoardError('TensorRT found no memory to run the engine; see README.md, "Memory".')
+            raise BoardError(
+                'TensorRT has too little memory to run the engine; see README.md, "Memory".'
+            )
         self._result = np.empty((1, len(settings.labels)), np.float32)
         self._stream = self._cuda.new_stream()
         for name, is_input, _, shape in tensors:
@@ -642,13 +655,15 @@ class TensorRT:
             else:
                 self._target = address
             if self._by_name and not self._context.set_tensor_address(name, address):
-                raise BoardError(f"TensorRT: set_tensor_address({name!r}) failed; see above.")
+                raise BoardError(
+                    f"TensorRT: set_tensor_address({name!r}) failed; see its messages above."
+                )
 
     def run(self, inputs: Any) -> Any:
         """Return the probabilities, float32 (num_classes,).
 
         Raises:
-            BoardError: TensorRT or CUDA refuses something.
+            BoardError: TensorRT or CUDA fails.
         """
         copy, stream = self._cuda.copy, self._stream
         copy(self._source, inputs.ctypes.data, inputs.nbytes, Cuda.TO_DEVICE, stream)
@@ -657,7 +672,7 @@ class TensorRT:
         else:
             name, done = "execute_async_v2", self._context.execute_async_v2(self._buffers, stream)
         if not done:
-            raise BoardError(f"TensorRT: {name} failed; its own messages are above.")
+            raise BoardError(f"TensorRT: {name} failed; see its messages above.")
         result = self._result
         copy(result.ctypes.data, self._target, result.nbytes, Cuda.TO_HOST, stream)
         self._cuda.call("cudaStreamSynchronize", stream)
@@ -668,7 +683,7 @@ class TensorRT:
         return f"TensorRT {self._trt.__version__} {self.precision}, GPU {self._cuda.gpu}"
 
     def close(self) -> None:
-        """Give memory and stream back; then context, engine and runtime go, in this order."""
+        """Free GPU memory and stream, then context, engine and runtime, in this order."""
         self._cuda.call("cudaStreamSynchronize", self._stream)
         while self._buffers:
             self._cuda.call("cudaFree", self._buffers.pop())
@@ -677,7 +692,7 @@ class TensorRT:
 
 
 def _require_writable(folder: Path) -> None:
-    """Find out before the minutes of building."""
+    """Check, before the engine is built, that the folder can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -688,12 +703,12 @@ def _require_writable(folder: Path) -> None:
 
 def _not_written(path: Path, reason: str) -> BoardError:
     return BoardError(
-        f"{path} cannot be written ({reason}). Name a folder that can be: --engines FOLDER"
+        f"{path} cannot be written ({reason}). Name another folder with --engines FOLDER"
     )
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a power cut leaves no half engine behind."""
+    """Write a file atomically, so that a power cut does not leave a partial engine."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
@@ -708,7 +723,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 class OnnxRuntime:
-    """model.onnx in ONNX Runtime: only when asked for."""
+    """Runs model.onnx in ONNX Runtime (``--runtime onnxruntime``)."""
 
     precision = "fp32"
 
@@ -716,14 +731,14 @@ class OnnxRuntime:
         """Load the model.
 
         Raises:
-            BoardError: ONNX Runtime is not installed, or does not take the model.
+            BoardError: ONNX Runtime is not installed, or cannot read the model.
         """
-        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # on an Orin no more exact than fp16
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # TF32 is as inexact as fp16
         try:
             import onnxruntime
         except ImportError as error:
             raise BoardError(
-                f"ONNX Runtime cannot be imported ({error}); see README.md, its end."
+                f"ONNX Runtime cannot be imported ({error}). See the end of README.md."
             ) from error
         wanted = ("CUDAExecutionProvider", "CPUExecutionProvider")
         there = onnxruntime.get_available_providers()
@@ -732,7 +747,9 @@ class OnnxRuntime:
         try:
             self._session = onnxruntime.InferenceSession(model, providers=providers)
         except Exception as error:  # its errors have no class of their own
-            raise BoardError(f"ONNX Runtime does not take {settings.model}: {error}") from error
+            raise BoardError(
+                f"ONNX Runtime cannot read {settings.model}: {error}. Copy the folder again."
+            ) from error
         tensors = [(True, one) for one in self._session.get_inputs()]
         tensors += [(False, one) for one in self._session.get_outputs()]
         settings.require_tensors(
@@ -761,7 +778,7 @@ RUNTIMES: Dict[str, Any] = {"tensorrt": TensorRT, "onnxruntime": OnnxRuntime}
 
 
 class Newest:
-    """Reads a live camera all the time and hands out its newest frame: none is ever stale."""
+    """Reads a live camera continuously in a thread and keeps only the newest frame."""
 
     def __init__(self, capture: Any) -> None:
         self._capture = capture
@@ -781,26 +798,26 @@ class Newest:
                 self._changed.notify()
 
     def take(self) -> Optional[Any]:
-        """Return a frame that was not taken yet, None if the camera is silent or has gone."""
+        """Wait for a new frame and return it; None if none arrives in time or the camera ended."""
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None or self._ended, SILENCE_S)
             frame, self._frame = self._frame, None
             return frame
 
     def stop(self) -> bool:
-        """Return whether the camera is not being read any more."""
+        """Stop reading; returns whether the camera can be released."""
         self._ended = True
         self._thread.join(SILENCE_S)
         return not self._thread.is_alive()
 
 
 def csi_pipeline(options: argparse.Namespace) -> str:
-    """Return the GStreamer pipeline of a CSI camera: shrunk by hardware, old frames dropped."""
+    """Return the GStreamer pipeline of a CSI camera: scaled by hardware, old frames dropped."""
     width, height = options.width, options.height
     return (
         f"nvarguscamerasrc sensor-id={options.csi} ! video/x-raw(memory:NVMM), width=(int){width}, "
         f"height=(int){height}, format=(string)NV12, framerate=(fraction){options.fps}/1 ! "
-        # Bilinear: half of the pixels would else be passed over.
+        # Bilinear; the default would skip half of the pixels.
         f"nvvidconv flip-method={options.flip} interpolation-method=1 ! video/x-raw, "
         f"width=(int){width // 2}, height=(int){height // 2}, format=(string)BGRx ! videoconvert ! "
         "video/x-raw, format=(string)BGR ! appsink drop=true max-buffers=1 sync=false"
@@ -808,10 +825,10 @@ def csi_pipeline(options: argparse.Namespace) -> str:
 
 
 def open_capture(options: argparse.Namespace) -> Any:
-    """Return the opened ``cv2.VideoCapture``.
+    """Open the camera or video as ``cv2.VideoCapture``.
 
     Raises:
-        BoardError: it cannot be opened.
+        BoardError: It cannot be opened.
     """
     if options.csi is not None:
         capture, what, cure = _open_csi(options), f"The CSI camera {options.csi}", CSI_CURE
@@ -822,7 +839,7 @@ def open_capture(options: argparse.Namespace) -> Any:
             cv2.VideoCapture(printable(name_of(options.video))),
             f"The video {name_of(options.video)}",
         )
-        cure = "Is it there? This OpenCV may lack its codec"
+        cure = "Check that the file exists. If it does, this OpenCV may lack its codec"
     if not capture.isOpened():
         capture.release()
         raise BoardError(f"{what} cannot be opened. {cure}.")
@@ -832,8 +849,8 @@ def open_capture(options: argparse.Namespace) -> Any:
 def _open_csi(options: argparse.Namespace) -> Any:
     if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
         raise BoardError(
-            f"This OpenCV ({cv2.__version__}) has no GStreamer, which a CSI camera needs; the "
-            "JetPack's has. Take others away (pip3 uninstall opencv-python; on a Nano sudo apt-get "
+            f"This OpenCV ({cv2.__version__}) has no GStreamer, which a CSI camera needs. That of "
+            "JetPack has it. Remove others (pip3 uninstall opencv-python; on a Nano sudo apt-get "
             "remove python3-opencv), then: sudo apt-get install --reinstall libopencv-python"
         )
     return cv2.VideoCapture(csi_pipeline(options), cv2.CAP_GSTREAMER)
@@ -841,7 +858,7 @@ def _open_csi(options: argparse.Namespace) -> Any:
 
 def _open_usb(options: argparse.Namespace) -> Any:
     capture = cv2.VideoCapture(options.camera, cv2.CAP_V4L2)
-    # In this order: with YUYV, the default, USB carries a third of the frames or less.
+    # MJPG first: with YUYV, the default, USB transfers at most a third of the frames.
     capture.set(cv2.CAP_PROP_FOURCC, int.from_bytes(b"MJPG", "little"))
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.width)
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.height)
@@ -850,10 +867,10 @@ def _open_usb(options: argparse.Namespace) -> Any:
 
 
 def frames(options: argparse.Namespace) -> Frames:
-    """Return (seconds, picture), BGR, one by one: a video's every frame, a camera's newest.
+    """Yield (seconds, BGR image): every frame of a video, the newest frame of a camera.
 
     Raises:
-        BoardError: there is nothing to open, or a camera breaks off.
+        BoardError: The source cannot be opened, or the camera stops sending frames.
     """
     capture = open_capture(options)
     if options.video is not None:
@@ -873,7 +890,7 @@ def _every_frame(capture: Any, name: str) -> Frames:
     finally:
         capture.release()
     if not count:
-        raise BoardError(f"The video {name} has no frame that can be read.")
+        raise BoardError(f"No frame of the video {name} can be read. Record or convert it again.")
 
 
 def _newest_frames(capture: Any, cure: str) -> Frames:
@@ -884,16 +901,16 @@ def _newest_frames(capture: Any, cure: str) -> Frames:
             picture = newest.take()
             if picture is None:
                 raise BoardError(
-                    f"The camera gave no frame for {SILENCE_S:.0f} s, or has gone. {cure}."
+                    f"The camera sent no frame for {SILENCE_S:.0f} s, or was disconnected. {cure}."
                 )
             yield time.time() - started, picture
     finally:
-        if newest.stop():  # released while it is read, it would crash
+        if newest.stop():  # releasing it during a read would crash
             capture.release()
 
 
 def central_box(picture: Any, settings: Settings, share: float) -> Box:
-    """Return (left, top, right, bottom) of the middle, in the network's proportions."""
+    """Return (left, top, right, bottom) of the centre, with the network's aspect ratio."""
     height, width = picture.shape[:2]
     scale = share * min(height / settings.height, width / settings.width)
     rows = max(1, round(scale * settings.height))
@@ -907,10 +924,10 @@ def central_box(picture: Any, settings: Settings, share: float) -> Box:
 
 
 def answer(probabilities: Any, settings: Settings, options: argparse.Namespace) -> Dict[str, Any]:
-    """Return what is printed of one photo or frame; keys as of `bricksight classify --json`.
+    """Return the answer for one photo or frame, with the keys of `bricksight classify --json`.
 
     Raises:
-        BoardError: the model gave what are no probabilities.
+        BoardError: The output of the model is not a set of probabilities.
     """
     _require_probabilities(probabilities, settings)
     order = np.argsort(-probabilities, kind="mergesort")[: options.top]
@@ -928,17 +945,18 @@ def answer(probabilities: Any, settings: Settings, options: argparse.Namespace) 
 
 
 def _require_probabilities(found: Any, settings: Settings) -> None:
-    # Written so that NaN fails.
+    # The comparisons are false for NaN.
     is_right = found.min() >= -0.01 and found.max() <= 1.01 and abs(float(found.sum()) - 1) <= 0.01
     if found.shape != (len(settings.labels),) or not is_right:
         raise BoardError(
-            f"The model gives {found[:4]} for a photo; expected {len(settings.labels)} "
-            "probabilities with a sum of 1. Copy the folder again, and run --selftest."
+            f"The model's output for a photo begins with {found[:4]}; expected "
+            f"{len(settings.labels)} probabilities with a sum of 1. Copy the folder again, and run "
+            "--selftest."
         )
 
 
 def as_text(said: Dict[str, Any]) -> str:
-    """Return an answer for people."""
+    """Format an answer as text."""
     best = ", ".join(
         "{} {:.1f} %".format(one["label"], 100 * one["probability"]) for one in said["predictions"]
     )
@@ -946,7 +964,7 @@ def as_text(said: Dict[str, Any]) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a name as one line that cannot steer a terminal; what is not drawn is an escape."""
+    """Escape invisible and control characters, so that text is safe to print to a terminal."""
     return "".join(one if _is_drawn(one) else _escaped(one) for one in text)
 
 
@@ -958,18 +976,18 @@ def _is_drawn(character: str) -> bool:
 
 def _escaped(character: str) -> str:
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
         return "\\x{:02x}".format(code - 0xDC00)
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def tell(text: str) -> None:
-    """Write a message to stderr; its further lines are indented by two spaces."""
+    """Write a message to stderr; only a line break before two spaces starts a new line."""
     _write_lines(re.split(r"\n(?=  )", text), sys.stderr)
 
 
 def _write_lines(lines: Sequence[str], stream: Any) -> None:
-    """Write lines with what they have from outside made safe, whatever the encoding lacks."""
+    """Write lines, with unsafe characters and those that the encoding lacks escaped."""
     encoding = stream.encoding or "ascii"
     text = "".join(printable(line) + "\n" for line in lines)
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
@@ -982,9 +1000,9 @@ def say(said: Dict[str, Any], lines: Sequence[str], options: argparse.Namespace)
 
 
 def photos_below(folder: Path) -> List[Path]:
-    """Return the photos in a folder and all folders below it, sorted; each folder is listed once.
+    """Return the photos in a folder and its sub-folders, sorted; each folder is listed once.
 
-    Hidden files, what systems leave behind, and what is no file are passed over.
+    Hidden files, system files, pipes and devices are skipped.
     """
     found, seen, waiting = [], set(), [folder]
     while waiting:
@@ -1006,17 +1024,19 @@ def photos_below(folder: Path) -> List[Path]:
 
 
 def photos_in(paths: Sequence[Path]) -> List[Path]:
-    """Return the files, and of the folders the photos below them, sorted."""
+    """Return the given files, and the photos below the given folders, sorted by folder."""
     found: List[Path] = []
     for path in paths:
         found += photos_below(path) if path.is_dir() else [path]
     if not found:
-        raise BoardError(f"No photo ({' '.join(PHOTO_EXTENSIONS)}) lies below {paths[0]}.")
+        raise BoardError(
+            f"{paths[0]} holds no photos ({' '.join(PHOTO_EXTENSIONS)}). Name another folder."
+        )
     return found
 
 
 def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Answer each photo; one that cannot be read is named and makes the exit code 1."""
+    """Classify photos; unreadable ones are reported, and the exit code is then 1."""
     code = 0
     for path in photos_in(options.photos):
         try:
@@ -1032,7 +1052,7 @@ def classify_photos(runtime: Any, settings: Settings, options: argparse.Namespac
 
 
 def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Answer frame by frame, in a window or as lines."""
+    """Classify frames and show the answers in a window, or print them as JSON lines."""
     rows: Any = collections.deque(maxlen=options.smooth)
     times: Any = collections.deque(maxlen=31)
     show = None if options.headless else _window()
@@ -1055,17 +1075,17 @@ def classify_frames(runtime: Any, settings: Settings, options: argparse.Namespac
 
 
 def _require_display() -> None:
-    """Find out before an engine is built."""
+    """Check, before the engine is built, that there is a display."""
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise BoardError(
-            "There is no display for a window. Use --headless; or, with a monitor at the board: "
+            "There is no display for a window. Use --headless, or, if a monitor is connected: "
             "export DISPLAY=:0"
         )
 
 
 def _window() -> Callable[[Any, Box, Dict[str, Any]], bool]:
-    """Return what shows a frame, and says whether to go on: until q, Escape, or the cross."""
-    title = "classify.py: q ends"
+    """Open a window; returns a function that shows a frame, false when the user quits."""
+    title = "classify.py: press q to quit"
     try:
         cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE)
     except cv2.error as error:
@@ -1085,7 +1105,7 @@ def _window() -> Callable[[Any, Box, Dict[str, Any]], bool]:
 def _draw(picture: Any, box: Box, said: Dict[str, Any]) -> None:
     colour = (40, 170, 255) if said["is_unknown"] else (90, 220, 90)
     cv2.rectangle(picture, box[:2], box[2:], colour, 2)
-    # OpenCV's own letters are those of ASCII.
+    # OpenCV's fonts have only ASCII characters.
     named = printable(as_text(said)).encode("ascii", "backslashreplace").decode("ascii")
     for row, text in enumerate([named, "{:.1f} frames/s".format(said["fps"])]):
         place = (10, 28 + 28 * row)
@@ -1096,11 +1116,11 @@ def _draw(picture: Any, box: Box, said: Dict[str, Any]) -> None:
 
 
 # ----------------------------------------------------------------------------------------------
-# Is it right, and how fast
+# Selftest and benchmark
 
 
 def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Compare the answers to the golden photos with those of the PC; 0 if they agree."""
+    """Compare the probabilities for the golden photos with those of the PC; returns 0 if equal."""
     allowed = TOLERANCE[runtime.precision]
     wrong = 0
     for path, expected in settings.golden():
@@ -1109,29 +1129,29 @@ def selftest(runtime: Any, settings: Settings, options: argparse.Namespace) -> i
         is_wrong = not difference <= allowed  # also for NaN
         wrong += is_wrong
         said = {"photo": path.name, "difference": round(difference, 6), "passed": not is_wrong}
-        text = "{}: {}, on the PC {}; probabilities differ by {:.4f}, {} is allowed: {}".format(
+        text = "{}: {}, on the PC {}; probabilities differ by up to {:.4f} ({} allowed): {}".format(
             path.name,
             settings.labels[int(found.argmax())],
             settings.labels[int(expected.argmax())],
             difference,
             allowed,
-            "WRONG" if is_wrong else "right",
+            "FAILED" if is_wrong else "passed",
         )
         say(said, [text], options)
     if wrong:
-        cure = "Do not use its answers; copy the folder again."
+        cure = "Do not use its answers. Copy the folder again."
         if runtime.precision == "fp16":
-            cure = "Try --precision fp32; if that is wrong, too, do not use the answers."
+            cure = "Try --precision fp32. If that fails too, do not use the answers."
         raise BoardError(
-            f"{wrong} golden photos are answered otherwise than on the PC by {runtime.about()}. "
-            + cure
+            f"The selftest failed: for {wrong} of the golden photos, {runtime.about()} gives other "
+            f"probabilities than the PC. {cure}"
         )
     tell(f"Selftest passed: {runtime.about()}")
     return 0
 
 
 def benchmark(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """Measure preparation and network apart, on a golden photo."""
+    """Measure preprocessing and inference separately, on a golden photo."""
     image = read_photo(settings.golden()[0][0], settings)
     inputs = to_input(image, settings)
     for _ in range(10):
@@ -1154,7 +1174,7 @@ def benchmark(runtime: Any, settings: Settings, options: argparse.Namespace) -> 
 
 
 def build_only(runtime: Any, settings: Settings, options: argparse.Namespace) -> int:
-    """The runtime has done it all by now."""
+    """Report that the engine is ready; the runtime has built it if necessary."""
     tell(f"Ready: {runtime.about()}")
     return 0
 
@@ -1167,44 +1187,49 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         usage="python3 classify.py PHOTO... | --camera N | --csi N | --video FILE | --selftest | "
         "--benchmark | --build [options]",
-        description="Classifies with the model of this folder.",
+        description="Classify photos, camera frames or a video with the model in this folder.",
     )
     add = parser.add_argument_group("what to do").add_argument
-    add("photos", nargs="*", type=Path, metavar="PHOTO", help="photos, or folders of them")
+    add("photos", nargs="*", type=Path, metavar="PHOTO", help="photos or folders of photos")
     add("--camera", type=int, metavar="N", help="USB camera /dev/videoN")
     add("--csi", type=int, metavar="N", help="CSI camera, sensor N")
     add("--video", metavar="FILE", help="video file")
-    add("--selftest", action="store_true", help="compare with the golden photos")
-    add("--benchmark", action="store_true", help="measure preparation and network")
-    add("--build", action="store_true", help="build the engine and end")
+    add("--selftest", action="store_true", help="compare with the results of the PC")
+    add("--benchmark", action="store_true", help="measure preprocessing and inference")
+    add("--build", action="store_true", help="only build the engine")
     add = parser.add_argument_group("answers").add_argument
-    add("--headless", action="store_true", help="no window; one JSON object a line")
-    add("--smooth", type=_at_least(1), default=5, metavar="N", help="mean over N frames (5)")
-    add("--region", type=_over_0, default=0.6, help="part of a frame to classify, by sides (0.6)")
-    add("--threshold", type=_share, help="less probable answers are unknown; 0: none is")
-    add("--top", type=_at_least(1), default=3, metavar="N", help="how many classes to name (3)")
-    add("--limit", type=_at_least(1), metavar="N", help="end after N frames")
+    add("--headless", action="store_true", help="no window, one JSON object per line")
+    add("--smooth", type=_at_least(1), default=5, metavar="N", help="average over N frames (5)")
+    add("--region", type=_over_0, default=0.6, help="side of the classified region, 0 to 1 (0.6)")
+    add("--threshold", type=_share, help="answers below it are unknown; 0: none are")
+    add("--top", type=_at_least(1), default=3, metavar="N", help="number of classes per answer (3)")
+    add("--limit", type=_at_least(1), metavar="N", help="stop after N frames")
     add = parser.add_argument_group("cameras").add_argument
-    add("--width", type=_at_least(16), default=1280, metavar="N", help="1280; CSI: halved later")
-    add("--height", type=_at_least(16), default=720, metavar="N", help="720; CSI: halved later")
-    add("--fps", type=_at_least(1), default=30, metavar="N", help="frames a second (30)")
+    add("--width", type=_at_least(16), default=1280, metavar="N", help="of frames (1280)")
+    add("--height", type=_at_least(16), default=720, metavar="N", help="of frames (720)")
+    add("--fps", type=_at_least(1), default=30, metavar="N", help="frames per second (30)")
     add("--flip", type=int, choices=range(8), default=0, help="CSI: nvvidconv's flip-method (0)")
     add = parser.add_argument_group("network").add_argument
     add("--runtime", choices=list(RUNTIMES), default="tensorrt", help="(tensorrt)")
-    add("--precision", choices=["fp16", "fp32"], default="fp16", help="of TensorRT's engine (fp16)")
-    add("--workspace", type=_at_least(1), default=256, metavar="MIB", help="for building (256)")
-    add("--rebuild", action="store_true", help="build the engine though there is one")
-    add("--engines", type=Path, metavar="FOLDER", help="where engines lie; else beside model.onnx")
+    add(
+        "--precision",
+        choices=["fp16", "fp32"],
+        default="fp16",
+        help="of the TensorRT engine (fp16)",
+    )
+    add("--workspace", type=_at_least(1), default=256, metavar="MIB", help="build memory (256)")
+    add("--rebuild", action="store_true", help="build the engine even if it exists")
+    add("--engines", type=Path, metavar="FOLDER", help="folder of engines (beside model.onnx)")
     add("--iterations", type=_at_least(1), default=200, metavar="N", help="of --benchmark (200)")
-    add("--verbose", action="store_true", help="more messages of TensorRT's")
-    add("--folder", type=Path, default=HERE, help="of the model; else that of this file")
+    add("--verbose", action="store_true", help="show more messages of TensorRT")
+    add("--folder", type=Path, default=HERE, help="folder of the model (that of this file)")
     return parser
 
 
 def _at_least(low: int) -> Callable[[str], int]:
     def number(text: str) -> int:
         if not (text.isdigit() and int(text) >= low):
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {low} or more")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} on")
         return int(text)
 
     return number
@@ -1216,13 +1241,13 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return share
 
 
 def _over_0(text: str) -> float:
     if _share(text) == 0:
-        raise argparse.ArgumentTypeError("0 would be no picture")
+        raise argparse.ArgumentTypeError("the region must be larger than 0")
     return _share(text)
 
 
@@ -1245,7 +1270,7 @@ def _task(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Calla
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Return the exit code: 0 done, 1 something failed or was set aside, 2 wrong usage."""
+    """Run the command; returns 0, 1 if something failed or was set aside, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     task = _task(parser, options)
@@ -1255,7 +1280,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             _require_display()
         runtime = RUNTIMES[options.runtime](settings, options)
         code = task(runtime, settings, options)
-        runtime.close()  # not after an error, which it would hide by one of its own
+        runtime.close()  # not after an error, because it would raise another one
         return code
     except BoardError as error:
         tell(f"classify.py: {error}")
@@ -1265,16 +1290,16 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def run() -> int:
-    """Return ``main()``'s exit code; keeps stdout for the answers, and ends softly."""
-    # TensorRT's messages and the CSI camera's go to descriptor 1, into the midst of JSON lines.
+    """Run ``main()`` with stdout reserved for answers; signals end it with cleanup."""
+    # TensorRT and the CSI camera write messages to descriptor 1, which would mix with JSON lines.
     sys.stdout = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding)
     os.dup2(2, 1)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # so that a camera is given back
+        if signal.getsignal(number) == signal.SIG_DFL:  # so that the camera is released
             signal.signal(number, signal.default_int_handler)
     try:
         return main()
-    except BrokenPipeError:  # who read the answers has gone, as `head` does
+    except BrokenPipeError:  # the reader of the answers has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

@@ -1,7 +1,7 @@
-"""Runs TensorFlow.js's converter, in a process of its own: what it imports is replaced in part.
+"""Run TensorFlow.js's converter in a separate process, with some of its imports replaced.
 
-It depends on packages that exclude a current TensorFlow, and which only other conversions need.
-Without those, and without its own ``__init__``, which asks for them, it works beside one.
+The converter depends on packages that exclude a current TensorFlow. They are needed only for other
+conversions, so this script replaces them, and the ``__init__`` that imports them, by empty modules.
 """
 
 import importlib
@@ -15,7 +15,7 @@ _UNUSED = ("tensorflow_decision_forests", "tensorflow_hub")
 
 
 def main() -> None:
-    """Convert: frozen graph, name of its output node, folder to write."""
+    """Convert a frozen graph; arguments: graph file, name of the output node, output folder."""
     graph, output, folder = sys.argv[1:]
     try:
         _converter().convert_tf_frozen_model(graph, output, folder)

@@ -327,7 +327,7 @@ def test_command__renders_the_classes_of_a_photo_folder(tmp_path: Path, capsys: 
         (("--parts", "3001", "--for", "."), "Name the parts either by --parts or by --for"),
         (("--for", "nowhere"), "--for nowhere is not a folder"),
         (("--parts", "3001", "--scenes", "nowhere.json"), "--scenes nowhere.json cannot be read"),
-        (("--parts", "3001", "--scenes", "/dev/zero"), "it is no regular file"),
+        (("--parts", "3001", "--scenes", "/dev/zero"), "it is not a regular file"),
         (("--parts", "3001/../../evil"), "'3001/../../evil' cannot be a class"),
         (("--parts", "3001,3001_a,3001_A"), "would share a folder"),
         (("--parts", "3001", "--seed", "-1"), "--seed is -1; it must be a whole number from 0"),
@@ -366,5 +366,5 @@ def test_read_records__damaged_line_is_named(tmp_path: Path, line: str) -> None:
 
 def test_read_records__what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / RECORDS).mkdir()
-    with pytest.raises(DataError, match=r"synth\.jsonl cannot be read \(it is no regular file\)"):
+    with pytest.raises(DataError, match=r"synth\.jsonl cannot be read \(it is not a regular"):
         read_records(tmp_path)

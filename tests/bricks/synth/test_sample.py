@@ -73,7 +73,7 @@ def test_write_sample__refuses_a_file(tmp_path: Path) -> None:
 def test_write_sample__names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(OutputError, match=r"bricks cannot be made: .*file is not a folder"):
+    with pytest.raises(OutputError, match=r"bricks cannot be created: .*file is not a folder"):
         synth.write_sample(tmp_path / "file" / "bricks")
 
 

@@ -1,4 +1,4 @@
-"""CSV tables: no cell runs as a formula in a spreadsheet, and reading restores every cell."""
+"""CSV tables without formula injection; reading restores the original cells."""
 
 import csv
 import re
@@ -6,31 +6,31 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 _FORMULA = "[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-# Spreadsheets run a cell that begins with one of these as a formula. The writer puts an apostrophe
-# in front, which marks text there, and one more if the cell already begins like a guarded one.
+# A spreadsheet runs a cell that begins with one of these as a formula. The writer prepends an
+# apostrophe, which marks text, also if the cell already begins with apostrophes and one of these.
 _TO_GUARD = re.compile(f"'*{_FORMULA}")
 _GUARDED = re.compile(f"'+{_FORMULA}")
 
 
 class CsvWriter:
-    r"""Writes rows as RFC 4180 has them, lines ending with ``\n``.
+    r"""CSV writer by RFC 4180, except that lines end with ``\n``.
 
     Args:
         file: opened with ``newline=""``.
     """
 
     def __init__(self, file: TextIO) -> None:
-        # Before Python 3.13 csv quotes a cell for line ends only if they are in the terminator, so
-        # both are; ``_Lines`` writes the plain one.
+        # Before Python 3.13, csv quotes only those line breaks that are in the terminator. So the
+        # terminator is \r\n here, and ``_Lines`` writes \n.
         self._writer = csv.writer(_Lines(file), lineterminator="\r\n")
 
     def write(self, *cells: object) -> None:
-        """Write a row; text that a spreadsheet would run as a formula gets an apostrophe first."""
+        """Write a row; an apostrophe is put before text that a spreadsheet would run."""
         self._writer.writerow([_guarded(one) if isinstance(one, str) else one for one in cells])
 
 
 class _Lines:
-    """Takes the whole rows of a ``csv.writer``."""
+    r"""Writes the rows of a ``csv.writer`` with ``\n`` at the end."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -40,7 +40,7 @@ class _Lines:
 
 
 def read_rows(file: TextIO) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table of ``CsvWriter``: heading → cell as it was given.
+    """Read the rows of a table written by ``CsvWriter``: heading → original cell.
 
     Args:
         file: opened with ``newline=""``.

@@ -12,15 +12,15 @@ _PROBE_BYTES = 1 << 16
 
 
 def reason_of(error: BaseException, place: Path) -> tuple[int, str] | None:
-    """Return errno and message if the disk is the cause of ``error``, else ``None``.
+    """Return errno and message if a failed write was caused by the disk, else ``None``.
 
     Libraries copy the system's message into their own errors (TensorFlow, HDF5), raise theirs while
-    handling the system's (zipfile), or only say that a stream failed (OpenVINO). In the last case
-    a probe is written to the place.
+    handling the system's (zipfile), or only report a failed stream (OpenVINO). In the last case, a
+    test file is written.
 
     Args:
-        error: what a library has raised while it wrote.
-        place: what was written; something above it exists.
+        error: The error that a library raised while writing.
+        place: The path that was written; one of its parents exists.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error, place)
@@ -36,7 +36,7 @@ def reason_of(error: BaseException, place: Path) -> tuple[int, str] | None:
 
 
 def reason_in(text: str) -> tuple[int, str] | None:
-    """Return errno and message of the disk error that a text quotes, else ``None``."""
+    """Return errno and message of the disk error that is quoted in a text, else ``None``."""
     for number in _OF_A_DISK:
         if os.strerror(number) in text:
             return number, os.strerror(number)
@@ -44,21 +44,21 @@ def reason_in(text: str) -> tuple[int, str] | None:
 
 
 def advice_on(number: int) -> str:
-    """Return what to do about an errno."""
+    """Return advice for an errno of a failed write."""
     if number in _FULL:
-        return "Free space there, or name another place."
+        return "Free disk space, or name another path."
     if number in _FORBIDDEN:
-        return "Name a place that you may write to."
+        return "Name a path that you may write to."
     if number == errno.ENAMETOOLONG:
-        return "Name a shorter one."
-    return "Name another place."
+        return "Name a shorter path."
+    return "Name another path."
 
 
 def write_probe(path: Path) -> None:
-    """Write and removes a new file of 64 KiB; permission bits alone can be wrong.
+    """Write and remove a new file of 64 KiB; permission bits alone are not reliable.
 
     Raises:
-        OSError: the system does not write there.
+        OSError: The file cannot be written.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -84,7 +84,7 @@ def _of_the_system(error: OSError, place: Path) -> tuple[int, str] | None:
         return number, words
     if number in _FULL or _is_below(named, Path(tempfile.gettempdir())):
         return number, f"{words}: {named}"
-    return None  # something else that was read or written
+    return None  # the error is about another file
 
 
 def _is_below(path: str, folder: Path) -> bool:

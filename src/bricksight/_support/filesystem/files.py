@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and the folder of cached ones."""
+"""Atomic writes, checksums, and the cache folder."""
 
 import atexit
 import contextlib
@@ -30,14 +30,14 @@ Result = TypeVar("Result")
 
 @contextlib.contextmanager
 def writing(place: Path | str) -> Iterator[None]:
-    """Turn a failed write in the block into an ``OutputError`` with place and reason.
+    """Convert a failed write in the block to an ``OutputError`` with path and reason.
 
     Args:
-        place: what the block writes, as the user named it.
+        place: The path that the block writes, as the user gave it.
 
     Raises:
-        OutputError: the block cannot write: no permission, a full disk, a name too long. Errors of
-            libraries that have such a cause are recognised too.
+        OutputError: The block cannot write: no permission, full disk, name too long. Errors of
+            libraries with such a cause are converted too.
     """
     try:
         yield
@@ -47,10 +47,10 @@ def writing(place: Path | str) -> Iterator[None]:
         reason = reason_of(error, Path(place))
         if reason is None:
             raise
-        raise _refused(place, *reason) from error
+        raise _output_error(place, *reason) from error
 
 
-def _refused(place: Path | str, number: int, reason: str) -> OutputError:
+def _output_error(place: Path | str, number: int, reason: str) -> OutputError:
     rejected = OutputError(f"{place} cannot be written ({reason}). {advice_on(number)}")
     rejected.place, rejected.number, rejected.strerror = str(place), number, reason
     return rejected
@@ -58,14 +58,13 @@ def _refused(place: Path | str, number: int, reason: str) -> OutputError:
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path`` that becomes ``path`` when the block ends well.
+    """Yield a temporary path that is renamed to ``path`` when the block succeeds.
 
-    The name may be used for a file or for a folder. A block that fails leaves nothing behind, and
-    a reader sees the old file or the new one, never half of either. A folder that exists and is not
-    empty is not replaced: the system refuses it.
+    The block may create a file or a folder there. If it fails, nothing is left. Readers of ``path``
+    see the old or the new content, never a partial one. A non-empty folder is not replaced.
 
     Raises:
-        OutputError: the block or the system cannot write there.
+        OutputError: ``path`` cannot be written.
     """
     with writing(path), folder_made(path.parent, named=path):
         require_replaceable(path)
@@ -76,11 +75,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def require_replaceable(path: Path) -> None:
-    """Refuse a path that a new file cannot, or must not, replace.
+    """Raise an error if a path exists and cannot or must not be replaced by a new file.
 
     Raises:
-        OutputError: it is a device, a pipe, or another user's.
-        OSError: it is immutable.
+        OutputError: The path is a device or a pipe, or belongs to another user.
+        OSError: The file is immutable.
     """
     try:
         there = path.lstat()
@@ -88,13 +87,17 @@ def require_replaceable(path: Path) -> None:
         return
     kind = stat.S_IFMT(there.st_mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-        raise OutputError(f"{path} is a device or a pipe; it is not replaced. Name a file.")
+        raise OutputError(
+            f"{path} is a device or a pipe, which is not replaced. Name the path of a file."
+        )
     if sys.platform == "win32" or kind != stat.S_IFREG:
         return
     folder = path.parent.stat()
     owners = (there.st_uid, folder.st_uid, 0)
     if folder.st_mode & stat.S_ISVTX and os.geteuid() not in owners:
-        raise OutputError(f"{path} belongs to another user; it cannot be replaced. Name another.")
+        raise OutputError(
+            f"{path} belongs to another user and cannot be replaced. Name another path."
+        )
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
     except OSError as error:
@@ -104,11 +107,11 @@ def require_replaceable(path: Path) -> None:
 
 @contextlib.contextmanager
 def folder_made(folder: Path, *, named: Path | None = None) -> Iterator[Path]:
-    """Create a folder and its parents; if the block fails, removes those that are empty.
+    """Create a folder and its parents; if the block fails, the empty ones are removed again.
 
     Args:
-        folder: may be there already.
-        named: the path that errors mention; ``folder`` by default.
+        folder: The folder; it may exist.
+        named: The path to mention in errors; ``folder`` by default.
     """
     missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
     nearest_folder(folder, named=named or folder)
@@ -127,11 +130,11 @@ def nearest_folder(folder: Path, *, named: Path) -> Path:
     """Return the folder, or its nearest existing parent.
 
     Raises:
-        OutputError: that is no folder.
+        OutputError: The nearest existing parent is not a folder.
     """
     above = next(one for one in (folder, *folder.absolute().parents) if os.path.lexists(one))
     if not above.is_dir():
-        raise OutputError(f"{named} cannot be made: {above} is not a folder. Name another place.")
+        raise OutputError(f"{named} cannot be created: {above} is not a folder. Name another path.")
     return above
 
 
@@ -142,29 +145,29 @@ def under_its_own_name(path: Path, holder: Path) -> Iterator[None]:
         yield
     except OutputError as error:
         if error.place and Path(error.place).is_relative_to(holder):
-            raise _refused(path, error.number, error.strerror or "") from error
+            raise _output_error(path, error.number, error.strerror or "") from error
         raise
 
 
 def cache_root() -> Path:
     """Return the path of the cache folder, which may not exist yet.
 
-    ``BRICKSIGHT_CACHE_DIR`` names another place than the user's own cache folder.
+    The environment variable ``BRICKSIGHT_CACHE_DIR`` overrides the default.
     """
     root = os.environ.get("BRICKSIGHT_CACHE_DIR") or platformdirs.user_cache_dir("bricksight")
-    with contextlib.suppress(RuntimeError):  # nobody knows the user's home
+    with contextlib.suppress(RuntimeError):  # the home folder is unknown
         return Path(root).expanduser()
     return Path(root)
 
 
 def cache_dir(*parts: str) -> Path:
-    """Return the folder for cached files; creates it if necessary.
+    """Return a sub-folder of the cache, created if necessary.
 
-    Where the cache cannot be written, because the disk is full or the folder is read-only, it is a
-    temporary folder of this process, and a warning says so once.
+    If the cache cannot be written, for example because the disk is full, a temporary folder of this
+    process is used instead, with one warning.
 
     Raises:
-        CacheError: not even a temporary folder can be made.
+        CacheError: No temporary folder can be created either.
     """
     cache = _cache(cache_root())
     try:
@@ -175,27 +178,27 @@ def cache_dir(*parts: str) -> Path:
         return cache.folder(*parts)
     except OSError as error:
         raise CacheError(
-            f"The cache folder {cache.root} cannot be made ({error.strerror or error}). "
-            "Set BRICKSIGHT_CACHE_DIR to a folder that can be written to."
+            f"The cache folder {cache.root} cannot be created ({error.strerror or error}). "
+            "Set BRICKSIGHT_CACHE_DIR to a folder that you may write to."
         ) from error
 
 
 def give_up_cache(error: Exception) -> None:
-    """Make this process continue without the cache, after a failed write, and warns once."""
+    """After a failed write, continue this process without the cache and warn once."""
     _cache(cache_root()).give_up(error)
 
 
 def in_cache(write: Callable[[Path], Result], *parts: str) -> Result:
-    """Return ``write(cache_dir(*parts))``; retries in a temporary folder if the cache fails.
+    """Call ``write(cache_dir(*parts))``; if the cache fails, retry in a temporary folder.
 
     Raises:
-        OutputError: the temporary folder is full too.
+        OutputError: The temporary folder cannot be written either.
     """
     folder = cache_dir(*parts)
     try:
         return write(folder)
     except OutputError as error:
-        give_up_cache(error)  # does nothing if ``write`` has done so already
+        give_up_cache(error)  # no effect if ``write`` has called it already
         again = cache_dir(*parts)
         if again == folder:
             raise
@@ -215,7 +218,7 @@ class _Cache:
         self._is_tried = self._is_given_up = False
 
     def folder(self, *parts: str) -> Path:
-        """Return a sub-folder; creates it if necessary."""
+        """Return a sub-folder, created if necessary; the first call tests writing."""
         folder = self.root.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         if not self._is_tried:
@@ -225,13 +228,13 @@ class _Cache:
         return folder
 
     def give_up(self, error: Exception) -> None:
-        """Switch to a temporary folder and warns; does nothing the second time."""
+        """Switch to a temporary folder and warn; only the first call has an effect."""
         if self._is_given_up:
             return
         reason = getattr(error, "strerror", "") or error
         _LOGGER.warning(
-            "The cache folder %s cannot be written (%s). This run goes on without it. Free space "
-            "there, or set BRICKSIGHT_CACHE_DIR to another folder.",
+            "The cache folder %s cannot be written (%s). This run continues without the cache. "
+            "Free disk space, or set BRICKSIGHT_CACHE_DIR to another folder.",
             self.root,
             reason,
         )
@@ -241,21 +244,23 @@ class _Cache:
 
 
 def remove_left_behind_in_cache() -> int:
-    """Remove temporary folders of killed runs from the cache; returns how many."""
+    """Remove temporary folders of killed runs from the cache; returns their number."""
     held = [Path(name) / one for name, ones, _ in os.walk(cache_root()) for one in ones]
     return sum(remove_if_left_behind(folder) for folder in held)
 
 
 def read_whole(path: Path, *, most_bytes: int) -> bytes:
-    """Return the bytes of a regular file; a pipe is waited for and a device read without end.
+    """Read a regular file of at most ``most_bytes``.
+
+    Pipes and devices are refused, because reading from them may never end.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is a pipe, a device or the like, or larger than ``most_bytes``.
+        OSError: The file cannot be read.
+        ValueError: It is not a regular file, or larger than ``most_bytes``.
     """
     mode = path.stat().st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder tells that it is one
-        raise ValueError("it is no regular file")
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # open() itself reports a folder
+        raise ValueError("it is not a regular file")
     with path.open("rb") as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:

@@ -1,4 +1,4 @@
-"""Temporary folders that a process locks while it lives; those of dead processes are removed."""
+"""Temporary folders that are locked by their process; those of killed processes are removed."""
 
 import contextlib
 import functools
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK = ".bricksight-lock"
-"""File in each of our temporary folders, locked while its process lives."""
+"""Lock file in each temporary folder; it is locked as long as its process runs."""
 
 _CLAIMED = ".claimed"
 _RANDOM_LENGTH = len("xxxxxxxx")  # what mkdtemp adds
@@ -47,14 +47,15 @@ else:
 
 
 class TakenError(Exception):
-    """Another process or thread holds the folder; the argument is its path."""
+    """Another process or thread has locked the folder; the argument is its path."""
 
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Yield a new hidden folder in ``parent``, named after ``name``, that is removed at the end.
+    """Yield a new hidden folder in ``parent``; it is removed when the block ends.
 
-    Those that killed processes have left in ``parent`` are removed first.
+    Temporary folders of killed processes in ``parent`` are removed first. ``name`` is part of the
+    folder's name.
     """
     remove_left_behind(parent)
     while True:
@@ -68,16 +69,18 @@ def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Yield the one hidden folder for ``name``, empty, that is removed at the end.
+    """Yield an empty hidden folder that only one process can have for a given ``name``.
+
+    It is removed when the block ends.
 
     Raises:
-        TakenError: another process has it.
+        TakenError: Another process has it.
     """
     remove_left_behind(parent)
     folder = parent / (_hidden(name).rstrip(".") + _CLAIMED)
     for _ in range(_ATTEMPTS):
         is_new = _is_made(folder)
-        with contextlib.suppress(FileNotFoundError):  # who had it removes it just now
+        with contextlib.suppress(FileNotFoundError):  # its previous owner is just removing it
             descriptor = _hold(folder, is_sure=not is_new)
             break
     else:
@@ -88,7 +91,7 @@ def claimed_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def remove_left_behind(parent: Path) -> None:
-    """Remove temporary folders in ``parent`` whose processes are dead; once a process."""
+    """Remove temporary folders of killed processes in ``parent``, once per process and folder."""
     _remove_left_behind(parent.absolute())
 
 
@@ -100,7 +103,7 @@ def _remove_left_behind(parent: Path) -> None:
 
 
 def remove_if_left_behind(folder: Path) -> bool:
-    """Remove a temporary folder of ours if nobody holds it; returns whether it did."""
+    """Remove one of our temporary folders if it is not locked; returns whether it was removed."""
     if not is_temporary(folder):
         return False
     try:
@@ -112,7 +115,7 @@ def remove_if_left_behind(folder: Path) -> bool:
 
 
 def is_temporary(folder: Path) -> bool:
-    """Return whether a folder is a temporary one of ours."""
+    """Return whether a folder is one of our temporary folders."""
     try:
         return stat.S_ISREG((folder / LOCK).lstat().st_mode) and not folder.is_symlink()
     except OSError:
@@ -126,7 +129,7 @@ def _may_be_ours(entry: "os.DirEntry[str]") -> bool:
 
 
 def short_name(name: str) -> str:
-    """Return a name short enough to append to: if it is long, its beginning and a digest."""
+    """Shorten a long name to its beginning and a hash, so that something can be appended."""
     content = os.fsencode(name)
     if len(content) <= _MAX_NAME_BYTES:
         return name
@@ -148,7 +151,7 @@ def _is_made(folder: Path) -> bool:
 
 
 def _empty(folder: Path) -> None:
-    """Remove what a dead process has left in a folder that is held now."""
+    """Remove the files of a killed process from a folder that is locked now."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -157,15 +160,16 @@ def _empty(folder: Path) -> None:
 
 
 def _hold(folder: Path, *, is_sure: bool = False) -> int:
-    """Return the descriptor that holds the folder until it is closed.
+    """Lock a folder; returns the file descriptor that holds the lock until it is closed.
 
     Args:
-        folder: a temporary folder.
-        is_sure: whether it counts as taken on a disk without locks, as some network disks are.
+        folder: A temporary folder.
+        is_sure: Whether the folder counts as taken if the file system does not support locks, as
+            some network drives.
 
     Raises:
-        TakenError: another holds it.
-        FileNotFoundError: another has just removed it.
+        TakenError: Another process has locked it.
+        FileNotFoundError: Another process has just removed it.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(folder / LOCK, flags, 0o600)
@@ -193,11 +197,11 @@ def _until_the_end(folder: Path, descriptor: int) -> Iterator[None]:
     try:
         yield
     finally:
-        # Under another name, so that nobody puts anything into what is being removed.
+        # Renamed first, so that no other process writes into the folder during the removal.
         doomed = folder.with_name(f"{_hidden(folder.name.strip('.'))}{secrets.token_hex(4)}")
         try:
             folder.rename(doomed)
-        except OSError:  # Windows moves no folder of open files
+        except OSError:  # Windows cannot rename a folder with open files
             doomed = folder
         shutil.rmtree(doomed, ignore_errors=True)
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Paths that native code can open, for files whose own path only Python can open."""
+"""Temporary alias paths for native code that cannot open the original path."""
 
 import contextlib
 import re
@@ -7,19 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# TensorFlow's reader of variables takes "[1]" for a pattern, and finds nothing; no native code
-# takes bytes that are not UTF-8, which Python keeps as surrogates.
-_NOT_TAKEN = re.compile("[*?\\[\\]\\\\\ud800-\udfff]")
+# TensorFlow's reader of variables treats "[1]" as a pattern. Native code does not accept bytes that
+# are not UTF-8, which Python represents as surrogates.
+_UNSUPPORTED = re.compile("[*?\\[\\]\\\\\ud800-\udfff]")
 
 
 @contextlib.contextmanager
 def native_path(path: Path) -> Iterator[Path]:
-    """Yield the path, or one of the same content in a temporary folder where that is not taken.
+    """Yield the path itself, or an alias in a temporary folder if native code cannot open it.
 
-    A file is accompanied by those that have its name and another suffix, such as the weights beside
-    an ``.xml`` file. What the block writes where nothing was is moved to where it belongs.
+    Files with the same name and another suffix are aliased too, such as the weights beside an
+    ``.xml`` file. Files that the block creates are moved to the original folder.
     """
-    if not _NOT_TAKEN.search(str(path)):
+    if not _UNSUPPORTED.search(str(path)):
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="bricksight-") as folder:
@@ -46,5 +46,5 @@ def _is_beside(one: Path, path: Path) -> bool:
 def _link(path: Path, alias: Path) -> None:
     try:
         alias.symlink_to(path.absolute(), target_is_directory=path.is_dir())
-    except OSError:  # Windows lets only some users make links
+    except OSError:  # on Windows, links need a privilege
         (shutil.copytree if path.is_dir() else shutil.copy2)(path, alias)

@@ -1,4 +1,4 @@
-"""Which files are taken for photos, by the ending of their names."""
+"""File name extensions of photos."""
 
 PHOTO_FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "JPEG"),
@@ -11,13 +11,13 @@ PHOTO_FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     **dict.fromkeys((".pbm", ".pgm", ".pnm", ".ppm"), "PPM"),
 }
-"""What a photo's name may end with, in lower case → the format that it stands for.
+"""Extension in lower case → image format.
 
-These are the endings that Pillow knows for the formats that ``images`` reads.
+These are the extensions that Pillow knows for the formats that ``images`` can decode.
 """
 
 PHOTO_EXTENSIONS = frozenset(PHOTO_FORMATS)
-"""What a photo's name may end with, in lower case; any case is accepted."""
+"""Extensions of photos in lower case; names are compared without regard to case."""
 
 RENDERS_FILE = "synth.jsonl"
 """What tells a folder of renders from one of photos: whatever renders one leaves it there."""

@@ -1,4 +1,4 @@
-"""Output places: claimed and tested before any work, filled at its end."""
+"""Output paths: reserved and tested for writing before any work, filled at its end."""
 
 import contextlib
 import os
@@ -25,27 +25,27 @@ from bricksight.errors import OutputError
 _LONGEST_WAIT_SECONDS = 60
 _PAUSE_SECONDS = 0.05
 _INNER_NAME = "x" * 120
-"""As long as the longest file name that we write into a folder."""
+"""File name for write tests, as long as the longest name that bricksight writes."""
 _OF_A_NEW_DISK = "lost+found"
 
 
 class TakenPlaceError(OutputError):
-    """Another process is writing there."""
+    """Another process is writing to the path."""
 
 
 @contextlib.contextmanager
 def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
-    """Yield an empty temporary folder that becomes ``path`` when the block ends well.
+    """Yield an empty temporary folder that becomes ``path`` when the block succeeds.
 
-    The place is claimed and tested when the block begins; no other process can claim it until the
-    block ends. An existing folder must be empty; it may be a mounted disk.
+    ``path`` is tested for writing and reserved for this process until the block ends. An existing
+    folder must be empty; it may be a mount point.
 
     Args:
-        path: the folder.
-        last: the file of it that is moved last where the folder is there already.
+        path: The folder.
+        last: Name of the file that is moved last if the folder exists already.
 
     Raises:
-        OutputError: ``path`` is taken, or cannot be written.
+        OutputError: Another process writes ``path``, it is not empty, or it cannot be written.
     """
     with writing(path):
         require_free(path)
@@ -65,13 +65,13 @@ def new_folder(path: Path, *, last: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[Path]:
-    """Keep other processes from writing ``path`` while the block runs, and test the place.
+    """Reserve ``path`` for this process while the block runs, and test it for writing.
 
     Yields:
         An empty temporary folder on the same disk.
 
     Raises:
-        OutputError: another process writes ``path``, or it cannot be written.
+        OutputError: Another process writes ``path``, or it cannot be written.
     """
     with folder_made(path.parent, named=path) as parent, _claimed(path, parent) as part:
         yield part
@@ -79,10 +79,10 @@ def claimed(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def waiting_for(path: Path) -> Iterator[None]:
-    """Keep other processes from changing ``path`` while the block runs; waits for one that does.
+    """Reserve ``path`` like ``claimed``, but wait if another process has reserved it.
 
     Raises:
-        OutputError: its folder cannot be written, or another process does not end in a minute.
+        OutputError: The path cannot be written, or another process still has it after a minute.
     """
     give_up = time.monotonic() + _LONGEST_WAIT_SECONDS
     with contextlib.ExitStack() as held:
@@ -105,8 +105,8 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
                 holder = held.enter_context(claimed_folder(parent, path.absolute().name))
             except TakenError as taken:
                 raise TakenPlaceError(
-                    f"{path} is being written by another run, in {taken}. Wait until it "
-                    "ends, or name another place."
+                    f"{path} is being written by another run (its files are in {taken}). Wait "
+                    "until it ends, or name another path."
                 ) from None
             part = holder / (path.absolute().name or "folder")
             part.mkdir()
@@ -115,14 +115,14 @@ def _claimed(path: Path, parent: Path) -> Iterator[Path]:
 
 
 def require_free(path: Path) -> None:
-    """Refuse a path where a new folder cannot be created.
+    """Raise an error unless ``path`` does not exist or is an empty folder.
 
     Raises:
-        OutputError: something other than an empty folder exists there.
+        OutputError: Something else exists there.
     """
     if path.is_symlink() and not path.exists():
         raise OutputError(
-            f"{path} is a link to {path.readlink()}, which does not exist. Name another place."
+            f"{path} is a link to {path.readlink()}, which does not exist. Name another path."
         )
     if not path.exists():
         return
@@ -139,11 +139,11 @@ def is_empty(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def moved(moves: Sequence[tuple[Path | None, Path]], *, aside: Path) -> Iterator[None]:
-    """Move files and folders; moves all of them back if the block, or one move, fails.
+    """Move files and folders; if the block or a move fails, all are moved back.
 
     Args:
-        moves: (source, destination) pairs; a source of ``None`` only removes the destination.
-        aside: an existing folder on the same disk, which gets what the moves replace.
+        moves: (source, destination) pairs; with a source of ``None``, the destination is removed.
+        aside: An existing folder on the same disk for the files that are replaced.
     """
     done: list[tuple[Path, Path]] = []
     with contextlib.ExitStack() as made:
@@ -169,7 +169,7 @@ def try_file(path: Path) -> None:
     """Check, before any work, that the file ``path`` can be written.
 
     Raises:
-        OutputError: it cannot.
+        OutputError: It cannot be written.
     """
     with writing(path):
         if path.is_dir():
@@ -182,7 +182,7 @@ def try_folder(path: Path) -> None:
     """Check, before any work, that files can be written into the folder ``path``.
 
     Raises:
-        OutputError: they cannot.
+        OutputError: They cannot be written.
     """
     with writing(path):
         if path.exists() and not path.is_dir():
@@ -191,7 +191,7 @@ def try_folder(path: Path) -> None:
 
 
 def _try(path: Path, *, named: Path | None = None) -> None:
-    """Write and removes a file of the same name and depth in the nearest existing folder."""
+    """Write and remove a file of the same name and depth in the nearest existing folder."""
     whole = path.absolute()
     above = nearest_folder(whole.parent, named=named or path)
     with temporary_folder(above, "bricksight") as holder:

@@ -1,7 +1,6 @@
-"""The one walk through folders of photos: what counts as a photo, and what is skipped.
+"""Recursive search for photos in a folder: what counts as a photo, and what is skipped.
 
-Training, checking, classifying and everything else that takes a folder of photos goes through it.
-No file is opened here.
+All commands that take a folder of photos use it. No file is opened here.
 """
 
 import os
@@ -15,12 +14,12 @@ from bricksight._support.filesystem.photo_names import PHOTO_EXTENSIONS, RENDERS
 from bricksight._support.text import can_encode, printable
 
 OWN_MARKER = ".bricksight"
-"""What marks a folder of ours, such as one of contact sheets: its pictures are no photos."""
+"""Marker file of a folder that bricksight wrote, such as contact sheets; it is skipped."""
 
-_MARKER_TEXT = "Written by bricksight, which takes nothing in this folder for photos of a class.\n"
+_MARKER_TEXT = "Written by bricksight. Images in this folder are not used as photos of a class.\n"
 
-# Of file managers, archive programs, network storage and operating systems; in lower case. They
-# hold thumbnails, earlier versions, and photos that the user has deleted.
+# Files and folders of file managers, archive programs, network storage and operating systems, in
+# lower case. They hold thumbnails, earlier versions and deleted photos.
 _SYSTEM_NAMES = frozenset(
     {
         "thumbs.db",
@@ -61,7 +60,7 @@ _SYSTEM_NAMES = frozenset(
     }
 )
 
-# Names that a folder of ours holds together, and what it then is.
+# File names that together identify a folder that bricksight wrote, and what it is.
 _OWN = (
     ({OWN_MARKER}, "pictures that bricksight has written"),
     ({"manifest.json", "output_labels.txt"}, "a model folder"),
@@ -72,16 +71,16 @@ _OWN = (
 
 @dataclass
 class Found:
-    """What a walk meets besides photos; paths are relative to its root, with "/" between folders.
+    """Files and folders other than photos; paths are relative to the root, separated by "/".
 
     Attributes:
-        other_files: Files whose names do not end like a photo's.
-        special_files: Pipes, sockets and devices, which may keep a reader waiting for ever.
-        bad_names: Files and folders whose names are not text in UTF-8, as they may be shown.
+        other_files: Files without the extension of a photo.
+        special_files: Pipes, sockets and devices; reading from them may never end.
+        bad_names: Files and folders whose names are not UTF-8, escaped for display.
         unreadable: Folder or link → why it cannot be listed or followed.
-        loops: Links that lead back to a folder around them.
-        repeats: Links to folders that the walk has been in already.
-        own: Folder that bricksight has written → what it is.
+        loops: Links that lead to one of their parent folders.
+        repeats: Links to folders that were listed before.
+        own: Folder that bricksight wrote → what it is.
     """
 
     other_files: list[str] = field(default_factory=list)
@@ -94,12 +93,12 @@ class Found:
 
 
 class Folder(NamedTuple):
-    """A folder to go into.
+    """A folder to search.
 
     Attributes:
-        path: Below the root, as it is named there.
-        real: Where it really is; links are resolved.
-        is_link: Whether it is elsewhere.
+        path: Path relative to the root; links are not resolved.
+        real: Absolute path with links resolved.
+        is_link: Whether it is a link.
     """
 
     path: str
@@ -108,25 +107,26 @@ class Folder(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its own name, without the folders around it."""
+        """The last part of the path."""
         return self.path.rpartition("/")[2]
 
 
 class Walker:
-    """Goes through the folders below a root.
+    """Search for photos below a root folder.
 
-    Hidden files and system files are skipped silently; our own folders are skipped and noted in
-    ``found``. Links to folders are followed unless they lead to a parent or to a folder that was
-    listed before, so each real folder is listed once, however many links lead there. Folders may be
-    nested as deep as the system allows, as there is no recursion.
+    Hidden files and system files are skipped without notice. Folders that bricksight wrote are
+    skipped and recorded in ``found``. Links to folders are followed, unless they lead to a parent
+    or to a folder that was listed before. So each real folder is listed once. Folders may be nested
+    to any depth, because there is no recursion.
     """
 
     def __init__(self, root: Path, *, text_only: bool = False) -> None:
-        """Nothing is listed yet.
+        """Prepare a search; no folder is listed yet.
 
         Args:
-            root: as the user names it; it is walked whatever its own name is.
-            text_only: set names aside that are not UTF-8; a data set writes them to text files.
+            root: The root folder; it is searched even if it is hidden.
+            text_only: Record names that are not UTF-8 in ``found.bad_names`` instead of returning
+                them.
         """
         self.root = root
         self.found = Found()
@@ -134,16 +134,17 @@ class Walker:
         self._top = Folder("", os.path.realpath(root), is_link=False)
 
     def top(self) -> tuple[list[str], list[Folder]]:
-        """Return the photos that lie in the root itself, and the folders in it, by name."""
+        """Return the photos directly in the root, and its sub-folders, sorted by name."""
         return self._list(self._top)
 
     def below(self, start: Folder | None = None) -> list[str]:
-        """Return the photos in a folder and in all folders below it, sorted, from the root on.
+        """Return the paths of all photos in a folder and its sub-folders, relative to the root.
 
-        Folders come before links to the same place, so that a photo keeps its own path.
+        The paths are sorted. Folders are searched before links, so that a photo is found by its
+        real path.
 
         Args:
-            start: one that ``top`` has returned; the root by default.
+            start: A folder that ``top`` returned; the root by default.
         """
         photos: list[str] = []
         seen: set[str] = set()
@@ -161,7 +162,7 @@ class Walker:
         return sorted(photos, key=_by_folder)
 
     def _list(self, folder: Folder) -> tuple[list[str], list[Folder]]:
-        """Return the photos and folders in a folder; all else goes into ``found``."""
+        """Return the photos and sub-folders of a folder; everything else is added to ``found``."""
         photos: list[str] = []
         folders: list[Folder] = []
         for entry, path in self._entries(folder):
@@ -179,9 +180,9 @@ class Walker:
         return photos, folders
 
     def _entries(self, folder: Folder) -> list[tuple["os.DirEntry[str]", str]]:
-        """Return the entries of a folder that are not skipped, by name, each with its path."""
+        """Return the entries of a folder that are not skipped, sorted by name, with their paths."""
         try:
-            # As text: pathlib takes apart the whole path, which may have a thousand folders.
+            # os.path: pathlib would parse the whole path, which may have a thousand parts.
             with os.scandir(os.path.join(self.root, folder.path)) as listed:  # noqa: PTH118
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
@@ -202,7 +203,7 @@ class Walker:
         return shown
 
     def _entered(self, entry: "os.DirEntry[str]", path: str, around: Folder) -> list[Folder]:
-        """Return the folder, or nothing if it is a link that leads back up."""
+        """Return a list of the sub-folder, empty if it is a link to a parent folder."""
         if not _is_link(entry):
             return [Folder(path, os.path.join(around.real, entry.name), False)]  # noqa: PTH118  (hot)
         real = os.path.realpath(entry.path)
@@ -213,16 +214,17 @@ class Walker:
 
 
 def mark_as_own(folder: Path, *, among: Path) -> None:
-    """Make a folder that no walk goes into, if it is to lie in a folder of photos.
+    """Create an output folder inside a folder of photos and mark it, so that it is skipped.
 
-    One that holds anything already is left as it is.
+    Nothing is done if it is outside of the folder of photos. A folder that is not empty is not
+    marked.
 
     Args:
-        folder: for pictures of ours.
-        among: the folder of photos.
+        folder: Output folder for images.
+        among: The folder of photos.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: The folder cannot be written.
     """
     if not folder.resolve().is_relative_to(among.resolve()):
         return
@@ -233,23 +235,23 @@ def mark_as_own(folder: Path, *, among: Path) -> None:
 
 
 def photos_below(folder: Path) -> tuple[list[Path], Found]:
-    """Return the photos in a folder and all folders below it, sorted, and what else is there."""
+    """Return the photos in a folder and its sub-folders, sorted, and everything else found."""
     walker = Walker(folder)
     return [folder / path for path in walker.below()], walker.found
 
 
 def is_photo_name(name: str) -> bool:
-    """Return whether a file of this name is taken for a photo."""
+    """Return whether a file name has the extension of a photo."""
     return os.path.splitext(name)[1].lower() in PHOTO_EXTENSIONS  # noqa: PTH122  (hot)
 
 
 def is_passed_over(name: str) -> bool:
-    """Return whether a file or folder of this name is skipped: hidden, or of a system."""
+    """Return whether a file or folder of this name is skipped: hidden or a system file."""
     return name.startswith(".") or is_of_system(name)
 
 
 def is_of_system(name: str) -> bool:
-    """Return whether a system is known to leave a file or folder of this name behind."""
+    """Return whether the name is that of a known system file or folder."""
     return name.lower() in _SYSTEM_NAMES or name.lower().startswith(".trash")
 
 
@@ -259,20 +261,20 @@ def is_text(name: str) -> bool:
 
 
 def _own_folder(names: set[str]) -> str:
-    """Return what a folder of ours with these names in it is, "" for any other."""
+    """Return what kind of bricksight folder has these files, "" for any other folder."""
     return next((what for held, what in _OWN if held <= names), "")
 
 
 def _kind_of(
     entry: "os.DirEntry[str]",
 ) -> tuple[Literal["folder", "file", "special", "unknown"], str]:
-    """Return what lies behind a name and, where that cannot be told, why not."""
+    """Return the kind of an entry, and the reason if it is unknown."""
     try:
         if entry.is_dir():
             return "folder", ""
         if entry.is_file():
             return "file", ""
-        entry.stat()  # a link to nothing: is_dir and is_file only say no
+        entry.stat()  # raises for a broken link, for which is_dir and is_file return false
     except OSError as error:
         return "unknown", error.strerror or str(error)
     return "special", ""

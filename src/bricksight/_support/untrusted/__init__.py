@@ -1,11 +1,11 @@
-"""What comes from strangers: JSON, model files and names of files, checked before they are used.
+"""Validation of untrusted input: JSON, model files and file names.
 
-    fields      what a value of JSON may be
-    json_files  JSON of bounded size and depth
-    folders     names that stay inside their folder, and files that are compared with checksums
-    graphs      TensorFlow graphs that only compute
+    fields      schemas for JSON values
+    json_files  JSON with limits for size and depth
+    folders     paths that stay inside their folder, checksums of files
+    graphs      TensorFlow graphs without access to files, network or programs
     keras_files .keras files of standard layers
-    onnx_files  ONNX files whose weights lie beside them
+    onnx_files  ONNX files with external weights
 
 See docs/reference/security.md for what is checked and what is not.
 """

@@ -1,4 +1,4 @@
-"""What a value of JSON may be: small checks that are put together to a schema."""
+"""Schemas for JSON values, composed of small check functions."""
 
 import math
 import re
@@ -18,14 +18,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class UnexpectedValueError(ValueError):
-    """A value is not what it must be; the message names key, value and expectation."""
+    """A JSON value is not valid; the message gives key, value and what was expected."""
 
     def __init__(self, key: str, value: Any, expected: str) -> None:
         super().__init__(f"{key} is {reprlib.repr(value)}; it must be {expected}")
 
 
 def whole(low: int, high: int) -> Check:
-    """Return a check for a whole number from ``low`` to ``high``."""
+    """Return a check for an integer from ``low`` to ``high``."""
 
     def check(value: Any, key: str) -> int:
         if type(value) is not int or not low <= value <= high:  # bool is an int too
@@ -70,19 +70,19 @@ def choice(*values: str) -> Check:
 
 
 def nullable(check: Check) -> Check:
-    """Return a check that lets ``null`` pass."""
+    """Return a check that also accepts ``null``."""
     return lambda value, key: None if value is None else check(value, key)
 
 
 def mapping(value: Any, key: str) -> dict[str, Any]:
-    """Check for an object of any content."""
+    """Check for a JSON object of any content."""
     if not isinstance(value, dict):
         raise UnexpectedValueError(key, value, "an object, {...}")
     return value
 
 
 def table(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """Return a check for an object with these keys; others pass, for later versions add some."""
+    """Return a check for a JSON object; other keys are accepted, as later versions add some."""
 
     def check(value: Any, key: str) -> dict[str, Any]:
         found = dict(mapping(value, key or "The content"))
@@ -98,7 +98,7 @@ def table(required: Mapping[str, Check], optional: Mapping[str, Check] | None = 
 
 
 def labels(value: Any, key: str) -> tuple[str, ...]:
-    """Check for the names of classes: one line of text each, no two alike."""
+    """Check for a list of class labels: one line of text each, without duplicates."""
     if not isinstance(value, list) or not 0 < len(value) <= MOST_LABELS:
         raise UnexpectedValueError(key, value, f"a list of 1 to {MOST_LABELS:,} names")
     first: dict[str, int] = {}
@@ -114,7 +114,7 @@ def labels(value: Any, key: str) -> tuple[str, ...]:
 
 
 def checksums(value: Any, key: str) -> dict[str, str]:
-    """Check for file name → SHA-256; the names stay inside their folder."""
+    """Check for an object file name → SHA-256; the names must stay inside their folder."""
     for name, digest in mapping(value, key).items():
         if not stays_inside(name):
             raise UnexpectedValueError(

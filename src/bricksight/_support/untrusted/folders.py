@@ -1,4 +1,4 @@
-"""Names that stay inside their folder, and files that are those that were written."""
+"""Paths that stay inside their folder, and verification of files by checksums."""
 
 import os
 from collections.abc import Mapping
@@ -7,16 +7,16 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from bricksight._support.filesystem.files import sha256_of
 
 MODEL_FOLDERS = {"saved_model.pb": "saved_model", "model.json": "tfjs"}
-"""File by which a folder is known as one model → name of the runtime that it is for."""
+"""File that identifies a folder as one model → name of its runtime."""
 
-_NOT_RUN = frozenset({".html", ".md"})  # pages for people, which they may change
+_NOT_RUN = frozenset({".html", ".md"})  # documentation, which users may change
 
 
 def stays_inside(name: str) -> bool:
-    """Return whether a name, with ``/`` between its parts, leads to below its folder everywhere.
+    """Return whether a relative path, separated by ``/``, stays inside its folder on any system.
 
-    Absolute names, drives and ``..`` do not, by the rules of Windows either. A link may still lead
-    out: see ``is_inside``.
+    Absolute paths, drives and ``..`` do not, also by the rules of Windows. Links are not resolved;
+    see ``is_inside``.
     """
     windows = PureWindowsPath(name)
     return (
@@ -28,14 +28,14 @@ def stays_inside(name: str) -> bool:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Return whether ``path`` lies below ``folder`` when all links have been followed."""
-    # Not Path.resolve, which raises where a link leads to itself.
+    """Return whether ``path`` is below ``folder`` after resolving all links."""
+    # Not Path.resolve, which raises an error for a link to itself.
     real_path, real_folder = (Path(os.path.realpath(one)) for one in (path, folder))
     return real_folder in real_path.parents
 
 
 def recorded_with(name: str, files: Mapping[str, str]) -> dict[str, str]:
-    """Return those of the recorded files that are one model with the file ``name``."""
+    """Return the recorded files that belong to the same model as the file ``name``."""
     folder = f"{PurePosixPath(name).parent}/"
     if PurePosixPath(name).name in MODEL_FOLDERS:
         return {one: digest for one, digest in files.items() if one.startswith(folder)}
@@ -44,22 +44,22 @@ def recorded_with(name: str, files: Mapping[str, str]) -> dict[str, str]:
 
 
 def require_recorded(folder: Path, files: Mapping[str, str], *, record: str) -> None:
-    """Compare files with the checksums that were recorded of them; pages for people are left out.
+    """Verify files by their recorded checksums; documentation (.html, .md) is not checked.
 
     Args:
-        folder: where they lie.
-        files: name below ``folder`` → SHA-256.
-        record: where that is written, for the message.
+        folder: The folder of the files.
+        files: Path relative to ``folder`` → SHA-256.
+        record: Name of the file with the checksums, for the message.
 
     Raises:
-        ValueError: one is missing, lies elsewhere, or is not the one that was written.
+        ValueError: A file is missing, is a link out of the folder, or has another checksum.
     """
     for name, digest in files.items():
         path = folder / name
         if path.suffix in _NOT_RUN:
             continue
         if not path.is_file():
-            raise ValueError(f"{folder} lacks {name}, which it was written with.")
+            raise ValueError(f"{path} is missing; {record} lists it.")
         if not is_inside(path, folder):
             raise ValueError(f"{path} is a link that leads out of {folder}.")
         if sha256_of(path) != digest:

@@ -1,8 +1,8 @@
-"""Check that a TensorFlow graph only computes: no files, no network, no other programs.
+"""Check that a TensorFlow graph has no access to files, the network or other programs.
 
-An operation is accepted by its definition in TensorFlow, so new operations need no list: it is
-stateless, its inputs and outputs are numbers, and no attribute is text that could name something
-outside the graph. ``_ALLOWED`` lists what a classifier needs beyond that; it all works in memory.
+Operations are accepted by their definition in TensorFlow: stateless, inputs and outputs are
+numbers, and no attribute is text that could name something outside the graph. ``_ALLOWED`` lists
+further operations that a classifier needs; they all work in memory.
 """
 
 import functools
@@ -57,18 +57,18 @@ _NAMES = (
 _ALLOWED = frozenset(_NAMES.split())
 _RESTORING, _WRITING = frozenset({"RestoreV2"}), frozenset({"SaveV2", "MergeV2Checkpoints"})
 _CHECKPOINTS = _RESTORING | _WRITING
-"""By these a SavedModel reads its variables, and writes them, which bricksight never asks for."""
+"""Operations by which a SavedModel reads and writes its variables; bricksight only reads."""
 
 
 def require_pure_graph(graph_def: Any, path: Path) -> None:
-    """Refuse a graph with an operation that reaches beyond the graph.
+    """Raise an error if a graph has an operation that may access anything outside the graph.
 
     Args:
-        graph_def: a ``GraphDef``; the functions of its library are looked at too.
-        path: where it comes from, for the message.
+        graph_def: A ``GraphDef``; the functions in its library are checked too.
+        path: Path of the graph, for the message.
 
     Raises:
-        UntrustedModelError: there is such an operation.
+        UntrustedModelError: There is such an operation.
     """
     functions = {one.signature.name for one in graph_def.library.function}
     bodies = (one.node_def for one in graph_def.library.function)
@@ -77,16 +77,16 @@ def require_pure_graph(graph_def: Any, path: Path) -> None:
 
 
 def require_pure_saved_model(folder: Path) -> None:
-    """Refuse a SavedModel with an operation that reaches beyond its graphs.
+    """Raise an error if a SavedModel has an operation that may access anything outside of it.
 
-    Operations that read and write its own variables are accepted where nothing else calls them.
+    Operations that read and write its own variables are accepted if only its saver calls them.
 
     Raises:
         OSError: TensorFlow cannot read ``saved_model.pb``.
-        UntrustedModelError: there is such an operation.
+        UntrustedModelError: There is such an operation.
     """
     require_tensorflow("Running a TensorFlow model")
-    # The reader of ``tf.saved_model.load``: what is looked at is what is loaded.
+    # The parser of ``tf.saved_model.load``, so that the same content is checked and loaded.
     loader_impl = _require_part("tensorflow.python.saved_model.loader_impl")
     for meta_graph in loader_impl.parse_saved_model(str(folder)).meta_graphs:
         _refuse(_impure_in_meta_graph(meta_graph), folder)
@@ -96,9 +96,9 @@ def _refuse(names: Iterable[str], path: Path) -> None:
     found = sorted(set(names))
     if found:
         raise UntrustedModelError(
-            f"{path} does more than compute: it has the operations {some(found)}, which may "
-            "access files, the network or other programs on this machine. It was not run. If you "
-            "trust its author as you would trust a program's, add --trust (in Python trust=True)."
+            f"{path} has operations that may access files, the network or other programs on this "
+            f"machine: {some(found)}. It was not run. If you trust its author as you would trust "
+            "the author of a program, add --trust (in Python trust=True)."
         )
 
 
@@ -115,7 +115,7 @@ def _impure_in_meta_graph(meta_graph: Any) -> Iterator[str]:
         allowed = _CHECKPOINTS if name in keeping else frozenset[str]()
         yield from _impure(one.node_def, bodies, allowed)
         yield from _foreign_restores(one.node_def, {arg.name for arg in one.signature.input_arg})
-        # Only the saver at the top may call what reads and writes files.
+        # Only the saver of the meta graph may call functions that read or write files.
         yield from _called(_names_in(one.node_def), keeping)
     yield from _called(meta_graph.object_graph_def.concrete_functions, keeping)
     yield from _called((one.function_name for one in library.gradient), keeping)
@@ -132,13 +132,13 @@ def _impure_in_meta_graph(meta_graph: Any) -> Iterator[str]:
 def _impure(
     nodes: Iterable[Any], functions: Iterable[str], allowed: frozenset[str] = frozenset()
 ) -> Iterator[str]:
-    """Yield the operations that are refused, and functions that are not in the library."""
+    """Yield operations that are not accepted, and functions that are not in the library."""
     known = set(functions)
     for node in nodes:
         is_function = node.op in known and _definition(node.op) is None
         if not (is_function or node.op in allowed or _is_pure(node.op)):
             yield node.op
-        # What is no function of the graph could be an operation by another way.
+        # A name that is not a function of the graph could be an operation.
         yield from set(_functions_of(node)) - known
 
 
@@ -162,14 +162,14 @@ def _called(names: Iterable[str], keeping: Mapping[str, set[str]]) -> Iterator[s
 
 
 def _foreign_restores(nodes: Iterable[Any], sources: set[str]) -> Iterator[str]:
-    """Yield ``RestoreV2`` where it reads another file than the one that it is handed."""
+    """Yield ``RestoreV2`` if it reads another file than the one in ``sources``."""
     for node in nodes:
         if node.op in _RESTORING and _node(next(iter(node.input), "")) not in sources:
             yield node.op
 
 
 def _answers(meta_graph: Any) -> set[str]:
-    """Return the nodes that are run for answers and before the first of them."""
+    """Return the nodes that run at inference or at initialization."""
     infos = [
         info
         for signature in meta_graph.signature_def.values()
@@ -201,7 +201,7 @@ def _leading_to(nodes: Iterable[Any], targets: set[str]) -> list[Any]:
 
 
 def _node(name: str) -> str:
-    """Return the node of a tensor's name, or of a control input's, such as ``^save/Assign``."""
+    """Return the node name of a tensor name or control input, such as ``^save/Assign``."""
     return name.removeprefix("^").partition(":")[0]
 
 
@@ -222,7 +222,7 @@ def _is_pure(operation: str) -> bool:
 
 
 def _definition(operation: str) -> Any:
-    """Return the ``OpDef``, ``None`` of no operation that TensorFlow knows."""
+    """Return the ``OpDef`` of an operation, ``None`` if TensorFlow does not know it."""
     require_tensorflow("Running a TensorFlow model")
     return _require_part("tensorflow.python.framework.op_def_registry").get(operation)
 

@@ -1,4 +1,4 @@
-"""JSON of bounded size and depth, whose text can be written again."""
+"""Read JSON with limits for size and depth."""
 
 import json
 from collections import Counter
@@ -13,21 +13,21 @@ MOST_LEVELS = 50
 
 
 def read_json(path: Path, *, most_bytes: int = MOST_BYTES) -> Any:
-    """Return the content of a JSON file.
+    """Read a JSON file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no JSON, or JSON that no bricksight writes: larger than ``most_bytes``,
-            nested deeper than ``MOST_LEVELS``, with the same key twice, or text that is none.
+        OSError: The file cannot be read.
+        ValueError: It is not JSON, larger than ``most_bytes``, nested deeper than ``MOST_LEVELS``,
+            or has a duplicate key or invalid Unicode.
     """
     return parse_json(read_whole(path, most_bytes=most_bytes))
 
 
 def parse_json(content: bytes) -> Any:
-    """Return what the bytes of a JSON file say; see ``read_json``.
+    """Parse the content of a JSON file; see ``read_json``.
 
     Raises:
-        ValueError: it is no JSON, or JSON that no bricksight writes.
+        ValueError: It is not JSON, or exceeds a limit; see ``read_json``.
     """
     try:
         found = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
@@ -59,8 +59,8 @@ def _require_plain(value: Any, levels: int) -> None:
 
 
 def _require_text(value: str) -> None:
-    """Refuse half of a surrogate pair; bytes of a path that are no text pass (os.fsdecode)."""
+    """Refuse lone surrogates, except those by which os.fsdecode represents bytes of a path."""
     try:
         value.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
-        raise ValueError(f"{value!a} is no text ({error.reason})") from error
+        raise ValueError(f"{value!a} is not valid Unicode ({error.reason})") from error

@@ -1,4 +1,4 @@
-"""``.keras`` files of standard layers, whose weights are no larger than the file can hold."""
+"""Check that a ``.keras`` file has only standard layers and is not a decompression bomb."""
 
 import io
 import zipfile
@@ -28,7 +28,7 @@ _MODULES = (
     "keras.optimizers",
     "keras.regularizers",
 )
-"""Of these, and of the folders of Keras's source by these names, a file may name classes."""
+"""Modules of Keras whose classes are accepted."""
 
 _INSIDE = tuple(name.replace("keras.", "keras.src.") for name in (*_MODULES, "keras.applications"))
 
@@ -49,20 +49,20 @@ _REFUSED = frozenset(
 )
 
 _MOST_EXPANSION = 20
-"""How many times larger than the file what is in it may become; weights hardly shrink at all."""
+"""Largest accepted ratio of unpacked to packed size; weights hardly compress."""
 _ALWAYS_FINE = 1 << 20
 
 
 def require_standard_layers(path: Path) -> None:
-    """Refuse a ``.keras`` file with anything but Keras's own layers and plain weights.
+    """Raise an error if a ``.keras`` file has anything but Keras's own layers and plain weights.
 
-    Keras's safe mode refuses code in the file; this refuses as well, whatever the version of Keras,
-    layers that read files, names of Python functions, and weights that lie in other files.
+    Keras's safe mode refuses code in the file. This check also refuses, for any version of Keras,
+    layers that read files, names of Python functions, and weights in other files.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such file, or would take far more memory than its size.
-        UntrustedModelError: it has other layers.
+        OSError: The file cannot be read.
+        ValueError: It is not a ``.keras`` file, or its unpacked size is far larger than the file.
+        UntrustedModelError: It has other layers.
     """
     with _opened(path) as archive:
         described = parse_json(archive.read(_CONFIG))
@@ -70,20 +70,20 @@ def require_standard_layers(path: Path) -> None:
     found = sorted(set(_strange_classes(described)))
     if found:
         raise UntrustedModelError(
-            f"{path} has the layers {some(found)}, which are not among Keras's own that only "
-            "compute. It was not loaded. If you trust its author as you would trust a program's, "
-            "add --trust (in Python trust=True)."
+            f"{path} has layers that may run code or read files: {some(found)}. It was not loaded. "
+            "If you trust its author as you would trust the author of a program, add --trust (in "
+            "Python trust=True)."
         )
     for content in weights:
         _require_plain_weights(content)
 
 
 def read_keras_config(path: Path) -> Any:
-    """Return what a ``.keras`` file says of its layers.
+    """Read the configuration of the layers from a ``.keras`` file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is no such file, or would take far more memory than its size.
+        OSError: The file cannot be read.
+        ValueError: It is not a ``.keras`` file, or its unpacked size is far larger than the file.
     """
     with _opened(path) as archive:
         return parse_json(archive.read(_CONFIG))
@@ -96,19 +96,19 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             _require_size(archive, path.stat().st_size)
             yield archive
     except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, EOFError) as error:
-        raise ValueError(f"it is no archive of a Keras model: {error}") from error
+        raise ValueError(f"it is not a .keras file: {error}") from error
 
 
 def _require_size(archive: zipfile.ZipFile, size: int) -> None:
     total = sum(one.file_size for one in archive.infolist())
     if total > _MOST_EXPANSION * size + _ALWAYS_FINE:
-        raise ValueError(f"its {size:,} bytes would become {total:,}")
+        raise ValueError(f"its {size:,} bytes would be unpacked to {total:,} bytes")
     if archive.getinfo(_CONFIG).file_size > MOST_BYTES:
         raise ValueError(f"its config.json is larger than {MOST_BYTES >> 20} MiB")
 
 
 def _strange_classes(value: Any) -> Iterator[str]:
-    """Yield ``module.class`` of what is not to be made."""
+    """Yield ``module.class`` of classes that are not accepted."""
     if isinstance(value, dict):
         name, module = value.get("class_name"), value.get("module")
         if name is not None and not _is_standard(name, module):
@@ -123,7 +123,7 @@ def _strange_classes(value: Any) -> Iterator[str]:
 def _is_standard(name: Any, module: Any) -> bool:
     if not isinstance(name, str) or name in _REFUSED:
         return False
-    if module is None:  # Keras makes its own markers then, and what this process has registered
+    if module is None:  # Keras's internal types, and classes registered in this process
         return True
     if module in ("keras", "builtins"):
         return module == "keras" or name == "function"
@@ -135,11 +135,13 @@ def _require_plain_weights(content: bytes) -> None:
     with h5py.File(io.BytesIO(content), "r") as file:
         total = sum(_sizes(file, h5py, {file}))
     if total > _MOST_EXPANSION * len(content) + _ALWAYS_FINE:
-        raise ValueError(f"its weights of {len(content):,} bytes would become {total:,}")
+        raise ValueError(
+            f"its weights of {len(content):,} bytes would be unpacked to {total:,} bytes"
+        )
 
 
 def _sizes(group: Any, h5py: Any, seen: set[Any]) -> Iterator[int]:
-    """Yield the bytes that each array takes; groups may hold each other in circles."""
+    """Yield the size of each array in bytes; each group is visited once, as there may be cycles."""
     for name in group:
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ValueError(f"its weights {name!r} are a link")
@@ -151,5 +153,5 @@ def _sizes(group: Any, h5py: Any, seen: set[Any]) -> Iterator[int]:
             yield from _sizes(one, h5py, seen)
         elif isinstance(one, h5py.Dataset):
             if one.external or one.is_virtual:
-                raise ValueError(f"its weights {name!r} lie in another file")
+                raise ValueError(f"its weights {name!r} are in another file")
             yield one.nbytes

@@ -1,4 +1,4 @@
-"""ONNX files whose weights lie in them, or beside them."""
+"""Check that the external weights of an ONNX file are inside its folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,14 @@ from bricksight._support.untrusted.folders import is_inside, stays_inside
 
 
 def require_own_weights(path: Path) -> None:
-    """Refuse a model whose weights are named to lie anywhere but below its own folder.
+    """Raise an error if an ONNX model refers to weights outside of its folder.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: they are, or the file that is named does not hold as many bytes.
+        OSError: The model cannot be read.
+        ValueError: It refers to weights outside of its folder, or beyond the end of a file.
     """
     content = path.read_bytes()
-    if b"location" not in content:  # the key by which a tensor names its file
+    if b"location" not in content:  # the key of a tensor's external file
         return
     onnx = require("onnx", extra="onnx", feature="Running an .onnx file with weights beside it")
     try:
@@ -24,14 +24,14 @@ def require_own_weights(path: Path) -> None:
     except Exception as error:
         if type(error).__name__ != "DecodeError":
             raise
-        raise ValueError(f"it is no ONNX model ({error})") from error
+        raise ValueError(f"it is not an ONNX model ({error})") from error
     for tensor in _tensors(model, onnx):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             _require_beside(tensor, path.parent)
 
 
 def _tensors(message: Any, onnx: Any) -> Iterator[Any]:
-    """Yield all tensors of a model: weights, constants of nodes, those of graphs in nodes."""
+    """Yield all tensors of a model: weights, constants of nodes, also in nested graphs."""
     if isinstance(message, onnx.TensorProto):
         yield message
         return
@@ -48,8 +48,8 @@ def _require_beside(tensor: Any, folder: Path) -> None:
     file = folder / location
     if not stays_inside(location) or not file.is_file() or not is_inside(file, folder):
         raise ValueError(
-            f"its weights {tensor.name!r} are in {location!r}, which is no file below its folder"
+            f"its weights {tensor.name!r} are in {location!r}, which is not a file in its folder"
         )
     start, length = int(named.get("offset", 0)), int(named.get("length", 0))
     if start < 0 or length < 0 or start + length > file.stat().st_size:
-        raise ValueError(f"its weights {tensor.name!r} go beyond the end of {location!r}")
+        raise ValueError(f"its weights {tensor.name!r} extend beyond the end of {location!r}")

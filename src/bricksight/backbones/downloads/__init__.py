@@ -1,7 +1,7 @@
-"""Files over HTTP and the archives in them.
+"""Download files over HTTP, and unpack archives safely.
 
-download    a file, whole or absent, of bounded size and duration
-archive     downloads an archive and unpacks it
-tar         members that stay inside the folder
-lock        one process at a time for one file
+download    downloads a file, resumable and limited in size and time
+archive     downloads an archive and unpacks it inside a folder
+tar         reads the members of a tar archive in bounded memory
+lock        lets one process at a time write a file
 """

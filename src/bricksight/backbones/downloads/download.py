@@ -1,8 +1,8 @@
-"""Files over HTTP: whole or absent, and never fetched twice because a connection broke.
+"""Download files over HTTP, atomically, and resume after a broken connection.
 
-pooch, which the Python science stack uses for this, cannot resume: its ``HTTPDownloader`` hides the
-server's answer, and only that tells whether a rest was sent (206) or the file from its start (200),
-and how long the whole is. So this is written on requests, which pooch uses as well.
+The usual library, pooch, cannot resume a download: its ``HTTPDownloader`` hides the server's
+response, which alone shows whether the server sends the rest (206) or the whole file (200), and the
+total size. So this file uses requests directly, as pooch does.
 """
 
 import base64
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     import requests
 
 _CHUNK_BYTES = 1 << 18
-_TIMEOUT_SECONDS = (10, 30)  # to connect; between two pieces
-_ANSWER_SECONDS = 60  # until the headers of the file itself are there, all redirections followed
-_ATTEMPTS = 4  # in a row that brought less than a chunk
-_PAUSE_SECONDS = 0.5  # doubled with each
+_TIMEOUT_SECONDS = (10, 30)  # to connect; between two reads
+_ANSWER_SECONDS = 60  # until the response headers after all redirects
+_ATTEMPTS = 4  # in a row that received less than a chunk
+_PAUSE_SECONDS = 0.5  # before the second attempt; doubled for each further one
 _MAX_REDIRECTIONS = 10
 
 _MAX_BYTES = 4 << 30  # the largest image networks of TensorFlow Hub have 3.7 GB
-_MAX_UNANNOUNCED_BYTES = 256 << 20  # of a server that does not say how much will come
+_MAX_UNANNOUNCED_BYTES = 256 << 20  # if the server does not state the size
 _SLOWEST_BYTES_PER_SECOND = 4 << 10
-_WINDOW_SECONDS = 8  # in which that is measured
-_LONGEST_SECONDS = 6 * 3600  # of one run; the next one goes on where it stopped
+_WINDOW_SECONDS = 8  # over which the speed is measured
+_LONGEST_SECONDS = 6 * 3600  # of one run; the next run resumes the download
 
 
 class DownloadError(Exception):
-    """Why a file could not be had; a sentence without its full stop, without the address."""
+    """The download failed; the message is a phrase without a full stop and without the URL."""
 
 
 class _Retry(Exception):  # noqa: N818  (a signal, not an error)
-    """The connection broke or the server asks for patience; trying again may help."""
+    """The connection broke or the server is overloaded, so another attempt may succeed."""
 
 
 @dataclass
 class _Partial:
-    """The beginning of a file on disk, and what says which file it is the beginning of."""
+    """A partial file on disk, and the validator (ETag or date) of the file on the server."""
 
     path: Path
     validator: str | None = None
@@ -90,21 +90,23 @@ def download(
     auth: tuple[str, str] | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Write the file at ``url`` to ``target``, which is whole or absent.
+    """Download ``url`` to ``target``, atomically.
 
-    A broken connection is taken up again where it broke, now or in a later run, if the server can
-    and the file there is still the same. Processes that want the same file wait for each other.
+    After a broken connection the download is resumed, in this run or a later one, if the server
+    supports it and the file has not changed. Processes that download the same file wait for each
+    other.
 
     Args:
-        url: http or https; redirections are followed, but none from https to http.
-        target: where to; nothing is fetched if it is there already and whole.
-        is_whole: says whether a file is, the one that is there and the one that comes.
-        md5: checksum in hexadecimal digits, if known. A server that states one is believed too.
-        auth: user name and password for the server of ``url`` alone.
-        progress: told after each piece.
+        url: http or https URL. Redirects are followed, except from https to http.
+        target: File to write. If it exists and is complete, nothing is downloaded.
+        is_whole: Returns whether a file is complete. It is also called on the downloaded file.
+        md5: Expected checksum in hexadecimal digits, if known. Otherwise, a checksum that the
+            server states is used.
+        auth: User name and password for the server of ``url``; they are not sent to others.
+        progress: Called after each chunk.
 
     Raises:
-        DownloadError: the file could not be had, or is not what it should be.
+        DownloadError: The download failed, or the file is damaged.
     """
     try:
         with locked(target.with_name(f".{target.name}.lock")):
@@ -121,50 +123,51 @@ def download(
 def _fetch(
     url: str, partial: _Partial, auth: tuple[str, str] | None, progress: Progress | None
 ) -> str | None:
-    """Fills ``partial``; returns the MD5 that the server stated, if it did."""
+    """Download to ``partial``, with several attempts; return the MD5 that the server stated."""
     failures = 0
     give_up = time.monotonic() + _LONGEST_SECONDS
     while True:
         before = partial.num_bytes
         try:
-            return _attempt(url, partial, auth, _told(progress, give_up))
+            return _attempt(url, partial, auth, _with_time_limit(progress, give_up))
         except _Retry as error:
-            # A server that gives a byte and breaks off is not taken up again for ever.
+            # An attempt that received less than a chunk counts as a failure. Otherwise a server
+            # that sends a byte and disconnects would be asked for ever.
             failures = 1 if partial.num_bytes >= before + _CHUNK_BYTES else failures + 1
             if failures >= _ATTEMPTS:
                 raise DownloadError(f"{error}, after {_ATTEMPTS} attempts") from error
             time.sleep(_PAUSE_SECONDS * 2 ** (failures - 1))
 
 
-def _told(progress: Progress | None, give_up: float) -> Progress:
-    """Return what is told after each piece: ``progress``, and the watch on the time."""
+def _with_time_limit(progress: Progress | None, give_up: float) -> Progress:
+    """Return a progress callback that also raises an error at the time ``give_up``."""
 
-    def tell(num_bytes: int, total: int | None) -> None:
+    def report(num_bytes: int, total: int | None) -> None:
         if time.monotonic() > give_up:
             raise DownloadError(
-                f"it has taken {_LONGEST_SECONDS // 3600} hours, {num_bytes:,} bytes have come; "
-                "run the command again to go on from there"
+                f"only {num_bytes:,} bytes were received in {_LONGEST_SECONDS // 3600} hours; run "
+                "the command again to resume the download"
             )
         if progress:
             progress(num_bytes, total)
 
-    return tell
+    return report
 
 
 def _attempt(
     url: str, partial: _Partial, auth: tuple[str, str] | None, progress: Progress
 ) -> str | None:
-    # Loaded here: it takes 0.2 s.
+    # Imported here because it takes 0.2 s.
     requests = require("requests", extra="train", feature="Downloading a backbone")
     import urllib3  # noqa: PLC0415  (comes with requests)
 
-    # The bytes are wanted as they lie on the server: lengths and ranges refer to those.
+    # Without compression, because lengths and ranges refer to the file on the server.
     headers = {"Accept-Encoding": "identity"}
     if partial.num_bytes and partial.validator:
         headers |= {"Range": f"bytes={partial.num_bytes}-", "If-Range": partial.validator}
     try:
         with requests.Session() as session:
-            answer = _within(_ANSWER_SECONDS, lambda: _ask(session, url, headers, auth))
+            answer = _with_timeout(_ANSWER_SECONDS, lambda: _ask(session, url, headers, auth))
             with answer as response:
                 _check_answer(response, partial)
                 _receive(response, partial, progress)
@@ -178,9 +181,9 @@ def _attempt(
 def _ask(
     session: "requests.Session", url: str, headers: dict[str, str], auth: tuple[str, str] | None
 ) -> "requests.Response":
-    """Return the answer that the redirections lead to, its body unread.
+    """Follow redirects, and return the final response with its body unread.
 
-    ``Session.get`` would read the body of each redirection whole, however long it is.
+    ``Session.get`` would read the body of each redirect, however long it is.
     """
     requests = require("requests", extra="train", feature="Downloading a backbone")
 
@@ -193,17 +196,17 @@ def _ask(
         if target is None:
             return response
         response.close()
-        came_from, url = url, urljoin(url, target)
-        _refuse_unsafe_redirection(came_from, url)
-        if urlsplit(url)[:2] != urlsplit(came_from)[:2]:
+        previous_url, url = url, urljoin(url, target)
+        _require_safe_redirection(previous_url, url)
+        if urlsplit(url)[:2] != urlsplit(previous_url)[:2]:
             auth = None
     raise DownloadError(f"the server redirects more than {_MAX_REDIRECTIONS} times")
 
 
-def _within(seconds: float, ask: Callable[[], Any]) -> Any:
-    """Return what ``ask`` returns, or gives up waiting for it.
+def _with_timeout(seconds: float, ask: Callable[[], Any]) -> Any:
+    """Call ``ask`` in a thread, and raise a ``DownloadError`` if it takes too long.
 
-    The timeout of a socket begins again with each byte, so headers could come for hours.
+    A socket's timeout restarts with each byte, so that a slow server could send headers for hours.
     """
     outcome: list[Any] = []
 
@@ -224,7 +227,7 @@ def _within(seconds: float, ask: Callable[[], Any]) -> Any:
     return answer
 
 
-def _refuse_unsafe_redirection(url: str, target: str) -> None:
+def _require_safe_redirection(url: str, target: str) -> None:
     scheme = urlsplit(url).scheme
     if urlsplit(target).scheme not in ({"https"} if scheme == "https" else {"http", "https"}):
         raise DownloadError(
@@ -234,7 +237,7 @@ def _refuse_unsafe_redirection(url: str, target: str) -> None:
 
 
 def without_secrets(url: str) -> str:
-    """Return an address without user name, password and query, to be shown."""
+    """Return a URL without user name, password and query, so that it can be shown."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -253,7 +256,7 @@ def _check_answer(response: "requests.Response", partial: _Partial) -> None:
 
 
 def _check_range(response: "requests.Response", partial: _Partial) -> None:
-    """Refuses a part of the file that is not the rest that was asked for."""
+    """Raise an error unless a partial response begins where the file on disk ends."""
     stated = response.headers.get("Content-Range", "")
     match = re.fullmatch(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", stated)
     begins = partial.num_bytes
@@ -262,15 +265,15 @@ def _check_range(response: "requests.Response", partial: _Partial) -> None:
     asked = f"the bytes from {begins:,} on" if begins else "the whole file"
     partial.remove()
     raise DownloadError(
-        f"the server answers 206 with the range {shortened(stated)!r}; {asked} was asked for"
+        f"the server answers 206 with the range {shortened(stated)!r}; expected {asked}"
     )
 
 
 def _receive(response: "requests.Response", partial: _Partial, progress: Progress) -> None:
-    """Appends the answer to ``partial``, or begins it anew if the answer is the whole file."""
+    """Append the response to ``partial``; restart ``partial`` if the response is the whole file."""
     if response.status_code != 206:
         headers = response.headers
-        # A weak ETag (W/...) may stay the same while bytes change.
+        # A weak ETag (W/...) may stay the same although bytes change.
         etag = headers.get("ETag", "")
         validator = etag if etag.startswith('"') else headers.get("Last-Modified")
         partial.restart(validator)
@@ -287,30 +290,30 @@ def _receive(response: "requests.Response", partial: _Partial, progress: Progres
         partial.remove()
         announced = f"{total:,}" if total is not None else "no number of"
         raise DownloadError(
-            f"more than {most:,} bytes come; the server announced {announced} bytes"
+            f"the server sends more than {most:,} bytes, but announced {announced} bytes"
         )
     if total is not None and partial.num_bytes != total:
-        raise _Retry(f"{partial.num_bytes} of {total} bytes came")
+        raise _Retry(f"only {partial.num_bytes:,} of {total:,} bytes were received")
     if not partial.num_bytes:
         partial.remove()
         raise DownloadError("the file on the server is empty")
 
 
 def _check_size(partial: _Partial, total: int | None) -> None:
-    """Refuses what is far too large, and what the disk has no room for."""
+    """Raise an error if the file is over the size limit, or larger than the free disk space."""
     if total is None:
         return
     if total > _MAX_BYTES:
-        raise DownloadError(f"the file has {total:,} bytes; {_MAX_BYTES:,} are the limit")
+        raise DownloadError(f"the file has {total:,} bytes; the limit is {_MAX_BYTES:,}")
     free = shutil.disk_usage(partial.path.parent).free
     if total - partial.num_bytes > free:
         raise DownloadError(
-            f"the file has {total:,} bytes, and {partial.path.parent} has room for {free:,}"
+            f"the file has {total:,} bytes, but {partial.path.parent} has only {free:,} free"
         )
 
 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:
-    """Yield what comes as it comes; a server that is very slow for a while is given up."""
+    """Yield the body in chunks; raise an error if the server is too slow for eight seconds."""
     since, num_bytes = time.monotonic(), 0
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
         yield chunk
@@ -319,8 +322,8 @@ def _chunks(response: "requests.Response") -> Iterator[bytes]:
         if seconds >= _WINDOW_SECONDS:
             if num_bytes < _SLOWEST_BYTES_PER_SECOND * seconds:
                 raise DownloadError(
-                    f"the server has sent {num_bytes:,} bytes in {seconds:.0f} seconds, less than "
-                    f"{_SLOWEST_BYTES_PER_SECOND:,} a second; try again later"
+                    f"the server is too slow: {num_bytes:,} bytes in {seconds:.0f} seconds, less "
+                    f"than {_SLOWEST_BYTES_PER_SECOND:,} per second; try again later"
                 )
             since, num_bytes = time.monotonic(), 0
 
@@ -334,7 +337,7 @@ def _total_bytes(response: "requests.Response") -> int | None:
 
 
 def _stated_md5(response: "requests.Response") -> str | None:
-    """Return the MD5 that Google's storage sends along, where Kaggle and Keras keep files."""
+    """Return the MD5 in the headers of Google's storage, where Kaggle and Keras keep files."""
     match = re.search(r"\bmd5=([A-Za-z0-9+/]{22}==)", response.headers.get("X-Goog-Hash", ""))
     return base64.b64decode(match[1]).hex() if match else None
 
@@ -342,10 +345,10 @@ def _stated_md5(response: "requests.Response") -> str | None:
 def _verify(partial: _Partial, is_whole: Callable[[Path], bool], md5: str | None) -> None:
     if md5 is not None and (digest := _md5_of(partial.path)) != md5:
         partial.remove()
-        raise DownloadError(f"the file has the MD5 checksum {digest}, expected {md5}")
+        raise DownloadError(f"the file has the MD5 checksum {digest}; expected {md5}")
     if not is_whole(partial.path):
         partial.remove()
-        raise DownloadError("what came is no whole file of its kind")
+        raise DownloadError("the downloaded file is incomplete or of another type")
 
 
 def _md5_of(path: Path) -> str:
@@ -357,7 +360,7 @@ def _md5_of(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the innermost reason, the part of these long errors that says something."""
+    """Return the innermost reason of a connection error, without the long text around it."""
     text = str(error)
     match = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
     return f"no connection ({match[1] if match else shortened(text)})"

@@ -1,4 +1,4 @@
-"""One process at a time for one file."""
+"""A lock file that lets one process at a time write a file."""
 
 import contextlib
 import datetime
@@ -19,17 +19,17 @@ _LOGGER = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Holds the lock file ``path`` while the block runs; waits for another holder and says so once.
+    """Hold the lock ``path`` while the block runs; wait if another process holds it.
 
-    The system gives the lock up when a process dies, so none is ever left behind. The file stays,
-    and says who had it last: removing it would let two processes hold locks on two files of one
-    name.
+    The operating system releases the lock when a process ends, also if it crashes. The file itself
+    is kept, and names its last holder. If it were removed, two processes could hold locks on two
+    files of the same name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if not try_lock(descriptor):
-            _LOGGER.warning("Waiting for %s, which is at work on %s.", _holder(descriptor), path)
+            _LOGGER.warning("Waiting for %s, which holds the lock %s.", _holder(descriptor), path)
             while not try_lock(descriptor):
                 time.sleep(_POLL_SECONDS)
         _write_holder(descriptor)
@@ -39,7 +39,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _holder(descriptor: int) -> str:
-    """Return what the process that holds the lock has written about itself."""
+    """Return the description that the process with the lock has written into the file."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     text = os.read(descriptor, _MAX_HOLDER_BYTES).decode("utf-8", "replace")
     return shortened(printable(text)) or "another process"
@@ -48,7 +48,7 @@ def _holder(descriptor: int) -> str:
 def _write_holder(descriptor: int) -> None:
     now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
     text = f"process {os.getpid()} on {platform.node() or 'this machine'} (since {now})"
-    with contextlib.suppress(OSError):  # of a full disk: the lock holds without it
+    with contextlib.suppress(OSError):  # such as a full disk; the lock works without the text
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, text.encode("utf-8", "replace")[:_MAX_HOLDER_BYTES])

@@ -1,9 +1,10 @@
-"""The members of a plain tar archive, read one after the other in bounded memory.
+"""Read the members of a tar archive one after the other, in bounded memory.
 
-``tarfile`` reads a header of any length into memory, follows the maps of sparse files, and scans
-extended headers in quadratic time, all before a caller sees the member. So the blocks are walked
-here, and ``tarfile`` takes apart the header of 512 bytes alone. Formats: POSIX.1-2017, pax, and the
-long names of GNU tar (https://www.gnu.org/software/tar/manual/html_node/Standard.html).
+``tarfile`` alone is not safe for untrusted archives: before a caller sees a member, it reads
+headers of any length into memory, follows the maps of sparse files, and scans extended headers in
+quadratic time. So this file reads the blocks, and ``tarfile`` only parses the headers of 512 bytes.
+Formats: POSIX.1-2017, pax, and the long names of GNU tar
+(https://www.gnu.org/software/tar/manual/html_node/Standard.html).
 """
 
 import tarfile
@@ -13,7 +14,7 @@ from typing import Protocol
 
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK_BYTES = 1 << 20
-_MAX_HEADER_BYTES = 64 << 10  # of an extended header; real ones hold a path and times
+_MAX_HEADER_BYTES = 64 << 10  # of an extended header, which usually holds a path and times
 _MAX_HEADERS_IN_A_ROW = 8
 _FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
 _LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
@@ -21,25 +22,25 @@ _PAX = (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.XGLTYPE)
 
 
 class Readable(Protocol):
-    """What bytes are read from."""
+    """A stream of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, none at the end."""
+        """Read at most ``size`` bytes; none at the end."""
 
 
 class TarError(Exception):
-    """The archive is damaged or cut off; a phrase without its full stop."""
+    """The archive is damaged or incomplete; the message is a phrase without a full stop."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One member of an archive; what is neither file nor folder is a link, a device, sparse...
+    """A member of an archive: a file, a folder, or neither (a link, a device, a sparse file).
 
     Attributes:
-        name: as the archive has it, unchecked.
-        size: in bytes, 0 or more.
-        is_file: whether it is a regular file.
-        is_folder: whether it is a folder.
+        name: Name in the archive, unchecked.
+        size: Size in bytes, 0 or more.
+        is_file: Whether it is a regular file.
+        is_folder: Whether it is a folder.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Member:
 
 @dataclass
 class _Extended:
-    """What extended headers say about the member that follows them."""
+    """Values from extended headers, for the member that follows them."""
 
     name: str | None = None
     size: int | None = None
@@ -59,13 +60,13 @@ class _Extended:
 
 
 def read_members(stream: Readable) -> Iterator[tuple[Member, Iterator[bytes]]]:
-    """Yield each member with its content in pieces; what a caller leaves unread is skipped.
+    """Yield each member with its content in pieces; unread content is skipped.
 
     Args:
-        stream: the archive, unpacked if it was compressed.
+        stream: The uncompressed archive.
 
     Raises:
-        TarError: the archive is cut off or damaged, or has a negative size or very long headers.
+        TarError: The archive is incomplete or damaged, or has a negative size or very long headers.
     """
     extended = _Extended()
     while (block := _read(stream, _BLOCK)).strip(b"\0"):
@@ -80,7 +81,7 @@ def read_members(stream: Readable) -> Iterator[tuple[Member, Iterator[bytes]]]:
         for _ in content:
             pass
         _read(stream, -member.size % _BLOCK)
-    # The rest is padding; a compressed stream checks its own sum at its end.
+    # The rest is padding. It is read because a compressed stream verifies its checksum at the end.
     while stream.read(_CHUNK_BYTES):
         pass
 
@@ -108,8 +109,8 @@ def _extend(extended: _Extended, header: tarfile.TarInfo, stream: Readable) -> N
     extended.num_headers += 1
     if header.size > _MAX_HEADER_BYTES or extended.num_headers > _MAX_HEADERS_IN_A_ROW:
         raise TarError(
-            f"an extended header has {header.size:,} bytes and is number {extended.num_headers} in "
-            f"a row; {_MAX_HEADER_BYTES:,} and {_MAX_HEADERS_IN_A_ROW} are the limits"
+            f"extended header {extended.num_headers} of a member has {header.size:,} bytes; the "
+            f"limits are {_MAX_HEADERS_IN_A_ROW} headers of {_MAX_HEADER_BYTES:,} bytes"
         )
     content = _read(stream, header.size)
     _read(stream, -header.size % _BLOCK)
@@ -130,7 +131,7 @@ def _apply(extended: _Extended, records: dict[bytes, bytes]) -> None:
 
 
 def _records(content: bytes) -> dict[bytes, bytes]:
-    """Return the records of a pax header: "LENGTH KEY=VALUE" and a line end each."""
+    """Return the records of a pax header, each of the form "LENGTH KEY=VALUE" and a newline."""
     content = content.rstrip(b"\0")
     records = {}
     start = 0
@@ -153,7 +154,7 @@ def _pieces(stream: Readable, size: int) -> Iterator[bytes]:
     while size > 0:
         piece = stream.read(min(size, _CHUNK_BYTES))
         if not piece:
-            raise TarError("it is cut off")
+            raise TarError("it is incomplete")
         size -= len(piece)
         yield piece
 

@@ -1,8 +1,7 @@
-"""Keras Applications as data: what each network is called, takes, and is loaded from.
+"""Data of the Keras Applications: names, input sizes, weight files, checksums.
 
-File names, addresses and checksums are those in the source of ``keras.applications``. Figures are
-counted by ``describe`` on the network itself, at its usual size and without its classification
-layer.
+File names, URLs and checksums are those in the source of ``keras.applications``. ``num_features``
+is counted by ``describe`` on the network itself.
 """
 
 from collections.abc import Mapping
@@ -13,24 +12,24 @@ _GOOGLE = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """One network of ``keras.applications``.
+    """A network of ``keras.applications``.
 
     Attributes:
-        name: Its function there, such as "MobileNetV2".
-        package: The part that holds its own ``preprocess_input``.
-        url: Folder of its weight files.
+        name: Name of its function, such as "MobileNetV2".
+        package: Subpackage with its ``preprocess_input``.
+        url: URL of the folder of its weight files.
         file: Name of its weight file on disk, with ``{alpha}`` and ``{size}`` where they vary.
-        remote_file: Its name on the server, where that differs.
-        md5: Checksums of weight files by name, as far as Keras knows them.
-        size: Usual rows and columns of its input, in pixels.
-        smallest: Least rows and columns that it takes.
-        sizes: Those for which there are weights of their own; other sizes take those of ``size``.
-        num_features: Width of its output for each alpha; an alpha that is not listed has no
-            weights. Networks without alpha have the one key 1.0.
-        alpha_texts: How a file name spells each alpha, where not as a number.
-        licence: SPDX identifier of the weights, after Keras's documentation.
-        divides_by_stddev: Keras adds a layer to this network only when it is asked for its
-            ImageNet weights by that name.
+        remote_file: Name on the server, if it is different.
+        md5: File name → MD5 checksum, as far as Keras knows them.
+        size: Default height and width of the input, in pixels.
+        smallest: Smallest height and width of the input.
+        sizes: Sizes with separately trained weights; other sizes use those of ``size``.
+        num_features: Alpha → number of features. There are no weights for other alphas. Networks
+            without alpha have the only key 1.0.
+        alpha_texts: Alpha → its spelling in file names, if that is not the number.
+        licence: SPDX identifier of the weights, according to Keras's documentation.
+        divides_by_stddev: Whether the weights need a correction that Keras makes only for
+            ``weights="imagenet"``; see ``keras_applications._divide_by_stddev``.
     """
 
     name: str
@@ -49,15 +48,15 @@ class Application:
 
     @property
     def takes_alpha(self) -> bool:
-        """Whether there are narrower and wider versions."""
+        """Whether the network has the width multiplier alpha."""
         return "{alpha}" in self.file
 
     def weights_size(self, size: int) -> int:
-        """Return the input size at which the weights for ``size`` were trained."""
+        """Return the input size at which the weights that ``size`` uses were trained."""
         return size if size in self.sizes else self.size
 
     def weights_file(self, *, alpha: float, size: int) -> str:
-        """Return the name of the file with the weights, without the classification layer."""
+        """Return the name of the weight file (without the classification layer)."""
         text = self.alpha_texts.get(alpha, str(alpha))
         return self.file.format(alpha=text, size=self.weights_size(size))
 

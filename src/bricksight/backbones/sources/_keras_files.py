@@ -1,4 +1,4 @@
-"""Networks in ``.keras`` files."""
+"""Load networks from ``.keras`` files."""
 
 import itertools
 from pathlib import Path
@@ -13,8 +13,8 @@ from bricksight.errors import BackboneError
 
 
 def keras_input_size(path: Path) -> tuple[int | None, int | None]:
-    """Return height and width, as far as the first layer of the model's description tells."""
-    with library_errors_as(BackboneError, path, "is no .keras file of Keras 3"):
+    """Read the input height and width from a ``.keras`` file; ``None`` if they are not fixed."""
+    with library_errors_as(BackboneError, path, "is not a .keras file of Keras 3"):
         config = read_keras_config(path)["config"]
         layers = config.get("layers", [{}])
         shape = layers[0].get("config", {}).get("batch_shape") or [None] * 4
@@ -22,16 +22,16 @@ def keras_input_size(path: Path) -> tuple[int | None, int | None]:
 
 
 def load_keras_file(reference: Reference, path: Path) -> Any:
-    """Return the network of the file as a ``keras.Model`` from images to features.
+    """Load a ``.keras`` file as a ``keras.Model`` from images to features.
 
-    A feature map is averaged over rows and columns.
+    If the output is a feature map, it is averaged over rows and columns.
 
     Raises:
-        BackboneError: Keras cannot load it, or it has other inputs and outputs.
-        UntrustedModelError: it has other layers than Keras's own, and is not trusted.
+        BackboneError: Keras cannot load the file, or its inputs or outputs do not fit.
+        UntrustedModelError: It has layers that are not Keras's, and is not trusted.
     """
     keras = require_tensorflow().keras
-    problem = "is not a model of one input and one output that Keras can load"
+    problem = "is not a model with one input and one output that Keras can load"
     with library_errors_as(BackboneError, path, problem), native_path(path) as readable:
         if not reference.trust:
             require_standard_layers(path)
@@ -42,16 +42,17 @@ def load_keras_file(reference: Reference, path: Path) -> Any:
         model, output = keras.Model(images, pooling(output)), pooling.output
     if len(images.shape) != 4 or len(output.shape) != 2 or output.shape[1] is None:
         raise BackboneError(
-            f"{reference.text} takes {images.shape} and gives {output.shape}; expected "
-            "(num_images, height, width, 3), and (num_images, num_features) or a feature map."
+            f"{reference.text} has the input shape {images.shape} and the output shape "
+            f"{output.shape}; expected (num_images, height, width, 3), and (num_images, "
+            "num_features) or a feature map."
         )
     return model
 
 
 def free_name(network: Any, name: str) -> str:
-    """Return ``name``, or one like it that no layer of the ``keras.Model`` has.
+    """Return ``name``, with a number if a layer of the ``keras.Model`` has that name already.
 
-    Names that Keras chooses itself are free in its process, and may be those of layers in a file.
+    Keras's default names are unique only in the process, and may clash with layers from a file.
     """
     taken = {layer.name for layer in network.layers}
     numbered = (f"{name}_{number}" for number in itertools.count(1))

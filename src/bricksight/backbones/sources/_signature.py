@@ -1,10 +1,9 @@
-"""What a SavedModel takes and gives, read from ``saved_model.pb`` without loading TensorFlow.
+"""Read the signatures of a SavedModel from ``saved_model.pb`` without TensorFlow.
 
-Importing TensorFlow costs seconds, and a run that finds its features in the cache needs nothing
-of it but the input size. Protocol buffers are a list of numbered fields, so the few that matter
-here are picked out by number. The numbers are those of TensorFlow's ``saved_model.proto``,
-``meta_graph.proto`` and ``tensor_shape.proto``; the encoding is
-https://protobuf.dev/programming-guides/encoding/.
+Importing TensorFlow takes seconds, and a run with cached features needs only the input size.
+A protocol buffer is a list of numbered fields, so the few needed ones are read by number. The
+numbers are those of TensorFlow's ``saved_model.proto``, ``meta_graph.proto`` and
+``tensor_shape.proto``. The encoding is https://protobuf.dev/programming-guides/encoding/.
 """
 
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ _MAX_BYTES = 2**31 - 1  # of any protocol buffer
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output: a shape with ``None`` for what is open; ``None`` if nothing is known."""
+    """Shape of an input or output, with ``None`` for an open size; ``None`` if it is not known."""
 
     shape: tuple[int | None, ...] | None
     is_float: bool
@@ -27,7 +26,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """One callable of a graph: its inputs and outputs by name."""
+    """A signature of a graph: its inputs and outputs by name."""
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
@@ -35,17 +34,17 @@ class Signature:
 
 @dataclass(frozen=True)
 class MetaGraph:
-    """One graph of a SavedModel: the tags that select it and its signatures by name."""
+    """A graph of a SavedModel: its tags, and its signatures by name."""
 
     tags: frozenset[str]
     signatures: dict[str, Signature]
 
 
 def read_meta_graphs(path: Path) -> list[MetaGraph]:
-    """Return the graphs that a ``saved_model.pb`` holds.
+    """Read the graphs of a ``saved_model.pb``.
 
     Raises:
-        BackboneError: the file is missing, cut off, or something else.
+        BackboneError: The file is missing, incomplete, or of another type.
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -54,11 +53,11 @@ def read_meta_graphs(path: Path) -> list[MetaGraph]:
         graphs = [_meta_graph(part) for part in _messages(data, 2)]
     except (OSError, IndexError, ValueError) as error:
         raise BackboneError(
-            f"{path} cannot be read as a SavedModel ({error}); it may be cut off. "
-            "Copy or download the module again."
+            f"{path} cannot be read as a SavedModel ({error}); it may be incomplete. "
+            "Copy or download the backbone again."
         ) from error
     if not graphs:
-        raise BackboneError(f"{path} holds no graph, so it is no SavedModel.")
+        raise BackboneError(f"{path} holds no graph, so it is not a SavedModel.")
     return graphs
 
 
@@ -99,7 +98,7 @@ def _messages(data: bytes, number: int) -> list[bytes]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of each field: bytes where a length was given, else an integer."""
+    """Yield number and value of each field: bytes for fields with a length, else an integer."""
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
@@ -110,7 +109,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
             continue
         length, position = _length(data, position, wire_type)
         if position + length > len(data):
-            raise ValueError(f"a field of {length} bytes goes beyond the end")
+            raise ValueError(f"a field of {length} bytes extends beyond the end of the file")
         yield number, data[position : position + length]
         position += length
 

@@ -1,8 +1,8 @@
-"""The pickles at the beginning of a legacy PyTorch file, read without running them.
+"""Read the pickles of a legacy PyTorch file safely, without executing them.
 
-``pickle.Unpickler`` calls what a pickle names, nests as deep as it says until the C stack ends, and
-makes room for the numbers that it states. ``pickletools.genops`` only takes the instructions apart;
-the few that tensors need are followed here, and any other refuses the file.
+``pickle.Unpickler`` is unsafe for untrusted files: it calls any function that a pickle names,
+recurses without a limit, and allocates any size that is stated. ``pickletools.genops`` only parses
+the instructions. This file executes the few that tensors need, and raises an error for any other.
 """
 
 import pickletools
@@ -16,11 +16,11 @@ _REBUILD = "torch._utils _rebuild_tensor_v2"
 
 
 class PickleError(ValueError):
-    """The pickle is damaged, or holds anything but tensors; a phrase without its full stop."""
+    """The pickle is damaged or holds more than tensors; the message has no full stop."""
 
 
 class Storage(NamedTuple):
-    """Where the values of tensors lie."""
+    """The block of values that one or more tensors use."""
 
     dtype: str
     key: str
@@ -37,18 +37,19 @@ class Tensor(NamedTuple):
 
 
 class _Name(NamedTuple):
-    """Something that the file asks for, as "module name"."""
+    """A class or function that the pickle refers to, as "module name"."""
 
     text: str
 
 
 def read_pickle(stream: IO[bytes]) -> Any:
-    """Return what the next pickle of a stream holds.
+    """Read the next pickle of a stream.
 
-    That is a number, text, ``None``, a tensor, or tuples, lists and dicts of these; keys are text.
+    The result is a number, text, ``None``, a tensor, or tuples, lists and dicts of these; keys are
+    text.
 
     Raises:
-        PickleError: it is damaged, or asks for something else.
+        PickleError: The pickle is damaged, or refers to anything else.
     """
     machine = _Machine()
     try:
@@ -63,7 +64,7 @@ def read_pickle(stream: IO[bytes]) -> Any:
                 _STEPS[opcode.name](machine, argument)
             elif opcode.name not in ("PROTO", "STOP"):
                 raise PickleError(
-                    f"it has the instruction {opcode.name}, and only tensors are read"
+                    f"it has the instruction {opcode.name}, but only tensors are read"
                 )
         return machine.stack.pop()
     except PickleError:
@@ -73,7 +74,7 @@ def read_pickle(stream: IO[bytes]) -> Any:
 
 
 class _Machine:
-    """The stack and the memory of a pickle's instructions."""
+    """The stack and the memo of a pickle's instructions."""
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
@@ -106,7 +107,7 @@ class _Machine:
 
     def tuple_of(self, number: int) -> None:
         if len(self.stack) < number:
-            raise PickleError("a tuple is cut off")
+            raise PickleError("a tuple is incomplete")
         self.stack[-number:] = [tuple(self.stack[-number:])]
 
     def append(self, _: Any) -> None:
@@ -134,13 +135,13 @@ class _Machine:
     def name(self, text: Any) -> None:
         if text not in (*_DTYPES, _ORDERED_DICT, _REBUILD):
             shown = str(text)[:100].replace(" ", ".")
-            raise PickleError(f"it asks for {shown}, and only tensors are read")
+            raise PickleError(f"it refers to {shown}, but only tensors are read")
         self.stack.append(_Name(text))
 
     def storage(self, _: Any) -> None:
         kind, dtype, key, _device, num_elements, _view = _require(self.stack.pop(), tuple)
         if kind != "storage" or not isinstance(dtype, _Name) or dtype.text not in _DTYPES:
-            raise PickleError("it holds values of another kind, and only tensors are read")
+            raise PickleError("it holds values of another type, but only tensors are read")
         key, num_elements = _require(key, str), _require(num_elements, int)
         self.stack.append(Storage(_DTYPES[dtype.text], key, num_elements))
 
@@ -151,10 +152,10 @@ class _Machine:
         elif called.text == _REBUILD:
             self.stack.append(_tensor(*arguments[:4]))
         else:
-            raise PickleError(f"it calls {called.text}, and only tensors are read")
+            raise PickleError(f"it calls {called.text}, but only tensors are read")
 
     def set_attributes(self, _: Any) -> None:
-        """Leave out what PyTorch notes on the dict of tensors: versions of its layers."""
+        """Ignore the attributes of the dict of tensors, which are versions of the layers."""
         self.stack.pop()
         _require(self.stack[-1], dict)
 
@@ -168,7 +169,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any) -> Tensor:
 
 def _require(value: Any, kind: type) -> Any:
     if type(value) is not kind:
-        raise PickleError(f"it holds a {type(value).__name__} where a {kind.__name__} belongs")
+        raise PickleError(f"it holds a {type(value).__name__} instead of a {kind.__name__}")
     return value
 
 

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 in Keras.
+"""Build EfficientNet-Lite0 in Keras.
 
 The network of Google's ``efficientnet_lite_builder.py``: EfficientNet-B0 without squeeze-excite and
-with ReLU6, made for small boards. Layers are named as in ``keras.applications.EfficientNetB0``.
+with ReLU6, for small devices. Layers are named as in ``keras.applications.EfficientNetB0``.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _EPSILON = 1e-3
 
 @dataclass(frozen=True)
 class _Stage:
-    """Inverted residual blocks of one kind; the stride and the new width are the first one's."""
+    """A run of inverted residual blocks; ``stride`` applies to the first block."""
 
     num_blocks: int
     kernel_size: int
@@ -42,9 +42,9 @@ _STAGES = (
 def build_network(size: int) -> Any:
     """Return a ``keras.Model`` with random weights, from images to features.
 
-    It takes float32 (num_images, size, size, 3), RGB, in [0, 1] and gives float32
-    (num_images, 1280). Its first step is Google's own scaling, (255 x - 127) / 128, which the
-    weights were trained with, not the mean and deviation of ImageNet.
+    The input is float32 (num_images, size, size, 3), RGB, in [0, 1]. The output is float32
+    (num_images, 1280). The first layer scales images to (255 x - 127) / 128, as in Google's
+    training, not by the mean and standard deviation of ImageNet.
     """
     keras = require_tensorflow().keras
     images = keras.Input((size, size, 3), name="images")
@@ -60,7 +60,7 @@ def build_network(size: int) -> Any:
 
 
 def _block(x: Any, stage: _Stage, *, stride: int, name: str) -> Any:
-    """Return an inverted residual: widen, filter each channel alone, narrow without activation."""
+    """Add an inverted residual block: expand, depthwise convolution, project."""
     layers = require_tensorflow().keras.layers
     entrance = x
     num_channels = x.shape[-1]
@@ -94,16 +94,17 @@ def _conv(x: Any, num_channels: int, *, kernel_size: int, stride: int, name: str
 
 
 def set_weights(network: Any, tensors: Mapping[str, np.ndarray]) -> None:
-    """Fills ``network`` with the tensors of the PyTorch port of EfficientNet-Lite0.
+    """Set the weights of ``network`` to those of the PyTorch port of EfficientNet-Lite0.
 
     Args:
-        network: what ``build_network`` returns.
-        tensors: by the names of https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch; its
-            classification layer is left out.
+        network: A network from ``build_network``.
+        tensors: Name → tensor, with the names of
+            https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch. The classification layer is
+            ignored.
 
     Raises:
-        KeyError: a tensor is missing.
-        ValueError: a tensor has another shape than its layer.
+        KeyError: A tensor is missing.
+        ValueError: The shape of a tensor does not fit its layer.
     """
     _set_conv(network, tensors, layer="stem", conv="_conv_stem", norm="_bn0")
     index = 0
@@ -123,7 +124,7 @@ def _set_block(network: Any, tensors: Mapping[str, np.ndarray], *, layer: str, b
             conv=f"{block}_expand_conv",
             norm=f"{block}_bn0",
         )
-    # PyTorch orders kernels (out, in, height, width); a depthwise one has a single input.
+    # PyTorch's kernels are (out, in, height, width); a depthwise kernel has one input channel.
     depthwise = tensors[f"{block}_depthwise_conv.weight"].transpose(2, 3, 0, 1)
     network.get_layer(f"{layer}dwconv").set_weights([depthwise])
     _set_norm(network.get_layer(f"{layer}bn"), tensors, f"{block}_bn1")

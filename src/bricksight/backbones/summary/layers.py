@@ -1,4 +1,4 @@
-"""The layers of a frozen graph: what has weights, what they cost, how they hang together."""
+"""Read the layers of a frozen graph: their weights, multiply-adds and connections."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _WEIGHTED = _CONVOLUTIONS | {"MatMul"}
 _POOLS = frozenset({"MaxPool", "AvgPool", "Mean"})
 _PADDINGS = frozenset({"Pad", "PadV2", "MirrorPad"})
 _SUMS = frozenset({"Add", "AddV2", "AddN"})
-# After a layer without one of these, the network is linear there.
+# A layer that none of these follows is linear.
 _ACTIVATIONS = frozenset(
     {"Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Sigmoid", "Tanh", "Softplus"}
 )
@@ -22,17 +22,18 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One operation that depends on the image.
+    """An operation that depends on the image.
 
     Attributes:
-        index: Its place in an order in which every node comes after its inputs.
-        operation: TensorFlow's name for what it does.
-        inputs: The nodes that it takes, without constants.
-        input_shape: Of the first of them, without the batch.
-        output_shape: Without the batch.
+        index: Index in topological order: every node comes after its inputs.
+        operation: TensorFlow's name of the operation.
+        inputs: Input nodes, without constants.
+        input_shape: Shape of the first input, without the batch dimension.
+        output_shape: Shape of the output, without the batch dimension.
         kernel: Shape of the weights of a convolution or matrix product, else empty.
-        stride: Of a convolution or pooling, else 1.
-        window: Rows and columns that a pooling looks at, else empty.
+        stride: Stride of a convolution or pooling, else 1.
+        window: Height and width of a pooling window, else empty.
+        parameter_sizes: Name → number of elements of the constants that it uses.
     """
 
     index: int
@@ -52,12 +53,12 @@ class Node:
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether it filters each channel alone."""
+        """Whether it is a depthwise convolution."""
         return self.operation == "DepthwiseConv2dNative"
 
     @property
     def is_pooling(self) -> bool:
-        """Whether it takes the mean or the maximum over rows and columns."""
+        """Whether it is a mean or maximum over rows and columns."""
         return bool(self.window)
 
     @property
@@ -67,28 +68,28 @@ class Node:
 
     @property
     def is_activation(self) -> bool:
-        """Whether it is not linear."""
+        """Whether it is an activation function."""
         return self.operation in _ACTIVATIONS
 
     @property
     def num_channels(self) -> int:
-        """Channels of the output."""
+        """Number of output channels."""
         return self.output_shape[-1]
 
     @property
     def num_multiply_adds(self) -> int:
-        """Kernel elements times the positions that they are applied at."""
+        """Number of kernel elements times the number of output positions."""
         return math.prod(self.kernel) * math.prod(self.output_shape[:-1]) if self.kernel else 0
 
 
 @dataclass(eq=False)
 class Layer:
-    """A convolution, matrix product or pooling with everything up to the next one.
+    """A convolution, matrix product or pooling, with the operations up to the next one.
 
     Attributes:
-        node: The operation itself.
-        num_parameters: Its weights with bias and batch normalisation, whose mean and variance
-            count too.
+        node: The convolution, matrix product or pooling.
+        num_parameters: Number of weights, including bias and batch normalisation with its
+            statistics.
         has_activation: Whether an activation follows.
         is_gate: Whether it computes weights for channels from their mean (squeeze-excite).
     """
@@ -100,10 +101,10 @@ class Layer:
 
 
 def read_nodes(frozen: FrozenBackbone) -> list[Node]:
-    """Return the operations that depend on the image, inputs before their users.
+    """Return the operations that depend on the image, in topological order.
 
-    Constants that are only used before the first layer belong to the scaling of the image and
-    count as nobody's parameters.
+    Constants that are used before the first layer scale the image. They are not counted as
+    parameters of a layer.
     """
     tf = require_tensorflow()
     graph = tf.Graph()
@@ -111,17 +112,17 @@ def read_nodes(frozen: FrozenBackbone) -> list[Node]:
         images = tf.compat.v1.placeholder(tf.float32, (1, frozen.height, frozen.width, 3))
         graph_def = tf.compat.v1.GraphDef.FromString(frozen.graph_def_bytes)
         tf.graph_util.import_graph_def(
-            graph_def, input_map={frozen.input_name: images}, name="module"
+            graph_def, input_map={frozen.input_name: images}, name="backbone"
         )
     nodes: dict[str, Node] = {}
     constants: dict[str, dict[str, int]] = {}
-    for operation in _in_order(graph):
+    for operation in _topological_order(graph):
         _add_operation(operation, images.op.name, nodes, constants)
     return list(nodes.values())
 
 
-def _in_order(graph: Any) -> list[Any]:
-    """Return operations after their inputs, and the steps of one branch side by side."""
+def _topological_order(graph: Any) -> list[Any]:
+    """Return all operations sorted by their distance from the inputs."""
     depths: dict[str, int] = {}
     operations = graph.get_operations()
     pending = list(operations)
@@ -140,7 +141,7 @@ def _in_order(graph: Any) -> list[Any]:
 def _add_operation(
     operation: Any, image: str, nodes: dict[str, Node], constants: dict[str, dict[str, int]]
 ) -> None:
-    """Files ``operation`` under the nodes, or under the constants with the sizes it is made of."""
+    """Add an operation to ``nodes``, or to ``constants`` if it does not depend on the image."""
     sources = [tensor.op.name for tensor in operation.inputs]
     sizes: dict[str, int] = {}
     for name in sources:
@@ -168,7 +169,7 @@ def _add_operation(
 
 
 def _constant_size(operation: Any) -> dict[str, int]:
-    """Return the number of elements by name, empty for what is no weight: numbers and shapes."""
+    """Return name → number of elements; empty for scalars and integers, which are not weights."""
     if operation.type != "Const" or not operation.outputs[0].dtype.is_floating:
         return {}
     shape = operation.outputs[0].shape
@@ -180,13 +181,13 @@ def _shape(tensor: Any) -> Shape:
 
 
 def _unpadded_shape(node: Node, tensor: Any) -> Shape:
-    """Return the shape of a node's output, for a padding that of what is padded."""
+    """Return the output shape of a node, or of the input of a padding."""
     return node.input_shape if node.operation in _PADDINGS else _shape(tensor)[1:]
 
 
 def _window(operation: Any, before: Shape, after: Shape) -> Shape:
     if operation.type == "Mean":
-        # The mean over rows and columns, not one of the steps of a normalisation.
+        # Only a mean over all rows and columns is a pooling; others are parts of a normalisation.
         channels = before[-1:]
         pooled = len(before) == 3 and after in (channels, (1, 1, *channels))
         return before[:2] if pooled else ()
@@ -198,29 +199,29 @@ def _stride(operation: Any) -> int:
 
 
 def read_layers(nodes: list[Node]) -> list[Layer]:
-    """Return a layer for every node with weights and every pooling, in the order of ``nodes``."""
+    """Return a layer for each node with weights and each pooling, in the order of ``nodes``."""
     layers: list[Layer] = []
-    owners: dict[Node, Layer] = {}
-    pluralize: set[str] = set()
+    layer_of: dict[Node, Layer] = {}
+    counted: set[str] = set()
     for node in nodes:
-        behind = [owners[one] for one in node.inputs if one in owners]
+        previous = [layer_of[one] for one in node.inputs if one in layer_of]
         if node.has_weights or node.is_pooling:
-            layer = owners[node] = Layer(node)
+            layer = layer_of[node] = Layer(node)
             layers.append(layer)
-            layer.is_gate = bool(node.kernel) and _looks_at_a_mean(behind)
-        elif behind:
-            # Of two branches the later one owns what follows, but a gate only what it lets through.
-            layer = max(behind, key=lambda one: (not one.is_gate, one.node.index))
-            owners[node] = layer
-            layer.has_activation |= node.is_activation and len(behind) == 1
+            layer.is_gate = bool(node.kernel) and _depends_on_mean(previous)
+        elif previous:
+            # An operation that joins branches belongs to the latest layer that is not a gate.
+            layer = max(previous, key=lambda one: (not one.is_gate, one.node.index))
+            layer_of[node] = layer
+            layer.has_activation |= node.is_activation and len(previous) == 1
         else:
             continue
-        # One constant may be used twice, as the variance of a batch normalisation is.
-        new = node.parameter_sizes.keys() - pluralize
+        # A constant may be used twice, such as the variance of a batch normalisation.
+        new = node.parameter_sizes.keys() - counted
         layer.num_parameters += sum(node.parameter_sizes[name] for name in new)
-        pluralize |= new
+        counted |= new
     return layers
 
 
-def _looks_at_a_mean(behind: list[Layer]) -> bool:
-    return any(layer.is_gate or layer.node.operation == "Mean" for layer in behind)
+def _depends_on_mean(previous: list[Layer]) -> bool:
+    return any(layer.is_gate or layer.node.operation == "Mean" for layer in previous)

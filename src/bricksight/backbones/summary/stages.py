@@ -1,4 +1,4 @@
-"""Layers gathered to blocks, and equal blocks to the lines of a table."""
+"""Group layers into blocks, and equal consecutive blocks into stages."""
 
 import itertools
 import math
@@ -13,17 +13,17 @@ class Stage:
     """A run of equal blocks.
 
     Attributes:
-        input_shape: Rows, columns and channels that the first block takes.
+        input_shape: Height, width and channels of the first block's input.
         operator: "conv2d", "bottleneck" (inverted residual), "fused_bottleneck", "separable"
             (depthwise, then 1x1), "residual" with the kernels of its longer branch, "avgpool",
-            "maxpool", "dense", or "convolutions" for all those at one resolution of a network
-            that joins branches side by side. A kernel is named where it is not 3x3.
-        expansion: t, the widening inside a bottleneck, ``None`` where there is none.
-        num_channels: c, channels of the output, ``None`` for a pooling.
-        num_blocks: n, how many blocks; for "convolutions", how many layers.
-        stride: s, of the first block, ``None`` for the last pooling.
-        num_parameters: Of the whole run, with the four numbers of batch normalisation a channel.
-        num_multiply_adds: Of the whole run, for one photo.
+            "maxpool" or "dense". In a network that concatenates branches, "convolutions" stands
+            for all layers of one resolution. Kernels other than 3x3 are added to the name.
+        expansion: t, the expansion factor of a bottleneck, else ``None``.
+        num_channels: c, the number of output channels, ``None`` for a pooling.
+        num_blocks: n, the number of blocks; for "convolutions", the number of layers.
+        stride: s, the stride of the first block, ``None`` for the last pooling.
+        num_parameters: Number of parameters of all blocks, including batch-norm statistics.
+        num_multiply_adds: Multiply-adds of all blocks for one photo.
     """
 
     input_shape: Shape
@@ -42,14 +42,14 @@ def stages_of(nodes: Sequence[Node], layers: Sequence[Layer]) -> list[Stage]:
         return _by_resolution(nodes, layers)
     stages: list[Stage] = []
     for block in _blocks(nodes, layers):
-        if stages and _continues(stages[-1], block):
-            stages[-1] = _joined(stages[-1], block)
+        if stages and _repeats(stages[-1], block):
+            stages[-1] = _merge(stages[-1], block)
         else:
             stages.append(block)
     return stages
 
 
-def _continues(stage: Stage, block: Stage) -> bool:
+def _repeats(stage: Stage, block: Stage) -> bool:
     same = (stage.operator, stage.expansion, stage.num_channels)
     return (
         same == (block.operator, block.expansion, block.num_channels)
@@ -58,7 +58,7 @@ def _continues(stage: Stage, block: Stage) -> bool:
     )
 
 
-def _joined(stage: Stage, block: Stage) -> Stage:
+def _merge(stage: Stage, block: Stage) -> Stage:
     return replace(
         stage,
         num_blocks=stage.num_blocks + block.num_blocks,
@@ -82,7 +82,7 @@ def _blocks(nodes: Sequence[Node], layers: Sequence[Layer]) -> Iterator[Stage]:
 
 
 _Found = tuple[str, list[Layer], list[Layer]]
-"""Operator, the layers of a block, and those of its main branch."""
+"""Operator, all layers of a block, and the layers of its main branch."""
 
 
 def _block(operator: str, block: list[Layer], main: list[Layer]) -> Stage:
@@ -104,7 +104,7 @@ def _block(operator: str, block: list[Layer], main: list[Layer]) -> Stage:
 
 
 def _inverted(layers: list[Layer]) -> _Found | None:
-    """Return the block at the front that is built around a depthwise convolution, if it is one."""
+    """Return the block with a depthwise convolution that ``layers`` begin with, if any."""
     expands = len(layers) > 1 and _is_pointwise(layers[0]) and layers[1].node.is_depthwise
     depthwise, *rest = layers[1:] if expands else layers
     if not depthwise.node.is_depthwise:
@@ -121,7 +121,7 @@ def _inverted(layers: list[Layer]) -> _Found | None:
 
 
 def _leading_gates(layers: list[Layer]) -> list[Layer]:
-    """Return the squeeze-excite layers at the front: the mean over the image and what follows."""
+    """Return the squeeze-excite layers that ``layers`` begin with: pooling and gates."""
     gates: list[Layer] = []
     for layer, following in itertools.pairwise(layers):
         if not (layer.is_gate or (layer.node.is_pooling and following.is_gate)):
@@ -131,7 +131,10 @@ def _leading_gates(layers: list[Layer]) -> list[Layer]:
 
 
 def _fused(layers: list[Layer]) -> _Found | None:
-    """Return the block at the front that widens and filters in one convolution, if it is one."""
+    """Return the fused bottleneck that ``layers`` begin with, if any.
+
+    It expands and filters in one convolution, and projects in a second one.
+    """
     main = layers[:2]
     if len(main) < 2 or not _is_convolution(main[0]) or not _is_pointwise(main[1]):
         return None
@@ -147,7 +150,7 @@ def _fused(layers: list[Layer]) -> _Found | None:
 
 
 def _residual(layers: list[Layer], residuals: list[tuple[list[Layer], list[Layer]]]) -> _Found:
-    """Return the residual block that the layer at the front is part of, empty if it is of none."""
+    """Return the residual block of the first layer, empty if it is in none."""
     for main, shortcut in residuals:
         if layers[0] in main or layers[0] in shortcut:
             kernels = "+".join(_kernel(layer) for layer in main)
@@ -158,13 +161,16 @@ def _residual(layers: list[Layer], residuals: list[tuple[list[Layer], list[Layer
 def _residual_branches(
     nodes: Sequence[Node], layers: Sequence[Layer]
 ) -> list[tuple[list[Layer], list[Layer]]]:
-    """Return the layers of the longer and of the shorter branch of every sum."""
+    """Return the layers of the main (longer) branch and of the shortcut of every sum."""
     by_node = {layer.node: layer for layer in layers}
     found = []
     for node in nodes:
         if node.is_sum and len(node.inputs) == 2:
             left, right = (_chain(one) for one in node.inputs)
-            branches = [_before(left, right, by_node), _before(right, left, by_node)]
+            branches = [
+                _layers_before_join(left, right, by_node),
+                _layers_before_join(right, left, by_node),
+            ]
             shortcut, main = sorted(branches, key=len)
             if main and _is_convolution(main[-1]):
                 found.append((main, shortcut))
@@ -172,10 +178,10 @@ def _residual_branches(
 
 
 def _chain(node: Node) -> list[Node]:
-    """Return ``node`` and those before it, back to the last sum or the image.
+    """Return ``node`` and its predecessors, back to the previous sum or the image.
 
-    Where an activation or a gate multiplies a value with something made of it, the value itself is
-    followed: it comes first.
+    An activation or a gate may multiply a value with a function of it. Then the value itself is
+    followed, which has the lower index.
     """
     chain = [node]
     while chain[-1].inputs and not chain[-1].is_sum:
@@ -183,8 +189,10 @@ def _chain(node: Node) -> list[Node]:
     return chain
 
 
-def _before(chain: list[Node], other: list[Node], layers: dict[Node, Layer]) -> list[Layer]:
-    """Return the layers of ``chain`` after the point where it parts from ``other``."""
+def _layers_before_join(
+    chain: list[Node], other: list[Node], layers: dict[Node, Layer]
+) -> list[Layer]:
+    """Return the layers of ``chain`` after the node where ``other`` branches off."""
     shared = set(other)
     own = [node for node in chain if node not in shared]
     return [layers[node] for node in reversed(own) if node in layers]
@@ -202,7 +210,7 @@ def _single(layer: Layer) -> _Found:
 
 
 def _by_resolution(nodes: Sequence[Node], layers: Sequence[Layer]) -> list[Stage]:
-    """Return a stage for each size of the feature map, and the last pooling."""
+    """Return a stage for each resolution of the feature maps, and the last pooling."""
     *rest, last = layers
     groups: dict[Shape, list[Layer]] = {}
     resolution: Shape = ()
@@ -242,6 +250,6 @@ def _kernel(layer: Layer) -> str:
 
 
 def _kernel_text(layer: Layer) -> str:
-    """Return the kernel for an operator's name, empty for the usual 3x3."""
+    """Return the kernel size for an operator's name, empty for 3x3."""
     kernel = _kernel(layer)
     return "" if kernel == "3x3" else f" {kernel}"

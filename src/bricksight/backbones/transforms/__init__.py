@@ -1,7 +1,7 @@
-"""Backbones made of a backbone.
+"""Transforms from one backbone to another.
 
-multi_scale     features from several depths
-rotation_tta    features averaged over rotated copies of the photo
-batch_norm      batch normalisation adapted to the photos that it will see
-fine_tuned      the weights that a fine-tuning gave
+multi_scale     adds features of earlier layers
+rotation_tta    averages features over rotated copies of the photo
+batch_norm      adapts the batch-norm statistics to the photos
+fine_tuned      replaces the weights by fine-tuned ones
 """

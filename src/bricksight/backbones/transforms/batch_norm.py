@@ -1,9 +1,9 @@
-"""Batch-norm adaptation: statistics from the photos that the network will see.
+"""Batch-norm adaptation: mix a backbone's batch-norm statistics with those of the target photos.
 
-What a network has learned from renders is normalised by the statistics of renders, which those of
-photos are not. They are mixed with those of unlabelled photos in proportion to the number of these,
-as in S. Schneider et al., "Improving robustness against common corruptions by covariate shift
-adaptation", NeurIPS 2020, arXiv 2006.16971. No other weight changes.
+A backbone that was trained on renders has batch-norm statistics of renders, which differ from those
+of photos. They are replaced by a weighted mean with the statistics of unlabelled photos (S.
+Schneider et al., "Improving robustness against common corruptions by covariate shift adaptation",
+NeurIPS 2020, arXiv 2006.16971). No other weight changes.
 """
 
 import functools
@@ -19,47 +19,49 @@ from bricksight.backbones.backbone import Backbone, FeatureFunction
 from bricksight.backbones.sources.saved_model import feature_function
 
 MOST_PHOTOS = 256
-"""As many as make up half of the statistics; more are not looked at."""
+"""Largest number of photos used. With this many, their statistics have a weight of one half."""
 
 _BATCH = 64
 _VERSION = 1
-"""Part of every fingerprint: raised when the same photos give other statistics."""
+"""Part of every fingerprint: increased when the same photos would give other statistics."""
 
 _Statistics = tuple[np.ndarray, np.ndarray]
 """Mean and variance of each channel."""
 
 
-def batch_norm_adapted(module: Backbone, images: Callable[[], np.ndarray], *, key: str) -> Backbone:
-    """Return ``module`` with normalisations of its own statistics and of those of photos.
+def batch_norm_adapted(
+    backbone: Backbone, images: Callable[[], np.ndarray], *, key: str
+) -> Backbone:
+    """Return a backbone whose batch-norm statistics are adapted to photos.
 
-    With n photos, those of the photos count n / (n + 256).
+    The statistics of n photos have the weight n / (n + 256).
 
     Args:
-        module: has Keras layers.
-        images: gives the photos, float32 (num_images, height, width, 3) in [0, 1], as many of
-            them as ``MOST_PHOTOS`` at most; called when the network is built.
-        key: tells these photos from others, as a part of the fingerprint.
+        backbone: A backbone with Keras layers.
+        images: Returns the photos, float32 (num_images, height, width, 3) in [0, 1], at most
+            ``MOST_PHOTOS``. It is called when the network is built.
+        key: Identifies the photos, as a part of the fingerprint.
 
     Raises:
-        BackboneError: it has no Keras layers.
+        BackboneError: The backbone has no Keras layers.
     """
-    if module.network_builder is None:
-        module.network()  # says which networks have layers
-    weights = functools.cache(lambda: _adapted_weights(module.network(), images()))
+    if backbone.network_builder is None:
+        backbone.network()  # raises an error that names backbones with Keras layers
+    weights = functools.cache(lambda: _adapted_weights(backbone.network(), images()))
 
     def build() -> Any:
-        network = module.network()
+        network = backbone.network()
         network.set_weights(weights())
         return network
 
     def load() -> FeatureFunction:
-        call, spec = functools.partial(build(), training=False), module.input_spec
-        return feature_function(call, text=module.reference, height=spec.height, width=spec.width)
+        call, spec = functools.partial(build(), training=False), backbone.input_spec
+        return feature_function(call, text=backbone.reference, height=spec.height, width=spec.width)
 
-    described = f"{module.fingerprint} adapted {_VERSION} to {key}"
+    described = f"{backbone.fingerprint} adapted {_VERSION} to {key}"
     return replace(
-        module,
-        title=f"{module.title}, normalised by photos",
+        backbone,
+        title=f"{backbone.title}, normalised by photos",
         fingerprint=hashlib.sha256(described.encode()).hexdigest(),
         loader=load,
         network_builder=build,
@@ -69,26 +71,29 @@ def batch_norm_adapted(module: Backbone, images: Callable[[], np.ndarray], *, ke
 def _adapted_weights(network: Any, images: np.ndarray) -> list[np.ndarray]:
     norm_type = require_tensorflow().keras.layers.BatchNormalization
     norms = [layer for layer in network.layers if isinstance(layer, norm_type)]
-    of_its_own, of_photos = [_statistics(norm) for norm in norms], _seen(network, norms, images)
+    original, measured = (
+        [_statistics(norm) for norm in norms],
+        _batch_statistics(network, norms, images),
+    )
     share = len(images) / (len(images) + MOST_PHOTOS)
-    for norm, own, found in zip(norms, of_its_own, of_photos, strict=True):
-        norm.moving_mean.assign((1 - share) * own[0] + share * found[0])
-        norm.moving_variance.assign((1 - share) * own[1] + share * found[1])
+    for norm, learned, seen in zip(norms, original, measured, strict=True):
+        norm.moving_mean.assign((1 - share) * learned[0] + share * seen[0])
+        norm.moving_variance.assign((1 - share) * learned[1] + share * seen[1])
     weights: list[np.ndarray] = network.get_weights()
     return weights
 
 
-def _seen(network: Any, norms: Sequence[Any], images: np.ndarray) -> list[_Statistics]:
-    """Return the mean and the variance that each normalisation meets, over all batches."""
+def _batch_statistics(network: Any, norms: Sequence[Any], images: np.ndarray) -> list[_Statistics]:
+    """Return mean and variance of the inputs of each batch-norm layer, averaged over batches."""
     tf = require_tensorflow()
     for norm in norms:
-        norm.momentum = 0.0  # keeps what the latest batch has, and nothing of those before
-    # As a graph, which frees a map once the next layer has it; called directly, all are kept.
+        norm.momentum = 0.0  # the moving statistics become those of the latest batch
+    # A graph frees each feature map after its last use; a direct call keeps all in memory.
     any_batch = tf.TensorSpec((None, *images.shape[1:]), tf.float32)
     run = tf.function(functools.partial(network, training=True), input_signature=[any_batch])
     num_batches, batches = -(-len(images) // _BATCH), []
     for first in range(num_batches):
-        run(images[first::num_batches])  # photos of all classes, which lie in their order
+        run(images[first::num_batches])  # images are sorted by class, so every batch mixes classes
         batches.append([_statistics(norm) for norm in norms])
     return [tuple(np.mean(norm, axis=0)) for norm in zip(*batches, strict=True)]
 

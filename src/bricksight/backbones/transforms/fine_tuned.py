@@ -1,4 +1,4 @@
-"""A network whose weights have been trained further, as a module like any other."""
+"""Make a backbone from fine-tuned weights."""
 
 import functools
 import hashlib
@@ -9,31 +9,31 @@ from bricksight.backbones.backbone import Backbone
 from bricksight.backbones.sources.saved_model import feature_function
 
 
-def fine_tuned_backbone(module: Backbone, network: Any) -> Backbone:
-    """Return ``module`` with the weights that ``network`` has now.
+def fine_tuned_backbone(backbone: Backbone, network: Any) -> Backbone:
+    """Return a backbone with the current weights of ``network``.
 
     Args:
-        module: what ``network`` was built from.
-        network: from ``module.trainable()``; later changes of its weights must not follow, since
-            the fingerprint is made of them here.
+        backbone: The backbone from which ``network`` was built.
+        network: A network from ``backbone.trainable()``. Its weights must not change afterwards,
+            because the fingerprint is computed from them now.
     """
-    digest = hashlib.sha256(module.fingerprint.encode())
+    digest = hashlib.sha256(backbone.fingerprint.encode())
     for variable in network.weights:
         digest.update(variable.numpy().tobytes())
-    spec = module.input_spec
+    spec = backbone.input_spec
     loader = functools.partial(
         feature_function,
         functools.partial(network, training=False),
-        text=module.reference,
+        text=backbone.reference,
         height=spec.height,
         width=spec.width,
     )
     return replace(
-        module,
-        title=f"{module.title}, fine-tuned",
+        backbone,
+        title=f"{backbone.title}, fine-tuned",
         fingerprint=digest.hexdigest(),
-        known=None,  # that layer was for the features of before
+        known=None,  # the head of the known classes does not fit the new features
         loader=loader,
-        network_builder=None if module.network_builder is None else lambda: network,
+        network_builder=None if backbone.network_builder is None else lambda: network,
         graph_builder=lambda: network,
     )

@@ -1,8 +1,8 @@
-"""A network whose features come from several depths, not from its last layer alone.
+"""Multi-scale features: features of the last layer together with those of earlier layers.
 
-The last layer of a network that was trained on other classes has thrown much of the shape away;
-layers before it still have it (J. Yosinski et al., "How transferable are features in deep neural
-networks?", NeurIPS 2014, arXiv 1411.1792).
+The last layer of a network is specialised on the classes that it was trained on. Earlier layers
+keep more of the shape, which helps with other classes (J. Yosinski et al., "How transferable are
+features in deep neural networks?", NeurIPS 2014, arXiv 1411.1792).
 """
 
 import functools
@@ -20,70 +20,72 @@ from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.errors import BackboneError
 
 MOST_DEPTHS = 4
+"""Largest number of scales."""
 
 _FILE_VERSION = 1
-"""Part of the file's name: raised when a depth gives other features."""
+"""Part of the file's name: increased when a scale would give other features."""
 
 
-def with_multi_scale(module: Backbone, depths: int) -> Backbone:
-    """Return ``module`` with the features of earlier layers after its own.
+def with_multi_scale(backbone: Backbone, depths: int) -> Backbone:
+    """Return a backbone with multi-scale features.
 
-    Each further depth is one resolution up: the widest layer there, its mean over the image and its
-    maximum.
+    Each further scale is the next higher resolution of the feature maps. Its features are the mean
+    and the maximum over the image of the layer with the most channels at that resolution. They
+    follow the features of the last layer.
 
     Args:
-        module: has Keras layers, unless ``depths`` is 1.
-        depths: 1 for its own features alone, 2 for those and those of one resolution more, and so
-            on up to ``MOST_DEPTHS``.
+        backbone: A backbone with Keras layers, unless ``depths`` is 1.
+        depths: Number of scales: 1 for the features of the last layer alone, up to
+            ``MOST_DEPTHS``.
 
     Raises:
-        BackboneError: it has no Keras layers.
+        BackboneError: The backbone has no Keras layers.
     """
     if depths == 1:
-        return replace(module, depths=1)
-    if module.network_builder is None:
-        module.network()  # says which networks have layers
-    spec = module.input_spec
-    build = functools.partial(_build, module, depths)
+        return replace(backbone, depths=1)
+    if backbone.network_builder is None:
+        backbone.network()  # raises an error that names backbones with Keras layers
+    spec = backbone.input_spec
+    build = functools.partial(_build, backbone, depths)
 
     def load() -> Any:
         call = functools.partial(build(), training=False)
-        return feature_function(call, text=module.reference, height=spec.height, width=spec.width)
+        return feature_function(call, text=backbone.reference, height=spec.height, width=spec.width)
 
     return replace(
-        module,
-        title=f"{module.title}, {depths} depths",
+        backbone,
+        title=f"{backbone.title}, {depths} scales",
         num_features=None,
         depths=depths,
         fingerprint=hashlib.sha256(
-            f"{module.fingerprint} depths {depths}, mean and maximum".encode()
+            f"{backbone.fingerprint} depths {depths}, mean and maximum".encode()
         ).hexdigest(),
         loader=load,
         network_builder=build,
     )
 
 
-def feature_dimensions(module: Backbone) -> tuple[int, ...]:
-    """Return how many features each depth adds, the module's own first, at most ``MOST_DEPTHS``.
+def feature_dimensions(backbone: Backbone) -> tuple[int, ...]:
+    """Return the number of features of each scale, the last layer first; at most ``MOST_DEPTHS``.
 
-    They are kept in the cache folder, so that only the first run has to build the network.
+    The result is kept in the cache folder, so that only the first run has to build the network.
 
     Args:
-        module: has Keras layers, and no features but its own.
+        backbone: A backbone with Keras layers and without multi-scale features.
 
     Raises:
-        BackboneError: the network cannot be loaded.
-        CacheError: the cache folder cannot be made.
+        BackboneError: The network cannot be loaded.
+        CacheError: The cache folder cannot be created.
     """
-    name = f"{module.fingerprint}-depths-{_FILE_VERSION}.json"
-    path = cache_dir("modules") / name
+    name = f"{backbone.fingerprint}-depths-{_FILE_VERSION}.json"
+    path = cache_dir("backbones") / name
     try:
         widths: list[int] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        network = module.network()
+        network = backbone.network()
         earlier = _widest_by_resolution(network)[1:MOST_DEPTHS]
         widths = [int(network.output.shape[-1]), *(2 * int(one.shape[-1]) for one in earlier)]
-        in_cache(lambda root: _write(root / name, widths), "modules")
+        in_cache(lambda root: _write(root / name, widths), "backbones")
     return tuple(widths)
 
 
@@ -92,14 +94,17 @@ def _write(path: Path, widths: list[int]) -> None:
         part.write_text(json.dumps(widths), encoding="utf-8")
 
 
-def _build(module: Backbone, depths: int) -> Any:
+def _build(backbone: Backbone, depths: int) -> Any:
     layers = require_tensorflow().keras.layers
-    network = module.network()
+    network = backbone.network()
     widest = _widest_by_resolution(network)
     if len(widest) < depths:
-        raise BackboneError(f"{module.reference}: the network has only {len(widest)} resolutions.")
+        raise BackboneError(
+            f"{backbone.reference} has feature maps of {len(widest)} resolutions; {depths} scales "
+            f"need as many. Use depths={len(widest)} or less."
+        )
     poolings = {"mean": layers.GlobalAveragePooling2D, "maximum": layers.GlobalMaxPooling2D}
-    # The coarsest resolution is that of the features that are there already.
+    # The first is the coarsest resolution, which the network's own output already covers.
     earlier = [
         pooling(name=free_name(network, f"{name}_of_depth_{depth}"))(one)
         for depth, one in enumerate(widest[1:depths], start=2)
@@ -111,12 +116,15 @@ def _build(module: Backbone, depths: int) -> Any:
 
 
 def _widest_by_resolution(network: Any) -> list[Any]:
-    """Return the last of the widest feature maps of each resolution, the coarsest first."""
+    """Return the feature map with the most channels of each resolution, the coarsest first.
+
+    Of several with equally many channels, the last one is returned.
+    """
     found: dict[int, Any] = {}
     for layer in network.layers:
         shape = layer.output.shape
-        # The image is no feature map; padding would pass for a resolution of its own, and the
-        # means in a gate for the coarsest.
+        # The image itself is not a feature map. Padding layers have odd resolutions, and the
+        # means in squeeze-excite blocks have only one row.
         is_map = len(shape) == 4 and shape[1] not in (None, 1) and shape[3] > 3
         if not is_map or "Padding" in type(layer).__name__:
             continue

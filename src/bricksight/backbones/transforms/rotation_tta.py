@@ -1,9 +1,8 @@
 """Rotation TTA (test-time augmentation): the mean of the features over rotated copies of a photo.
 
-Predictions for several changed copies of one photo are averaged (A.
-Krizhevsky et al., "ImageNet classification with deep convolutional neural networks", NeurIPS 2012,
-section 4.1). The layer on top is linear, so that the mean of the features gives the mean of the
-logits.
+Averaging predictions over changed copies of a photo is due to A. Krizhevsky et al., "ImageNet
+classification with deep convolutional neural networks", NeurIPS 2012, section 4.1. The head is
+linear, so that the mean of the features gives the mean of the logits.
 """
 
 import hashlib
@@ -16,46 +15,46 @@ from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.errors import BackboneError
 
 MAX_ROTATIONS = 4
-"""Largest number of copies: the photo and its three further quarter turns."""
+"""Largest number of copies: the photo rotated by 0, 90, 180 and 270 degrees."""
 
 
-def with_rotation_tta(module: Backbone, num_rotations: int) -> Backbone:
-    """Return ``module`` whose features are the mean over rotated copies of each photo.
+def with_rotation_tta(backbone: Backbone, num_rotations: int) -> Backbone:
+    """Return a backbone whose features are the mean over rotated copies of each photo.
 
-    Rotation is part of the graph, and so of every exported file. The result has no Keras layers:
-    train, or add depths to, the network without rotation TTA.
+    The rotations are part of the graph, and so of every exported file. The result has no Keras
+    layers, so fine-tuning and multi-scale features must be applied before.
 
     Args:
-        module: any backbone without rotation TTA.
-        num_rotations: 1 for the photo alone, 2 for it and upside down, 4 for every quarter turn,
-            which needs square images.
+        backbone: A backbone without rotation TTA.
+        num_rotations: 1 for the photo alone, 2 for 0 and 180 degrees, 4 for 0, 90, 180 and 270
+            degrees, which needs square images.
 
     Raises:
-        BackboneError: a quarter turn of its images would have another shape.
+        BackboneError: ``num_rotations`` is 4 and the images are not square.
     """
     if num_rotations == 1:
-        return module
-    spec = module.input_spec
+        return backbone
+    spec = backbone.input_spec
     if num_rotations == MAX_ROTATIONS and spec.height != spec.width:
         raise BackboneError(
-            f"{module.reference} takes images of {spec.height}x{spec.width}, and a quarter turn of "
-            "one has another shape. Use --tta 2, or a network of square images."
+            f"{backbone.reference} takes images of {spec.height}x{spec.width} pixels, but --tta 4 "
+            "needs square images. Use --tta 2, or a backbone with square images."
         )
 
     def load() -> FeatureFunction:
-        once = module.load()
+        features_of = backbone.load()
         return feature_function(
-            lambda images: mean_over_rotations(once, images, num_rotations),
-            text=module.reference,
+            lambda images: mean_over_rotations(features_of, images, num_rotations),
+            text=backbone.reference,
             height=spec.height,
             width=spec.width,
         )
 
     return replace(
-        module,
-        title=f"{module.title}, {num_rotations} rotations",
+        backbone,
+        title=f"{backbone.title}, {num_rotations} rotations",
         fingerprint=hashlib.sha256(
-            f"{module.fingerprint} turns {num_rotations}".encode()
+            f"{backbone.fingerprint} turns {num_rotations}".encode()
         ).hexdigest(),
         loader=load,
         network_builder=None,
@@ -63,31 +62,32 @@ def with_rotation_tta(module: Backbone, num_rotations: int) -> Backbone:
     )
 
 
-def mean_over_rotations(once: FeatureFunction, images: Any, num_rotations: int) -> Any:
-    """Return the mean of what ``once`` gives for the images and their rotated copies.
+def mean_over_rotations(features_of: FeatureFunction, images: Any, num_rotations: int) -> Any:
+    """Return the mean of a network's outputs for images and their rotated copies.
 
     Args:
-        once: takes a float32 tensor (num_images, height, width, 3), gives one (num_images,
-            num_outputs).
-        images: such a tensor, square where ``num_rotations`` is 4.
-        num_rotations: 1, 2 or 4, as for ``with_rotation_tta``.
+        features_of: Network from a float32 tensor (num_images, height, width, 3) to a float32
+            tensor (num_images, num_outputs).
+        images: Input tensor; square images if ``num_rotations`` is 4.
+        num_rotations: 1, 2 or 4, as in ``with_rotation_tta``.
     """
     tf = require_tensorflow()
     if num_rotations == 1:
-        return once(images)
+        return features_of(images)
     if num_rotations == MAX_ROTATIONS:
         quarter = _reversed(tf.transpose(images, (0, 2, 1, 3)), axis=1)
         images = tf.concat([images, quarter], axis=0)
     half = _reversed(_reversed(images, axis=1), axis=2)
-    # One after the other in the batch: the weights are in the file once, and every core has work.
-    # The rectifier changes no image. Without it the converter to int8 gives what is put together
-    # the range of what comes next: 0 to 255 where that is a factor, and images are black or white.
-    features = once(tf.nn.relu(tf.concat([images, half], axis=0)))
+    # The copies are concatenated as one batch, so that an exported file holds the weights once and
+    # all cores are used. The ReLU does not change an image. Without it, the int8 converter would
+    # give the concatenated images the range of the next operation, which may be a scaling to 0 to
+    # 255, and reduce them to black and white.
+    features = features_of(tf.nn.relu(tf.concat([images, half], axis=0)))
     by_rotation = tf.reshape(features, (num_rotations, -1, features.shape[-1]))
     return tf.reduce_mean(by_rotation, axis=0)
 
 
 def _reversed(images: Any, axis: int) -> Any:
-    """Return the images mirrored by an index, which TensorRT has and its reverse has not."""
+    """Reverse an axis with ``tf.gather``, because TensorRT does not support ``tf.reverse``."""
     rows = range(images.shape[axis] - 1, -1, -1)
     return require_tensorflow().gather(images, list(rows), axis=axis)

@@ -80,7 +80,7 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
 def _text_of(path: Path) -> str:
     try:
         if not path.is_file():
-            raise OSError("it is no regular file")
+            raise OSError("it is not a regular file")
         return path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise DataError(
