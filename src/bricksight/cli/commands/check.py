@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
-from bricksight.cli._console import ConsoleReporter, Stages, stdout_console
+from bricksight.cli._console import ConsoleReporter, stdout_console
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
 from bricksight.config import SplitConfig
@@ -64,11 +65,11 @@ def check(
         sheets = None
     if sheets is not None:
         try_folder(sheets)
-    with Stages(ConsoleReporter(quiet=quiet)) as progress:
-        report = checking.check(photos, split=split, progress=progress.update)
+    with Progress(ConsoleReporter(quiet=quiet)).sequence() as update:
+        report = checking.check(photos, split=split, progress=update)
         if sheets is not None:
-            update = partial(progress.update, "Writing contact sheets")
-            checking.write_contact_sheets(report.dataset, sheets, progress=update)
+            sheet_done = partial(update, "Writing contact sheets")
+            checking.write_contact_sheets(report.dataset, sheets, progress=sheet_done)
             checking.write_label_conflict_sheet(report, sheets)
     if json and not quiet:
         say_json(report.to_dict(), indent=2)

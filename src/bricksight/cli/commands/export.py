@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ALL = "all"
 
 _ENOUGH_PHOTOS = 20
+_SECONDS_EXPECTED = 5.0  # for one format
 
 _RUNNABLE = ("saved_model", "keras", "tflite", "onnx", "openvino", "tfjs")
 """Formats that ``classify`` runs."""
@@ -80,6 +81,7 @@ def export(
         options: Formats and output.
         format_options: Options of single formats.
     """
+    from bricksight._support.progress import Progress
     from bricksight.bundle import open_bundle
     from bricksight.cli._console import ConsoleReporter
     from bricksight.formats import FORMATS, Choices, Exporter
@@ -91,21 +93,23 @@ def export(
         names = list(dict.fromkeys(name.strip() for name in options.format.split(",")))
         _require_possible(names, choices)
     exporter = Exporter(open_bundle(model), photos_dir=options.image_dir, trust=options.trust)
-    reporter = ConsoleReporter(quiet=options.quiet or options.json)
     places = dict.fromkeys(names, options.out)
     if options.out is not None and len(names) > 1:
         places = {name: options.out / FORMATS[name].file_name for name in names}
     for name, out in places.items():
         exporter.require_place(name, out=out, choices=choices)
+    titles = {name: f"Writing {name}" for name in places}
+    reporter = ConsoleReporter(quiet=options.quiet or options.json)
+    progress = Progress(reporter, dict.fromkeys(titles.values(), _SECONDS_EXPECTED))
     files = []
     for name, out in places.items():
         try:
-            with reporter.stage(f"Writing {name}", None):
+            with progress.stage(titles[name]):
                 files.append(exporter.export(name, out=out, choices=choices))
         except MissingPackageError as error:  # installed, but it cannot be imported
             if options.format != ALL:
                 raise
-            reporter.say(f"! {name} is left out. {error}")
+            progress.message(f"! {name} is left out. {error}")
     if options.json:
         say_json({"files": [file.to_dict() for file in files]})
     else:
