@@ -13,7 +13,6 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight._support.fusion import fuse
-from bricksight._support.progress import StageTimer
 from bricksight.config import (
     FineTuneConfig,
     HeadConfig,
@@ -22,9 +21,9 @@ from bricksight.config import (
     TrainingConfig,
 )
 from bricksight.dataset import Dataset, make_folds, scan
-from bricksight.features.featurized_dataset import featurize
-from bricksight.training import SilentReporter
-from bricksight.training.recipes import selects_depths, train_model
+from bricksight.features import FeatureExtractor
+from bricksight.training.context import TrainingContext
+from bricksight.training.recipes import selects_scales, train_model
 
 SIZE = 160
 BATCH = 32
@@ -93,20 +92,14 @@ def by_ours(
     """Trains by a recipe of our own; no feature is known before."""
     start = time.perf_counter()
     config = TrainingConfig.of(image_dir=options.photos, backbone=network)
-    watch = StageTimer(SilentReporter())
     head = HeadConfig(seed=seed)
     budget = None if recipe == "fast" else f"{60 * options.minutes:.0f}s"
     tuning = FineTuneConfig(recipe=recipe, time_budget=budget).resolved
     with tempfile.TemporaryDirectory() as folder:
-        photos = featurize(
-            fold,
-            config,
-            cache_path=Path(folder) / "features.sqlite",
-            watch=watch,
-            all_depths=selects_depths(replace(config, head=head, finetuning=tuning)),
-        )
         config = replace(config, head=head, finetuning=tuning)
-        through, trained = train_model(replace(photos, data=fold), config, observer=lambda *_: None)
+        extractor = FeatureExtractor(cache_path=Path(folder) / "features.sqlite")
+        photos = extractor.featurize(fold, config, multi_scale=selects_scales(config))
+        context = TrainingContext(config=config, extractor=extractor)
+        dataset, trained = train_model(replace(photos, data=fold), context)
     taken = time.perf_counter() - start
-    _, test = through.plain("test")
-    return trained.head.probabilities(test.plain()), taken
+    return trained.head.probabilities(dataset.in_split("test").original()), taken

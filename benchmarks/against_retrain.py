@@ -17,14 +17,14 @@ from bricksight.backbones import resolve
 from bricksight.config import AugmentConfig, HeadConfig, SplitConfig
 from bricksight.dataset import Dataset, scan
 from bricksight.features import (
+    AugmentedCopies,
     LabeledFeatures,
-    Views,
     compile_backbone,
     default_cache_path,
     extract,
 )
 from bricksight.heads import train_by_sgd
-from bricksight.training.head import MAX_VIEWS_FOR_STEPS
+from bricksight.training.head.sgd import MAX_COPIES
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
 DISTORTIONS = AugmentConfig(
@@ -45,25 +45,27 @@ def main() -> None:
         images=lambda spec: np.stack([images.load_input(r.path, spec) for r in data.examples[:8]]),
     )
 
-    def features(split: str, views: Views) -> LabeledFeatures:
+    def features(split: str, copies: AugmentedCopies) -> LabeledFeatures:
         examples = data.in_split(split)
         matrix = extract(
-            examples, compiled=compiled, views=views, cache_path=default_cache_path()
-        ).matrix
+            examples, compiled=compiled, copies=copies, cache_path=default_cache_path()
+        ).features
         return LabeledFeatures(
             features=matrix, labels=data.label_indices(examples), groups=np.arange(len(examples))
         )
 
-    test = features("test", Views())
-    results: dict[int, list[float]] = {MAX_VIEWS_FOR_STEPS: [], options.many: []}
+    test = features("test", AugmentedCopies())
+    results: dict[int, list[float]] = {MAX_COPIES: [], options.many: []}
     for seed in range(options.seeds):
         for num, accuracies in results.items():
-            views = Views(num_random=num, include_plain=False, augment=DISTORTIONS, seed=seed)
-            accuracies.append(accuracy(features("training", views), test, data, seed))
-            print(f"seed {seed}, {num} views: {100 * accuracies[-1]:.1f} %", flush=True)
+            copies = AugmentedCopies(
+                num_random=num, include_original=False, augment=DISTORTIONS, seed=seed
+            )
+            accuracies.append(accuracy(features("training", copies), test, data, seed))
+            print(f"seed {seed}, {num} copies: {100 * accuracies[-1]:.1f} %", flush=True)
     for num, accuracies in results.items():
         print(
-            f"{num} views: mean {100 * np.mean(accuracies):.1f} %, "
+            f"{num} copies: mean {100 * np.mean(accuracies):.1f} %, "
             f"standard deviation {100 * np.std(accuracies):.1f}, {len(test)} test photos"
         )
 
@@ -71,7 +73,7 @@ def main() -> None:
 def accuracy(training: LabeledFeatures, test: LabeledFeatures, data: Dataset, seed: int) -> float:
     config = HeadConfig(how_many_training_steps=4000, learning_rate=0.02, seed=seed)
     head = train_by_sgd(training, None, num_classes=len(data.labels), config=config).head
-    return float((head.probabilities(test.plain()).argmax(axis=1) == test.labels).mean())
+    return float((head.probabilities(test.original()).argmax(axis=1) == test.labels).mean())
 
 
 if __name__ == "__main__":

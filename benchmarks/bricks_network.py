@@ -197,7 +197,7 @@ def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | Non
         ),
     )
     print(f"{module}: {trained.findings.test.statement}", flush=True)
-    trained.findings.compiled.module.network().save(out)
+    trained.findings.compiled.backbone.network().save(out)
 
 
 def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:

@@ -72,7 +72,7 @@ def ours(examples: Sequence[Example], compiled: CompiledBackbone) -> float:
 
 def decoding(examples: Sequence[Example], compiled: CompiledBackbone) -> float:
     """Bare Pillow: open, decode, resize with antialiasing, to float32."""
-    size = (compiled.module.input_spec.width, compiled.module.input_spec.height)
+    size = (compiled.backbone.input_spec.width, compiled.backbone.input_spec.height)
 
     def one(example: Example) -> np.ndarray:
         with Image.open(example.path) as photo:
@@ -90,7 +90,7 @@ def decoding(examples: Sequence[Example], compiled: CompiledBackbone) -> float:
 
 def bare_litert(count: int, compiled: CompiledBackbone) -> float:
     """One interpreter of one thread a core, on pixels that are there already."""
-    spec = compiled.module.input_spec
+    spec = compiled.backbone.input_spec
     pixels = np.random.default_rng(0).random((1, spec.height, spec.width, 3), dtype=np.float32)
     interpreters = [Interpreter(str(compiled.path), num_threads=1) for _ in range(num_cores())]
     for interpreter in interpreters:

@@ -19,7 +19,6 @@ import numpy as np
 from _machine import describe_machine
 
 from bricksight import images
-from bricksight._support.progress import StageTimer
 from bricksight.backbones import frozen_graph
 from bricksight.config import (
     FineTuneConfig,
@@ -29,14 +28,13 @@ from bricksight.config import (
     TrainingConfig,
 )
 from bricksight.dataset import Dataset, make_folds, scan
-from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
+from bricksight.features import FeatureExtractor, FeaturizedDataset
 from bricksight.formats import Classifier, ParityReference, build_classifier, openvino
 from bricksight.formats.request import Precision, Request
 from bricksight.formats.tflite import tflite
 from bricksight.predict.runtimes import runtime_class
-from bricksight.training import SilentReporter
-from bricksight.training.recipes import selects_depths, train_model
+from bricksight.training.context import TrainingContext
+from bricksight.training.recipes import selects_scales, train_model
 
 NUM_FOLDS = 5
 MAX_CALIBRATION = 200
@@ -59,22 +57,15 @@ def main() -> None:
     tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
     config = TrainingConfig.of(image_dir=options.image_dir, backbone=options.module)
-    photos = featurize(
-        data,
-        config,
-        cache_path=default_cache_path(),
-        watch=StageTimer(SilentReporter()),
-        all_depths=selects_depths(replace(config, finetuning=tuning)),
-    )
-    inputs = np.stack(
-        [images.load_input(one.path, photos.compiled.module.input_spec) for one in data.examples]
-    )
+    multi_scale = selects_scales(replace(config, finetuning=tuning))
+    photos = FeatureExtractor().featurize(data, config, multi_scale=multi_scale)
+    inputs = np.stack([images.load_input(one.path, photos.input_spec) for one in data.examples])
     rows = []
     for seed in range(options.seeds):
         folds = make_folds(photos.data, num_folds=NUM_FOLDS, seed=seed)
-        for dealt in itertools.islice(folds, options.only):
-            classifier = trained(replace(photos, data=dealt), config, tuning, seed)
-            rows.append(dict(outcomes(dealt, classifier, inputs)))
+        for fold in itertools.islice(folds, options.only):
+            classifier = trained(replace(photos, data=fold), config, tuning, seed)
+            rows.append(dict(outcomes(fold, classifier, inputs)))
             print(f"{len(rows)} of {options.seeds * options.only} folds", flush=True)
     print(describe_machine())
     summarise(rows, options.seeds)
@@ -84,8 +75,8 @@ def trained(
     photos: FeaturizedDataset, config: TrainingConfig, tuning: FineTuneConfig, seed: int
 ) -> Classifier:
     config = replace(config, head=HeadConfig(seed=seed), finetuning=tuning)
-    through, found = train_model(photos, config, observer=lambda *_: None)
-    return build_classifier(frozen_graph(through.compiled.module), found.head)
+    dataset, found = train_model(photos, TrainingContext(config=config))
+    return build_classifier(frozen_graph(dataset.backbone.compiled.backbone), found.head)
 
 
 def outcomes(

@@ -24,7 +24,6 @@ from scipy.special import logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
 from bricksight._support.fusion import fuse
-from bricksight._support.progress import StageTimer
 from bricksight.bundle import Head
 from bricksight.config import (
     FineTuneConfig,
@@ -34,12 +33,10 @@ from bricksight.config import (
 )
 from bricksight.dataset import make_folds
 from bricksight.evaluation import rejected
-from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
-from bricksight.features.featurized_dataset import through as seen_through
-from bricksight.training import SilentReporter
+from bricksight.features import FeatureExtractor, FeaturizedDataset
+from bricksight.training.context import TrainingContext
 from bricksight.training.loading import load_dataset
-from bricksight.training.recipes import selects_depths, train_model
+from bricksight.training.recipes import selects_scales, train_model
 from bricksight.training.results.evaluation import choose_threshold
 
 
@@ -80,15 +77,11 @@ def config_of(options: argparse.Namespace) -> TrainingConfig:
 
 def photos_of(options: argparse.Namespace) -> FeaturizedDataset:
     """Returns all photos; their features are taken from the cache that all runs share."""
-    config, watch = config_of(options), StageTimer(SilentReporter())
-    data = load_dataset(replace(config, split=SplitConfig(group_by=options.group_by)), watch)
-    return featurize(
-        data,
-        config,
-        cache_path=default_cache_path(),
-        watch=watch,
-        all_depths=selects_depths(replace(config, finetuning=tuning_of(options))),
-    )
+    config, extractor = config_of(options), FeatureExtractor()
+    split = SplitConfig(group_by=options.group_by)
+    data = load_dataset(replace(config, split=split), extractor.progress)
+    multi_scale = selects_scales(replace(config, finetuning=tuning_of(options)))
+    return extractor.featurize(data, config, multi_scale=multi_scale)
 
 
 def tuning_of(options: argparse.Namespace) -> FineTuneConfig:
@@ -102,20 +95,20 @@ def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -
     rng = np.random.default_rng(seed)
     left_out = set(rng.choice(photos.data.labels, options.left_out, replace=False).tolist())
     known, unknown = part(photos, left_out, keep=False), part(photos, left_out, keep=True)
-    dealt = next(make_folds(known.data, num_folds=5, seed=seed))
+    fold = next(make_folds(known.data, num_folds=5, seed=seed))
     tuning = tuning_of(options)
     config = replace(
         config_of(options), split=photos.data.split, head=HeadConfig(seed=seed), finetuning=tuning
     )
-    through, trained = train_model(replace(known, data=dealt), config, observer=lambda *_: None)
-    strange = seen_through(unknown, through.once.module)
-    _, test = through.plain("test")
-    fitted = through.unchanged(dealt.in_split("training"))
+    context = TrainingContext(config=config)
+    dataset, trained = train_model(replace(known, data=fold), context)
+    unseen = context.extractor.with_features_of(unknown, dataset.backbone).features[:, 0]
+    test, fitted = dataset.in_split("test"), dataset.in_split("training")
     scores = {
-        side: scores_of(trained.head, rows, fitted.plain(), fitted.labels)
-        for side, rows in (("known", test.plain()), ("unknown", strange.matrix[:, 0]))
+        side: scores_of(trained.head, rows, fitted.original(), fitted.labels)
+        for side, rows in (("known", test.original()), ("unknown", unseen))
     }
-    is_known = np.repeat([1, 0], [len(scores["known"]["highest probability"]), len(strange.matrix)])
+    is_known = np.repeat([1, 0], [len(scores["known"]["highest probability"]), len(unseen)])
     areas = {
         f"area, {name}": float(
             roc_auc_score(
@@ -124,11 +117,11 @@ def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -
         )
         for name in scores["known"]
     }
-    threshold, _ = choose_threshold(trained, dealt, options.rejection_rate)
+    threshold, _ = choose_threshold(trained, fold, options.rejection_rate)
     answers = {
-        "known photos": trained.head.probabilities(test.plain()),
-        "photos of left-out classes": trained.head.probabilities(strange.matrix[:, 0]),
-        "photos of --unknown_dir": trained.head.probabilities(through.held_out_outliers()),
+        "known photos": trained.head.probabilities(test.original()),
+        "photos of left-out classes": trained.head.probabilities(unseen),
+        "photos of --unknown_dir": trained.head.probabilities(dataset.held_out_outliers()),
     }
     shares = {
         f"refused, {side}": rejected(one, threshold).share
@@ -137,7 +130,7 @@ def measure(photos: FeaturizedDataset, options: argparse.Namespace, seed: int) -
     }
     right = answers["known photos"].argmax(axis=1) == test.labels
     by_group = area_by_group(
-        (answers["known photos"], [one.group for one in dealt.in_split("test")]),
+        (answers["known photos"], [one.group for one in fold.in_split("test")]),
         (answers["photos of left-out classes"], [one.group for one in unknown.data.examples]),
     )
     return {"accuracy": float(right.mean())} | areas | {"area, by group": by_group} | shares
@@ -164,7 +157,7 @@ def part(photos: FeaturizedDataset, labels: set[str], *, keep: bool) -> Featuriz
         labels=tuple(label for label in photos.data.labels if (label in labels) == keep),
         examples=tuple(examples[row] for row in rows),
     )
-    return replace(photos, data=data, matrix=photos.matrix[rows])
+    return replace(photos, data=data, features=photos.features[rows])
 
 
 def scores_of(

@@ -27,7 +27,7 @@ TRAIN = (
     "result = bs.train(photos, out=out, how_many_training_steps=50)\n"
     "names = sorted(name for name in sys.modules if name.startswith('bricksight.bricks'))\n"
     "found = result.findings\n"
-    "print(json.dumps([found.compiled.module.reference, found.trained.choices, names]))\n"
+    "print(json.dumps([found.compiled.backbone.reference, found.trained.choices, names]))\n"
 )
 
 

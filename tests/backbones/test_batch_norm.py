@@ -1,6 +1,5 @@
 """Normalisations that know the photos, and who gets them."""
 
-import dataclasses
 import re
 from collections import Counter
 from dataclasses import replace
@@ -12,18 +11,16 @@ import pytest
 from PIL import Image, ImageOps
 
 from bricksight._support.optional import require_tensorflow
-from bricksight._support.progress import StageTimer
 from bricksight.backbones import Backbone, batch_norm_adapted, frozen_graph, resolve
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
 from bricksight.errors import BackboneError
-from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
-from bricksight.training import SilentReporter, train
-from bricksight.training.batch_norm_adaptation import adapted
-from bricksight.training.loading import load_dataset
+from bricksight.features import FeaturizedDataset
+from bricksight.training import train
+from bricksight.training.batch_norm_adaptation import adapt_batch_norm
 from helpers.photos import write_photo_folder
 from helpers.tiny_bundle import SPLIT
 from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_keras_file
+from helpers.training_context import context_of, featurized, with_base
 
 pytestmark = pytest.mark.tf
 
@@ -94,19 +91,17 @@ def test_adapted__needs_layers(tmp_path: Path) -> None:
 def opened(
     folder: Path, network: Path, *, extra: Path | None = None, is_of_renders: bool = True
 ) -> FeaturizedDataset:
-    config = TrainingConfig.of(
-        image_dir=folder, backbone=f"saved_model:{network}", extra_train_dir=extra
+    context = context_of(
+        image_dir=folder,
+        backbone=f"saved_model:{network}",
+        extra_train_dir=extra,
+        split=SPLIT,
     )
-    watch = StageTimer(SilentReporter())
-    photos = featurize(
-        load_dataset(replace(config, split=SPLIT), watch),
-        config,
-        cache_path=default_cache_path(),
-        watch=watch,
-        all_depths=True,
-    )
-    own = dataclasses.replace(photos.own, is_of_renders=is_of_renders)
-    return dataclasses.replace(photos, own=own)
+    return with_base(featurized(context, multi_scale=True), is_of_renders=is_of_renders)
+
+
+def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
+    return adapt_batch_norm(photos, context_of())
 
 
 def test_adapted__to_training_photos_of_a_network_that_knows_renders(tmp_path: Path) -> None:
@@ -115,12 +110,18 @@ def test_adapted__to_training_photos_of_a_network_that_knows_renders(tmp_path: P
     assert (ordinary := opened(folder, network, is_of_renders=False)) is adapted(ordinary)
     photos = opened(folder, network)
     found = adapted(photos)
-    assert not np.allclose(found.matrix, photos.matrix, atol=1e-3)
+    assert not np.allclose(found.features, photos.features, atol=1e-3)
     training, testing = photos.data.in_split("training"), photos.data.in_split("test")
     Image.new("RGB", (40, 40), "red").save(testing[0].path)
-    assert adapted(opened(folder, network)).own.fingerprint == found.own.fingerprint
+    assert (
+        adapted(opened(folder, network)).backbone.base.fingerprint
+        == found.backbone.base.fingerprint
+    )
     Image.new("RGB", (40, 40), "red").save(training[0].path)
-    assert adapted(opened(folder, network)).own.fingerprint != found.own.fingerprint
+    assert (
+        adapted(opened(folder, network)).backbone.base.fingerprint
+        != found.backbone.base.fingerprint
+    )
 
 
 def test_adapted__keeps_depths_and_extra_photos(tmp_path: Path) -> None:
@@ -135,9 +136,10 @@ def test_adapted__keeps_depths_and_extra_photos(tmp_path: Path) -> None:
     two_depths = keras.Model(images, keras.layers.GlobalAveragePooling2D()(x))
     photos = opened(folder, write_keras_file(tmp_path / "net.keras", two_depths), extra=extra)
     found = adapted(photos)
-    assert found.widths == photos.widths == (6, 16)
-    assert found.of_depths(1).once.module.network().output_shape == (None, 6)
-    for name in ("matrix", "extra"):
+    assert found.backbone.features_per_scale == photos.backbone.features_per_scale == (6, 16)
+    first = context_of().extractor.with_scales(found, 1).backbone.single_view
+    assert first.backbone.network().output_shape == (None, 6)
+    for name in ("features", "extra_features"):
         before, after = getattr(photos, name), getattr(found, name)
         assert before.shape == after.shape
         assert not np.allclose(before, after, atol=1e-3)
@@ -165,5 +167,5 @@ def test_retrain__adapts_the_network_for_bricks_if_it_is_not_trained(
     result = train(
         replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(augmented_copies=0))
     )
-    found = result.findings.compiled.module.title
+    found = result.findings.compiled.backbone.title
     assert re.sub(r", \d depths", "", found) == title

@@ -27,7 +27,7 @@ def test_check__prints_a_table_and_writes_sheets(
 ) -> None:
     assert run(str(photo_folder)) == 0
     printed = capsys.readouterr()
-    assert [line.partition(":")[0] for line in printed.err.splitlines()] == [
+    assert [line.partition(",")[0] for line in printed.err.splitlines()] == [
         "Reading files",
         "Decoding photos",
         "Finding near-duplicates",

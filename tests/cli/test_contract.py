@@ -203,7 +203,7 @@ def test_interrupt__exits_with_130(
 
 @pytest.fixture
 def module(tiny_run: TrainingResult) -> str:
-    reference: str = tiny_run.findings.compiled.module.reference
+    reference: str = tiny_run.findings.compiled.backbone.reference
     return reference
 
 
@@ -283,17 +283,25 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
     assert main(["retrain", *words, "--out", "bundle"]) == 0
     printed = capsys.readouterr()
-    stages = [line.rpartition(": ")[0] for line in printed.err.splitlines()]
-    assert stages[:2] == ["Scanning photos", "Finding the network"]
-    assert stages[-1] == "Writing the report"
-    assert re.search(r"^Computing features: 24 in \d+\.\d s", printed.err, flags=re.MULTILINE)
-    assert re.search(r"^Training: 9 in \d+\.\d s", printed.err, flags=re.MULTILINE)
-    first, *_, test, small, unknown, ask, report, last = printed.out.splitlines()
+    steps = [line.partition(": ")[0] for line in printed.err.splitlines()]
+    assert steps == sorted(steps)
+    assert all(re.fullmatch("Step [1-5] of 5", step) for step in steps)
+    seconds = r"\d+\.\d s"
+    assert re.search(
+        rf"^Step 2 of 5: Computing features, 24 in {seconds}", printed.err, re.MULTILINE
+    )
+    *figures, report, last = printed.out.splitlines()
+    following = figures[figures.index("Next:") :]
+    first, *_, test, small, unknown = figures[: -len(following)]
     assert re.fullmatch(r"24 photos of 3 classes: .* test\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: Too few photos for more than a rough figure: ")
     assert small.startswith("! The test is small (")
     assert unknown.startswith('! No answer is given as "unknown": ')
-    assert ask == "Classify photos: bricksight classify bundle PHOTO..."
+    assert following[0] == "Next:"
+    commands = [shlex.split(line.strip()) for line in following[1:]]
+    assert [words[1] for words in commands] == ["classify", "export", "crossval"]
+    assert main(commands[0][1:]) == 0
+    assert capsys.readouterr().out.startswith("photos/")
     assert (report, last) == ("Report: bundle/report.html", "bundle")
 
 

@@ -13,9 +13,9 @@ from bricksight.backbones import Backbone, frozen_graph, resolve
 from bricksight.config import AugmentConfig, InputSpec
 from bricksight.dataset import Dataset, scan
 from bricksight.features import (
-    PLAIN,
+    ORIGINAL,
+    AugmentedCopies,
     CompiledBackbone,
-    Views,
     compile_backbone,
     default_cache_path,
     extract,
@@ -25,7 +25,9 @@ from helpers.tiny_modules import tiny_network, write_saved_model
 
 pytestmark = pytest.mark.tf
 
-RANDOM = Views(num_random=3, augment=AugmentConfig(flip_left_right=True, random_crop=20), seed=5)
+RANDOM = AugmentedCopies(
+    num_random=3, augment=AugmentConfig(flip_left_right=True, random_crop=20), seed=5
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +58,12 @@ def test_extract__equals_the_network_on_each_photo(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
     expected = np.asarray(
-        frozen_graph(compiled.module).load()(inputs_of(data, compiled.module.input_spec))
+        frozen_graph(compiled.backbone).load()(inputs_of(data, compiled.backbone.input_spec))
     )
     found = extract(data.examples, compiled=compiled)
-    assert found.matrix.shape == (24, 1, 6)
-    assert found.matrix.dtype == np.float32
-    np.testing.assert_allclose(found.matrix[:, 0], expected, atol=1e-5)
+    assert found.features.shape == (24, 1, 6)
+    assert found.features.dtype == np.float32
+    np.testing.assert_allclose(found.features[:, 0], expected, atol=1e-5)
     assert found.examples == data.examples
     assert found.failures == {}
 
@@ -70,21 +72,21 @@ def test_extract__the_second_time_everything_comes_from_the_cache(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
-    first = extract(data.examples, compiled=compiled, views=RANDOM, cache_path=path)
-    second = extract(data.examples, compiled=compiled, views=RANDOM, cache_path=path)
+    first = extract(data.examples, compiled=compiled, copies=RANDOM, cache_path=path)
+    second = extract(data.examples, compiled=compiled, copies=RANDOM, cache_path=path)
     assert (first.num_computed, second.num_computed) == (24 * 4, 0)
-    np.testing.assert_array_equal(first.matrix, second.matrix)
+    np.testing.assert_array_equal(first.features, second.features)
 
 
 def test_extract__more_views_add_to_those_that_are_there(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
     path = default_cache_path()
-    few = extract(data.examples, compiled=compiled, views=RANDOM, cache_path=path)
-    more = Views(num_random=5, augment=RANDOM.augment, seed=RANDOM.seed)
-    many = extract(data.examples, compiled=compiled, views=more, cache_path=path)
+    few = extract(data.examples, compiled=compiled, copies=RANDOM, cache_path=path)
+    more = AugmentedCopies(num_random=5, augment=RANDOM.augment, seed=RANDOM.seed)
+    many = extract(data.examples, compiled=compiled, copies=more, cache_path=path)
     assert many.num_computed == 24 * 2
-    np.testing.assert_array_equal(many.matrix[:, :4], few.matrix)
+    np.testing.assert_array_equal(many.features[:, :4], few.features)
 
 
 def test_extract__a_changed_photo_is_computed_anew_and_a_renamed_one_is_not(
@@ -102,20 +104,20 @@ def test_extract__a_changed_photo_is_computed_anew_and_a_renamed_one_is_not(
 def test_extract__the_number_of_threads_does_not_matter(
     compiled: CompiledBackbone, data: Dataset, workers: int
 ) -> None:
-    alone = extract(data.examples, compiled=compiled, views=RANDOM, workers=1)
-    several = extract(data.examples, compiled=compiled, views=RANDOM, workers=workers)
-    np.testing.assert_array_equal(alone.matrix, several.matrix)
+    alone = extract(data.examples, compiled=compiled, copies=RANDOM, workers=1)
+    several = extract(data.examples, compiled=compiled, copies=RANDOM, workers=workers)
+    np.testing.assert_array_equal(alone.features, several.features)
 
 
 def test_extract__a_view_depends_on_the_photo_and_the_seed_alone(
     compiled: CompiledBackbone, data: Dataset
 ) -> None:
-    whole = extract(data.examples, compiled=compiled, views=RANDOM).matrix
-    part = extract(data.examples[10:12], compiled=compiled, views=RANDOM).matrix
+    whole = extract(data.examples, compiled=compiled, copies=RANDOM).features
+    part = extract(data.examples[10:12], compiled=compiled, copies=RANDOM).features
     np.testing.assert_array_equal(part, whole[10:12])
-    other = Views(num_random=3, augment=RANDOM.augment, seed=6)
+    other = AugmentedCopies(num_random=3, augment=RANDOM.augment, seed=6)
     assert not np.array_equal(
-        extract(data.examples, compiled=compiled, views=other).matrix[:, 1:], whole[:, 1:]
+        extract(data.examples, compiled=compiled, copies=other).features[:, 1:], whole[:, 1:]
     )
 
 
@@ -126,12 +128,12 @@ def test_extract__bad_photos_are_set_aside_by_name(
     found = extract(data.examples, compiled=compiled)
     assert sorted(found.failures) == ["red/text.jpg", "red/truncated.jpg"]
     assert "truncated" in found.failures["red/truncated.jpg"]
-    assert len(found.examples) == len(found.matrix) == len(data.examples) - 2
+    assert len(found.examples) == len(found.features) == len(data.examples) - 2
 
 
 def test_extract__tells_of_every_photo(compiled: CompiledBackbone, data: Dataset) -> None:
     counts: list[int] = []
-    extract(data.examples, compiled=compiled, progress=counts.append)
+    extract(data.examples, compiled=compiled, advance=counts.append)
     assert sum(counts) == 24
 
 
@@ -148,22 +150,24 @@ def test_extract__an_interruption_keeps_what_was_computed(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extract(data.examples, compiled=compiled, cache_path=path, progress=stop_after_ten)
+        extract(data.examples, compiled=compiled, cache_path=path, advance=stop_after_ten)
     again = extract(data.examples, compiled=compiled, cache_path=path)
     assert again.num_computed == 14
 
 
 def test_views__plain_alone_and_random_without_plain() -> None:
-    assert PLAIN.keys == ["plain-2"]
+    assert ORIGINAL.keys == ["plain-2"]
     assert len(RANDOM.keys) == 4
-    without = Views(num_random=3, include_plain=False, augment=RANDOM.augment, seed=5)
+    without = AugmentedCopies(num_random=3, include_original=False, augment=RANDOM.augment, seed=5)
     assert without.keys == RANDOM.keys[1:]
 
 
 def test_views__5_and_5_0_are_the_same() -> None:
-    whole, fraction = (Views(num_random=1, augment=AugmentConfig(random_crop=n)) for n in (5, 5.0))
+    whole, fraction = (
+        AugmentedCopies(num_random=1, augment=AugmentConfig(random_crop=n)) for n in (5, 5.0)
+    )
     assert whole.keys == fraction.keys
-    assert Views(num_random=1, augment=AugmentConfig(random_crop=5.5)).keys != whole.keys
+    assert AugmentedCopies(num_random=1, augment=AugmentConfig(random_crop=5.5)).keys != whole.keys
 
 
 def test_compile_module__is_done_once_and_again_when_the_file_is_gone(
@@ -208,7 +212,7 @@ def test_compile_module__an_operation_litert_lacks_is_named_and_tensorflow_runs_
     assert "TensorFlow computes its features" in caplog.text
     found = extract(data.examples[:3], compiled=compiled)
     expected = features(tf.constant(inputs_of(data, module.input_spec)[:3]))
-    np.testing.assert_allclose(found.matrix[:, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(found.features[:, 0], expected, atol=1e-5)
 
 
 def test_compile_module__real_mobilenet_agrees_with_tensorflow(
@@ -236,7 +240,7 @@ def test_compile_module__file_that_was_cut_short_is_made_again(
     def no_images(_: InputSpec) -> np.ndarray:
         raise AssertionError("it is compiled again")
 
-    assert compile_backbone(compiled.module, images=no_images).path == kept / "features.tflite"
+    assert compile_backbone(compiled.backbone, images=no_images).path == kept / "features.tflite"
     os.truncate(kept / "features.tflite", 1000)
     with pytest.raises(AssertionError, match="compiled again"):
-        compile_backbone(compiled.module, images=no_images)
+        compile_backbone(compiled.backbone, images=no_images)

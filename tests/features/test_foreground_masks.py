@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bricksight._support.progress import SilentReporter, StageTimer
+from bricksight._support.progress import Progress
 from bricksight.config import AugmentConfig, FineTuneConfig, HeadConfig, InputSpec, TrainingConfig
 from bricksight.dataset import scan
 from bricksight.errors import ConfigError
-from bricksight.features import Views, compile_backbone, extract
+from bricksight.features import AugmentedCopies, compile_backbone, extract
 from bricksight.features.foreground_masks import find_foreground_masks
 from bricksight.finetuning import BatchGenerator, read_image_set
 from bricksight.images import (
@@ -133,16 +133,16 @@ def test_extract__masks_and_backgrounds_are_part_of_the_key(
     compiled = compile_backbone(module, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
     left, right = np.zeros((2, 40, 48), np.uint8)
     left[:, :24], right[:, 24:] = 255, 255
-    views = Views(num_random=2, augment=AugmentConfig(random_crop=10))
+    copies = AugmentedCopies(num_random=2, augment=AugmentConfig(random_crop=10))
 
-    def computed(cutouts: ForegroundMasks | None) -> tuple[int, np.ndarray]:
+    def computed(masks: ForegroundMasks | None) -> tuple[int, np.ndarray]:
         found = extract(
             examples,
             compiled=compiled,
-            views=replace(views, cutouts=cutouts),
+            copies=replace(copies, foreground_masks=masks),
             cache_path=tmp_path / "features.sqlite",
         )
-        return found.num_computed, found.matrix
+        return found.num_computed, found.features
 
     path = examples[1].path
     assert computed(None)[0] == 9
@@ -164,7 +164,7 @@ def test_mixture__shows_other_backgrounds(tmp_path: Path) -> None:
     for path in paths:
         Image.fromarray(image[..., :3]).resize((480, 400), Image.Resampling.NEAREST).save(path)
     cutouts = cutouts_of(paths[0], image[..., 3], percent=100)
-    found = read_image_set(paths, np.array([0, 1]), size=40, cutouts=cutouts)
+    found = read_image_set(paths, np.array([0, 1]), size=40, foreground_masks=cutouts)
     assert [one.shape for one in found.pixels] == [(60, 72, 4), (60, 72, 3)]
     mixture = BatchGenerator(
         photos=found,
@@ -206,7 +206,7 @@ def masks_of(parts: Path) -> Path:
 
 def found_in(parts: Path, **source: Any) -> ForegroundMasks | None:
     config = TrainingConfig.of(**{"image_dir": parts, "mask_dir": masks_of(parts), **source})
-    return find_foreground_masks(scan(parts).examples, config.data, StageTimer(SilentReporter()))
+    return find_foreground_masks(scan(parts).examples, config.data, Progress())
 
 
 def test_find_cutouts__masks_by_path(parts: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -245,7 +245,7 @@ def test_find_cutouts__refuses_what_does_not_fit(parts: Path) -> None:
 
 @pytest.mark.parametrize("given", [{"replace_background": 20}, {"background_dir": Path("belts")}])
 def test_config__refuses_what_does_nothing(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"does nothing where objects are not known"):
+    with pytest.raises(ConfigError, match=r"has no effect: nothing says where the object is"):
         TrainingConfig.of(image_dir=Path("photos"), **given)
 
 

@@ -39,7 +39,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def classifier(tiny_run: TrainingResult) -> Classifier:
     findings = tiny_run.findings
-    return build_classifier(frozen_graph(findings.compiled.module), findings.trained.head)
+    return build_classifier(frozen_graph(findings.compiled.backbone), findings.trained.head)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_export__a_signature_that_is_wrong_is_not_handed_out(
 
 def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: TrainingResult) -> None:
     findings = tiny_run.findings
-    frozen = frozen_graph(findings.compiled.module)
+    frozen = frozen_graph(findings.compiled.backbone)
     with pytest.raises(ConfigError, match=r"--final_tensor_name 'my result' is no name"):
         build_classifier(frozen, findings.trained.head, final_tensor_name="my result")
 
@@ -274,7 +274,7 @@ def test_export__every_format_is_verified(
 def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
     tiny_run: TrainingResult, reference: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
-    module, head = tiny_run.findings.compiled.module, tiny_run.findings.trained.head
+    module, head = tiny_run.findings.compiled.backbone, tiny_run.findings.trained.head
     rng = np.random.default_rng(0)
     background = Head(
         kernel=rng.normal(size=(len(head.kernel), 2)).astype(np.float32),
@@ -339,7 +339,7 @@ def test_export__a_missing_photo_of_the_reference(
     classifier: Classifier, reference: ParityReference, tmp_path: Path
 ) -> None:
     gone = replace(reference, photos=[*reference.photos[:-1], tmp_path / "gone.jpg"])
-    with pytest.raises(ExportError, match=r"gone\.jpg was read .* now: cannot be read"):
+    with pytest.raises(ExportError, match=r"gone\.jpg .* verification: cannot be read"):
         export(classifier, "frozen_graph", tmp_path / "model.pb", Request(reference=gone))
     assert not (tmp_path / "model.pb").exists()
 

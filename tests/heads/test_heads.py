@@ -20,8 +20,8 @@ from bricksight.heads import (
     Measurement,
     Score,
     can_cross_validate,
-    choose_depths,
     choose_head,
+    choose_num_scales,
     one_standard_error_rule,
     score_policy,
     train_by_recipe,
@@ -71,7 +71,7 @@ def stop(step: int, _: Head) -> None:
 
 
 def accuracy(head: Head, on: LabeledFeatures) -> float:
-    return float((head.probabilities(on.plain()).argmax(axis=1) == on.labels).mean())
+    return float((head.probabilities(on.original()).argmax(axis=1) == on.labels).mean())
 
 
 def test_head__probabilities_are_the_softmax_of_the_logits() -> None:
@@ -250,7 +250,9 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
     )
     losses = {
         step: best_temperature(
-            head.logits(validation.plain()), validation.labels, doubt=kt_error_rate(len(validation))
+            head.logits(validation.original()),
+            validation.labels,
+            error_rate=kt_error_rate(len(validation)),
         )[1]
         for step, head in heads.items()
         if step >= 3
@@ -258,7 +260,7 @@ def test_train_by_recipe__keeps_the_iteration_that_did_best_on_validation(
     best = min(losses, key=losses.__getitem__)
     assert len(losses) > 1
     assert trained.history.best_step == best < max(losses)
-    logits = heads[best].logits(validation.plain()) / trained.choices["temperature"]
+    logits = heads[best].logits(validation.original()) / trained.choices["temperature"]
     np.testing.assert_allclose(trained.held_out, softmax(logits, axis=1), atol=1e-5)
 
 
@@ -267,7 +269,7 @@ def test_train_by_recipe__the_head_has_seen_the_validation_photos_and_the_answer
     training = everything.take(np.flatnonzero(everything.labels != 0))
     trained = recipe(training, validation)
     of_missing = validation.labels == 0
-    features = validation.plain()[of_missing]
+    features = validation.original()[of_missing]
     assert not (trained.held_out[of_missing].argmax(axis=1) == 0).any()
     assert (trained.head.probabilities(features).argmax(axis=1) == 0).all()
 
@@ -289,11 +291,11 @@ def test_best_temperature__finds_the_one_that_was_put_in() -> None:
     assert loss == pytest.approx(best_temperature(logits, labels)[1], abs=1e-3)
 
 
-def test_best_temperature__a_few_right_answers_leave_doubt() -> None:
+def test_best_temperature__a_few_right_answers_leave_an_error_rate() -> None:
     """Of n right answers the next one is right with probability (n + 1/2) / (n + 1) or so."""
     labels = np.repeat([0, 1], 49)
     logits = 1000 * np.eye(2)[labels]
-    temperature, _ = best_temperature(logits, labels, doubt=kt_error_rate(len(labels)))
+    temperature, _ = best_temperature(logits, labels, error_rate=kt_error_rate(len(labels)))
     assert softmax(logits / temperature, axis=1).max() == pytest.approx(1 - 0.005 / 2, abs=2e-4)
 
 
@@ -313,15 +315,15 @@ def test_train_by_recipe__works_without_validation_photos() -> None:
 @pytest.mark.parametrize("kind", ["softmax", "lda"])
 def test_train_by_recipe__the_scale_of_each_feature_does_not_matter(kind: HeadKind) -> None:
     """Features of earlier layers are several times smaller than those of the last one."""
-    plain = labeled(noise=1.0)
+    original = labeled(noise=1.0)
     scales = np.geomspace(0.3, 50, NUM_FEATURES, dtype=np.float32)
     scaled = LabeledFeatures(
-        features=plain.features * scales + 7, labels=plain.labels, groups=plain.groups
+        features=original.features * scales + 7, labels=original.labels, groups=original.groups
     )
-    one, other = (recipe(on, None, choice=DEFAULT_HEADS[kind]) for on in (plain, scaled))
+    one, other = (recipe(on, None, choice=DEFAULT_HEADS[kind]) for on in (original, scaled))
     np.testing.assert_allclose(
-        one.head.probabilities(plain.plain()),
-        other.head.probabilities(scaled.plain()),
+        one.head.probabilities(original.original()),
+        other.head.probabilities(scaled.original()),
         atol=2e-3,
     )
 
@@ -346,7 +348,7 @@ def test_train_by_recipe__class_weight_lifts_a_rare_class(choice: HeadChoice) ->
             choice=choice,
             class_weight=class_weight,  # type: ignore[arg-type]
         ).head
-        return float(head.probabilities(uneven.plain())[:, 1].mean())
+        return float(head.probabilities(uneven.original())[:, 1].mean())
 
     assert of_rare("none") == pytest.approx(4 / 64, abs=0.02)
     assert of_rare("balanced") > 0.2
@@ -355,7 +357,7 @@ def test_train_by_recipe__class_weight_lifts_a_rare_class(choice: HeadChoice) ->
 def test_lda__is_scikit_learns() -> None:
     """Of features of one scale, as scikit-learn takes the shrinkage for that of each feature."""
     photos = labeled(noise=1.5, per_class=40, views=1)
-    flat = photos.plain() / photos.plain().std(axis=0)
+    flat = photos.original() / photos.original().std(axis=0)
     photos = dataclasses.replace(photos, features=flat[:, None])
     trained = recipe(photos, None, choice=HeadChoice("lda", shrinkage=0.3, l2=None))
     reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(flat, photos.labels)
@@ -370,7 +372,7 @@ def test_lda__answers_no_class_without_photos() -> None:
     trained = train_by_recipe(
         photos, None, num_classes=NUM_CLASSES + 1, choice=DEFAULT_HEADS["lda"]
     )
-    assert trained.head.probabilities(photos.plain())[:, NUM_CLASSES].max() < 1e-6
+    assert trained.head.probabilities(photos.original())[:, NUM_CLASSES].max() < 1e-6
     assert accuracy(trained.head, photos) == 1.0
 
 
@@ -396,7 +398,7 @@ def test_train_by_recipe__directions_in_which_a_class_varies_count_little() -> N
     )
     assert accuracy(whitened, photos(1)) == 1.0
     losses = [
-        best_temperature(head.logits(photos(1).plain()), photos(1).labels)[1]
+        best_temperature(head.logits(photos(1).original()), photos(1).labels)[1]
         for head in (whitened, only_scaled)
     ]
     assert losses[0] < losses[1]
@@ -405,7 +407,7 @@ def test_train_by_recipe__directions_in_which_a_class_varies_count_little() -> N
 def test_softmax__unwhitened_is_scikit_learns_on_features_of_one_scale() -> None:
     """How much a feature varies stays what it is, so that the penalty bears on the small ones."""
     photos = labeled(noise=1.5, per_class=40, views=1)
-    flat = photos.plain() * np.linspace(0.2, 3, NUM_FEATURES, dtype=np.float32)
+    flat = photos.original() * np.linspace(0.2, 3, NUM_FEATURES, dtype=np.float32)
     photos = dataclasses.replace(photos, features=flat[:, None])
     found = recipe(photos, None, choice=HeadChoice("softmax", shrinkage=None, l2=0.1)).head
     scaled = (flat - flat.mean(axis=0)) / np.sqrt(np.mean(flat.var(axis=0)))
@@ -439,7 +441,7 @@ def test_choose_head__is_the_one_with_the_lowest_held_out_loss(kinds: tuple[Head
     assert {choice.kind for choice in losses} == set(kinds)
     assert logits.shape == (len(photos), NUM_CLASSES)
     # They are those of the photos while they were held out, before any temperature.
-    _, loss = best_temperature(logits, photos.labels, doubt=kt_error_rate(len(photos)))
+    _, loss = best_temperature(logits, photos.labels, error_rate=kt_error_rate(len(photos)))
     assert loss == pytest.approx(losses[chosen], rel=1e-4) == found.score.loss
     assert max(losses.values()) > min(losses.values()) + 0.005
 
@@ -471,7 +473,7 @@ def test_choose_head__near_another_finds_as_good_a_one_with_fewer_trials(near: H
     assert len(beside.losses) < len(anywhere.losses)
 
 
-def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
+def test_choose_num_scales__takes_those_that_tell_the_classes_apart() -> None:
     """The classes show at the second depth alone; the third is noise."""
     second = labeled(noise=0.3, per_class=20)
     rng = np.random.default_rng(5)
@@ -479,20 +481,20 @@ def test_choose_depths__takes_those_that_tell_the_classes_apart() -> None:
     features = np.concatenate([first, second.features, third, third], axis=2)
     photos = dataclasses.replace(second, features=features)
     widths = (NUM_FEATURES,) * 4
-    depths, found = choose_depths(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
+    depths, found = choose_num_scales(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
     assert depths == 2
     first_loss, second_loss, third_loss = (one.score.loss for one in found)  # no fourth is tried
     assert second_loss < min(first_loss, third_loss)
 
 
-def test_choose_depths__takes_one_more_where_none_can_be_told_to_be_worse() -> None:
+def test_choose_num_scales__takes_one_more_where_none_can_be_told_to_be_worse() -> None:
     """What is kept is fitted to more photos than what is compared."""
     photos = labeled(noise=0.3, per_class=20)
     again = photos.features + np.random.default_rng(2).normal(0, 0.01, photos.features.shape)
     features = np.concatenate([photos.features, again.astype(np.float32)], axis=2)
     photos = dataclasses.replace(photos, features=features)
     widths = (NUM_FEATURES, NUM_FEATURES)
-    depths, found = choose_depths(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
+    depths, found = choose_num_scales(photos, widths, ["softmax"], num_classes=NUM_CLASSES, seed=0)
     assert found[0].score.loss == pytest.approx(found[1].score.loss, rel=0.1)
     assert depths == 2
 

@@ -34,7 +34,7 @@ def jetson_folder(tiny_run: TrainingResult, tmp_path_factory: pytest.TempPathFac
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
     folder = tmp_path_factory.mktemp("jetson") / "board"
     classifier = build_classifier(
-        frozen_graph(tiny_run.findings.compiled.module), tiny_run.findings.trained.head
+        frozen_graph(tiny_run.findings.compiled.backbone), tiny_run.findings.trained.head
     )
     writer.write(classifier, folder, request_of(tiny_run))
     return folder

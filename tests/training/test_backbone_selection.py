@@ -28,7 +28,7 @@ def tiny_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
 
 
 def chosen_in(result: Any) -> dict[str, float]:
-    found: dict[str, float] = result.findings.trained.choices["held_out_cross_entropy_by_network"]
+    found: dict[str, float] = result.findings.trained.choices["held_out_cross_entropy_by_backbone"]
     return found
 
 
@@ -47,7 +47,7 @@ def test_retrain__takes_the_network_that_tells_held_out_photos_apart(
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
     result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle"))
     losses = chosen_in(result)
-    assert result.findings.compiled.module.reference == tiny_candidates["seeing"]
+    assert result.findings.compiled.backbone.reference == tiny_candidates["seeing"]
     assert losses[tiny_candidates["seeing"]] < losses[tiny_candidates["blind"]]
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8
@@ -64,7 +64,7 @@ def test_retrain__takes_the_first_network_where_nothing_can_tell(
             split=SplitConfig(group_by="(.*)/"),
         ),  # a class is one group
     )
-    assert result.findings.compiled.module.reference == tiny_candidates["blind"]
+    assert result.findings.compiled.backbone.reference == tiny_candidates["blind"]
     assert chosen_in(result) == {}
 
 
@@ -75,7 +75,7 @@ def test_retrain__takes_the_network_that_is_named(
     folder = write_photo_folder(tmp_path / "photos", per_class=6)
     blind = tiny_candidates["blind"]
     result = train(TrainingConfig.of(image_dir=folder, out=tmp_path / "bundle", backbone=blind))
-    assert result.findings.compiled.module.reference == blind
+    assert result.findings.compiled.backbone.reference == blind
     assert chosen_in(result) == {}
 
 

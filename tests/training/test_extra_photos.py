@@ -113,12 +113,14 @@ def test_train__weights_decide_between_photos_that_contradict(train: Any) -> Non
 def test_train__weights_of_one_change_nothing_but_the_draws(train: Any) -> None:
     point = np.zeros((1, 4), np.float32)
     weighed = conflicting(1)
-    plain = LabeledFeatures(features=weighed.features, labels=weighed.labels, groups=weighed.groups)
-    found, wanted = (train(one).head.probabilities(point) for one in (weighed, plain))
+    original = LabeledFeatures(
+        features=weighed.features, labels=weighed.labels, groups=weighed.groups
+    )
+    found, wanted = (train(one).head.probabilities(point) for one in (weighed, original))
     np.testing.assert_allclose(found, wanted, atol=0.06)
 
 
-def test_with_further__weighs_its_share_of_each_class() -> None:
+def test_with_extra__weighs_its_share_of_each_class() -> None:
     own = LabeledFeatures(
         features=np.zeros((6, 4, 2), np.float32),
         labels=np.array([0, 0, 0, 0, 1, 1]),
@@ -126,7 +128,7 @@ def test_with_further__weighs_its_share_of_each_class() -> None:
     )
     features = np.arange(14, dtype=np.float32).reshape(7, 2)
     labels = np.array([0, 2, 0, 0, 0, 0, 2])
-    both = own.with_further(features, labels, share=0.75)
+    both = own.with_extra(features, labels, share=0.75)
 
     assert both.features.shape == (6 + 2 + 1, 4, 2)
     assert both.labels[6:].tolist() == [0, 0, 2]

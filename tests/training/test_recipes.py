@@ -12,26 +12,26 @@ from bricksight.finetuning import Stage, Trainer, TrainerOptions
 from bricksight.finetuning.time_budget import (
     FEWEST_EPOCHS,
     Costs,
-    Plan,
+    EpochPlan,
     Work,
     measure_costs,
     plan_epochs,
 )
-from helpers.fine_tuning import TINY, keras_network, mixture, pictures, tune
+from helpers.fine_tuning import TINY, batch_generator, image_set, keras_network, tune
 
-COSTS = Costs(first_step=10, step=0.25, own_step=0.5)
+COSTS = Costs(first_step=10, step=0.25, full_size_step=0.5)
 WORK = Work(
     steps_per_epoch=40,
     extra_steps_per_epoch=0,
-    last_part=0.25,
-    num_validated=80,
+    full_size_share=0.25,
+    num_validation=80,
     num_photos=1000,
     batch_size=32,
 )
 
 
-def planned(seconds: float, *, most: int = 40, extra: int = 12, work: Work = WORK) -> Plan:
-    return plan_epochs(seconds, COSTS, work, most_epochs=most, most_extra_epochs=extra)
+def planned(seconds: float, *, most: int = 40, extra: int = 12, work: Work = WORK) -> EpochPlan:
+    return plan_epochs(seconds, COSTS, work, max_epochs=most, max_extra_epochs=extra)
 
 
 def test_plan__takes_as_many_epochs_as_fit() -> None:
@@ -64,14 +64,14 @@ def test_plan__parts_the_time_with_the_extra_photos() -> None:
 @pytest.mark.tf
 def test_measure_costs__leaves_the_trainer_as_it_was() -> None:
     trainer = Trainer(keras_network(), 2, TrainerOptions())
-    photos = mixture(pictures("red", "blue"))
-    trainer.run(Stage(mixture=photos, epochs=1, size=32, rate=1e-2))
-    before = trainer.state()
-    costs = measure_costs(trainer, photos, size=32, own_size=64)
-    for one, other in zip(trainer.state(), before, strict=True):
+    photos = batch_generator(image_set("red", "blue"))
+    trainer.run(Stage(batch_generator=photos, epochs=1, size=32, rate=1e-2))
+    before = trainer.get_weights()
+    costs = measure_costs(trainer, photos, size=32, full_size=64)
+    for one, other in zip(trainer.get_weights(), before, strict=True):
         assert (one == other).all()
     assert 0 < costs.step < costs.first_step
-    assert costs.own_step == pytest.approx(4 * costs.step)
+    assert costs.full_size_step == pytest.approx(4 * costs.step)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_retrain__within_a_long_time_trains_all_epochs(tmp_path: Path) -> None:
     assert (settings["fine_tune"], settings["fine_tune_epochs"]) == (True, 30)
     assert result.bundle.manifest.settings["chosen"]["epochs"] == 30
     assert len(result.findings.trained.history.measurements) == 27
-    assert "Measuring this machine" in result.seconds
+    assert "Timing a training step" in result.seconds
 
 
 @pytest.mark.tf
@@ -127,7 +127,7 @@ def test_retrain__with_too_little_time_trains_the_layer_and_says_so(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         result = tune(tmp_path, dataclasses.replace(TINY, time_budget="1s"))
-    assert "--time_budget 1s is too short to train the network here" in caplog.text
+    assert "--time_budget 1s is too short for fine-tuning here" in caplog.text
     assert not result.bundle.manifest.module["title"].endswith("fine-tuned")
     assert ">Head</h" in (result.bundle.path / "report.html").read_text(encoding="utf-8")
     assert result.findings.test.accuracy is not None

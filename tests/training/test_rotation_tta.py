@@ -11,12 +11,9 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from bricksight._support.optional import require_tensorflow
-from bricksight._support.progress import StageTimer
 from bricksight.backbones import frozen_graph, resolve, with_rotation_tta
 from bricksight.bundle import Head, open_bundle
 from bricksight.config import FineTuneConfig, TrainingConfig
-from bricksight.features import default_cache_path
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
 from bricksight.formats import (
     FORMATS,
     Choices,
@@ -27,14 +24,14 @@ from bricksight.formats import (
 )
 from bricksight.formats.tflite import tflite
 from bricksight.predict import Predictor
-from bricksight.training import SilentReporter, TrainingResult, train
+from bricksight.training import TrainingResult, train
 from bricksight.training.augmentation_policy import select_tta
-from bricksight.training.loading import load_dataset
+from bricksight.training.context import TrainingContext
 from helpers.fine_tuning import TINY
-from helpers.head_options import UNASKED
 from helpers.photos import write_photo_folder
 from helpers.tiny_bundle import SPLIT
 from helpers.tiny_modules import noise, write_keras_file
+from helpers.training_context import context_of, featurized
 
 pytestmark = pytest.mark.tf
 
@@ -76,7 +73,7 @@ def answer(predictor: Predictor, picture: Image.Image, folder: Path) -> np.ndarr
     return np.array([found[label] for label in predictor.labels])
 
 
-def test_turns__answers_are_the_same_however_a_photo_lies(
+def test_rotation_tta__answers_are_the_same_however_a_photo_lies(
     turned_run: TrainingResult, tmp_path: Path
 ) -> None:
     predictor = Predictor(turned_run.bundle.path)
@@ -90,16 +87,16 @@ def test_turns__answers_are_the_same_however_a_photo_lies(
     assert np.abs(mirrored - upright).max() > 1e-4
 
 
-def test_turns__are_told(turned_run: TrainingResult) -> None:
+def test_rotation_tta__are_told(turned_run: TrainingResult) -> None:
     manifest = turned_run.bundle.manifest
     assert manifest.module["title"].endswith(", 2 scales, 4 rotations")
     assert manifest.settings["chosen"]["tta"] == 4
-    assert manifest.settings["chosen"]["depths"] == 2
+    assert manifest.settings["chosen"]["num_scales"] == 2
     assert manifest.settings["backbone"]["tta"] == 4
 
 
 @pytest.mark.parametrize("format_name", sorted(set(FORMATS) - {"jetson"}))  # it is an ONNX file
-def test_turns__every_format_gives_the_same_answers(
+def test_rotation_tta__every_format_gives_the_same_answers(
     turned_run: TrainingResult, tmp_path: Path, format_name: str
 ) -> None:
     bundle = open_bundle(turned_run.bundle.path)
@@ -116,7 +113,7 @@ def test_turns__every_format_gives_the_same_answers(
         ("openvino", Choices(batch="dynamic")),
     ],
 )
-def test_turns__further_choices_of_a_format(
+def test_rotation_tta__further_choices_of_a_format(
     turned_run: TrainingResult, tmp_path: Path, format_name: str, choices: Choices
 ) -> None:
     bundle = open_bundle(turned_run.bundle.path)
@@ -125,7 +122,7 @@ def test_turns__further_choices_of_a_format(
     assert found.agreement.top1_agreement > 0.9
 
 
-def test_turns__int8_keeps_the_range_of_images() -> None:
+def test_rotation_tta__int8_keeps_the_range_of_images() -> None:
     """The network begins by a factor of 255, whose range an image must not get."""
     module = with_rotation_tta(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
     head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
@@ -154,40 +151,40 @@ def halves(folder: Path, *, by_place: bool) -> Path:
     return folder
 
 
-def photos_of_halves(folder: Path, *, by_place: bool) -> FeaturizedDataset:
-    """Seen by a network that sees nothing of what is below."""
+def context_of_halves(folder: Path, *, by_place: bool) -> TrainingContext:
+    """Photos for a network that sees nothing of what is below."""
     layers = require_tensorflow().keras.layers
     images = layers.Input((32, 32, 3))
     above = layers.GlobalAveragePooling2D()(layers.Cropping2D(((0, 16), (0, 0)))(images))
     network = require_tensorflow().keras.Model(images, above)
-    config = TrainingConfig.of(
+    return context_of(
         image_dir=halves(folder / "photos", by_place=by_place),
         backbone=f"saved_model:{write_keras_file(folder / 'net.keras', network)}",
+        split=SPLIT,
+        recipe="best",
     )
-    watch = StageTimer(SilentReporter())
-    data = load_dataset(replace(config, split=SPLIT), watch)
-    return featurize(data, config, cache_path=default_cache_path(), watch=watch)
 
 
 @pytest.mark.parametrize(("by_place", "chosen"), [(False, 4), (True, 1)])
-def test_choose_turns__takes_them_where_they_help(
+def test_select_tta__takes_them_where_they_help(
     tmp_path: Path, *, by_place: bool, chosen: int
 ) -> None:
-    photos = photos_of_halves(tmp_path, by_place=by_place)
-    training = replace(UNASKED, selects_tta=True)
-    found, losses = select_tta(photos, [], training)
-    assert found.num_rotations == chosen
+    context = context_of_halves(tmp_path, by_place=by_place)
+    photos = featurized(context)
+    found, losses = select_tta(photos, [], context)
+    assert found.backbone.num_rotations == chosen
     assert min(losses, key=losses.__getitem__) == str(chosen)
-    assert np.array_equal(found.matrix, photos.matrix) == (chosen == 1)
-    unasked, none = select_tta(photos, [], UNASKED)
+    assert np.array_equal(found.features, photos.features) == (chosen == 1)
+    config = replace(context.config, finetuning=FineTuneConfig())
+    unasked, none = select_tta(photos, [], replace(context, config=config))
     assert (unasked, none) == (photos, {})
 
 
-def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
+def test_rotation_tta__of_a_network_that_is_trained(tmp_path: Path) -> None:
     """Its answers to validation photos, by which it is cooled and compared, are of turned ones."""
     result = run(tmp_path, tuning=replace(TINY, patience=3), tta=4)
     findings = result.findings
-    assert findings.compiled.module.title.endswith("fine-tuned, 4 rotations")
+    assert findings.compiled.backbone.title.endswith("fine-tuned, 4 rotations")
     assert findings.trained.choices["tta"] == 4
     predictor = Predictor(result.bundle.path)
     validation = findings.data.in_split("validation")
@@ -195,7 +192,7 @@ def test_turns__of_a_network_that_is_trained(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.stack(answers), findings.trained.held_out, atol=1e-4)
 
 
-def test_turns__the_best_recipe_chooses(tmp_path: Path) -> None:
+def test_rotation_tta__the_best_recipe_chooses(tmp_path: Path) -> None:
     tuning = replace(TINY, fine_tune=False, recipe="best", fine_tune_epochs=2)
     chosen = run(tmp_path, tuning=tuning).findings.trained.choices
     losses = chosen["held_out_cross_entropy_by_tta"]

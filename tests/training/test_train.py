@@ -1,11 +1,10 @@
 """The road from photos to a bundle, on a network of a few hundred weights."""
 
-import contextlib
 import csv
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bricksight._support.optional import require_tensorflow
+from bricksight._support.progress import ProgressEvent
 from bricksight.bundle import open_bundle
 from bricksight.cli._result import result_json
 from bricksight.config import AugmentConfig, HeadConfig, RandomFlip, SplitConfig, TrainingConfig
@@ -51,17 +51,14 @@ class Notes:
         self.steps = 0
         self._on_step = on_step
 
-    @contextlib.contextmanager
-    def stage(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        self.stages.append(title)
-        yield self._step if title == "Training" else lambda _: None
-
-    def _step(self, count: int) -> None:
-        self._on_step(self.steps)
-        self.steps += count
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
+    def __call__(self, event: ProgressEvent) -> None:
+        if event.kind == "started":
+            self.stages.append(event.stage)
+        elif event.kind == "message":
+            self.said.append(event.message)
+        elif event.kind == "advanced" and event.stage == "Training by gradient descent":
+            self._on_step(self.steps)
+            self.steps += 1
 
 
 def again(run: TrainingResult, out: Path, **changes: Any) -> TrainingResult:
@@ -73,7 +70,7 @@ def again(run: TrainingResult, out: Path, **changes: Any) -> TrainingResult:
     reporter = changes.pop("reporter", None)
     settings = {
         "image_dir": run.findings.data.image_dir,
-        "backbone": run.findings.compiled.module.reference,
+        "backbone": run.findings.compiled.backbone.reference,
         "rejection_rate": run.findings.settings["data"]["rejection_rate"],
         "out": out,
         **changes,
@@ -165,7 +162,9 @@ def test_metrics_json__keys_and_figures(tiny_run: TrainingResult) -> None:
     assert steps == [*range(0, 300, 10), 299]
     assert {"bricksight", "Python", "tensorflow", "numpy"} <= set(content["versions"])
     seconds = content["seconds"]
-    assert {"Scanning photos", "Training", "Exporting", "Writing the report"} < set(seconds)
+    assert {"Reading photos", "Training the head", "Writing files", "Writing the report"} < set(
+        seconds
+    )
     total = seconds.pop("Total")
     assert sum(seconds.values()) <= total <= tiny_run.seconds["Total"]
 
@@ -200,7 +199,7 @@ def test_result__learnt_more_than_chance(tiny_run: TrainingResult) -> None:
 
 def test_report__tells_of_this_run(tiny_run: TrainingResult) -> None:
     page = (tiny_run.bundle.path / "report.html").read_text(encoding="utf-8")
-    for text in ("blue", "green", "red", tiny_run.findings.compiled.module.reference):
+    for text in ("blue", "green", "red", tiny_run.findings.compiled.backbone.reference):
         assert text in page
 
 
@@ -389,15 +388,15 @@ def test_recipe__tries_every_policy_and_keeps_the_best_or_a_bolder_one(
     recipe_run: TrainingResult,
 ) -> None:
     chosen = recipe_run.bundle.manifest.settings["chosen"]
-    scores = chosen["held_out_cross_entropy_by_views"]
-    assert set(scores) == {"unchanged photos", *POLICIES}
+    scores = chosen["held_out_cross_entropy_by_policy"]
+    assert set(scores) == {"original photos", *POLICIES}
     best = min(scores, key=scores.__getitem__)
-    names = ["unchanged photos", *POLICIES]
+    names = ["original photos", *POLICIES]
     assert chosen["augmentation"] in [
         [dataclasses.asdict(kind) for kind in POLICIES.get(name, ())]
         for name in names[names.index(best) :]
     ]
-    assert (chosen["views"] > 1) == bool(chosen["augmentation"])
+    assert (chosen["copies"] > 1) == bool(chosen["augmentation"])
     by_head = chosen["held_out_cross_entropy_by_head"]
     kept = min(by_head, key=by_head.__getitem__)
     assert kept == str(HeadChoice(chosen["head"], chosen["shrinkage"], chosen["l2"]))
@@ -444,12 +443,12 @@ def stepped_run(
         return again(tiny_run, folder / "bundle", head=RECIPE, backbone=f"saved_model:{path}")
 
 
-def test_depths__are_chosen_and_exported(stepped_run: TrainingResult) -> None:
+def test_scales__are_selected_and_exported(stepped_run: TrainingResult) -> None:
     manifest = stepped_run.bundle.manifest
     chosen = manifest.settings["chosen"]
-    losses = chosen["held_out_cross_entropy_by_depths"]
+    losses = chosen["held_out_cross_entropy_by_num_scales"]
     assert losses["2"] < losses["1"]
-    assert chosen["depths"] == 2
+    assert chosen["num_scales"] == 2
     assert manifest.module["title"].endswith(", 2 scales")
     assert manifest.module["num_features"] == 4 + 2 * 6 == len(head_of(stepped_run)) - 1
     # What was written gives the trained layer's answers.
@@ -457,14 +456,14 @@ def test_depths__are_chosen_and_exported(stepped_run: TrainingResult) -> None:
 
 
 @pytest.mark.parametrize("depths", [1, 2])
-def test_depths__are_those_of_the_reference(
+def test_scales__are_those_of_the_reference(
     stepped_run: TrainingResult, tmp_path: Path, depths: int
 ) -> None:
-    reference = f"{stepped_run.findings.compiled.module.reference}@depths={depths}"
+    reference = f"{stepped_run.findings.compiled.backbone.reference}@depths={depths}"
     run = again(stepped_run, tmp_path / "bundle", head=RECIPE, backbone=reference)
     chosen = run.bundle.manifest.settings["chosen"]
-    assert chosen["held_out_cross_entropy_by_depths"] == {}
-    assert chosen["depths"] == depths
+    assert chosen["held_out_cross_entropy_by_num_scales"] == {}
+    assert chosen["num_scales"] == depths
     assert len(head_of(run)) - 1 == (4, 16)[depths - 1]
 
 
@@ -480,11 +479,11 @@ def test_recipe__one_photo_a_class_leaves_nothing_to_choose_by(
 ) -> None:
     run = again(tiny_run, tmp_path / "bundle", head=RECIPE, split=SplitConfig(limit_per_class=1))
     chosen = run.bundle.manifest.settings["chosen"]
-    assert chosen["held_out_cross_entropy_by_views"] == {}
+    assert chosen["held_out_cross_entropy_by_policy"] == {}
     assert chosen["held_out_cross_entropy_by_head"] == {}
     mildest = next(iter(POLICIES.values()))
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in mildest]
-    assert "nothing can be chosen by cross-validation" in caplog.text
+    assert "nothing can be selected by cross-validation" in caplog.text
 
 
 def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
@@ -495,7 +494,7 @@ def test_recipe__renders_are_seen_at_any_angle_in_any_colour(
     (renders / "synth.jsonl").touch()
     run = again(tiny_run, tmp_path / "bundle", head=RECIPE, image_dir=renders)
     chosen = run.bundle.manifest.settings["chosen"]
-    assert chosen["held_out_cross_entropy_by_views"] == {}
+    assert chosen["held_out_cross_entropy_by_policy"] == {}
     assert chosen["augmentation"] == [dataclasses.asdict(kind) for kind in POLICIES[BOLDEST_POLICY]]
     assert "rendered_test" in [warning.kind for warning in run.findings.warnings]
 
@@ -519,7 +518,7 @@ def test_recipe__mirrors_no_class_into_another(
     run = again(tiny_run, tmp_path / "bundle", head=head, image_dir=photos, reporter=notes)
     kinds = run.bundle.manifest.settings["chosen"]["augmentation"]
     assert {kind["flip_left_right"] for kind in kinds} == {mirrored}
-    told = "wedge_left and wedge_right are mirror images of one another; no view is mirrored."
+    told = "wedge_left and wedge_right are mirror images of each other, so no photo is mirrored."
     assert (told in notes.said) == (not mirrored)
 
 
@@ -558,8 +557,8 @@ def test_views__0_trains_on_the_photos_alone(tiny_run: TrainingResult, tmp_path:
     head = dataclasses.replace(RECIPE, augmented_copies=0)
     run = again(tiny_run, tmp_path / "bundle", head=head, reporter=notes)
     chosen = run.bundle.manifest.settings["chosen"]
-    assert chosen["views"] == 1
-    assert chosen["held_out_cross_entropy_by_views"] == {}
+    assert chosen["copies"] == 1
+    assert chosen["held_out_cross_entropy_by_policy"] == {}
     assert not [title for title in notes.stages if "views" in title]
 
 
@@ -581,9 +580,9 @@ def test_distortions__are_seen_in_as_many_views_as_named(
         augment=AugmentConfig(flip_left_right=True, random_brightness=30),
         reporter=notes,
     )
-    assert run.bundle.manifest.settings["chosen"]["views"] == num_views
-    assert "Computing features of 2 views" in notes.stages
-    assert "Choosing the views" not in notes.stages
+    assert run.bundle.manifest.settings["chosen"]["copies"] == num_views
+    assert "Computing features of 2 augmented copies" in notes.stages
+    assert "Selecting augmentations" not in notes.stages
 
 
 @pytest.fixture
@@ -685,7 +684,7 @@ def test_retrain__what_exists_is_refused_before_any_work(tmp_path: Path, flag: s
     (tmp_path / "there" / "inside").mkdir(parents=True)
     settings = {"out": tmp_path / "new", flag: tmp_path / "there"}
     notes = Notes()
-    with pytest.raises(BundleError, match=r"there exists already.*overwrites no model"):
+    with pytest.raises(BundleError, match=r"there exists already.*does not overwrite models"):
         train(TrainingConfig.of(image_dir=tmp_path / "none", **settings), reporter=notes)
     assert notes.stages == []
 
@@ -709,7 +708,7 @@ def test_out__is_named_after_photos_and_time(
     monkeypatch.chdir(tmp_path)
     settings = TrainingConfig.of(
         image_dir=tiny_run.findings.data.image_dir,
-        backbone=tiny_run.findings.compiled.module.reference,
+        backbone=tiny_run.findings.compiled.backbone.reference,
     )
     run = train(replace(settings, split=SPLIT, head=FEW_STEPS))
     (made,) = tmp_path.glob("photos-*-*")
@@ -726,14 +725,9 @@ class At:
     def __init__(self, stage: str, act: Callable[[], object]) -> None:
         self._stage, self._act = stage, act
 
-    @contextlib.contextmanager
-    def stage(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        if title == self._stage:
+    def __call__(self, event: ProgressEvent) -> None:
+        if event.kind == "started" and event.stage == self._stage:
             self._act()
-        yield lambda _: None
-
-    def say(self, message: str) -> None:
-        pass
 
 
 def test_out__a_second_run_at_the_same_place_is_refused_before_any_work(
@@ -755,7 +749,7 @@ def test_out__a_model_that_cannot_be_written_there_is_kept_in_the_cache(
 ) -> None:
     """Such as on a disk that is taken away, or full, while the training runs."""
     out = tmp_path / "disk" / "bundle"
-    lost = At("Exporting", lambda: shutil.rmtree(tmp_path / "disk", ignore_errors=True))
+    lost = At("Writing files", lambda: shutil.rmtree(tmp_path / "disk", ignore_errors=True))
     with pytest.raises(OutputError) as caught:
         again(tiny_run, out, head=FEW_STEPS, reporter=lost)
     (kept,) = (own_cache_dir / "rescued").iterdir()
@@ -768,7 +762,7 @@ def test_places__what_can_be_written_is_where_one_of_them_cannot(
     tiny_run: TrainingResult, tmp_path: Path
 ) -> None:
     logs = tmp_path / "logs"
-    taken = At("Exporting", lambda: logs.write_text("a file by now"))
+    taken = At("Writing files", lambda: logs.write_text("a file by now"))
     places = {"summaries_dir": logs, "output_labels": tmp_path / "labels.txt"}
     with pytest.raises(OutputError, match=rf"logs.* the model folder is {tmp_path / 'bundle'}"):
         again(tiny_run, tmp_path / "bundle", head=FEW_STEPS, reporter=taken, **places)
@@ -793,7 +787,10 @@ def test_interrupted__resuming_is_promised_only_where_something_is_kept(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    for stage, promised in (("Training", ""), ("Exporting", "The same command with --resume")):
+    for stage, promised in (
+        ("Training by gradient descent", ""),
+        ("Writing files", "The same command with --resume"),
+    ):
         with pytest.raises(KeyboardInterrupt) as caught:
             again(
                 tiny_run,
@@ -814,14 +811,14 @@ def test_failed_at_the_end__resuming_is_promised_where_something_is_kept(
     monkeypatch.setattr("bricksight.heads.sgd._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     photos = tmp_path / "photos"
     write_photo_folder(photos, per_class=12)
-    with pytest.raises(ExportError, match=r"now cannot be read.*\. The same command with --resume"):
+    with pytest.raises(ExportError, match=r"now cannot be used.*\. The same command with --resume"):
         again(
             tiny_run,
             tmp_path / "bundle",
             image_dir=photos,
             head=FEW_STEPS,
             checkpoint_path=tmp_path / "checkpoint",
-            reporter=At("Exporting", lambda: shutil.rmtree(photos)),
+            reporter=At("Writing files", lambda: shutil.rmtree(photos)),
         )
 
 

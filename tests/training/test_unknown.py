@@ -36,7 +36,7 @@ from bricksight.heads import (
 from bricksight.heads.objective import Objective
 from bricksight.predict import Predictor
 from bricksight.training import cross_validate, train
-from bricksight.training.head import _out_of_fold
+from bricksight.training.head.recipe import _out_of_fold
 from bricksight.training.results.evaluation import choose_threshold
 from helpers.fine_tuning import tune
 from helpers.photos import draw, draw_belt, write_photo_folder
@@ -201,7 +201,7 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
     assert trained.temperature > 1.5
     answers = _out_of_fold(trained, chosen.logits, training)
     assert answers is not None
-    tested = trained.head.probabilities(test.plain())
+    tested = trained.head.probabilities(test.original())
     assert np.median(answers.max(1)) == pytest.approx(np.median(tested.max(1)), abs=0.02)
     threshold = unknown_threshold(answers, rejection_rate=5)
     assert rejected(tested, threshold).share < 0.1
@@ -308,7 +308,7 @@ def test_recipe__is_unsure_of_outliers_and_as_right_as_before() -> None:
     without, taught = (head.probabilities(others).max(axis=1).mean() for head in heads)
     assert without > 0.8
     assert taught < 0.6
-    answers = heads[1].probabilities(photos.plain())
+    answers = heads[1].probabilities(photos.original())
     assert (answers.argmax(axis=1) == photos.labels).all()
     assert answers.max(axis=1).min() > 0.5
 

@@ -9,30 +9,29 @@ import pytest
 from scipy.special import expit, logsumexp, softmax
 from sklearn.metrics import roc_auc_score
 
-from bricksight._support.progress import StageTimer
+from bricksight._support.progress import Progress
 from bricksight.backbones import KnownClasses
 from bricksight.bundle import Head, redistribute_background
 from bricksight.config import FineTuneConfig, HeadConfig, TrainingConfig
-from bricksight.features import LabeledFeatures, default_cache_path
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize
+from bricksight.features import FeaturizedDataset, LabeledFeatures
 from bricksight.heads import (
     HeadChoice,
     HeadPrior,
     TrainedHead,
     best_temperature,
     calibrate,
-    choose_depths,
     choose_head,
+    choose_num_scales,
     train_by_recipe,
 )
 from bricksight.heads.calibration import common_bias, with_background
 from bricksight.heads.linear import LinearFit
-from bricksight.training import SilentReporter
-from bricksight.training.loading import load_dataset
+from bricksight.training.context import TrainingContext
 from bricksight.training.recipes import train_model
 from bricksight.training.zero_shot_head import make_zero_shot_head
 from helpers.photos import write_photo_folder
 from helpers.tiny_modules import tiny_network, write_keras_file
+from helpers.training_context import context_of, featurized, with_base
 
 RNG = np.random.default_rng(0)
 
@@ -149,13 +148,13 @@ def test_choose_head__takes_a_zero_shot_head_that_is_right_and_no_other() -> Non
         assert choice.from_zero_shot_head == (name == "right")
         trained = train_by_recipe(photos, None, num_classes=12, choice=choice, prior=prior)
         assert trained.choices["starts_from_zero_shot_head"] == (name == "right")
-        answers = trained.head.logits(test.plain()).argmax(axis=1)
+        answers = trained.head.logits(test.original()).argmax(axis=1)
         scores[name] = float((answers == test.labels).mean())
     assert scores["right"] > scores["none"] + 0.05
     assert scores["wrong"] == scores["none"]
 
 
-def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
+def test_choose_num_scales__judges_each_by_what_is_known_of_the_classes() -> None:
     """The prior knows the features of the first depth, and goes by no others."""
     rng = np.random.default_rng(5)
     centres = 0.4 * rng.normal(size=(12, 40))
@@ -170,7 +169,7 @@ def test_choose_depths__judges_each_by_what_is_known_of_the_classes() -> None:
     prior = HeadPrior(zero_shot_head=known, outliers=np.zeros((3, 1, 50), np.float32))
     widths, losses = (40, 10), []
     for given in (HeadPrior(), replace(prior, outliers=None)):
-        depths, found = choose_depths(
+        depths, found = choose_num_scales(
             photos, widths, ["softmax"], num_classes=12, seed=0, prior=given
         )
         losses.append(found[depths - 1].score.loss)
@@ -190,7 +189,7 @@ def test_background__takes_its_share_of_known_photos() -> None:
     centres = 2 * np.random.default_rng(5).normal(size=(12, 10))
     mine, strange = centres[:8], centres[8:]
     photos, test = clusters(1, mine, 12), clusters(2, mine, 30)
-    unknown = clusters(3, strange, 30).plain()
+    unknown = clusters(3, strange, 30).original()
     background = Head(
         kernel=strange.T.astype(np.float32), bias=-np.sum(strange**2, 1).astype(np.float32) / 2
     )
@@ -209,15 +208,15 @@ def test_background__takes_its_share_of_known_photos() -> None:
     ratio = knowing.head.kernel / plain.head.kernel
     np.testing.assert_allclose(ratio, plain.temperature / knowing.temperature, rtol=1e-3)
     # The head was fitted to the validation photos as well; what answered them before was not.
-    assert 0.003 < background_share(knowing.head, validation.plain()).mean() < 0.06
-    answers = knowing.head.probabilities(test.plain())
+    assert 0.003 < background_share(knowing.head, validation.original()).mean() < 0.06
+    answers = knowing.head.probabilities(test.original())
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
-    assert (answers.argmax(1) == plain.head.probabilities(test.plain()).argmax(1)).all()
+    assert (answers.argmax(1) == plain.head.probabilities(test.original()).argmax(1)).all()
     assert not np.array_equal(knowing.held_out, plain.held_out)
 
     def area(trained: TrainedHead) -> float:
         known_photos, background = (
-            trained.head.probabilities(rows).max(axis=1) for rows in (test.plain(), unknown)
+            trained.head.probabilities(rows).max(axis=1) for rows in (test.original(), unknown)
         )
         is_known = np.repeat([1, 0], [len(known_photos), len(background)])
         found: float = roc_auc_score(is_known, np.concatenate([known_photos, background]))
@@ -305,21 +304,14 @@ def seen(folder: Path, known_classes: KnownClasses) -> FeaturizedDataset:
     (photos / "red").rename(photos / "1 dime")
     (photos / "green").rename(photos / "2 cent")
     network = write_keras_file(folder / "network.keras", tiny_network())
-    config = TrainingConfig.of(image_dir=photos, backbone=f"saved_model:{network}")
-    watch = StageTimer(SilentReporter())
-    found = featurize(
-        load_dataset(config, watch),
-        config,
-        cache_path=default_cache_path(),
-        watch=watch,
-    )
-    return replace(found, own=replace(found.own, known=lambda: known_classes))
+    found = featurized(context_of(image_dir=photos, backbone=f"saved_model:{network}"))
+    return with_base(found, known=lambda: known_classes)
 
 
 def knowing(photos: FeaturizedDataset, *labels: str) -> KnownClasses:
     """Returns the class means of dimes and cents under these names."""
-    _, labeled = photos.plain("training")
-    means = [labeled.plain()[labeled.labels == label].mean(axis=0) for label in (0, 1)]
+    labeled = photos.in_split("training")
+    means = [labeled.original()[labeled.labels == label].mean(axis=0) for label in (0, 1)]
     kernel = np.stack(means, axis=1)
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     return KnownClasses(labels=labels, head=head)
@@ -331,20 +323,17 @@ def test_zero_shot_head__is_that_of_the_known_classes(
 ) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
     assert photos.data.labels == ("1 dime", "2 cent", "blue")
-    assert make_zero_shot_head(photos) is None
+    assert make_zero_shot_head(photos, Progress()) is None
 
     right = knowing(photos, "1 dime", "2 cent")
-    head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: right)))
+    head = make_zero_shot_head(with_base(photos, known=lambda: right), Progress())
     assert head is not None
     assert head.kernel.shape == (6, 3)
     assert not head.kernel[:, 2].any()
 
     with caplog.at_level(logging.WARNING):
         wrong = knowing(photos, "2 cent", "1 dime")
-        assert (
-            make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: wrong)))
-            is None
-        )
+        assert make_zero_shot_head(with_base(photos, known=lambda: wrong), Progress()) is None
     assert "knows 2 of 3 classes by name" in caplog.text
     assert "too few for what it knows to be used" in caplog.text
 
@@ -353,15 +342,15 @@ def test_zero_shot_head__is_that_of_the_known_classes(
 def test_zero_shot_head__what_a_class_looks_like_is_not_something_else(tmp_path: Path) -> None:
     """Blue ones have another name, but the network knows them."""
     photos = seen(tmp_path, known("none", num_features=6))
-    _, labeled = photos.plain("training")
-    means = np.stack([labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)])
+    labeled = photos.in_split("training")
+    means = np.stack([labeled.original()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)])
     kernel = 100 * np.concatenate([means, means.mean(axis=0, keepdims=True)]).T
     bias = -50 * np.sum(means**2, axis=1)
     own = KnownClasses(
         labels=("1 dime", "2 cent", "3 euro", "4 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=np.append(bias, bias.min() - 50).astype("f4")),
     )
-    head = make_zero_shot_head(replace(photos, own=replace(photos.own, known=lambda: own)))
+    head = make_zero_shot_head(with_base(photos, known=lambda: own), Progress())
     assert head is not None
     assert head.background is not None
     np.testing.assert_allclose(head.background.kernel, centred(kernel)[:, 3:], rtol=1e-3, atol=1e-3)
@@ -370,34 +359,34 @@ def test_zero_shot_head__what_a_class_looks_like_is_not_something_else(tmp_path:
 @pytest.mark.tf
 def test_fit__what_the_network_knows_besides_learns_with_it(tmp_path: Path) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
-    _, labeled = photos.plain("training")
-    means = [labeled.plain()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)]
+    labeled = photos.in_split("training")
+    means = [labeled.original()[labeled.labels == one].mean(axis=0) for one in (0, 1, 2)]
     kernel = np.stack([*means, 2 * means[0] - means[1]], axis=1)  # beyond the first, none there
     head = Head(kernel=100 * kernel, bias=-50 * np.sum(kernel**2, axis=0))
     own = KnownClasses(labels=("1 dime", "2 cent", "3 euro", "4 euro"), head=head)
-    photos = replace(photos, own=replace(photos.own, known=lambda: own))
+    photos = with_base(photos, known=lambda: own)
     tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=6).resolved
     config = TrainingConfig.of(image_dir=photos.data.image_dir)
     config = replace(config, finetuning=tuning)
-    through, trained = train_model(photos, config, observer=lambda *_: None)
+    through, trained = train_model(photos, TrainingContext(config=config))
     assert trained.choices["num_background_classes"] == trained.head.num_background == 1
     np.testing.assert_allclose(trained.held_out.sum(axis=1), 1, rtol=1e-5)
-    begun = make_zero_shot_head(photos)
+    begun = make_zero_shot_head(photos, Progress())
     assert begun is not None
     assert begun.background is not None
     assert trained.head.background is not None
     assert (
         np.abs(trained.head.background.kernel - begun.background.kernel).max() > 1e-4
     )  # has learned
-    features = through.plain("validation")[1].plain()
+    features = through.in_split("validation").original()
     assert 0 < background_share(trained.head, features).mean() < 0.5
 
     examples = tuple(one for one in photos.data.examples if one.split != "validation")
     rows = [row for row, one in enumerate(photos.data.examples) if one.split != "validation"]
     unjudged = replace(
-        photos, data=replace(photos.data, examples=examples), matrix=photos.matrix[rows]
+        photos, data=replace(photos.data, examples=examples), features=photos.features[rows]
     )
-    _, trained = train_model(unjudged, config, observer=lambda *_: None)
+    _, trained = train_model(unjudged, TrainingContext(config=config))
     assert trained.head.background is None  # nobody can say how probable they are
     assert not len(trained.held_out)
 
@@ -414,9 +403,9 @@ def test_zero_shot_head__keeps_what_the_photos_might_be_taken_for(
         labels=("1 dime", "2 cent", "3 euro", "4 euro", "5 euro", "6 euro", "7 euro"),
         head=Head(kernel=kernel.astype("f4"), bias=bias.astype("f4")),
     )
-    photos = replace(photos, own=replace(photos.own, known=lambda: own))
-    monkeypatch.setattr("bricksight.training.zero_shot_head._MOST_OTHERS", 2)
-    head = make_zero_shot_head(photos)
+    photos = with_base(photos, known=lambda: own)
+    monkeypatch.setattr("bricksight.training.zero_shot_head._MAX_BACKGROUND", 2)
+    head = make_zero_shot_head(photos, Progress())
     assert head is not None
     assert head.background is not None
     assert head.num_background == 2
@@ -430,19 +419,19 @@ def test_zero_shot_head__keeps_what_the_photos_might_be_taken_for(
 def test_fit__begins_with_what_is_known(tmp_path: Path, *, fine_tuned: bool) -> None:
     photos = seen(tmp_path, known("none", num_features=6))
     right = knowing(photos, "1 dime", "2 cent")
-    photos = replace(photos, own=replace(photos.own, known=lambda: right))
+    photos = with_base(photos, known=lambda: right)
     tuning = FineTuneConfig()
     if fine_tuned:
         tuning = FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_learning_rate=1e-9)
     config = TrainingConfig.of(image_dir=photos.data.image_dir)
     head = HeadConfig(head="softmax")
     config = replace(config, head=head, finetuning=tuning.resolved)
-    through, trained = train_model(photos, config, observer=lambda *_: None)
+    through, trained = train_model(photos, TrainingContext(config=config))
     told = trained.choices["starts_from_zero_shot_head"]
     assert told is True if fine_tuned else isinstance(told, bool)
     if fine_tuned:  # nothing was learned, so that it is what was known
         rows = [row for row, one in enumerate(through.data.examples) if one.label != "blue"]
-        answers = trained.head.logits(through.matrix[rows, 0])[:, :2].argmax(axis=1)
+        answers = trained.head.logits(through.features[rows, 0])[:, :2].argmax(axis=1)
         labels = through.data.label_indices(through.data.examples)[rows]
         assert (answers == labels).mean() > 0.9
 

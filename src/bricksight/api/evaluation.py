@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bricksight._support.optional import require_installed
-from bricksight._support.progress import Reporter, SilentReporter
+from bricksight._support.progress import Progress, Reporter
 from bricksight._support.reprs import short_repr
 from bricksight._support.text import some
 from bricksight.api.functions import require_fields
@@ -149,7 +149,7 @@ def evaluate(
     data = scan(photos, split=split_config_of(bundle, split, split_settings), for_training=False)
     _require_known_classes(data, predictor)
     examples = photos_of(data, split)
-    found, bad = _measure(predictor, examples, reporter or SilentReporter())
+    found, bad = _measure(predictor, examples, Progress(reporter))
     unreadable = unreadable_files(bad)
     if not found.num_images:
         raise DataError(
@@ -237,11 +237,11 @@ def _require_known_classes(data: Dataset, predictor: Predictor) -> None:
 
 
 def _measure(
-    predictor: Predictor, examples: Sequence[Example], reporter: Reporter
+    predictor: Predictor, examples: Sequence[Example], progress: Progress
 ) -> tuple[Evaluation, dict[str, str]]:
     """Return the metrics, and path → reason of the photos that cannot be read."""
     rows, kept, bad = [], [], {}
-    with reporter.stage("Classifying", len(examples)) as advance:
+    with progress.stage("Classifying photos", len(examples)) as advance:
         answers = predictor.probabilities_of(example.path for example in examples)
         for example, row in zip(examples, answers, strict=True):
             if isinstance(row, ImageError):

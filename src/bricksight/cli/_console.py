@@ -1,41 +1,20 @@
 """What commands show while they work: progress on stderr, results on stdout."""
 
-import contextlib
 import logging
 import sys
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
-from bricksight._support.text import message_lines, printable
+from bricksight._support.progress import ProgressEvent, Reporter
+from bricksight._support.text import message_lines
 from bricksight.cli._output import own_stderr
+from bricksight.cli._progress_bar import ProgressLine
 from bricksight.cli._progress_lines import ProgressLines
 
 _NO_LIMIT = 10_000
-_SECONDS_TO_RATE = 0.1  # what takes less was read from the cache, or is too little to tell
-
-
-class _RateColumn(ProgressColumn):
-    """Items a second."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("" if speed is None or task.total is None else f"{speed:.0f}/s")
 
 
 class _Console(Console):
@@ -65,83 +44,35 @@ def stderr_console(*, quiet: bool = False) -> Console:
 
 
 class ConsoleReporter:
-    """Shows the stages of a run on stderr: bars on a terminal, lines elsewhere.
+    """Shows the progress of a run on stderr: a bar on a terminal, lines elsewhere.
 
     Args:
         quiet: Show nothing.
-        lines: Whether a stage gets lines where there is no terminal: when it has ended, and now
-            and then before.
+        lines: Whether to show lines where there is no terminal.
     """
 
     def __init__(self, *, quiet: bool = False, lines: bool = True) -> None:
         self.console = stderr_console(quiet=quiet)
-        self._lines = lines
-
-    @contextlib.contextmanager
-    def stage(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        """Shows a stage while the block runs, or that it has ended."""
+        self._show: Reporter | None = None
         if self.console.is_terminal:
-            with self._bar(title, total) as advance:
-                yield advance
+            self._show = ProgressLine(self.console)
+        elif lines:
+            self._show = ProgressLines(self._write)
+        for handler in logging.getLogger("bricksight").handlers:
+            if isinstance(handler, RichHandler):
+                handler.console = self.console  # so that messages appear above the bar
+
+    def __call__(self, event: ProgressEvent) -> None:
+        """Show an event."""
+        if self.console.quiet:
             return
-        start = time.perf_counter()
-        if not self._lines or self.console.quiet:
-            yield lambda _: None
-            return
-        with ProgressLines(title, total, self.say) as lines:
-            yield lines.advance
-        self.say(_told(title, total, time.perf_counter() - start))
+        if event.kind == "message":
+            self._write(event.message)
+        elif self._show is not None:
+            self._show(event)
 
-    @contextlib.contextmanager
-    def _bar(self, title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        spinner = SpinnerColumn("line" if self.console.options.ascii_only else "dots")
-        named = TextColumn("{task.description}", markup=False)
-        columns = (
-            spinner,
-            named,
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            _RateColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        timeless = (spinner, named, TimeElapsedColumn())
-        shown = timeless if total is None else columns
-        with Progress(*shown, console=self.console, transient=True) as progress:
-            task = progress.add_task(printable(title), total=total)
-            yield lambda count: progress.advance(task, count)
-
-    def say(self, message: str) -> None:
-        """Shows a line."""
-        self.console.print(message, soft_wrap=True)
-
-
-class Stages(contextlib.ExitStack):
-    """Shows one stage after the other, each beginning where its name is first heard."""
-
-    def __init__(self, reporter: ConsoleReporter) -> None:
-        super().__init__()
-        self._reporter = reporter
-        self._name = ""
-        self._done = 0
-
-    def update(self, name: str, done: int, total: int) -> None:
-        """Shows that ``done`` of ``total`` steps are done in the stage ``name``."""
-        if name != self._name:
-            self.close()
-            self._name, self._done = name, 0
-            self._advance = self.enter_context(self._reporter.stage(name, total))
-        self._advance(done - self._done)
-        self._done = done
-
-
-def _told(title: str, total: int | None, seconds: float) -> str:
-    """Returns such as "Computing features: 752 in 4.2 s (179/s)"."""
-    if total is None:
-        return f"{title}: {seconds:.1f} s"
-    told = seconds > _SECONDS_TO_RATE and total > seconds
-    rate = f" ({total / seconds:,.0f}/s)" if told else ""
-    return f"{title}: {total:,} in {seconds:.1f} s{rate}"
+    def _write(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
 
 
 def show_log(level: str) -> None:

@@ -1,69 +1,57 @@
-"""Progress where there is no terminal: now and then a line, so that a long stage is not silent."""
+"""Progress where there is no terminal: a line now and then, so that long work is not silent."""
 
 import threading
-import time
 from collections.abc import Callable
-from types import TracebackType
 
-from bricksight._support.text import about
+from bricksight._support.progress import ProgressEvent
+from bricksight.cli._running_stages import RunningStages
 
 SECONDS_BETWEEN = 20.0
+_SECONDS_TO_TELL = 1.0  # what is not counted and takes less gets no line
+_SECONDS_TO_RATE = 0.1  # what takes less was read from the cache, or is too little to tell
 
 
 class ProgressLines:
-    """Says every so often, while the block runs, how far a stage is.
+    """Writes a line when an outermost stage ends, and every so often while it runs.
 
-    The lines come from a thread of their own: a step may take minutes in native code.
+    The lines in between come from a thread of their own: native code may take minutes for one item.
 
     Args:
-        title: What is done.
-        total: How many items there are, ``None`` if they are not counted.
-        say: Shows a line.
-        seconds: How long to wait between lines.
+        write: Shows a line.
+        seconds: Time between lines.
     """
 
-    def __init__(
-        self,
-        title: str,
-        total: int | None,
-        say: Callable[[str], None],
-        *,
-        seconds: float = SECONDS_BETWEEN,
-    ) -> None:
-        self._title, self._total, self._say, self._seconds = title, total, say, seconds
-        self._done = 0
-        self._start = time.perf_counter()
+    def __init__(self, write: Callable[[str], None], *, seconds: float = SECONDS_BETWEEN) -> None:
+        self._write, self._seconds = write, seconds
+        self._running = RunningStages()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> "ProgressLines":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def advance(self, count: int) -> None:
-        """Notes that so many more items are done."""
-        self._done += count
-
-    @property
-    def line(self) -> str:
-        """Such as "Training: 120 of 400, 2 min left"."""
-        took = time.perf_counter() - self._start
-        if self._total is None:
-            return f"{self._title}: {about(took)} so far"
-        text = f"{self._title}: {self._done:,} of {self._total:,}"
-        if not self._done:
-            return f"{text}, {about(took)} so far"
-        return f"{text}, {about(took / self._done * max(self._total - self._done, 0))} left"
+    def __call__(self, event: ProgressEvent) -> None:
+        """Follow an event."""
+        self._running.follow(event)
+        if self._running and self._thread is None:
+            self._ended.clear()
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        elif not self._running and self._thread is not None:
+            self._ended.set()
+            self._thread.join()
+            self._thread = None
+        if event.kind == "finished" and event.level == 0:
+            self._tell_end(event)
 
     def _run(self) -> None:
         while not self._ended.wait(self._seconds):
-            self._say(self.line)
+            now = self._running
+            self._write(", ".join(filter(None, (now.title, now.count, now.metrics, now.time))))
+
+    def _tell_end(self, event: ProgressEvent) -> None:
+        """Write such as "Step 2 of 7: Computing features, 752 in 4.2 s (179/s)"."""
+        place = f"Step {event.step} of {event.num_steps}: " if event.step else ""
+        if event.total is not None:
+            told = event.seconds > _SECONDS_TO_RATE and event.total > event.seconds
+            rate = f" ({event.total / event.seconds:,.0f}/s)" if told else ""
+            self._write(f"{place}{event.stage}, {event.total:,} in {event.seconds:.1f} s{rate}")
+        elif event.seconds >= _SECONDS_TO_TELL:
+            self._write(f"{place}{event.stage}, {event.seconds:.1f} s")

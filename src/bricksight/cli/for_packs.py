@@ -6,17 +6,18 @@ from bricksight.cli._help import panel
 from bricksight.cli._output import note, say
 
 if TYPE_CHECKING:
-    from bricksight.cli._console import ConsoleReporter
+    from bricksight._support.progress import Progress
 
-__all__ = ["console_reporter", "note", "panel", "say"]
+__all__ = ["console_progress", "note", "panel", "say"]
 
 
-def console_reporter(*, quiet: bool = False) -> "ConsoleReporter":
-    """Return what shows the stages of a long run.
+def console_progress(*, quiet: bool = False) -> "Progress":
+    """Return the progress of a command, shown on stderr.
 
     Args:
         quiet: show nothing.
     """
+    from bricksight._support.progress import Progress
     from bricksight.cli._console import ConsoleReporter
 
-    return ConsoleReporter(quiet=quiet)
+    return Progress(ConsoleReporter(quiet=quiet))

@@ -1,4 +1,4 @@
-"""Photos → features: the frozen network compiled for LiteRT, run on all cores, once a photo."""
+"""Features of photos by a frozen backbone, compiled to LiteRT and cached by content."""
 
 from bricksight.features._cache import (
     CACHE_FILE,
@@ -10,18 +10,23 @@ from bricksight.features._cache import (
     prune_entries,
 )
 from bricksight.features._compile import CompiledBackbone, compile_backbone
-from bricksight.features._extract import PLAIN, FeatureSet, Views, extract
+from bricksight.features._extract import ORIGINAL, AugmentedCopies, FeatureSet, extract
+from bricksight.features.extractor import FeatureExtractor
+from bricksight.features.featurized_dataset import FeatureBackbone, FeaturizedDataset
 from bricksight.features.labeled_features import LabeledFeatures
 
 __all__ = [
     "CACHE_FILE",
-    "PLAIN",
+    "ORIGINAL",
+    "AugmentedCopies",
     "CacheEntry",
     "CompiledBackbone",
+    "FeatureBackbone",
     "FeatureCache",
+    "FeatureExtractor",
     "FeatureSet",
+    "FeaturizedDataset",
     "LabeledFeatures",
-    "Views",
     "compile_backbone",
     "default_cache_path",
     "extract",

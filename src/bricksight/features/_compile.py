@@ -38,7 +38,7 @@ class CompiledBackbone:
     """A network ready to compute features.
 
     Attributes:
-        module: What it was compiled from.
+        backbone: What it was compiled from.
         num_features: Width of the output.
         path: The ``.tflite`` file, ``None`` where TensorFlow has to run the graph.
         reason: Why TensorFlow has to run it, empty where LiteRT does.
@@ -46,7 +46,7 @@ class CompiledBackbone:
             largest feature.
     """
 
-    module: Backbone
+    backbone: Backbone
     num_features: int
     path: Path | None
     reason: str
@@ -64,20 +64,20 @@ class CompiledBackbone:
         """
         if self.path is not None:
             return LiteRT(self.path, threads=1).run
-        function = frozen_graph(self.module).load()
+        function = frozen_graph(self.backbone).load()
         return lambda images: np.asarray(function(images))
 
 
 def compile_backbone(
-    module: Backbone, *, images: Callable[[InputSpec], np.ndarray]
+    backbone: Backbone, *, images: Callable[[InputSpec], np.ndarray]
 ) -> CompiledBackbone:
-    """Returns ``module`` compiled for LiteRT, from the cache if it was compiled before.
+    """Returns ``backbone`` compiled for LiteRT, from the cache if it was compiled before.
 
     A network that LiteRT cannot run, or runs to other features, is run by TensorFlow; a warning
     says so and names the operation.
 
     Args:
-        module: the network.
+        backbone: the network.
         images: gives a few real photos, float32 (num_images, height, width, 3) in [0, 1]; called
             only when the network is compiled.
 
@@ -85,24 +85,24 @@ def compile_backbone(
         BackboneError: the module cannot be loaded.
         CacheError: the cache folder cannot be used.
     """
-    name = f"{module.fingerprint}-{COMPILER_VERSION}"
-    compiled = _read(module, cache_dir("compiled") / name)
+    name = f"{backbone.fingerprint}-{COMPILER_VERSION}"
+    compiled = _read(backbone, cache_dir("compiled") / name)
     if compiled is None:
-        compiled = in_cache(lambda root: _compiled_in(root / name, module, images), "compiled")
+        compiled = in_cache(lambda root: _compiled_in(root / name, backbone, images), "compiled")
     if compiled.reason:
         _LOGGER.warning(
             "%s cannot be compiled for LiteRT (%s). TensorFlow computes its features, several "
             "times slower.",
-            module.reference,
+            backbone.reference,
             compiled.reason,
         )
     return compiled
 
 
 def _compiled_in(
-    folder: Path, module: Backbone, images: Callable[[InputSpec], np.ndarray]
+    folder: Path, backbone: Backbone, images: Callable[[InputSpec], np.ndarray]
 ) -> CompiledBackbone:
-    compiled = _compile(module, folder, images)
+    compiled = _compile(backbone, folder, images)
     gc.collect()  # TensorFlow's graphs hold each other in circles: 180 MB for MobileNetV2
     with atomic_write(folder / "compiled.json") as part:
         described = asdict(_Described.of(compiled))
@@ -129,7 +129,7 @@ class _Described:
         )
 
 
-def _read(module: Backbone, folder: Path) -> CompiledBackbone | None:
+def _read(backbone: Backbone, folder: Path) -> CompiledBackbone | None:
     path = folder / "features.tflite"
     try:
         described = _Described(**json.loads((folder / "compiled.json").read_text("utf-8")))
@@ -138,7 +138,7 @@ def _read(module: Backbone, folder: Path) -> CompiledBackbone | None:
     except (OSError, ValueError, TypeError):
         return None
     return CompiledBackbone(
-        module=module,
+        backbone=backbone,
         path=None if described.reason else path,
         num_features=described.num_features,
         reason=described.reason,
@@ -147,9 +147,9 @@ def _read(module: Backbone, folder: Path) -> CompiledBackbone | None:
 
 
 def _compile(
-    module: Backbone, folder: Path, images: Callable[[InputSpec], np.ndarray]
+    backbone: Backbone, folder: Path, images: Callable[[InputSpec], np.ndarray]
 ) -> CompiledBackbone:
-    frozen = frozen_graph(module)
+    frozen = frozen_graph(backbone)
     path = folder / "features.tflite"
     reason, difference = "", 0.0
     try:
@@ -159,13 +159,13 @@ def _compile(
     else:
         with atomic_write(path) as part:
             part.write_bytes(content)
-            difference = _difference(frozen, part, images(module.input_spec))
+            difference = _difference(frozen, part, images(backbone.input_spec))
         if difference > TOLERANCE:
             reason = f"its features differ by {difference:.1e} of the largest, {TOLERANCE} allowed"
     if reason:
         path.unlink(missing_ok=True)
     return CompiledBackbone(
-        module=module,
+        backbone=backbone,
         num_features=frozen.num_features,
         path=None if reason else path,
         reason=reason,

@@ -1,4 +1,4 @@
-"""Photos → feature matrix: each photo decoded once, every view run once, all cores at work."""
+"""Compute features of photos and of augmented copies, on all cores, through the cache."""
 
 import hashlib
 import threading
@@ -20,45 +20,44 @@ from bricksight.features._compile import CompiledBackbone, Run
 from bricksight.images import ForegroundMasks
 
 AUGMENTATION_VERSION = 1
-"""Part of a view's key: raised when the same settings and seed give another picture."""
+"""Part of an augmented copy's key: raised when the same settings and seed give another image."""
 
 DECODING_VERSION = 2
-"""Part of every view's key: raised when the same file gives other pixels."""
+"""Part of every copy's key: raised when the same file gives other pixels."""
 
-_PLAIN_KEY = f"plain-{DECODING_VERSION}"
+_ORIGINAL_KEY = f"plain-{DECODING_VERSION}"
 _QUEUED_PER_WORKER = 4
-
-Progress = Callable[[int], None]
-"""Told how many more photos are done."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Views:
-    """Which renditions of each photo are wanted: the photo itself, or random ones.
+class AugmentedCopies:
+    """Which copies of each photo to compute features of: the original, augmented ones, or both.
 
     Attributes:
-        num_random: How many random views, 0 for none.
-        include_plain: Whether the unchanged photo is the first view.
-        augment: What is random about them.
-        seed: Together with the photo's content and the view's number it fixes the view, so that
-            adding photos does not change the views of the others.
-        cutouts: Where the objects are, and what random views show behind them.
+        num_random: Number of augmented copies; 0 for none.
+        include_original: Whether the original photo is the first copy.
+        augment: The random changes.
+        seed: Together with the photo's content and the copy's number it determines the copy, so
+            that adding photos does not change the copies of others.
+        foreground_masks: Where the objects are, and what augmentation shows behind them.
     """
 
     num_random: int = 0
-    include_plain: bool = True
+    include_original: bool = True
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: int = 0
-    cutouts: ForegroundMasks | None = None
+    foreground_masks: ForegroundMasks | None = None
 
     @property
     def keys(self) -> list[str]:
-        """One text a view of a photo without a mask; see ``keys_of``."""
+        """The keys of a photo without a mask; see ``keys_of``."""
         return self._keys("")
 
     def keys_of(self, example: Example) -> list[str]:
-        """One text a view, the same in every run that would compute the same pixels."""
-        return self._keys("" if self.cutouts is None else self.cutouts.key_of(example.path))
+        """Return a key for each copy: equal keys mean equal pixels, in every run."""
+        return self._keys(
+            "" if self.foreground_masks is None else self.foreground_masks.key_of(example.path)
+        )
 
     def _keys(self, cutout: str) -> list[str]:
         amounts = [(name, _shortest(value)) for name, value in asdict(self.augment).items()]
@@ -67,82 +66,91 @@ class Views:
         settings = repr((versions, sorted(amounts), self.seed, *behind))
         digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
         random = [f"{digest}-{number}" for number in range(self.num_random)]
-        return [_PLAIN_KEY, *random] if self.include_plain else random
+        return [_ORIGINAL_KEY, *random] if self.include_original else random
 
     def read(self, example: Example, spec: InputSpec) -> np.ndarray:
-        """Returns the decoded photo that ``render`` takes.
+        """Return the decoded photo that ``render`` takes.
 
         Raises:
             ImageError: it cannot be read.
         """
         photo = images.decode(example.path, min_size=images.decoding_size(spec))
-        return photo if self.cutouts is None else self.cutouts.cut_out(photo, example.path)
+        return (
+            photo
+            if self.foreground_masks is None
+            else self.foreground_masks.cut_out(photo, example.path)
+        )
 
     def render(self, photo: np.ndarray, key: str, *, sha256: str, spec: InputSpec) -> np.ndarray:
-        """Returns view ``key`` of a decoded photo, float32 (height, width, 3) in [0, 1]."""
-        if key == _PLAIN_KEY:
+        """Return the copy of this key of a decoded photo, float32 (height, width, 3) in [0, 1]."""
+        if key == _ORIGINAL_KEY:
             return images.to_input(photo[..., :3], spec)
         number = int(key.rpartition("-")[2])
         rng = np.random.default_rng([self.seed, number, int(sha256[:15], 16)])
-        backgrounds = None if self.cutouts is None else self.cutouts.backgrounds
+        backgrounds = None if self.foreground_masks is None else self.foreground_masks.backgrounds
         return images.augment(photo, rng, config=self.augment, spec=spec, backgrounds=backgrounds)
 
 
 def _shortest(amount: float) -> float:
-    """Returns 5 for 5.0 too, so that both give the same key."""
+    """Return 5 for 5.0 too, so that both give the same key."""
     return int(amount) if isinstance(amount, float) and amount.is_integer() else amount
 
 
-PLAIN = Views()
-"""The unchanged photo and nothing else."""
+ORIGINAL = AugmentedCopies()
+"""The original photo only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSet:
-    """What came of a list of photos.
+    """Features of a list of photos.
 
     Attributes:
-        matrix: float32 (num_photos, num_views, num_features), rows in the order of ``examples``.
+        features: float32 (num_examples, num_copies, num_features), in the order of ``examples``.
         examples: The photos that could be read.
         failures: Path below image_dir → reason, of the photos that could not.
-        num_computed: How many views had to be computed; the others came from the cache.
+        num_computed: Number of copies that were computed; the others came from the cache.
     """
 
-    matrix: np.ndarray
+    features: np.ndarray
     examples: tuple[Example, ...]
     failures: dict[str, str]
     num_computed: int
+
+    @classmethod
+    def empty(cls, num_features: int) -> "FeatureSet":
+        """Return the features of no photos."""
+        nothing = np.empty((0, 1, num_features), np.float32)
+        return cls(features=nothing, examples=(), failures={}, num_computed=0)
 
 
 def extract(
     examples: Sequence[Example],
     *,
     compiled: CompiledBackbone,
-    views: Views = PLAIN,
+    copies: AugmentedCopies = ORIGINAL,
     cache_path: Path | None = None,
-    progress: Progress | None = None,
+    advance: Callable[[int], None] | None = None,
     workers: int | None = None,
 ) -> FeatureSet:
-    """Returns the features of ``examples``, from the cache where they are there already.
+    """Return the features of ``examples``, from the cache where it has them.
 
-    Beyond the matrix itself, memory holds only the few photos that are being worked on.
+    Besides the features, memory holds only the few photos in work.
 
     Args:
         examples: the photos.
-        compiled: the network.
-        views: which renditions of each photo.
-        cache_path: the cache file, ``None`` to compute everything and keep nothing.
-        progress: told after each photo.
-        workers: threads, each with a network of its own; one a core by default.
-
+        compiled: the backbone.
+        copies: which copies of each photo.
+        cache_path: the cache file; ``None`` to compute everything and keep nothing.
+        advance: called with 1 after each photo.
+        workers: number of threads, each with its own interpreter; by default one per core.
     """
-    matrix = np.zeros((len(examples), len(views.keys), compiled.num_features), np.float32)
+    features = np.zeros((len(examples), len(copies.keys), compiled.num_features), np.float32)
     failures: dict[int, str] = {}
     num_computed = 0
-    job = _Job(compiled, views)
+    worker = _Worker(compiled, copies)
     cache = None if cache_path is None else _open_cache(cache_path, compiled)
     try:
-        for row, outcome in _outcomes(examples, views, job, cache, workers or num_cores()):
+        for row, outcome in _outcomes(examples, copies, worker, cache, workers or num_cores()):
             if isinstance(outcome, str):
                 failures[row] = outcome
             else:
@@ -151,16 +159,16 @@ def extract(
                 if cache is not None and computed:
                     cache.put(examples[row].sha256, computed)
                 found.update(computed)
-                for column, key in enumerate(views.keys_of(examples[row])):
-                    matrix[row, column] = found[key]
-            if progress is not None:
-                progress(1)
+                for column, key in enumerate(copies.keys_of(examples[row])):
+                    features[row, column] = found[key]
+            if advance is not None:
+                advance(1)
     finally:
         if cache is not None:
             cache.close()
     good = [row for row in range(len(examples)) if row not in failures]
     return FeatureSet(
-        matrix=matrix[good] if failures else matrix,
+        features=features[good] if failures else features,
         examples=tuple(examples[row] for row in good),
         failures={examples[row].relative_path: reason for row, reason in failures.items()},
         num_computed=num_computed,
@@ -168,13 +176,13 @@ def extract(
 
 
 def _open_cache(path: Path, compiled: CompiledBackbone) -> FeatureCache | None:
-    module = compiled.module
+    backbone = compiled.backbone
     try:
         return FeatureCache(
             path,
-            fingerprint=f"{module.fingerprint}-{compiled.runtime}",
-            input_key=module.input_spec.key,
-            reference=module.reference,
+            fingerprint=f"{backbone.fingerprint}-{compiled.runtime}",
+            input_key=backbone.input_spec.key,
+            reference=backbone.reference,
             num_features=compiled.num_features,
         )
     except CacheError as error:
@@ -182,30 +190,30 @@ def _open_cache(path: Path, compiled: CompiledBackbone) -> FeatureCache | None:
         return None
 
 
-_ByView = dict[str, np.ndarray]
-_Outcome = tuple[_ByView, _ByView] | str
-"""(found in the cache, computed now), or the reason why the photo cannot be read."""
+_ByCopy = dict[str, np.ndarray]
+_Outcome = tuple[_ByCopy, _ByCopy] | str
+"""(found in the cache, computed now), or why the photo cannot be read."""
 
 
 def _outcomes(
     examples: Sequence[Example],
-    views: Views,
-    job: "_Job",
+    copies: AugmentedCopies,
+    worker: "_Worker",
     cache: FeatureCache | None,
     workers: int,
 ) -> Iterator[tuple[int, _Outcome]]:
-    """Yields each photo's row and outcome, keeping a short queue before the workers."""
-    queue: deque[tuple[int, _ByView, Future[_ByView | str]]] = deque()
+    """Yield each photo's row and outcome; the queue before the workers is short, to save memory."""
+    queue: deque[tuple[int, _ByCopy, Future[_ByCopy | str]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="features") as pool:
         try:
             for row, example in enumerate(examples):
-                keys = views.keys_of(example)
+                keys = copies.keys_of(example)
                 found = cache.get(example.sha256, keys) if cache is not None else {}
                 missing = [key for key in keys if key not in found]
                 if not missing:
                     yield row, (found, {})
                     continue
-                queue.append((row, found, pool.submit(job.compute, example, missing)))
+                queue.append((row, found, pool.submit(worker.compute, example, missing)))
                 if len(queue) >= workers * _QUEUED_PER_WORKER:
                     yield _next(queue)
             while queue:
@@ -215,36 +223,36 @@ def _outcomes(
                 future.cancel()
 
 
-def _next(queue: deque[tuple[int, _ByView, "Future[_ByView | str]"]]) -> tuple[int, _Outcome]:
+def _next(queue: deque[tuple[int, _ByCopy, "Future[_ByCopy | str]"]]) -> tuple[int, _Outcome]:
     row, found, future = queue.popleft()
     computed = future.result()
     return row, computed if isinstance(computed, str) else (found, computed)
 
 
-class _Job:
-    """What a worker does with one photo; each thread opens the network once."""
+class _Worker:
+    """Computes the features of one photo; each thread opens the backbone once."""
 
-    def __init__(self, compiled: CompiledBackbone, views: Views) -> None:
+    def __init__(self, compiled: CompiledBackbone, copies: AugmentedCopies) -> None:
         self._compiled = compiled
-        self._views = views
+        self._copies = copies
         self._local = threading.local()
 
-    def compute(self, example: Example, keys: Sequence[str]) -> _ByView | str:
-        """Returns the features by view, or the reason why the photo cannot be read."""
-        spec = self._compiled.module.input_spec
-        run = self._network()
+    def compute(self, example: Example, keys: Sequence[str]) -> _ByCopy | str:
+        """Return the features by copy, or why the photo cannot be read."""
+        spec = self._compiled.backbone.input_spec
+        run = self._interpreter()
         computed = {}
         with images.reserve_memory():
             try:
-                photo = self._views.read(example, spec)
+                photo = self._copies.read(example, spec)
             except ImageError as error:
                 return str(error)
             for key in keys:
-                view = self._views.render(photo, key, sha256=example.sha256, spec=spec)
-                computed[key] = run(view[None])[0]
+                image = self._copies.render(photo, key, sha256=example.sha256, spec=spec)
+                computed[key] = run(image[None])[0]
         return computed
 
-    def _network(self) -> Run:
+    def _interpreter(self) -> Run:
         if not hasattr(self._local, "run"):
             self._local.run = self._compiled.open()
         run: Run = self._local.run

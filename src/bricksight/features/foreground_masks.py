@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from bricksight import images
-from bricksight._support.progress import StageTimer
+from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
 from bricksight._support.threads import num_cores, thread_map
 from bricksight.config import DataConfig, InputSpec
@@ -30,7 +30,7 @@ _FOREGROUND = 128
 
 
 def find_foreground_masks(
-    examples: Sequence[Example], source: DataConfig, watch: StageTimer
+    examples: Sequence[Example], source: DataConfig, progress: Progress
 ) -> ForegroundMasks | None:
     """Returns the masks of photos and what is put behind the objects; ``None`` if it is not wanted.
 
@@ -40,7 +40,7 @@ def find_foreground_masks(
     Args:
         examples: the photos.
         source: where masks, empty scene and backgrounds are.
-        watch: shows and times the work.
+        progress: follows the work.
 
     Raises:
         ConfigError: no photo has a mask, or differs from the empty scene; a picture cannot
@@ -54,7 +54,7 @@ def find_foreground_masks(
     )
     masks: list[bytes | None] = []
     with (
-        watch.stage("Finding the objects", len(examples)) as advance,
+        progress.stage("Finding foreground masks", len(examples)) as advance,
         thread_map(_Finder(source).encoded, examples, num_threads=num_cores()) as found,
     ):
         for mask in found:

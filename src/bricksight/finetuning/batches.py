@@ -62,7 +62,11 @@ class ImageSet:
 
 
 def read_image_set(
-    paths: Sequence[Path], labels: np.ndarray, *, size: int, cutouts: ForegroundMasks | None = None
+    paths: Sequence[Path],
+    labels: np.ndarray,
+    *,
+    size: int,
+    foreground_masks: ForegroundMasks | None = None,
 ) -> ImageSet:
     """Returns photos at about one and a half times ``size``, their proportions kept.
 
@@ -72,7 +76,7 @@ def read_image_set(
         paths: the files.
         labels: int (num_photos,), indices of the classes.
         size: rows and columns of the images that they are trained at.
-        cutouts: has the masks of some of them.
+        foreground_masks: has the masks of some of them.
 
     Raises:
         ImageError: a photo cannot be read.
@@ -81,7 +85,7 @@ def read_image_set(
 
     def read(path: Path) -> np.ndarray:
         photo = read_photo(path)
-        return photo if cutouts is None else cutouts.cut_out(photo, path)
+        return photo if foreground_masks is None else foreground_masks.cut_out(photo, path)
 
     def read_photo(path: Path) -> np.ndarray:
         pixels = images.decode(path, min_size=smallest)
@@ -91,9 +95,36 @@ def read_image_set(
         return ImageSet(pixels=list(found), labels=np.asarray(labels))
 
 
+class BatchComposition(NamedTuple):
+    """How many images of each kind a batch has.
+
+    Attributes:
+        num_photos: Training photos.
+        num_extra: Extra photos.
+        num_outliers: Outliers.
+    """
+
+    num_photos: int
+    num_extra: int
+    num_outliers: int
+
+    @classmethod
+    def of(
+        cls, batch_size: int, *, extra_share: float, outliers_share: float
+    ) -> "BatchComposition":
+        """Return the composition for shares of 0 to 1; at least one image is a photo."""
+        num_outliers = min(batch_size - 1, round(batch_size * outliers_share))
+        num_extra = min(batch_size - num_outliers - 1, round(batch_size * extra_share))
+        return cls(batch_size - num_extra - num_outliers, num_extra, num_outliers)
+
+    def steps_per_epoch(self, num_photos: int) -> int:
+        """Return the number of batches until each of ``num_photos`` has been seen."""
+        return -(-num_photos // self.num_photos)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchGenerator:
-    """What batches are drawn from.
+    """Draws augmented batches from photos in memory.
 
     Attributes:
         photos: One or more; each is seen once an epoch.
@@ -125,30 +156,18 @@ class BatchGenerator:
     backgrounds: Backgrounds | None = None
 
     @property
-    def num_extra(self) -> int:
-        """Photos of ``extra`` in a batch."""
-        if self.extra is None or not len(self.extra):
-            return 0
-        return min(
-            self.batch_size - self.num_outliers - 1, round(self.batch_size * self.extra_share)
+    def composition(self) -> BatchComposition:
+        """How many images of each kind a batch has."""
+        return BatchComposition.of(
+            self.batch_size,
+            extra_share=self.extra_share if self.extra else 0.0,
+            outliers_share=self.outliers_share if self.outliers else 0.0,
         )
 
     @property
-    def num_outliers(self) -> int:
-        """Photos of ``outliers`` in a batch."""
-        if self.outliers is None or not len(self.outliers):
-            return 0
-        return min(self.batch_size - 1, round(self.batch_size * self.outliers_share))
-
-    @property
-    def num_photos(self) -> int:
-        """Photos of ``photos`` in a batch."""
-        return self.batch_size - self.num_extra - self.num_outliers
-
-    @property
     def steps_per_epoch(self) -> int:
-        """Batches until every photo has been seen."""
-        return -(-len(self.photos) // self.num_photos)
+        """Number of batches until every photo has been seen."""
+        return self.composition.steps_per_epoch(len(self.photos))
 
     def batches(self, spec: InputSpec, *, start: int, stop: int) -> Iterator[Batch]:
         """Yields the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""
@@ -162,12 +181,12 @@ class BatchGenerator:
     def batch(self, step: int, spec: InputSpec) -> Batch:
         """Returns the batch of one step; it depends on nothing but the step and the seed."""
         rng = np.random.default_rng([self.seed, step])
-        drawn = []
+        drawn, composition = [], self.composition
         for source, (image_set, num) in enumerate(
             (
-                (self.photos, self.num_photos),
-                (self.extra, self.num_extra),
-                (self.outliers, self.num_outliers),
+                (self.photos, composition.num_photos),
+                (self.extra, composition.num_extra),
+                (self.outliers, composition.num_outliers),
             )
         ):
             if num and image_set is not None:

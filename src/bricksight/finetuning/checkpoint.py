@@ -70,7 +70,7 @@ class CheckpointManager:
         """Whether the last time is long enough ago."""
         return time.monotonic() - self._written >= _SECONDS_BETWEEN
 
-    def keep(self, state: TrainingState) -> None:
+    def save(self, state: TrainingState) -> None:
         """Writes the progress in place of what was kept before; a full disk ends no training."""
         arrays = {
             f"{name}_{number}": array

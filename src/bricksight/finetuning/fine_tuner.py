@@ -1,277 +1,223 @@
-"""Runs one fine-tuning: plan, resume, train, calibrate."""
+"""Run one fine-tuning: plan the epochs, resume, pretrain on extra photos, train, calibrate."""
 
 import hashlib
 import json
 import logging
-import zipfile
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bricksight._support.filesystem.files import atomic_write, cache_dir, give_up_cache
+from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
 from bricksight.bundle import redistribute_background
-from bricksight.errors import OutputError
-from bricksight.features.featurized_dataset import FeaturizedDataset
-from bricksight.finetuning import BatchGenerator, Stage, Trainer
+from bricksight.features import FeaturizedDataset
 from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
 from bricksight.finetuning.loop import FineTuningLoop
+from bricksight.finetuning.pretraining import Pretraining, described
 from bricksight.finetuning.schedule import (
     FULL_SIZE_SHARE,
     FineTuningPlan,
     first_size,
     make_batch_generator,
+    num_steps,
     phases,
-    read_examples,
 )
-from bricksight.finetuning.time_budget import Work, measure_costs, plan_epochs
-from bricksight.heads import (
-    Calibration,
-    Checkpoint,
-    Observer,
-    TrainedHead,
-    calibrate,
-)
+from bricksight.finetuning.time_budget import Costs, Work, measure_costs, plan_epochs
+from bricksight.finetuning.trainer import Trainer
+from bricksight.heads import Calibration, Checkpoint, Observer, TrainedHead, calibrate
 
-_TRAINING_VERSION = 4
-"""Part of every key: raised when the same settings train to other weights."""
+_LOGGER = logging.getLogger(__name__)
 
 _CHECKPOINT_VERSION = 2
 """Part of a checkpoint's key: raised when its file has other contents."""
 
-
-_LOGGER = logging.getLogger(__name__)
-
-_OF_NO_MATTER_TO_EXTRA = dict.fromkeys(("fine_tune_epochs", "recipe", "time_budget", "patience"))
-"""Settings that what extra photos teach does not depend on."""
+_MIN_TEMPERATURE = 0.3
+"""Bounds the confidence where all of a few validation photos are classified correctly."""
 
 
-_LOWEST_TEMPERATURE = 0.3
-"""What bounds the certainty where all of a few validation photos are right."""
+@dataclass(frozen=True, kw_only=True)
+class FineTuner:
+    """One fine-tuning of a backbone.
 
-
-def run_fine_tuning(
-    trainer: Trainer,
-    photos: FeaturizedDataset,
-    plan: FineTuningPlan,
-    *,
-    checkpoint: Callable[[str], Checkpoint],
-    observer: Observer,
-) -> TrainedHead | None:
-    """Trains the network of ``trainer`` and returns its head, calibrated.
-
-    ``None`` where the time budget is too short for it.
-
-    Args:
-        trainer: the network, its weights those to begin with.
-        photos: what is trained on.
-        plan: how.
-        checkpoint: a hash of all that the result depends on → where it is kept.
-        observer: told of each measurement.
-
-    Raises:
-        DataError: a photo that could be read before cannot be read any more.
+    Attributes:
+        trainer: The backbone and head, with their first weights.
+        dataset: What is trained on.
+        plan: How.
+        observer: Called with each measurement.
+        progress: Follows the work.
+        start: When the whole run started, by ``time.perf_counter``; the time budget counts from
+            here.
     """
-    checkpoints = CheckpointManager(checkpoint(_key(photos, plan)))
-    resumed = checkpoints.resumed()
-    state = resumed or _planned(trainer, photos, plan)
-    if state is None:
-        return None
-    start = state.steps_before + state.step
-    loop = FineTuningLoop(
-        trainer=trainer,
-        photos=photos,
-        plan=_with_epochs(plan, state),
-        checkpoints=checkpoints,
-        state=state,
-        observer=observer,
-    )
-    if state.phase == 0 and photos.data.extra and state.extra_epochs:
-        _pretrain(loop)
-    logits = loop.run()
-    return _trained(loop, logits, {"resumed_at_step": start if resumed else None})
 
+    trainer: Trainer
+    dataset: FeaturizedDataset
+    plan: FineTuningPlan
+    observer: Observer
+    progress: Progress
+    start: float
 
-def _key(photos: FeaturizedDataset, plan: FineTuningPlan) -> str:
-    """Returns a hash of all that the result depends on."""
-    described = {
-        **_described(photos, plan, {}),
-        "photos": [
-            (example.sha256, example.label, example.split)
-            for example in (*photos.data.examples, *photos.data.extra, *photos.data.outliers)
-        ],
-        "checkpoint": _CHECKPOINT_VERSION,
-        "augments": [asdict(augment) for augment in (*plan.augments, *plan.extra_augments)],
-        "extra_share": plan.extra_share,
-        "cutouts": photos.cutouts and photos.cutouts.key,
-        "turns": photos.num_rotations,
-    }
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+    def run(self, checkpoint: Callable[[str], Checkpoint]) -> TrainedHead | None:
+        """Train the backbone and return its head, calibrated.
 
+        Args:
+            checkpoint: a hash of everything that the result depends on → the checkpoint.
 
-def _planned(
-    trainer: Trainer, photos: FeaturizedDataset, plan: FineTuningPlan
-) -> TrainingState | None:
-    """Returns the beginning, ``None`` if there is too little time even for that."""
-    config = plan.config
-    if config.budget_seconds is not None:
-        return _within_budget(trainer, photos, plan, config.budget_seconds)
-    return TrainingState(
-        epochs=config.fine_tune_epochs or 1, extra_epochs=config.fine_tune_extra_epochs
-    )
+        Returns:
+            ``None`` where the time budget is too short.
 
-
-def _with_epochs(plan: FineTuningPlan, state: TrainingState) -> FineTuningPlan:
-    config = replace(
-        plan.config,
-        fine_tune_epochs=state.epochs,
-        fine_tune_extra_epochs=state.extra_epochs,
-    )
-    return replace(plan, config=config)
-
-
-def _trained(loop: FineTuningLoop, logits: np.ndarray, told: Mapping[str, object]) -> TrainedHead:
-    photos, plan, num_classes = loop.photos, loop.plan, len(loop.photos.data.labels)
-    labels = photos.data.label_indices(photos.data.in_split("validation"))
-    calibration = Calibration()
-    if len(labels):
-        # Smoothed labels make the answers too timid, so that it may be below 1 too.
-        calibration = calibrate(logits, labels, num_classes=num_classes, lowest=_LOWEST_TEMPERATURE)
-    head = calibration.head(loop.trainer.head)
-    if not len(labels):
-        head = replace(head, background=None)  # nobody can say how probable they are
-    fits_all = not phases(photos, plan)[-1].is_validated
-    return TrainedHead(
-        head=head,
-        held_out=redistribute_background(calibration.logits(logits, num_classes), num_classes),
-        history=loop.history,
-        choices={
-            "algorithm": "AdamW on the whole network",
-            "epochs": plan.config.fine_tune_epochs,
-            "temperature": calibration.temperature,
-            "fitted_to": "training and validation" if fits_all else "training",
-            "augmentation": [asdict(augment) for augment in plan.augments],
-            "extra_photos": len(photos.data.extra),
-            "extra_augmentation": [asdict(augment) for augment in plan.extra_augments]
-            if photos.data.extra
-            else [],
-            "outliers": sum(example.split == "training" for example in photos.data.outliers),
-            "num_background_classes": head.num_background,
-            **told,
-        },
-    )
-
-
-def _within_budget(
-    trainer: Trainer, photos: FeaturizedDataset, plan: FineTuningPlan, budget: float
-) -> TrainingState | None:
-    """Returns the beginning of as many epochs as there is time for, ``None`` if of too few."""
-    data, config, watch = photos.data, plan.config, photos.watch
-    size, own = first_size(photos, plan), photos.compiled.module.input_spec.height
-    is_new = bool(data.extra) and not _path_of_extra(photos, plan).is_file()
-    batch_generator = make_batch_generator(photos, plan, size=size, seed=plan.seed)
-    with watch.stage("Measuring this machine"):
-        costs = measure_costs(trainer, batch_generator, size=size, own_size=own)
-    batch = config.fine_tune_batch_size
-    work = Work(
-        steps_per_epoch=batch_generator.steps_per_epoch,
-        extra_steps_per_epoch=-(-len(data.extra) // batch) if is_new else 0,
-        full_size_share=FULL_SIZE_SHARE if size != own else 0.0,
-        num_validation=len(data.in_split("validation")),
-        num_photos=len(data.examples) * photos.num_rotations,
-        batch_size=batch,
-    )
-    so_far = watch.seconds_of_model
-    epoch_plan = plan_epochs(
-        budget - so_far,
-        costs,
-        work,
-        most_epochs=config.fine_tune_epochs or 1,
-        most_extra_epochs=config.fine_tune_extra_epochs,
-    )
-    if not epoch_plan.epochs:
-        _LOGGER.warning(
-            "--time_budget %s is too short to train the network here; %.1f minutes would be gone "
-            "without a single epoch. Only the layer on top is trained.",
-            config.time_budget,
-            (so_far + epoch_plan.seconds) / 60,
+        Raises:
+            DataError: a photo that could be read before no longer can.
+        """
+        checkpoints = CheckpointManager(checkpoint(self._key()))
+        resumed = checkpoints.resumed()
+        state = resumed or self._first_state()
+        if state is None:
+            return None
+        start = state.steps_before + state.step
+        plan = self.plan.with_epochs(state.epochs, state.extra_epochs)
+        loop = FineTuningLoop(
+            trainer=self.trainer,
+            dataset=self.dataset,
+            plan=plan,
+            checkpoints=checkpoints,
+            state=state,
+            observer=self.observer,
+            progress=self.progress,
         )
-        return None
-    extra_epochs = epoch_plan.extra_epochs if is_new else config.fine_tune_extra_epochs
-    first = f"{pluralize(extra_epochs, 'epoch')} of extra photos, then " if is_new else ""
-    watch.say(
-        f"Trains {first}{pluralize(epoch_plan.epochs, 'epoch')}: about "
-        f"{(so_far + epoch_plan.seconds) / 60:.1f} minutes in all, of {budget / 60:.1f}."
-    )
-    return TrainingState(epochs=epoch_plan.epochs, extra_epochs=extra_epochs)
+        pretraining = self._pretraining(plan, state)
+        total = num_steps(self.dataset, plan, state.phase) - state.step
+        if pretraining is not None:
+            total += pretraining.num_steps
+        with self.progress.stage("Training the backbone", total) as advance:
+            logits = loop.run(advance, pretraining)
+        return self._trained(loop, logits, {"resumed_at_step": start if resumed else None})
 
+    def _key(self) -> str:
+        """Return a hash of everything that the result depends on."""
+        dataset, plan = self.dataset, self.plan
+        masks = dataset.foreground_masks
+        content = {
+            **described(dataset, plan),
+            "photos": [
+                (example.sha256, example.label, example.split)
+                for example in (
+                    *dataset.data.examples,
+                    *dataset.data.extra,
+                    *dataset.data.outliers,
+                )
+            ],
+            "checkpoint": _CHECKPOINT_VERSION,
+            "augments": [asdict(one) for one in (*plan.augments, *plan.extra_augments)],
+            "extra_share": plan.extra_share,
+            "cutouts": masks and masks.key,
+            "tta": dataset.backbone.num_rotations,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-def _pretrain(loop: FineTuningLoop) -> None:
-    """Trains on the extra photos alone, or takes what an earlier run has learned from the same."""
-    photos, plan = loop.photos, loop.plan
-    config, size = plan.config, first_size(photos, plan)
-    path = _path_of_extra(photos, plan)
-    # What an interrupted one has learned halfway would be taken for that of the next part.
-    if not loop.state.optimizer_state and _restored(loop.trainer, path):
-        _LOGGER.info("The network has learned from these extra photos before; see %s.", path)
-        return
-    extra = read_examples(photos, photos.data.extra, size)
-    batch_generator = BatchGenerator(
-        photos=extra,
-        augments=plan.extra_augments,
-        batch_size=config.fine_tune_batch_size,
-        seed=plan.seed,
-        mixup=config.mixup,
-        cutmix=config.cutmix,
-        teacher=plan.teacher,
-    )
-    epochs, rate = config.fine_tune_extra_epochs, config.fine_tune_learning_rate
-    stage = Stage(batch_generator=batch_generator, epochs=epochs, size=size, rate=rate)
-    title = f"Training the network on {pluralize(len(extra), 'extra photo')}"
-    loop.pretrain(stage, title=title)
-    try:
-        with atomic_write(path) as part, part.open("wb") as file:
-            np.savez(file, *loop.trainer.get_weights())
-    except OutputError as error:
-        give_up_cache(error)
+    def _first_state(self) -> TrainingState | None:
+        """Return the start of the training, ``None`` if the time budget is too short for it."""
+        config = self.plan.config
+        if config.budget_seconds is not None:
+            return self._within_budget(config.budget_seconds)
+        return TrainingState(
+            epochs=config.fine_tune_epochs or 1, extra_epochs=config.fine_tune_extra_epochs
+        )
 
+    def _within_budget(self, budget: float) -> TrainingState | None:
+        """Return the start of as many epochs as fit into the budget, ``None`` if too few do."""
+        config = self.plan.config
+        is_new = (
+            bool(self.dataset.data.extra)
+            and not Pretraining(self.dataset, self.plan).path.is_file()
+        )
+        costs, work = self._measure(with_pretraining=is_new)
+        so_far = time.perf_counter() - self.start
+        epochs = plan_epochs(
+            budget - so_far,
+            costs,
+            work,
+            max_epochs=config.fine_tune_epochs or 1,
+            max_extra_epochs=config.fine_tune_extra_epochs,
+        )
+        minutes = (so_far + epochs.seconds) / 60
+        if not epochs.epochs:
+            _LOGGER.warning(
+                "--time_budget %s is too short for fine-tuning here: %.1f minutes would pass "
+                "without a single epoch. Only the head is trained.",
+                config.time_budget,
+                minutes,
+            )
+            return None
+        extra_epochs = epochs.extra_epochs if is_new else config.fine_tune_extra_epochs
+        first = f"{pluralize(extra_epochs, 'epoch')} on extra photos, then " if is_new else ""
+        self.progress.message(
+            f"Fine-tuning for {first}{pluralize(epochs.epochs, 'epoch')}: about {minutes:.1f} "
+            f"minutes in all, of {budget / 60:.1f}."
+        )
+        return TrainingState(epochs=epochs.epochs, extra_epochs=extra_epochs)
 
-def _path_of_extra(photos: FeaturizedDataset, plan: FineTuningPlan) -> Path:
-    """Returns the cache path of the weights that were pretrained on the extra photos."""
-    described = {
-        **_described(photos, plan, _OF_NO_MATTER_TO_EXTRA),
-        "photos": [(example.sha256, example.label) for example in photos.data.extra],
-        "augments": [asdict(augment) for augment in plan.extra_augments],
-    }
-    key = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
-    return cache_dir("tuned") / f"{key}.npz"
+    def _measure(self, *, with_pretraining: bool) -> tuple[Costs, Work]:
+        """Return what a step takes on this machine, and how much there is to do."""
+        dataset, batch_size = self.dataset, self.plan.config.fine_tune_batch_size
+        data, full_size = dataset.data, dataset.input_spec.height
+        size = first_size(dataset, self.plan)
+        with self.progress.stage("Timing a training step"):
+            generator = make_batch_generator(
+                dataset, self.plan, self.progress, size=size, seed=self.plan.seed
+            )
+            costs = measure_costs(self.trainer, generator, size=size, full_size=full_size)
+        work = Work(
+            steps_per_epoch=generator.steps_per_epoch,
+            extra_steps_per_epoch=-(-len(data.extra) // batch_size) if with_pretraining else 0,
+            full_size_share=FULL_SIZE_SHARE if size != full_size else 0.0,
+            num_validation=len(data.in_split("validation")),
+            num_photos=len(data.examples) * dataset.backbone.num_rotations + len(data.extra),
+            batch_size=batch_size,
+        )
+        return costs, work
 
+    def _pretraining(self, plan: FineTuningPlan, state: TrainingState) -> Pretraining | None:
+        """Return the pretraining that is to be done, ``None`` if it is done or not wanted."""
+        if state.phase > 0 or not self.dataset.data.extra or not state.extra_epochs:
+            return None
+        pretraining = Pretraining(self.dataset, plan)
+        # What an interrupted pretraining has learned must not pass for the whole of it.
+        if not state.optimizer_state and pretraining.restore(self.trainer):
+            return None
+        return pretraining
 
-def _described(
-    photos: FeaturizedDataset, plan: FineTuningPlan, other: Mapping[str, None]
-) -> dict[str, Any]:
-    """Returns what every training depends on; of the settings ``other`` are of no matter."""
-    teacher = plan.teacher and plan.teacher.key
-    return {
-        "version": _TRAINING_VERSION,
-        "module": photos.once.module.fingerprint,
-        "input": photos.once.module.input_spec.key,
-        "labels": photos.data.labels,
-        "settings": {**asdict(plan.config), **other, "teacher": teacher},
-        "seed": plan.seed,
-    }
-
-
-def _restored(trainer: Trainer, path: Path) -> bool:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            trainer.set_weights([arrays[name] for name in arrays.files])
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        _LOGGER.warning("%s cannot be read (%s); its photos are learned from again.", path, error)
-        return False
-    return True
+    def _trained(
+        self, loop: FineTuningLoop, logits: np.ndarray, choices: Mapping[str, object]
+    ) -> TrainedHead:
+        dataset, plan, num_classes = loop.dataset, loop.plan, loop.dataset.num_classes
+        labels = dataset.data.label_indices(dataset.data.in_split("validation"))
+        calibration, head = Calibration(), self.trainer.head
+        if len(labels):
+            # Label smoothing makes the network underconfident, so it may be below 1 too.
+            calibration = calibrate(
+                logits, labels, num_classes=num_classes, lowest=_MIN_TEMPERATURE
+            )
+            head = calibration.head(head)
+        else:
+            head = replace(head, background=None)  # its probability cannot be calibrated
+        fits_all = not phases(dataset, plan)[-1].is_validated
+        extra_augments = plan.extra_augments if dataset.data.extra else ()
+        return TrainedHead(
+            head=head,
+            held_out=redistribute_background(calibration.logits(logits, num_classes), num_classes),
+            history=loop.history,
+            choices={
+                "algorithm": "AdamW on the whole network",
+                "epochs": plan.config.fine_tune_epochs,
+                "temperature": calibration.temperature,
+                "fitted_to": "training and validation" if fits_all else "training",
+                "augmentation": [asdict(augment) for augment in plan.augments],
+                "extra_photos": len(dataset.data.extra),
+                "extra_augmentation": [asdict(augment) for augment in extra_augments],
+                "outliers": sum(one.split == "training" for one in dataset.data.outliers),
+                "num_background_classes": head.num_background,
+                **choices,
+            },
+        )

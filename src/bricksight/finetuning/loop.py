@@ -4,34 +4,40 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import softmax
 
-from bricksight.features.featurized_dataset import FeaturizedDataset
-from bricksight.finetuning import EpochMetrics, ImageSet, ResumeState, Stage, Trainer
+from bricksight._support.progress import Advance, Progress
+from bricksight.features import FeaturizedDataset
+from bricksight.finetuning.batches import ImageSet
 from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
+from bricksight.finetuning.pretraining import Pretraining
 from bricksight.finetuning.schedule import FineTuningPlan, make_stage, phases, read_examples
+from bricksight.finetuning.trainer import EpochMetrics, ResumeState, Stage, Trainer
 from bricksight.heads import History, Measurement, Observer
+from bricksight.heads.losses import cross_entropy_and_accuracy
 
 
 @dataclass(kw_only=True)
 class FineTuningLoop:
-    """One training of a network.
+    """Trains a backbone through the phases of a plan.
 
     Attributes:
-        trainer: The network.
-        photos: What it is trained on.
+        trainer: The backbone and head.
+        dataset: What they are trained on.
         plan: How.
-        checkpoints: Where it is kept.
-        state: How far it is.
-        observer: Told of each measurement.
+        checkpoints: Writes checkpoints.
+        state: Where the training is.
+        observer: Called with each measurement.
+        progress: Follows the work.
     """
 
     trainer: Trainer
-    photos: FeaturizedDataset
+    dataset: FeaturizedDataset
     plan: FineTuningPlan
     checkpoints: CheckpointManager
     state: TrainingState
     observer: Observer
+    progress: Progress
 
     def __post_init__(self) -> None:
         if self.state.weights:
@@ -39,56 +45,52 @@ class FineTuningLoop:
 
     @property
     def history(self) -> History:
-        """How it went, and which step was kept, or judged last."""
+        """The measurements, and the step whose weights are kept."""
         return History(self.state.measurements, self.state.best_step)
 
-    def pretrain(self, stage: Stage, *, title: str) -> None:
-        """Trains on the extra photos alone."""
-        self._run_stage(stage, title=title, is_validated=False)
+    def run(self, advance: Advance, pretraining: Pretraining | None = None) -> np.ndarray:
+        """Train through the phases.
 
-    def run(self) -> np.ndarray:
-        """Trains through the parts.
+        Args:
+            advance: called after each step.
+            pretraining: comes before the first phase.
 
         Returns:
-            The logits of the validation photos by what was not fitted to them, float32
-            (num_photos, num_outputs): the classes, and after them all others.
+            Logits of the validation photos by a network that was not trained on them, float32
+            (num_photos, num_outputs): of the classes, then of the background classes.
         """
-        state = self.state
-        for phase in phases(self.photos, self.plan):
-            if phase.number < state.phase:
+        if pretraining is not None:
+            self._run_stage(pretraining.stage(self.progress), advance, is_validated=False)
+            pretraining.save(self.trainer)
+        for phase in phases(self.dataset, self.plan):
+            if phase.number < self.state.phase:
                 continue
             if not phase.is_validated:
                 self._validation_logits()
-            state.phase = phase.number
-            self._run_stage(
-                make_stage(self.photos, self.plan, phase),
-                title=f"Training the network at {phase.size} px",
-                is_validated=phase.is_validated,
-            )
+            self.state.phase = phase.number
+            stage = make_stage(self.dataset, self.plan, phase, self.progress)
+            self._run_stage(stage, advance, is_validated=phase.is_validated)
         return self._validation_logits()
 
-    def _run_stage(self, stage: Stage, *, title: str, is_validated: bool) -> None:
+    def _run_stage(self, stage: Stage, advance: Advance, *, is_validated: bool) -> None:
         state = self.state
-        resume_from = (
-            ResumeState(step=state.step, optimizer_state=state.optimizer_state)
-            if state.optimizer_state
-            else None
-        )
+        resume_from = None
+        if state.optimizer_state:
+            resume_from = ResumeState(step=state.step, optimizer_state=state.optimizer_state)
 
-        def after_epoch(seen: EpochMetrics) -> bool:
-            state.step = seen.step
-            ends = is_validated and self._validate(seen)
-            if self.checkpoints.is_due and not ends and seen.step < stage.num_steps:
+        def after_epoch(metrics: EpochMetrics) -> bool:
+            state.step = metrics.step
+            stops = is_validated and self._validate(metrics, advance)
+            if self.checkpoints.is_due and not stops and metrics.step < stage.num_steps:
                 self._save_checkpoint(self.trainer.optimizer_state())
-            return ends
+            return stops
 
-        with self.photos.watch.stage(title, stage.num_steps - state.step) as advance:
-            steps = self.trainer.run(
-                stage,
-                resume_from=resume_from,
-                after_step=lambda: advance(1),
-                after_epoch=after_epoch,
-            )
+        steps = self.trainer.run(
+            stage,
+            resume_from=resume_from,
+            after_step=lambda: advance(1),
+            after_epoch=after_epoch,
+        )
         if state.best_weights:
             self.trainer.set_weights(state.best_weights)
         state.steps_before += steps if state.phase else 0
@@ -96,61 +98,59 @@ class FineTuningLoop:
         self._save_checkpoint([])
 
     def _save_checkpoint(self, optimizer_state: list[np.ndarray]) -> None:
-        self.state.weights, self.state.optimizer_state = self.trainer.get_weights(), optimizer_state
-        self.checkpoints.keep(self.state)
+        self.state.weights = self.trainer.get_weights()
+        self.state.optimizer_state = optimizer_state
+        self.checkpoints.save(self.state)
 
-    def _validate(self, seen: EpochMetrics) -> bool:
-        """Notes how good the averaged weights are; tells whether the part is to end."""
-        state, patience = self.state, self.plan.config.patience
-        step = state.steps_before + seen.step
+    def _validate(self, metrics: EpochMetrics, advance: Advance) -> bool:
+        """Measure the averaged weights on the validation photos; tell whether to stop early."""
         with self.trainer.averaged():
-            logits = self._logits()[:, : len(self.photos.data.labels)]
-            loss, accuracy = _cross_entropy_and_accuracy(logits, self._validation.labels)
-            if patience is not None and loss is not None:
-                state.epochs_without_improvement += 1
-                if state.best_loss is None or loss < state.best_loss:
-                    state.best_loss, state.best_step, state.epochs_without_improvement = (
-                        loss,
-                        step,
-                        0,
-                    )
-                    state.best_weights = self.trainer.get_weights()
+            logits = self._logits()[:, : self.dataset.num_classes]
+            loss, accuracy = (
+                cross_entropy_and_accuracy(softmax(logits, axis=1), self._validation.labels)
+                if len(logits)
+                else (None, None)
+            )
+            self._note_best(self.state.steps_before + metrics.step, loss)
         measurement = Measurement(
-            step=step,
-            train_accuracy=seen.accuracy,
-            train_cross_entropy=seen.loss,
+            step=self.state.steps_before + metrics.step,
+            train_accuracy=metrics.accuracy,
+            train_cross_entropy=metrics.loss,
             validation_accuracy=accuracy,
             validation_cross_entropy=loss,
         )
-        state.measurements.append(measurement)
+        self.state.measurements.append(measurement)
         self.observer(measurement, self.trainer.head)
-        return patience is not None and state.epochs_without_improvement >= patience
+        if accuracy is not None:
+            advance(0, validation_accuracy=accuracy)
+        patience = self.plan.config.patience
+        return patience is not None and self.state.epochs_without_improvement >= patience
+
+    def _note_best(self, step: int, loss: float | None) -> None:
+        """Keep the weights where early stopping is on and the loss is the lowest so far."""
+        state = self.state
+        if self.plan.config.patience is None or loss is None:
+            return
+        state.epochs_without_improvement += 1
+        if state.best_loss is None or loss < state.best_loss:
+            state.best_loss, state.best_step, state.epochs_without_improvement = loss, step, 0
+            state.best_weights = self.trainer.get_weights()
 
     def _validation_logits(self) -> np.ndarray:
-        """Returns the logits of the validation photos, those of the first time it is called."""
+        """Return the logits of the validation photos, as they are when this is first called."""
         state = self.state
         if state.held_out is None:
-            state.held_out = self._logits(num_rotations=self.photos.num_rotations)
+            state.held_out = self._logits(num_rotations=self.dataset.backbone.num_rotations)
             if self.plan.config.patience is None:
                 state.best_step = state.steps_before
         return state.held_out
 
     def _logits(self, *, num_rotations: int = 1) -> np.ndarray:
-        spec = self.photos.compiled.module.input_spec
-        return self.trainer.logits(self._validation, spec, num_rotations=num_rotations)
+        return self.trainer.logits(
+            self._validation, self.dataset.input_spec, num_rotations=num_rotations
+        )
 
     @cached_property
     def _validation(self) -> ImageSet:
-        size = self.photos.compiled.module.input_spec.height
-        return read_examples(self.photos, self.photos.data.in_split("validation"), size)
-
-
-def _cross_entropy_and_accuracy(
-    logits: np.ndarray, labels: np.ndarray
-) -> tuple[float | None, float | None]:
-    """Returns cross entropy in nats, and accuracy; ``None`` where there are no photos."""
-    if not len(labels):
-        return None, None
-    chances = logits - logsumexp(logits, axis=1, keepdims=True)
-    of_label = chances[np.arange(len(chances)), labels]
-    return float(-of_label.mean()), float((chances.argmax(axis=1) == labels).mean())
+        examples = self.dataset.data.in_split("validation")
+        return read_examples(self.dataset, examples, self.dataset.input_spec.height, self.progress)

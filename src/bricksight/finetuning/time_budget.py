@@ -30,12 +30,12 @@ class Costs:
     Attributes:
         first_step: Seconds of the first step of a stage, in which TensorFlow traces the graph.
         step: Seconds of each further step at the smaller size.
-        own_step: The same at the network's own size.
+        full_size_step: The same at the network's own size.
     """
 
     first_step: float
     step: float
-    own_step: float
+    full_size_step: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class EpochPlan:
 
 
 def measure_costs(
-    trainer: Trainer, batch_generator: BatchGenerator, *, size: int, own_size: int
+    trainer: Trainer, batch_generator: BatchGenerator, *, size: int, full_size: int
 ) -> Costs:
     """Returns what steps take; the trainer is afterwards as it was.
 
@@ -86,27 +86,29 @@ def measure_costs(
     trainer.set_weights(weights)
     taken = [end - start for start, end in itertools.pairwise(ends)]
     step = statistics.median(taken[1:] or taken)
-    return Costs(first_step=taken[0], step=step, own_step=step * (own_size / size) ** 2)
+    return Costs(first_step=taken[0], step=step, full_size_step=step * (full_size / size) ** 2)
 
 
 def plan_epochs(
-    seconds: float, costs: Costs, work: Work, *, most_epochs: int, most_extra_epochs: int
+    seconds: float, costs: Costs, work: Work, *, max_epochs: int, max_extra_epochs: int
 ) -> EpochPlan:
     """Returns the epochs that fit into ``seconds``; none if not even the fewest do."""
-    inference = costs.own_step / work.batch_size * _INFERENCE_SHARE
+    inference = costs.full_size_step / work.batch_size * _INFERENCE_SHARE
     # The validation photos have a stage of their own in the end, besides judging the others.
     of_choice = (work.full_size_share, work.extra_steps_per_epoch, work.num_validation)
     num_stages = 1 + sum(one > 0 for one in of_choice)
     fixed = num_stages * costs.first_step + work.num_photos * inference + _CLOSING_SECONDS
-    mean_step = (1 - work.full_size_share) * costs.step + work.full_size_share * costs.own_step
+    mean_step = (
+        1 - work.full_size_share
+    ) * costs.step + work.full_size_share * costs.full_size_step
     of_epoch = work.steps_per_epoch * mean_step + work.num_validation * inference
     of_extra_epoch = work.extra_steps_per_epoch * costs.step
     left = seconds - fixed
     extra = 0
     if of_extra_epoch:
-        extra = min(most_extra_epochs, max(0, math.floor(_EXTRA_SHARE * left / of_extra_epoch)))
-    epochs = min(most_epochs, math.floor((left - extra * of_extra_epoch) / of_epoch))
-    if epochs < min(FEWEST_EPOCHS, most_epochs):
+        extra = min(max_extra_epochs, max(0, math.floor(_EXTRA_SHARE * left / of_extra_epoch)))
+    epochs = min(max_epochs, math.floor((left - extra * of_extra_epoch) / of_epoch))
+    if epochs < min(FEWEST_EPOCHS, max_epochs):
         return EpochPlan(epochs=0, extra_epochs=0, seconds=fixed)
     total = fixed + epochs * of_epoch + extra * of_extra_epoch
     return EpochPlan(epochs=epochs, extra_epochs=extra, seconds=total)

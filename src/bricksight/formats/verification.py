@@ -131,8 +131,8 @@ def _answers(predictor: Predictor, photos: Sequence[Path]) -> np.ndarray:
     for photo, row in zip(photos, predictor.probabilities_of(photos), strict=True):
         if isinstance(row, ImageError):
             raise ExportError(
-                f"{photo} was read in the training, but now: {row}. Restore the photo, or name "
-                "another folder with --image_dir."
+                f"{photo} was readable before, but now cannot be used for the verification: {row}. "
+                "Restore the photo."
             ) from row
         rows.append(row)
     return np.stack(rows)

@@ -51,7 +51,7 @@ def calibrate(
     *,
     num_classes: int,
     lowest: float = 1.0,
-    doubt: float = 0.0,
+    error_rate: float = 0.0,
 ) -> Calibration:
     """Returns the temperature of lowest cross entropy, and the background bias that goes with it.
 
@@ -64,10 +64,10 @@ def calibrate(
         labels: int (num_photos,).
         num_classes: how many of the outputs are classes.
         lowest: as in ``best_temperature``.
-        doubt: as in ``best_temperature``.
+        error_rate: as in ``best_temperature``.
     """
     if logits.shape[1] == num_classes:
-        temperature, _ = best_temperature(logits, labels, lowest=lowest, doubt=doubt)
+        temperature, _ = best_temperature(logits, labels, lowest=lowest, error_rate=error_rate)
         return Calibration(temperature)
 
     def cooled(log_temperature: float) -> np.ndarray:
@@ -75,7 +75,9 @@ def calibrate(
 
     def loss(log_temperature: float) -> float:
         candidate = cooled(log_temperature)
-        return _loss(candidate, common_bias(candidate, num_classes), labels, num_classes, doubt)
+        return _loss(
+            candidate, common_bias(candidate, num_classes), labels, num_classes, error_rate
+        )
 
     bounds = np.log(lowest), np.log(MAX_TEMPERATURE)
     found = float(minimize_scalar(loss, bounds=bounds, method="bounded").x)
@@ -83,14 +85,14 @@ def calibrate(
 
 
 def _loss(
-    logits: np.ndarray, bias: np.float32, labels: np.ndarray, num_classes: int, doubt: float
+    logits: np.ndarray, bias: np.float32, labels: np.ndarray, num_classes: int, error_rate: float
 ) -> float:
     """Returns the mean cross entropy after redistributing the background to the classes."""
     share = expit(_background_log_odds(logits, num_classes) + bias)[:, None]
     of_classes = np.exp(log_softmax(logits[:, :num_classes], axis=1))
     chances = np.log(np.maximum((1 - share) * of_classes + share / num_classes, 1e-30))
     of_label = chances[np.arange(len(labels)), labels]
-    return float(-((1 - doubt) * of_label + doubt * chances.mean(axis=1)).mean())
+    return float(-((1 - error_rate) * of_label + error_rate * chances.mean(axis=1)).mean())
 
 
 def with_background(head: Head, background: Head, features: np.ndarray) -> Head:

@@ -1,15 +1,15 @@
-"""The default recipe for few photos: a linear head on many augmented views.
+"""Fit a head to few photos: a linear head on features of originals and augmented copies.
 
-What ``choosing`` has chosen is fitted to all training photos, softmax regression by L-BFGS, and the
-validation photos say when to stop; linear discriminant analysis has no steps. Few photos are too
-few to leave any out, so the layer is fitted once more in the same way on training and validation
-photos together; what is reported of the validation photos is reported of the first fit. The
-temperature that suits them goes into the weights.
+The selected head is fitted to the training photos, and the validation photos decide when to stop
+(L-BFGS for softmax regression; discriminant analysis has no iterations). As few photos are too few
+to leave any out, the head is then fitted again in the same way to training and validation photos
+together. Validation figures are those of the first fit. The temperature that suits the validation
+photos becomes part of the weights.
 """
 
 import functools
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -20,7 +20,7 @@ from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.blas import one_blas_thread
 from bricksight.heads.calibration import Calibration, calibrate
 from bricksight.heads.linear import NO_PRIOR, HeadChoice, HeadPrior, LinearFit
-from bricksight.heads.losses import best_temperature, cross_entropy_and_accuracy, kt_error_rate
+from bricksight.heads.losses import best_temperature, kt_error_rate
 from bricksight.heads.results import History, Measurement, Observer, TrainedHead
 
 _ALGORITHMS: Mapping[HeadKind, str] = MappingProxyType(
@@ -44,58 +44,36 @@ def train_by_recipe(
     observer: Observer | None = None,
     prior: HeadPrior = NO_PRIOR,
 ) -> TrainedHead:
-    """Returns the head fitted for as many iterations as did best on validation.
+    """Return the head, fitted for as many iterations as have the lowest validation loss.
 
     Args:
-        training: every class has at least one photo.
-        validation: with as many views; ``None`` if there are no such photos, and the last iteration
-            is kept.
+        training: at least one photo of every class.
+        validation: with as many copies; ``None`` to keep the last iteration.
         num_classes: how many classes there are.
-        choice: the kind of head and its regularisation.
+        choice: the kind of head and its regularization.
         class_weight: whether every class or every photo counts the same.
-        observer: told of each iteration of the fit that the validation photos judge.
+        observer: called with each iteration of the first fit.
         prior: extra supervision for softmax regression.
     """
-    history = History()
-    best: list[tuple[float, int, Head]] = []
-
-    def on_iteration(step: int, head: Head) -> bool:
-        measurement = _measure(step, head, training, validation)
-        history.measurements.append(measurement)
-        if observer is not None:
-            observer(measurement, head)
-        loss = 0.0 if validation is None else _loss(head, validation)
-        if validation is None or step <= _FIRST_TO_KEEP or loss < best[0][0]:
-            best[:] = [(loss, step, head)]
-        return step - best[0][1] < _PATIENCE
-
+    best = _BestIterate(training, validation, observer)
     linear_fit = functools.partial(
-        LinearFit,
-        num_classes=num_classes,
-        class_weight=class_weight,
-        prior=prior,
+        LinearFit, num_classes=num_classes, class_weight=class_weight, prior=prior
     )
     with one_blas_thread():
-        linear_fit(training).fit(choice, max_iterations=_MAX_ITERATIONS, on_iteration=on_iteration)
-        _, history.best_step, validated = best[0]
-        calibration, head = Calibration(), validated
+        linear_fit(training).fit(choice, max_iterations=_MAX_ITERATIONS, on_iteration=best.update)
+        validated = head = best.head
+        calibration = Calibration()
         if validation is not None:
             background = prior.zero_shot_head and prior.zero_shot_head.background
-            validated = replace(validated, background=background)
-            calibration = calibrate(
-                validated.flat.logits(validation.plain()),
-                validation.labels,
-                num_classes=num_classes,
-                doubt=kt_error_rate(len(validation)),
-            )
-            photos = training.joined(validation)
-            head = linear_fit(photos).fit(choice, max_iterations=history.best_step)
+            validated = replace(best.head, background=background)
+            calibration = _calibration(validated, validation, num_classes)
+            everything = linear_fit(training.joined(validation))
+            head = everything.fit(choice, max_iterations=best.history.best_step)
             head = replace(head, background=background)
-    validated, head = calibration.head(validated), calibration.head(head)
     return TrainedHead(
-        head=head,
-        held_out=_held_out_answers(validated, validation),
-        history=history,
+        head=calibration.head(head),
+        held_out=_probabilities(calibration.head(validated), validation),
+        history=best.history,
         temperature=calibration.temperature,
         choices={
             "algorithm": _ALGORITHMS[choice.kind],
@@ -110,31 +88,52 @@ def train_by_recipe(
     )
 
 
-def _held_out_answers(head: Head, validation: LabeledFeatures | None) -> np.ndarray:
-    if validation is None:
+@dataclass
+class _BestIterate:
+    """Follows a fit: measures each iteration, and keeps the one of lowest validation loss."""
+
+    training: LabeledFeatures
+    validation: LabeledFeatures | None
+    observer: Observer | None
+    history: History = field(default_factory=History)
+    loss: float = np.inf
+    head: Head = field(init=False)
+
+    def update(self, step: int, head: Head) -> bool:
+        """Take an iteration into account, and tell whether to go on."""
+        measurement = Measurement.of(
+            step,
+            head,
+            (self.training.original(), self.training.labels),
+            None
+            if self.validation is None
+            else (self.validation.original(), self.validation.labels),
+        )
+        self.history.measurements.append(measurement)
+        if self.observer is not None:
+            self.observer(measurement, head)
+        loss = 0.0 if self.validation is None else _calibrated_loss(head, self.validation)
+        if self.validation is None or step <= _FIRST_TO_KEEP or loss < self.loss:
+            self.loss, self.history.best_step, self.head = loss, step, head
+        return step - self.history.best_step < _PATIENCE
+
+
+def _calibration(head: Head, validation: LabeledFeatures, num_classes: int) -> Calibration:
+    return calibrate(
+        head.flat.logits(validation.original()),
+        validation.labels,
+        num_classes=num_classes,
+        error_rate=kt_error_rate(len(validation)),
+    )
+
+
+def _calibrated_loss(head: Head, labeled: LabeledFeatures) -> float:
+    """Return the cross entropy at the best temperature, in nats."""
+    logits = head.logits(labeled.original())
+    return best_temperature(logits, labeled.labels, error_rate=kt_error_rate(len(labeled)))[1]
+
+
+def _probabilities(head: Head, labeled: LabeledFeatures | None) -> np.ndarray:
+    if labeled is None:
         return np.empty((0, head.kernel.shape[1]), np.float32)
-    return head.probabilities(validation.plain())
-
-
-def _loss(head: Head, labeled: LabeledFeatures) -> float:
-    """Returns the cross entropy at the best temperature, in nats."""
-    doubt = kt_error_rate(len(labeled))
-    return best_temperature(head.logits(labeled.plain()), labeled.labels, doubt=doubt)[1]
-
-
-def _measure(
-    step: int, head: Head, training: LabeledFeatures, validation: LabeledFeatures | None
-) -> Measurement:
-    loss, accuracy = cross_entropy_and_accuracy(head, training.plain(), training.labels)
-    validation_loss, validation_accuracy = (
-        (None, None)
-        if validation is None
-        else cross_entropy_and_accuracy(head, validation.plain(), validation.labels)
-    )
-    return Measurement(
-        step=step,
-        train_accuracy=accuracy,
-        train_cross_entropy=loss,
-        validation_accuracy=validation_accuracy,
-        validation_cross_entropy=validation_loss,
-    )
+    return head.probabilities(labeled.original())

@@ -61,7 +61,7 @@ class Folds:
             LinearFit(labeled.take(fitted), num_classes=num_classes, prior=prior)
             for fitted, _ in folds
         ]
-        self._held_out = [labeled.plain()[held_out] for _, held_out in folds]
+        self._held_out = [labeled.original()[held_out] for _, held_out in folds]
         self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
 
     def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
@@ -82,8 +82,8 @@ class Folds:
 
     def _measured(self, of_folds: Sequence[np.ndarray]) -> HeldOut:
         logits = np.concatenate(of_folds)[self._in_order]
-        doubt = kt_error_rate(len(self._labels))
-        temperature, loss = best_temperature(logits, self._labels, doubt=doubt)
+        error_rate = kt_error_rate(len(self._labels))
+        temperature, loss = best_temperature(logits, self._labels, error_rate=error_rate)
         return HeldOut(loss, logits, temperature)
 
 

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bricksight.bundle import Head
+from bricksight.heads.losses import cross_entropy_and_accuracy
+
+Rows = tuple[np.ndarray, np.ndarray]
+"""Features, float32 (num_rows, num_features), and labels, int (num_rows,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """How the head did at one step; validation is ``None`` where there are no such photos."""
+    """Accuracy and cross entropy (in nats) at one step; ``None`` without validation photos."""
 
     step: int
     train_accuracy: float
@@ -18,14 +22,29 @@ class Measurement:
     validation_accuracy: float | None
     validation_cross_entropy: float | None
 
+    @classmethod
+    def of(cls, step: int, head: Head, training: Rows, validation: Rows | None) -> "Measurement":
+        """Measure a head on training rows, and on validation rows if there are any."""
+        loss, accuracy = _loss_and_accuracy(head, training)
+        validation_loss, validation_accuracy = (
+            (None, None) if validation is None else _loss_and_accuracy(head, validation)
+        )
+        return cls(
+            step=step,
+            train_accuracy=accuracy,
+            train_cross_entropy=loss,
+            validation_accuracy=validation_accuracy,
+            validation_cross_entropy=validation_loss,
+        )
+
 
 Observer = Callable[[Measurement, Head], None]
-"""Told of every evaluation while it happens."""
+"""Called with each measurement and the head that was measured."""
 
 
 @dataclass
 class History:
-    """The evaluations of one training, in order, and which step was kept."""
+    """The measurements of one training, in order, and the step whose head was kept."""
 
     measurements: list[Measurement] = field(default_factory=list)
     best_step: int = 0
@@ -33,18 +52,18 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedHead:
-    """A head and how it came about.
+    """A trained head and its history.
 
     Attributes:
-        head: The layer.
-        held_out: Probabilities of the validation photos, float32 (num_photos, num_classes), by what
-            was not fitted to them; where ``head`` was, by what was before it.
-        out_of_fold: Probabilities of the training photos, in their order, (num_photos,
-            num_classes), each by what was fitted to two thirds of the others; none where nothing
+        head: The head.
+        held_out: Probabilities of the validation photos, float32 (num_photos, num_classes), by a
+            model that was not fitted to them: where ``head`` was, by the one before it.
+        out_of_fold: Probabilities of the training photos, in their order, float32 (num_photos,
+            num_classes), each by a model fitted to two thirds of the others; ``None`` where nothing
             was cross-validated.
-        history: The evaluations on the way there.
-        choices: What was chosen on the way, such as the regularisation; goes into the report.
-        temperature: What the logits were divided by; the head has it already.
+        history: The measurements.
+        choices: What was selected, such as the regularization; goes into the report.
+        temperature: What the logits were divided by; ``head`` includes it.
     """
 
     head: Head
@@ -53,3 +72,8 @@ class TrainedHead:
     choices: Mapping[str, object]
     out_of_fold: np.ndarray | None = None
     temperature: float = 1.0
+
+
+def _loss_and_accuracy(head: Head, rows: Rows) -> tuple[float, float]:
+    features, labels = rows
+    return cross_entropy_and_accuracy(head.probabilities(features), labels)

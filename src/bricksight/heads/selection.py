@@ -97,7 +97,7 @@ class Score(NamedTuple):
     """How well held-out photos were told apart.
 
     Attributes:
-        loss: Mean cross entropy, in nats, with what so many photos leave in doubt.
+        loss: Mean cross entropy, in nats, with what so many photos leave open.
         of_photos: Cross entropy of each photo, float32 (num_photos,).
     """
 
@@ -157,9 +157,9 @@ def one_standard_error_rule(scores: Sequence[Score], groups: np.ndarray) -> int:
     return max(index for index, score in enumerate(scores) if is_as_good(score))
 
 
-def choose_depths(
+def choose_num_scales(
     labeled: LabeledFeatures,
-    widths: Sequence[int],
+    features_per_scale: Sequence[int],
     kinds: Sequence[HeadKind],
     *,
     num_classes: int,
@@ -176,14 +176,14 @@ def choose_depths(
     Args:
         labeled: with the features of all depths, side by side; the first view is the unchanged
             photo; ``can_cross_validate`` holds.
-        widths: how many features each depth adds.
+        features_per_scale: how many features each depth adds.
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
         seed: deals the folds.
         prior: extra supervision for softmax regression, with the features of all depths.
     """
     found: list[ChosenHead] = []
-    for number in np.cumsum(widths).tolist():
+    for number in np.cumsum(features_per_scale).tolist():
         one = choose_head(
             labeled.first_features(number),
             kinds,

@@ -28,7 +28,6 @@ from bricksight.config import HeadConfig
 from bricksight.errors import OutputError
 from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.blas import one_blas_thread
-from bricksight.heads.losses import cross_entropy_and_accuracy
 from bricksight.heads.results import History, Measurement, Observer, TrainedHead
 
 _LOGGER = logging.getLogger(__name__)
@@ -133,7 +132,7 @@ def train_by_sgd(
     return TrainedHead(
         head=state.head,
         held_out=state.head.probabilities(
-            training.plain()[:0] if validation is None else validation.plain()
+            training.original()[:0] if validation is None else validation.original()
         ),
         history=state.history,
         choices={
@@ -188,10 +187,10 @@ def _steps(
         if state.step % config.eval_step_interval and state.step != last:
             yield None
         elif draw_validation is None:
-            yield _measure(state, batch, None)
+            yield Measurement.of(state.step, state.head, batch, None)
         else:
             drawn = draw_validation.batch(config.validation_batch_size, state.rng)
-            yield _measure(state, batch, drawn)
+            yield Measurement.of(state.step, state.head, batch, drawn)
 
 
 def _descend(state: _State, features: np.ndarray, labels: np.ndarray, rate: np.float32) -> None:
@@ -200,24 +199,6 @@ def _descend(state: _State, features: np.ndarray, labels: np.ndarray, rate: np.f
     residual *= rate / np.float32(len(labels))
     state.kernel -= features.T @ residual
     state.bias -= residual.sum(axis=0)
-
-
-def _measure(
-    state: _State,
-    batch: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray] | None,
-) -> Measurement:
-    loss, accuracy = cross_entropy_and_accuracy(state.head, *batch)
-    validation_loss, validation_accuracy = (
-        (None, None) if validation is None else cross_entropy_and_accuracy(state.head, *validation)
-    )
-    return Measurement(
-        step=state.step,
-        train_accuracy=accuracy,
-        train_cross_entropy=loss,
-        validation_accuracy=validation_accuracy,
-        validation_cross_entropy=validation_loss,
-    )
 
 
 class _Sampler:
@@ -237,7 +218,7 @@ class _Sampler:
         """Returns float32 (size, num_features) and int (size,); all photos if size is negative."""
         labeled = self._examples
         if size < 0:
-            return labeled.plain(), labeled.labels
+            return labeled.original(), labeled.labels
         kind = rng.integers(len(self._sizes), size=size)
         if self._shares is None:
             within = (rng.random(size) * self._sizes[kind]).astype(np.int64)

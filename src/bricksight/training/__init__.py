@@ -6,22 +6,20 @@ from bricksight._support.optional import require_installed
 # Before the imports below, which need packages of the same extra.
 require_installed("tensorflow", extra="train", feature="Training")
 
-from bricksight._support.progress import Reporter, SilentReporter
-from bricksight.training.cross_validation import (
-    CrossValidationResult,
-    CurvePoint,
-    cross_validate,
-)
+from bricksight._support.progress import ProgressEvent, Reporter
+from bricksight.training.cross_validation import cross_validate
 from bricksight.training.results.artifacts import TrainingReport
+from bricksight.training.results.cross_validation_result import CrossValidationResult, CurvePoint
 from bricksight.training.results.label_issues import LabelIssue
-from bricksight.training.train import TrainingResult, train
+from bricksight.training.results.training_result import TrainingResult
+from bricksight.training.train import train
 
 __all__ = [
     "CrossValidationResult",
     "CurvePoint",
     "LabelIssue",
+    "ProgressEvent",
     "Reporter",
-    "SilentReporter",
     "TrainingReport",
     "TrainingResult",
     "cross_validate",

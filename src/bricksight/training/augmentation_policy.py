@@ -1,16 +1,14 @@
-"""Which random views of the photos, and which turned copies, to train on."""
+"""Select the augmentation policy, and whether to use rotation TTA."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
+from typing import NamedTuple
 
 from bricksight.backbones import MAX_ROTATIONS
-from bricksight.config import AugmentConfig, HeadConfig
+from bricksight.config import AugmentConfig
 from bricksight.dataset import Example, mirrored_pairs
-from bricksight.features import LabeledFeatures, Views
-from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.features import AugmentedCopies, FeaturizedDataset
 from bricksight.heads import (
     BOLDEST_POLICY,
     POLICIES,
@@ -20,136 +18,158 @@ from bricksight.heads import (
     one_standard_error_rule,
     score_policy,
 )
-from bricksight.training.options import HeadTrainingOptions
+from bricksight.training.context import TrainingContext
 from bricksight.training.zero_shot_head import make_zero_shot_head
 
-MAX_VIEWS = 15
-"""Random views of a photo that our recipe makes at most."""
+MAX_COPIES = 15
+"""Most augmented copies of a photo that the recipe makes."""
 
-VIEWS_TO_CHOOSE_BY = 3
-"""Random views of a photo by which the kinds of views are chosen."""
+COPIES_TO_SELECT_BY = 3
+"""Augmented copies of a photo by which policies are compared."""
 
-_VIEWS_IN_ALL = 18_000
-_PHOTOS_TO_CHOOSE_BY = 600
-_UNCHANGED = "unchanged photos"
-
-
-def affordable_views(num_photos: int) -> int:
-    """Returns how many random views of each photo are worth their time."""
-    return min(MAX_VIEWS, max(2, _VIEWS_IN_ALL // max(num_photos, 1)))
+_MAX_COPIES_IN_ALL = 18_000
+_PHOTOS_TO_SELECT_BY = 600
+_NO_AUGMENTATION = "original photos"
 
 
-def choose_augments(
-    photos: FeaturizedDataset, training: HeadTrainingOptions
-) -> tuple[AugmentConfig, ...]:
-    """Returns the random changes to train the network with: those of ``choose_views``."""
-    kinds, _ = choose_views(photos, training)
-    return tuple(views.augment for views in kinds) or (AugmentConfig(),)
+class AugmentationChoice(NamedTuple):
+    """Augmented copies to train on.
+
+    Attributes:
+        copies: One item per augmentation of the policy.
+        losses: Held-out cross entropy of each policy, in nats; empty where there was no choice.
+    """
+
+    copies: list[AugmentedCopies]
+    losses: dict[str, float]
+
+    @property
+    def policy(self) -> tuple[AugmentConfig, ...]:
+        """The augmentations."""
+        return tuple(copies.augment for copies in self.copies)
+
+
+class TtaChoice(NamedTuple):
+    """A data set with or without rotation TTA.
+
+    Attributes:
+        dataset: The data set.
+        losses: Number of rotations → held-out cross entropy, in nats; empty where there was no
+            choice.
+    """
+
+    dataset: FeaturizedDataset
+    losses: dict[str, float]
+
+
+def affordable_copies(num_photos: int) -> int:
+    """Return how many augmented copies of each photo are worth their time."""
+    return min(MAX_COPIES, max(2, _MAX_COPIES_IN_ALL // max(num_photos, 1)))
+
+
+def select_augmentation(dataset: FeaturizedDataset, context: TrainingContext) -> AugmentationChoice:
+    """Return the augmented copies to train on.
+
+    Among policies within one standard error of the best, the strongest is used: future photos will
+    differ from these more than these differ from each other.
+    """
+    head, asked = context.config.head, context.config.augmentation
+    examples = dataset.data.in_split("training")
+    number = head.augmented_copies
+    if number is None:
+        number = affordable_copies(len(examples))
+    if number == 0:
+        return AugmentationChoice([], {})
+    if not asked.is_identity:
+        return AugmentationChoice(copies_of((asked,), number, head.seed), {})
+    allowed = {name: allowed_policy(dataset, context, policy) for name, policy in POLICIES.items()}
+    # Held-out renders would select the mildest, but photos differ from renders more.
+    if dataset.data.is_rendered or head.color_invariant:
+        return AugmentationChoice(copies_of(allowed[BOLDEST_POLICY], number, head.seed), {})
+    if not can_cross_validate(dataset.of(examples)):
+        return AugmentationChoice(copies_of(next(iter(allowed.values())), number, head.seed), {})
+    return _select_policy(dataset, context, {_NO_AUGMENTATION: (), **allowed}, number)
+
+
+def _select_policy(
+    dataset: FeaturizedDataset,
+    context: TrainingContext,
+    policies: dict[str, tuple[AugmentConfig, ...]],
+    number: int,
+) -> AugmentationChoice:
+    seed = context.seed
+    scores = {
+        name: _score(dataset, context, copies_of(policy, min(number, COPIES_TO_SELECT_BY), seed))
+        for name, policy in policies.items()
+    }
+    groups = dataset.of(_subsample(dataset.data.in_split("training"))).groups
+    best = list(scores)[one_standard_error_rule(list(scores.values()), groups)]
+    losses = {name: score.loss for name, score in scores.items()}
+    return AugmentationChoice(copies_of(policies[best], number, seed), losses)
 
 
 def select_tta(
-    photos: FeaturizedDataset, augments: Sequence[AugmentConfig], training: HeadTrainingOptions
-) -> tuple[FeaturizedDataset, dict[str, float]]:
-    """Returns the photos as they are, or with their turned copies if that tells them apart better.
-
-    With them come the held-out cross entropies of both; none where there was no choice.
+    dataset: FeaturizedDataset, policy: Sequence[AugmentConfig], context: TrainingContext
+) -> TtaChoice:
+    """Return the data set with rotation TTA, if the settings leave the choice and it helps.
 
     Args:
-        photos: each seen once.
-        augments: the random changes that are trained on.
-        training: whether there is a choice, and its seed.
+        dataset: without rotation TTA.
+        policy: the augmentations that are trained on.
+        context: says whether there is a choice.
     """
-    spec, examples = photos.once.module.input_spec, photos.data.in_split("training")
-    is_square = spec.height == spec.width
-    can_choose = training.selects_tta and is_square
-    if not can_choose or not can_cross_validate(photos.unchanged(examples)):
-        return photos, {}
-    few = kinds_of(augments, VIEWS_TO_CHOOSE_BY, training.config.seed)
-    candidates = {
-        str(one.num_rotations): one for one in (photos, photos.with_rotations(MAX_ROTATIONS))
-    }
-    losses = {
-        num_rotations: _score(one, few, training.config.seed).loss
-        for num_rotations, one in candidates.items()
-    }
-    return candidates[min(losses, key=losses.__getitem__)], losses
+    spec = dataset.backbone.single_view.backbone.input_spec
+    if not context.selects_tta or spec.height != spec.width:
+        return TtaChoice(dataset, {})
+    if not can_cross_validate(dataset.in_split("training")):
+        return TtaChoice(dataset, {})
+    copies = copies_of(policy, COPIES_TO_SELECT_BY, context.seed)
+    rotated = context.extractor.with_rotation_tta(dataset, MAX_ROTATIONS)
+    candidates = {str(one.backbone.num_rotations): one for one in (dataset, rotated)}
+    losses = {rotations: _score(one, context, copies).loss for rotations, one in candidates.items()}
+    return TtaChoice(candidates[min(losses, key=losses.__getitem__)], losses)
 
 
-def choose_views(
-    photos: FeaturizedDataset, training: HeadTrainingOptions
-) -> tuple[list[Views], dict[str, float]]:
-    """Returns the kinds of views to train on, and the held-out cross entropy of each policy.
-
-    Of the policies that cannot be told apart it is the boldest: photos to come will differ from
-    these more than these do from each other.
-    """
-    config, examples = training.config, photos.data.in_split("training")
-    num = config.augmented_copies
-    if num is None:
-        num = affordable_views(len(examples))
-    if num == 0:
-        return [], {}
-    if not training.augment.is_identity:
-        return kinds_of((training.augment,), num, config.seed), {}
-    allowed = {name: allowed_policy(photos, config, kinds) for name, kinds in POLICIES.items()}
-    # Held-out renders would choose the mildest, but photos will differ from renders more.
-    if photos.data.is_rendered or config.color_invariant:
-        return kinds_of(allowed[BOLDEST_POLICY], num, config.seed), {}
-    if not can_cross_validate(photos.unchanged(examples)):
-        return kinds_of(next(iter(allowed.values())), num, config.seed), {}
-    policies = {_UNCHANGED: (), **allowed}
-    groups, scores = photos.unchanged(_spread(examples)).groups, {}
-    for name, policy in policies.items():
-        few = kinds_of(policy, min(num, VIEWS_TO_CHOOSE_BY), config.seed)
-        scores[name] = _score(photos, few, config.seed)
-    losses = {name: score.loss for name, score in scores.items()}
-    best = list(scores)[one_standard_error_rule(list(scores.values()), groups)]
-    return kinds_of(policies[best], num, config.seed), losses
-
-
-def _score(photos: FeaturizedDataset, kinds: Sequence[Views], seed: int) -> Score:
-    """Returns how well training on these views tells held-out photos apart."""
-    # The features of the other depths would take several times as long, to the same end.
-    examples = _spread(photos.data.in_split("training"))
-    width = photos.widths[0]
-    labeled = with_views(photos, examples, kinds).first_features(width)
-    prior = HeadPrior(zero_shot_head=make_zero_shot_head(photos)).first_features(width)
-    with photos.watch.stage("Choosing the views"):
-        return score_policy(labeled, num_classes=len(photos.data.labels), seed=seed, prior=prior)
+def _score(
+    dataset: FeaturizedDataset, context: TrainingContext, copies: Sequence[AugmentedCopies]
+) -> Score:
+    """Return how well held-out photos are classified after training on these copies."""
+    # Features of further scales would take several times as long, to the same end.
+    number = dataset.backbone.features_per_scale[0]
+    examples = _subsample(dataset.data.in_split("training"))
+    labeled = context.extractor.augmented(dataset, examples, copies).first_features(number)
+    zero_shot_head = make_zero_shot_head(dataset, context.progress)
+    prior = HeadPrior(zero_shot_head=zero_shot_head).first_features(number)
+    with context.progress.stage("Selecting augmentations"):
+        return score_policy(
+            labeled, num_classes=dataset.num_classes, seed=context.seed, prior=prior
+        )
 
 
 def allowed_policy(
-    photos: FeaturizedDataset, config: HeadConfig, policy: Sequence[AugmentConfig]
+    dataset: FeaturizedDataset, context: TrainingContext, policy: Sequence[AugmentConfig]
 ) -> tuple[AugmentConfig, ...]:
-    """Returns the policy, without mirroring where it would turn one class into another."""
-    pairs = mirrored_pairs(photos.data.labels) if config.random_flip == "auto" else []
-    if config.random_flip == "always" or not (pairs or config.random_flip == "never"):
+    """Return the policy, without mirroring where that would turn one class into another."""
+    random_flip = context.config.head.random_flip
+    pairs = mirrored_pairs(dataset.data.labels) if random_flip == "auto" else []
+    if random_flip == "always" or not (pairs or random_flip == "never"):
         return tuple(policy)
     if pairs:
-        photos.watch.say_once(
-            f"{' and '.join(pairs[0])} are mirror images of one another; no view is mirrored."
+        context.progress.message_once(
+            f"{' and '.join(pairs[0])} are mirror images of each other, so no photo is mirrored."
         )
-    return tuple(replace(kind, flip_left_right=False) for kind in policy)
+    return tuple(replace(augment, flip_left_right=False) for augment in policy)
 
 
-def kinds_of(policy: Sequence[AugmentConfig], num_views: int, seed: int) -> list[Views]:
-    """Returns about ``num_views`` random views in all, the same number of each kind."""
-    each = max(1, num_views // max(len(policy), 1))
+def copies_of(policy: Sequence[AugmentConfig], number: int, seed: int) -> list[AugmentedCopies]:
+    """Return about ``number`` augmented copies, equally many by each augmentation."""
+    each = max(1, number // max(len(policy), 1))
     return [
-        Views(num_random=each, include_plain=False, augment=augment, seed=seed)
+        AugmentedCopies(num_random=each, include_original=False, augment=augment, seed=seed)
         for augment in policy
     ]
 
 
-def with_views(
-    photos: FeaturizedDataset, examples: Sequence[Example], kinds: Sequence[Views]
-) -> LabeledFeatures:
-    """Returns the unchanged photos first, then the views of each kind."""
-    plain = photos.unchanged(examples)
-    parts = [plain.features, *(photos.views(examples, views).features for views in kinds)]
-    return replace(plain, features=np.concatenate(parts, axis=1))
-
-
-def _spread(examples: Sequence[Example]) -> Sequence[Example]:
-    """Returns photos evenly spread over the list, which is sorted by class."""
-    return examples[:: max(1, math.ceil(len(examples) / _PHOTOS_TO_CHOOSE_BY))]
+def _subsample(examples: Sequence[Example]) -> Sequence[Example]:
+    """Return examples evenly spread over the list, which is sorted by class."""
+    return examples[:: max(1, math.ceil(len(examples) / _PHOTOS_TO_SELECT_BY))]

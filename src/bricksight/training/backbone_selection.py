@@ -1,25 +1,25 @@
-"""Which of the installed networks suits the photos."""
+"""Select the backbone that suits the photos."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from bricksight._support.progress import StageTimer
 from bricksight.config import AUTO_BACKBONE, TrainingConfig
 from bricksight.dataset import Dataset
-from bricksight.features.featurized_dataset import FeaturizedDataset, featurize, with_backbone_of
+from bricksight.features import FeatureExtractor, FeaturizedDataset
 from bricksight.heads import can_cross_validate, score_policy
 from bricksight.packs import pack_backbones
+from bricksight.training.context import TrainingContext
+from bricksight.training.plan import SELECTING_BACKBONE
 
 GENERAL_BACKBONE = "packaged:efficientnet_lite0"
-"""For anything; it is taken where nothing can tell."""
+"""For any photos; it is used where the photos cannot decide."""
 
 
 def backbone_candidates(labels: Sequence[str]) -> tuple[str, ...]:
-    """Returns the references that ``auto`` tries: the general one, then those of packs.
+    """Return the references that ``auto`` tries: the general one, then those of packs.
 
-    A pack's backbone is tried where it knows one of the classes by name. Elsewhere it has nothing
-    to say, and would cost a run over all photos.
+    A pack's backbone is tried only where it knows one of the classes by name, as each candidate
+    costs a run over all photos.
 
     Args:
         labels: names of the classes.
@@ -32,23 +32,21 @@ def backbone_candidates(labels: Sequence[str]) -> tuple[str, ...]:
 def featurize_candidates(
     data: Dataset,
     config: TrainingConfig,
+    extractor: FeatureExtractor,
     *,
-    cache_path: Path,
-    watch: StageTimer,
-    all_depths: bool = False,
+    multi_scale: bool = False,
 ) -> tuple[FeaturizedDataset, ...]:
-    """Returns the photos as each network sees them; one where the reference names it.
+    """Return the photos as seen by each candidate; by one if the reference names it.
 
     Args:
         data: the photos.
-        config: names the network, and says how strict to be.
-        cache_path: the feature cache.
-        watch: shows and times the work.
-        all_depths: see ``featurize``.
+        config: names the backbone, and says whether unreadable photos are fatal.
+        extractor: computes the features.
+        multi_scale: see ``FeatureExtractor.featurize``.
 
     Raises:
-        DataError: as ``featurize``.
-        BackboneError: a network cannot be had.
+        DataError: as ``FeatureExtractor.featurize``.
+        BackboneError: a backbone cannot be loaded.
         ConfigError: masks, the empty scene or backgrounds cannot be used.
         CacheError: the cache folder cannot be used.
     """
@@ -56,33 +54,42 @@ def featurize_candidates(
     names = backbone_candidates(data.labels) if asked == AUTO_BACKBONE else (asked,)
     backbones = [replace(config.backbone, reference=name) for name in names]
     first, *others = (replace(config, backbone=backbone) for backbone in backbones)
-    photos = featurize(data, first, cache_path=cache_path, watch=watch, all_depths=all_depths)
-    return (photos, *(with_backbone_of(photos, other, all_depths=all_depths) for other in others))
+    dataset = extractor.featurize(data, first, multi_scale=multi_scale)
+    return (
+        dataset,
+        *(
+            extractor.with_configured_backbone(dataset, other, multi_scale=multi_scale)
+            for other in others
+        ),
+    )
 
 
-def select_backbone(candidates: Sequence[FeaturizedDataset], *, seed: int) -> FeaturizedDataset:
-    """Returns the photos seen by the network that tells them apart best while they are held out.
+def select_backbone(
+    candidates: Sequence[FeaturizedDataset], context: TrainingContext
+) -> FeaturizedDataset:
+    """Return the candidate whose backbone classifies held-out photos best.
 
-    Softmax regression on the networks' own features of the unchanged training photos, by groups in
-    three folds; the lowest cross entropy wins.
+    Softmax regression on each backbone's last-layer features of the original training photos, in
+    three folds by group; the lowest cross entropy wins.
 
     Args:
-        candidates: the same photos, dealt alike.
-        seed: deals the folds.
+        candidates: the same photos in the same splits.
+        context: has the seed of the folds.
     """
-    photos = candidates[0]
-    labeled = [one.plain("training")[1] for one in candidates]
+    labeled = [one.in_split("training") for one in candidates]
     if len(candidates) == 1 or not can_cross_validate(labeled[0]):
-        return photos
-    with photos.watch.stage("Choosing the network"):
+        return candidates[0]
+    with context.progress.stage(SELECTING_BACKBONE):
         losses = {
-            one.own.reference: score_policy(
-                some.first_features(one.widths[0]),
-                num_classes=len(photos.data.labels),
-                seed=seed,
+            one.backbone.base.reference: score_policy(
+                features.first_features(one.backbone.features_per_scale[0]),
+                num_classes=one.num_classes,
+                seed=context.seed,
             ).loss
-            for one, some in zip(candidates, labeled, strict=True)
+            for one, features in zip(candidates, labeled, strict=True)
         }
-    best = min(candidates, key=lambda one: losses[one.own.reference])
-    photos.watch.say_once(f"Network: {best.own.reference} suits these photos best.")
-    return replace(best, chosen_from=losses)
+    best = min(candidates, key=lambda one: losses[one.backbone.base.reference])
+    context.progress.message_once(
+        f"Backbone: {best.backbone.base.reference} suits these photos best."
+    )
+    return replace(best, backbone_losses=losses)

@@ -1,4 +1,4 @@
-"""Adapts a backbone that was trained on renders to photos."""
+"""Adapt the batch normalisation of a backbone that was trained on renders to the photos."""
 
 import hashlib
 
@@ -7,33 +7,33 @@ import numpy as np
 from bricksight import images
 from bricksight._support.text import pluralize
 from bricksight.backbones import MOST_PHOTOS, batch_norm_adapted
-from bricksight.features.featurized_dataset import FeaturizedDataset, with_backbone
+from bricksight.features import FeaturizedDataset
+from bricksight.training.context import TrainingContext
 
 
-def adapted(photos: FeaturizedDataset) -> FeaturizedDataset:
-    """Returns the photos seen by their network with normalisations that know the training photos.
+def adapt_batch_norm(dataset: FeaturizedDataset, context: TrainingContext) -> FeaturizedDataset:
+    """Return the data set with batch-norm statistics of the training photos.
 
-    Only a network that has learned from renders alone is changed. It uses no labels, and no
-    photo of another side of the split. One that is trained itself adapts on its own.
+    It uses no labels and no photo of another split. Only a backbone that was trained on renders
+    alone is changed; fine-tuning adapts the statistics by itself.
 
     Raises:
-        BackboneError: the network cannot be compiled.
-        DataError: a photo that could be read before cannot be read any more.
+        BackboneError: the backbone cannot be compiled.
+        DataError: a photo that could be read before no longer can.
     """
-    examples = photos.data.in_split("training")
-    if not photos.own.is_of_renders or not examples:
-        return photos
+    base, examples = dataset.backbone.base, dataset.data.in_split("training")
+    if not base.is_of_renders or not examples:
+        return dataset
     rows = np.linspace(0, len(examples) - 1, min(len(examples), MOST_PHOTOS)).astype(int)
-    seen, spec = [examples[row] for row in rows], photos.own.input_spec
-    photos.watch.say_once(
-        f"{photos.own.reference} was trained on renders, so its batch normalisation is adapted to "
+    seen, spec = [examples[row] for row in rows], base.input_spec
+    context.progress.message_once(
+        f"{base.reference} was trained on renders, so its batch normalisation is adapted to "
         f"{pluralize(len(seen), 'training photo')}."
     )
-    own = batch_norm_adapted(
-        photos.own,
+    key = " ".join([spec.key, *(example.sha256 for example in seen)])
+    adapted = batch_norm_adapted(
+        base,
         lambda: np.stack([images.load_input(example.path, spec) for example in seen]),
-        key=hashlib.sha256(
-            " ".join([spec.key, *(example.sha256 for example in seen)]).encode()
-        ).hexdigest(),
+        key=hashlib.sha256(key.encode()).hexdigest(),
     )
-    return with_backbone(photos, own)
+    return context.extractor.with_backbone(dataset, adapted)

@@ -1,20 +1,21 @@
-"""From folders to a data set, before any network has seen it."""
+"""Load the data set from its folders."""
 
 from dataclasses import replace
 
-from bricksight._support.progress import StageTimer
+from bricksight._support.progress import Progress
 from bricksight.config import TrainingConfig
 from bricksight.dataset import Dataset, scan, scan_extra, scan_outliers
+from bricksight.training.plan import READING
 
 
-def load_dataset(config: TrainingConfig, watch: StageTimer) -> Dataset:
-    """Returns the photos, with the extra ones and those of no class if there are any.
+def load_dataset(config: TrainingConfig, progress: Progress) -> Dataset:
+    """Return the photos, with the extra photos and the outliers if the settings name any.
 
     Raises:
         DataError: the photos cannot be used.
     """
     photos, split = config.data, config.split
-    with watch.stage("Scanning photos"):
+    with progress.stage(READING):
         data = scan(photos.image_dir, split=split)
         if photos.unknown_dir is not None:
             found, problems = scan_outliers(photos.unknown_dir, known=data.examples, split=split)

@@ -1,4 +1,8 @@
-"""Temporary folders that are locked by their process; those of killed processes are removed."""
+"""Temporary folders that are locked by their process; those of killed processes are removed.
+
+filelock is not used: on a disk without locks it falls back to marker files, which a killed process
+leaves behind, so that its folders would never be removed.
+"""
 
 import contextlib
 import functools

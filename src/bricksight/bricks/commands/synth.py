@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from bricksight._support.text import pluralize, some
-from bricksight.cli.for_packs import console_reporter, panel, say
+from bricksight.cli.for_packs import console_progress, panel, say
 from bricksight.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def synth(
     preview = out.with_name(f"{out.absolute().name}_preview.jpg")
     try_folder(out)
     try_file(preview)
-    reporter = console_reporter(quiet=photos.quiet)
-    labels = _labels(which, reporter.say)
+    progress = console_progress(quiet=photos.quiet)
+    labels = _labels(which, progress.message)
     config = SynthConfig(
         labels=labels,
         ldraw=which.ldraw,
@@ -101,7 +101,7 @@ def synth(
     )
     total = len(labels) * config.num_scenes * len(config.views)
     title = f"Rendering {pluralize(len(labels), 'part')}"
-    with claimed(out), reporter.stage(title, total) as advance:
+    with claimed(out), progress.stage(title, total) as advance:
         for count in render_folder(out, config, processes=photos.processes):
             advance(count)
     sheet = contact_sheet(out, labels)

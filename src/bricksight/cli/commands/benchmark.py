@@ -91,7 +91,8 @@ def benchmark(
     from bricksight import benchmark as benchmarking
     from bricksight._support.filesystem.places import try_folder
     from bricksight._support.filesystem.walk import mark_as_own
-    from bricksight.cli._console import ConsoleReporter, Stages
+    from bricksight._support.progress import Progress
+    from bricksight.cli._console import ConsoleReporter
 
     if not models:
         raise ConfigError("MODEL is missing: bricksight benchmark MODEL...")
@@ -105,10 +106,8 @@ def benchmark(
         if options.image_dir is not None:
             mark_as_own(options.out, among=options.image_dir)
     photos = _photos(models, options, split_settings or {})
-    with Stages(ConsoleReporter(quiet=options.quiet)) as stages:
-        found = benchmarking.benchmark(
-            models, photos=photos, settings=settings, progress=stages.update
-        )
+    with Progress(ConsoleReporter(quiet=options.quiet)).sequence() as update:
+        found = benchmarking.benchmark(models, photos=photos, settings=settings, progress=update)
     if options.out is not None:
         _write(found, options.out)
     if options.json:

@@ -1,6 +1,7 @@
 """``bricksight check``: problems of a folder of photos, before training."""
 
 import os
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +10,9 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
-from bricksight.cli._console import ConsoleReporter, Stages, stdout_console
+from bricksight.cli._console import ConsoleReporter, stdout_console
 from bricksight.cli._help import panel
 from bricksight.cli._output import say_json
 from bricksight.config import SplitConfig
@@ -63,17 +65,25 @@ def check(
         sheets = None
     if sheets is not None:
         try_folder(sheets)
-    with Stages(ConsoleReporter(quiet=quiet)) as progress:
-        report = checking.check(photos, split=split, progress=progress.update)
+    with Progress(ConsoleReporter(quiet=quiet)).sequence() as update:
+        report = checking.check(photos, split=split, progress=update)
         if sheets is not None:
-            update = partial(progress.update, "Writing contact sheets")
-            checking.write_contact_sheets(report.dataset, sheets, progress=update)
+            sheet_done = partial(update, "Writing contact sheets")
+            checking.write_contact_sheets(report.dataset, sheets, progress=sheet_done)
             checking.write_label_conflict_sheet(report, sheets)
     if json and not quiet:
         say_json(report.to_dict(), indent=2)
     elif not quiet:
         _show(report, sheets, stdout_console())
+        _show_next(photos, split)
     return 1 if strict and report.faults else 0
+
+
+def _show_next(photos: Path, split: SplitConfig) -> None:
+    from bricksight.cli._next import as_words, print_next, shown
+
+    names = [one.name for one in fields(split)]
+    print_next(stdout_console(), [f"train {shown(photos)}{as_words(split, names)}"])
 
 
 def _default_sheets(photos: Path) -> Path:

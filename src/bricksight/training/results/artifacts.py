@@ -75,7 +75,7 @@ def evaluate_split(
 
 def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manifest:
     """Returns what the bundle says of itself."""
-    module = findings.compiled.module
+    module = findings.compiled.backbone
     return Manifest(
         labels=findings.data.labels,
         input=module.input_spec,
@@ -155,7 +155,7 @@ def _history_json(trained: TrainedHead) -> dict[str, object]:
 
 
 def _content(findings: TrainingReport, seconds: Mapping[str, float]) -> ReportContent:
-    data, module = findings.data, findings.compiled.module
+    data, module = findings.data, findings.compiled.backbone
     return ReportContent(
         title=data.image_dir.resolve().name,
         evaluation=findings.test,

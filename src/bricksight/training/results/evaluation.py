@@ -1,12 +1,12 @@
 """Evaluates a trained model on held-out photos and collects warnings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
-from bricksight.config import TrainingConfig
-from bricksight.dataset import Dataset, Problem, suggested_groups
+from bricksight.dataset import Dataset, Example, Problem, suggested_groups
 from bricksight.evaluation import (
     Evaluation,
     fewest_for_threshold,
@@ -14,61 +14,67 @@ from bricksight.evaluation import (
     unknown_threshold,
     warnings_of,
 )
-from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.features import FeaturizedDataset
 from bricksight.heads import TrainedHead
 from bricksight.quality import bursts
+from bricksight.training.context import TrainedModel, TrainingContext
+from bricksight.training.plan import EVALUATING
 from bricksight.training.results.artifacts import TrainingReport, evaluate_split
 from bricksight.training.results.near_copies import copies_problem, near_copies
-
-Settings = Mapping[str, Mapping[str, object]]
 
 _CURE = "bricksight crossval, which tests on every photo, narrows that range."
 
 
-def evaluate_model(
-    photos: FeaturizedDataset, trained: TrainedHead, config: TrainingConfig
-) -> TrainingReport:
-    """Returns the figures on photos that the training has not seen."""
-    head, data, test_batch_size = trained.head, photos.data, config.output.test_batch_size
-    with photos.watch.stage("Evaluating"):
-        validation_records = data.in_split("validation")
-        test_records, test = photos.plain("test")
-        if 0 <= test_batch_size < len(test):
-            rows = np.random.default_rng(0).permutation(len(test))[:test_batch_size]
-            test_records, test = tuple(test_records[row] for row in rows), test.take(rows)
-        validated = (
-            evaluate_split(trained.held_out, data, validation_records)
-            if validation_records
-            else None
-        )
-        answers = head.probabilities(test.plain())
-        tested = evaluate_split(answers, data, test_records)
-        threshold, without = choose_threshold(trained, data, config.data.rejection_rate)
-        outliers = head.probabilities(photos.held_out_outliers())
+def evaluate_model(model: TrainedModel, context: TrainingContext) -> TrainingReport:
+    """Return the figures on the held-out photos, with warnings."""
+    dataset, trained = model
+    data, config = dataset.data, context.config
+    with context.progress.stage(EVALUATING):
+        examples, features = _test_photos(dataset, config.output.test_batch_size)
+        answers = trained.head.probabilities(features)
+        test = evaluate_split(answers, data, examples)
+        validation_examples = data.in_split("validation")
+        validation = None
+        if validation_examples:
+            validation = evaluate_split(trained.held_out, data, validation_examples)
+        threshold, problems = choose_threshold(trained, data, config.data.rejection_rate)
+        outliers = trained.head.probabilities(dataset.held_out_outliers())
     return TrainingReport(
         data=data,
-        compiled=photos.compiled,
+        compiled=dataset.backbone.compiled,
         trained=trained,
-        test=tested,
-        validation=validated,
+        test=test,
+        validation=validation,
         unknown_threshold=threshold,
         known_rejected=rejected(answers, threshold),
         outliers_rejected=rejected(outliers, threshold) if data.outliers else None,
-        warnings=(*_warnings(photos, tested), *without),
+        warnings=(*_warnings(dataset, test, context.progress), *problems),
         settings=config.to_dict(),
     )
 
 
-def _warnings(photos: FeaturizedDataset, tested: Evaluation) -> list[Problem]:
-    """Returns what changes how the accuracy is to be read, leaks first."""
-    if not tested.num_images:
+def _test_photos(
+    dataset: FeaturizedDataset, batch_size: int
+) -> tuple[Sequence[Example], np.ndarray]:
+    """Return test photos and their features: all, or a random sample of ``batch_size``."""
+    examples, features = dataset.data.in_split("test"), dataset.in_split("test").original()
+    if 0 <= batch_size < len(examples):
+        rows = np.random.default_rng(0).permutation(len(examples))[:batch_size]
+        return tuple(examples[row] for row in rows), features[rows]
+    return examples, features
+
+
+def _warnings(dataset: FeaturizedDataset, test: Evaluation, progress: Progress) -> list[Problem]:
+    """Return what changes how the accuracy is to be read, leaks first."""
+    if not test.num_images:
         return []
-    data = photos.data
+    data = dataset.data
+    pairs = near_copies(dataset, progress)
     return [
         *suggested_groups(data.examples, data.split),
         *bursts(data.examples, data.split),
-        *copies_problem(near_copies(photos), data.examples, len(data.in_split("test"))),
-        *warnings_of(tested, cure=_CURE),
+        *copies_problem(pairs, data.examples, len(data.in_split("test"))),
+        *warnings_of(test, cure=_CURE),
         *rendered_test(data),
     ]
 

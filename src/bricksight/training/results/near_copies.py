@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
 from bricksight.dataset import Example, Problem, group_by_for_pairs
-from bricksight.features.featurized_dataset import FeaturizedDataset
+from bricksight.features import FeaturizedDataset
 from bricksight.quality import find_near_duplicates
 
 _ALIKE = 0.9
@@ -19,18 +20,18 @@ _NEAREST = 3
 _ROWS_AT_ONCE = 128  # of 20,000 photos 40 MB
 
 
-def near_copies(photos: FeaturizedDataset) -> list[tuple[str, str]]:
+def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[str, str]]:
     """Returns test photos that look nearly the same as one that is trained on, each with that.
 
     Features propose the pairs and ``check`` decides, so that few photos are read once more.
     """
-    examples = photos.data.examples
+    examples = dataset.data.examples
     is_tested = np.array([one.split == "test" for one in examples])
     tested = np.flatnonzero(is_tested)
-    known = [*examples, *photos.data.extra]
-    features = [photos.matrix[:, 0], *([photos.extra] if photos.data.extra else [])]
-    excluded = np.append(is_tested, np.zeros(len(photos.data.extra), bool))
-    nearest, cosine = _nearest(photos.matrix[tested, 0], features, excluded)
+    known = [*examples, *dataset.data.extra]
+    features = [dataset.features[:, 0], *([dataset.extra_features] if dataset.data.extra else [])]
+    excluded = np.append(is_tested, np.zeros(len(dataset.data.extra), bool))
+    nearest, cosine = _nearest(dataset.features[tested, 0], features, excluded)
     pairs = [
         (examples[row], replace(known[other], split="training"))
         for row, others, alike in zip(tested, nearest, cosine, strict=True)
@@ -39,7 +40,7 @@ def near_copies(photos: FeaturizedDataset) -> list[tuple[str, str]]:
     if not pairs:
         return []
     proposed = list(dict.fromkeys(example for pair in pairs for example in pair))
-    with photos.watch.stage("Comparing the test photos", len(proposed)) as advance:
+    with progress.stage("Comparing the test photos", len(proposed)) as advance:
         found = find_near_duplicates(proposed, progress=advance).across_split
     return [(one.path, one.other) for one in found]
 

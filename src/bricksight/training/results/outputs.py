@@ -17,7 +17,7 @@ from bricksight.config import TrainingConfig
 from bricksight.errors import BundleError, ConfigError, OutputError
 from bricksight.features import CACHE_FILE, default_cache_path
 from bricksight.formats import build_classifier
-from bricksight.training.options import checkpoint_file
+from bricksight.training.context import checkpoint_file
 
 BUNDLE_FILES = {
     "frozen_graph": "output_graph.pb",
