@@ -290,12 +290,18 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert re.search(
         rf"^Step 2 of 5: Computing features, 24 in {seconds}", printed.err, re.MULTILINE
     )
-    first, *_, test, small, unknown, ask, report, last = printed.out.splitlines()
+    *figures, report, last = printed.out.splitlines()
+    following = figures[figures.index("Next:") :]
+    first, *_, test, small, unknown = figures[: -len(following)]
     assert re.fullmatch(r"24 photos of 3 classes: .* test\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: Too few photos for more than a rough figure: ")
     assert small.startswith("! The test is small (")
     assert unknown.startswith('! No answer is given as "unknown": ')
-    assert ask == "Classify photos: bricksight classify bundle PHOTO..."
+    assert following[0] == "Next:"
+    commands = [shlex.split(line.strip()) for line in following[1:]]
+    assert [words[1] for words in commands] == ["classify", "export", "crossval"]
+    assert main(commands[0][1:]) == 0
+    assert capsys.readouterr().out.startswith("photos/")
     assert (report, last) == ("Report: bundle/report.html", "bundle")
 
 
