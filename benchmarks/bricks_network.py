@@ -181,11 +181,11 @@ def render(folder: Path, renders: Renders, library: Path | None) -> None:
         pass
 
 
-def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | None = None) -> None:
+def tune(renders: Path, backbone: str, out: Path, epochs: int, teacher: Path | None = None) -> None:
     """Writes the tuned network without its layer for our parts, and a bundle beside it."""
     trained = train(
         replace(
-            TrainingConfig.of(image_dir=renders, backbone=module, out=out.with_suffix("")),
+            TrainingConfig.of(image_dir=renders, backbone=backbone, out=out.with_suffix("")),
             split=SplitConfig(group_by=CAMERAS, testing_percentage=5, validation_percentage=5),
             finetuning=FineTuneConfig(
                 fine_tune=True,
@@ -196,16 +196,16 @@ def tune(renders: Path, module: str, out: Path, epochs: int, teacher: Path | Non
             ),
         ),
     )
-    print(f"{module}: {trained.findings.test.statement}", flush=True)
+    print(f"{backbone}: {trained.findings.test.statement}", flush=True)
     trained.findings.compiled.backbone.network().save(out)
 
 
 def train_on(network: Path, lesson: Lesson, number: int, out: Path) -> None:
     """Writes the network trained on, in any colour and at any angle."""
     files, names, labels = renders_in([out.parent / name for name in lesson.folders])
-    module = resolve(f"saved_model:{network}")
-    found: Any = module.network()
-    freeze(found, WHOLE if lesson.whole else None, module)
+    backbone = resolve(f"saved_model:{network}")
+    found: Any = backbone.network()
+    freeze(found, WHOLE if lesson.whole else None, backbone)
     batch_generator = BatchGenerator(
         photos=read_image_set(files, labels, size=lesson.size),
         augments=lesson.augments,

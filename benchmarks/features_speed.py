@@ -1,6 +1,6 @@
 """Features from JPEG files, decoding included: ours, the parts alone, and tf.data with Keras.
 
-    python benchmarks/features_speed.py IMAGE_DIR [--module REF] [--rounds 5]
+    python benchmarks/features_speed.py IMAGE_DIR [--backbone REF] [--rounds 5]
 
 "Parts together" is what decoding alone and LiteRT alone cost one after the other, each on all cores
 with nothing else around it: 1 / (1 / decoding + 1 / LiteRT) images a second.
@@ -30,12 +30,12 @@ HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image_dir", type=Path)
-    parser.add_argument("--module", default=HUB)
+    parser.add_argument("--backbone", default=HUB)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     examples = scan(options.image_dir).examples
     compiled = compile_backbone(
-        resolve(options.module),
+        resolve(options.backbone),
         images=lambda spec: np.stack([images.load_input(r.path, spec) for r in examples[:8]]),
     )
     keras = keras_pipeline(examples)

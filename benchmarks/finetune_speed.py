@@ -1,6 +1,6 @@
 """Photos a second in training a network: ours beside Keras's fit, one network, one size.
 
-    python benchmarks/finetune_speed.py [--module keras:MobileNetV2] [--size 160]
+    python benchmarks/finetune_speed.py [--backbone keras:MobileNetV2] [--size 160]
 
 Both train in turns on the same images in memory with AdamW and batches of 32. The image pipeline
 is left out of Keras's time and not of ours; the first step, which traces the graph, of both times.
@@ -28,7 +28,7 @@ BATCH = 32
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--module", default="keras:MobileNetV2")
+    parser.add_argument("--backbone", default="keras:MobileNetV2")
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
@@ -46,7 +46,7 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, run in ways.items():
             seconds[name].append(run())
-    print(f"{describe_machine()}\n{options.module} at {options.size} px, batches of {BATCH}\n")
+    print(f"{describe_machine()}\n{options.backbone} at {options.size} px, batches of {BATCH}\n")
     print("| way | images/s | times Keras fit |\n|---|---|---|")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name, median in medians.items():
@@ -58,7 +58,7 @@ def keras_fit(
 ) -> Callable[[], float]:
     """The network with a dense layer, compiled and fitted as Keras's guides do."""
     keras = require_tensorflow().keras
-    own = resolve(options.module).network()
+    own = resolve(options.backbone).network()
     images = keras.Input((options.size, options.size, 3))
     # The same layers for another size, with random weights, which take the same time.
     network = keras.models.clone_model(own, [images] if isinstance(own.input, list) else images)
@@ -81,9 +81,9 @@ def ours(
     options: argparse.Namespace, pixels: np.ndarray, labels: np.ndarray, *, first: str | None
 ) -> Callable[[], float]:
     """One stage as the workflow runs it, views of unchanged photos included."""
-    module = resolve(options.module)
-    network = module.network()
-    freeze(network, first, module)
+    backbone = resolve(options.backbone)
+    network = backbone.network()
+    freeze(network, first, backbone)
     trainer = Trainer(network, NUM_CLASSES, TrainerOptions())
     spec = InputSpec(height=options.size, width=options.size)
     batch_generator = BatchGenerator(

@@ -3,7 +3,7 @@
 Ranges and biases are read from training photos of the fold alone. What is trained is what
 ``bricksight crossval`` trains. Run:
 
-    python benchmarks/quantisation.py IMAGE_DIR --group_by REGEX [--module REF] [--seeds 3]
+    python benchmarks/quantisation.py IMAGE_DIR --group_by REGEX [--backbone REF] [--seeds 3]
         [--recipe balanced] [--only N]
 """
 
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("image_dir", type=Path)
     parser.add_argument("--group_by", required=True)
     parser.add_argument(
-        "--module",
+        "--backbone",
         default="https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3",
     )
     parser.add_argument("--recipe", choices=("fast", "balanced", "best"), default="fast")
@@ -56,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     tuning = FineTuneConfig(recipe=options.recipe).resolved
     data = scan(options.image_dir, split=SplitConfig(group_by=options.group_by))
-    config = TrainingConfig.of(image_dir=options.image_dir, backbone=options.module)
+    config = TrainingConfig.of(image_dir=options.image_dir, backbone=options.backbone)
     multi_scale = selects_scales(replace(config, finetuning=tuning))
     photos = FeatureExtractor().featurize(data, config, multi_scale=multi_scale)
     inputs = np.stack([images.load_input(one.path, photos.input_spec) for one in data.examples])

@@ -163,8 +163,8 @@ def render_and_train(
     what = ["--for", options.photos, "--ldraw", options.ldraw, "--rig", "--scenes", scenes]
     how = ["--num", options.num, "--size", options.size, "--quality", "draft", "--seed", seed]
     bricksight("synth", renders, *what, *how, "--quiet")
-    module = f"keras:MobileNetV2@size={options.size}"
-    network = ["--tfhub_module", module, "--fine_tune", "--fine_tune_size", options.size]
+    backbone = f"keras:MobileNetV2@size={options.size}"
+    network = ["--tfhub_module", backbone, "--fine_tune", "--fine_tune_size", options.size]
     split = ["--testing_percentage", 5, "--validation_percentage", 5]
     split += ["--group_by", "(.*)_(?:front|back|bottom)"]
     further = ["--fine_tune_epochs", options.epochs, "--seed", seed, *variant.training]

@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--group_by", required=True)
-    parser.add_argument("--module", default="packaged:efficientnet_lite0")
+    parser.add_argument("--backbone", default="packaged:efficientnet_lite0")
     parser.add_argument("--left_out", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=0, help="of fine-tuning; 0 for the layer")
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--tta", type=int, default=1, choices=(1, 2, 4))
     parser.add_argument("--rejection_rate", type=float, default=5)
     options = parser.parse_args()
-    print(f"{describe_machine()}; {options.module}, {options.left_out} classes left out\n")
+    print(f"{describe_machine()}; {options.backbone}, {options.left_out} classes left out\n")
     photos = photos_of(options)
     found = defaultdict(list)
     for seed in range(options.seeds):
@@ -68,7 +68,7 @@ def main() -> None:
 def config_of(options: argparse.Namespace) -> TrainingConfig:
     return TrainingConfig.of(
         image_dir=options.photos,
-        backbone=options.module,
+        backbone=options.backbone,
         tta=options.tta,
         unknown_dir=options.unknown_dir,
         rejection_rate=options.rejection_rate,

@@ -46,7 +46,7 @@ def command_reference() -> str:
     sys.path.insert(0, str(_ROOT / "src"))
     from cyclopts.docs.markdown import generate_markdown_docs
 
-    from bricksight.cli import COMMANDS, make_app
+    from bricksight.cli import make_app
 
     parts = [
         "# Command line\n",
@@ -54,16 +54,17 @@ def command_reference() -> str:
         "Dashes and underscores in the names of options are both understood. "
         "Exit codes: [Exit codes and errors](exit-codes.md).\n",
     ]
-    for name in COMMANDS:
-        parts.append(
-            generate_markdown_docs(
-                make_app(name),
-                commands_filter=[name],
-                heading_level=2,
-                generate_toc=False,
-                include_hidden=True,
-            )
+    for name in make_app():
+        if name.startswith("-"):
+            continue
+        text = generate_markdown_docs(
+            make_app(name, show_advanced=True),
+            commands_filter=[name],
+            heading_level=1,
+            generate_toc=False,
+            include_hidden=True,
         )
+        parts.append(f"## bricksight {name}\n\n{text}")
     return "\n".join(parts)
 
 

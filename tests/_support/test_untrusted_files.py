@@ -42,7 +42,7 @@ def bundle(tmp_path: Path) -> Path:
         for name in ("model.xml", "model.bin", "tfjs/model.json", "tfjs/shard.bin"):
             (folder / "exports" / name).write_bytes(name.encode())
         (folder / "photos.csv").write_text(COLUMNS + "a/1.jpg,a,testing,a/1.jpg,11\n")
-        write_manifest(folder, Manifest(labels=LABELS, input=INPUT, module={}))
+        write_manifest(folder, Manifest(labels=LABELS, input=INPUT, backbone={}))
     return path
 
 

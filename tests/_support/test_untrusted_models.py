@@ -28,7 +28,7 @@ from bricksight.predict.runtimes.onnx import OnnxRuntime
 from bricksight.predict.runtimes.tensorflow import FrozenGraph, Keras, SavedModel
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
 from bricksight.training import TrainingResult
-from helpers.tiny_modules import (
+from helpers.tiny_backbones import (
     noise,
     tiny_network,
     write_hub_module,

@@ -54,7 +54,7 @@ def examples(tiny_run: TrainingResult, tmp_path_factory: pytest.TempPathFactory)
             folds=2,
             seeds=1,
             head="lda",
-            backbone=tiny_run.bundle.manifest.module["reference"],
+            backbone=tiny_run.bundle.manifest.backbone["reference"],
         ),
         "ExportedFile": bs.export(model, "tflite", out=out),
         "ModelEvaluation": bs.evaluate(model, photos),

@@ -13,7 +13,7 @@ from PIL import Image
 import bricksight as bs
 from bricksight.training import TrainingResult
 from helpers.photos import write_photo_folder
-from helpers.tiny_modules import tiny_network, write_saved_model
+from helpers.tiny_backbones import tiny_network, write_saved_model
 
 FUNCTIONS = (bs.train, bs.load, bs.evaluate, bs.cross_validate, bs.export, bs.check)
 

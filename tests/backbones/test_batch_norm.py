@@ -18,15 +18,15 @@ from bricksight.features import FeaturizedDataset
 from bricksight.training import train
 from bricksight.training.batch_norm_adaptation import adapt_batch_norm
 from helpers.photos import write_photo_folder
+from helpers.tiny_backbones import noise, tiny_network, write_hub_module, write_keras_file
 from helpers.tiny_bundle import SPLIT
-from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_keras_file
 from helpers.training_context import context_of, featurized, with_base
 
 pytestmark = pytest.mark.tf
 
 
 @pytest.fixture
-def module(tmp_path: Path) -> Backbone:
+def backbone(tmp_path: Path) -> Backbone:
     return resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', tiny_network())}")
 
 
@@ -43,11 +43,11 @@ def met_by_norm(network: Any, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("count", "share"), [(64, 0.2), (256, 0.5)])
 def test_adapted__mixes_what_photos_have_with_what_was_there(
-    module: Backbone, count: int, share: float
+    backbone: Backbone, count: int, share: float
 ) -> None:
     images = np.linspace(0.2, 1, count, dtype=np.float32)[:, None, None, None] * noise(count=count)
-    before = module.network()
-    after = batch_norm_adapted(module, lambda: images, key="a").network()
+    before = backbone.network()
+    after = batch_norm_adapted(backbone, lambda: images, key="a").network()
     met = met_by_norm(before, images)
     old, new = norm_of(before), norm_of(after)
     mean = (1 - share) * old.moving_mean.numpy() + share * met.mean((0, 1, 2))
@@ -61,25 +61,25 @@ def test_adapted__mixes_what_photos_have_with_what_was_there(
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_adapted__is_one_network_in_every_form(module: Backbone) -> None:
+def test_adapted__is_one_network_in_every_form(backbone: Backbone) -> None:
     looked = Counter[str]()
 
     def images() -> np.ndarray:
         looked["times"] += 1
         return 0.3 * noise(count=32)
 
-    one = batch_norm_adapted(module, images, key="a")
+    one = batch_norm_adapted(backbone, images, key="a")
     assert not looked  # a network that is in the cache needs no photo
     seen = noise(count=5)
     expected = np.asarray(one.network()(seen))
     np.testing.assert_allclose(np.asarray(one.load()(seen)), expected, atol=1e-5)
     np.testing.assert_allclose(np.asarray(frozen_graph(one).load()(seen)), expected, atol=1e-5)
-    assert not np.allclose(np.asarray(module.load()(seen)), expected, atol=1e-3)
+    assert not np.allclose(np.asarray(backbone.load()(seen)), expected, atol=1e-3)
     assert looked["times"] == 1
-    again = batch_norm_adapted(module, images, key="a")
-    other = batch_norm_adapted(module, images, key="b")
+    again = batch_norm_adapted(backbone, images, key="a")
+    other = batch_norm_adapted(backbone, images, key="b")
     assert one.fingerprint == again.fingerprint
-    assert len({one.fingerprint, other.fingerprint, module.fingerprint}) == 3
+    assert len({one.fingerprint, other.fingerprint, backbone.fingerprint}) == 3
 
 
 def test_adapted__needs_layers(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from bricksight.backbones import find, frozen_graph, resolve
 from bricksight.errors import BackboneError
 from helpers.file_server import Answer, FileServer, serving
-from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
+from helpers.tiny_backbones import noise, tiny_network, write_hub_module, write_saved_model
 
 HUB = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector"
 KAGGLE = "kaggle:someone/tiny/tensorFlow2/32-feature-vector/1"

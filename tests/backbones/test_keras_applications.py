@@ -16,7 +16,7 @@ from bricksight.backbones.sources.keras_applications import build_network
 from bricksight.config import InputSpec
 from bricksight.errors import BackboneError
 from helpers.file_server import Answer, FileServer, serving
-from helpers.tiny_modules import noise
+from helpers.tiny_backbones import noise
 
 BY_NAME = {one.name: one for one in APPLICATIONS}
 
@@ -151,7 +151,7 @@ def test_keras__weights_that_were_cut_short_are_fetched_again(
     monkeypatch.setattr(keras_applications, "APPLICATIONS", (here,))
     path = keras_home / "models" / "nasnet_mobile_no_top.h5"
     path.write_bytes(found)
-    with pytest.raises(BackboneError, match=rf"{path} is cut short.* answers 404"):
+    with pytest.raises(BackboneError, match=rf"{path} is incomplete.* answers 404"):
         resolve("keras:NASNetMobile")
     server.answers["/nasnet/NASNet-mobile-no-top.h5"] = [Answer(HDF5)]
     assert resolve("keras:NASNetMobile").location == path
@@ -164,7 +164,7 @@ def test_keras__download_with_another_checksum(
     here = dataclasses.replace(BY_NAME["NASNetMobile"], url=f"{server.url}/nasnet")
     monkeypatch.setattr(keras_applications, "APPLICATIONS", (here,))
     server.answers["/nasnet/NASNet-mobile-no-top.h5"] = [Answer(b"<html>blocked</html>")]
-    with pytest.raises(BackboneError, match=r"MD5 checksum.*Copy nasnet_mobile_no_top.h5 into"):
+    with pytest.raises(BackboneError, match=r"MD5 checksum.*Copy nasnet_mobile_no_top.h5 to"):
         resolve("keras:NASNetMobile")
     assert not (keras_home / "models" / "nasnet_mobile_no_top.h5").exists()
 
@@ -185,5 +185,5 @@ def test_keras__untrained_weights_are_the_same_every_time() -> None:
 
 
 def test_keras__refuses_other_weights() -> None:
-    with pytest.raises(BackboneError, match="weights=noisy; it takes imagenet, random"):
+    with pytest.raises(BackboneError, match="weights=noisy; expected imagenet or random"):
         resolve("keras:MobileNetV2@weights=noisy")

@@ -10,7 +10,7 @@ import pytest
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import resolve
 from bricksight.errors import BackboneError
-from helpers.tiny_modules import noise, write_keras_file
+from helpers.tiny_backbones import noise, write_keras_file
 
 pytestmark = pytest.mark.tf
 

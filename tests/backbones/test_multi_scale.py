@@ -1,4 +1,4 @@
-"""Features of several depths side by side."""
+"""Multi-scale features."""
 
 import dataclasses
 from pathlib import Path
@@ -10,7 +10,7 @@ import pytest
 from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import feature_dimensions, frozen_graph, resolve
 from bricksight.errors import BackboneError
-from helpers.tiny_modules import noise, tiny_network, write_keras_file, write_saved_model
+from helpers.tiny_backbones import noise, tiny_network, write_keras_file, write_saved_model
 
 pytestmark = pytest.mark.tf
 
@@ -29,7 +29,7 @@ def stepped_network() -> Any:
     return keras.Model(images, layers.GlobalAveragePooling2D()(x))
 
 
-def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> None:
+def test_multi_scale__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> None:
     keras, network = require_tensorflow().keras, stepped_network()
     path = write_keras_file(tmp_path / "net.keras", network)
     images = noise()
@@ -53,14 +53,14 @@ def test_depths__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path) -> 
     assert three.title.endswith(", 3 scales")
 
 
-def test_depths__1_is_the_network_as_it_is(tmp_path: Path) -> None:
+def test_multi_scale__1_is_the_network_unchanged(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
     plain, one = resolve(f"saved_model:{path}"), resolve(f"saved_model:{path}@depths=1")
     assert one.fingerprint == plain.fingerprint
     assert (plain.depths, one.depths) == (None, 1)
 
 
-def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
+def test_feature_dimensions__add_up_to_the_features(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
     widths = feature_dimensions(resolve(f"saved_model:{path}"))
     assert widths == (7, 2 * 9, 2 * 4)
@@ -68,7 +68,7 @@ def test_widths_by_depth__are_those_of_the_features(tmp_path: Path) -> None:
     assert frozen_graph(deepest).num_features == sum(widths)
 
 
-def test_widths_by_depth__are_remembered(tmp_path: Path) -> None:
+def test_feature_dimensions__are_cached(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
     backbone = resolve(f"saved_model:{path}")
     found = feature_dimensions(backbone)
@@ -80,15 +80,15 @@ def test_widths_by_depth__are_remembered(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("depths", ["0", "5", "many"])
-def test_depths__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
+def test_multi_scale__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(BackboneError, match=f"asks for depths={depths}; it must be from 1 to 4"):
+    with pytest.raises(BackboneError, match=f"has depths={depths}; expected a number from 1 to 4"):
         resolve(f"saved_model:{path}@depths={depths}")
 
 
-def test_depths__refuses_what_has_none(tmp_path: Path) -> None:
+def test_multi_scale__refuses_too_few_resolutions(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(BackboneError, match="only 1 resolutions"):
+    with pytest.raises(BackboneError, match="1 resolution, too few for depths=2"):
         resolve(f"saved_model:{path}@depths=2").load()
     folder = write_saved_model(tmp_path / "graph", tiny_network())
     with pytest.raises(BackboneError, match="graph without Keras layers"):

@@ -9,7 +9,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import frozen_graph, resolve, with_rotation_tta
 from bricksight.errors import BackboneError
 from bricksight.features import compile_backbone
-from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_keras_file
+from helpers.tiny_backbones import noise, tiny_network, write_hub_module, write_keras_file
 
 pytestmark = pytest.mark.tf
 
@@ -53,7 +53,7 @@ def test_turns__a_quarter_takes_square_images(tmp_path: Path) -> None:
     maps = layers.Conv2D(6, 3, strides=2)(inputs)
     network = require_tensorflow().keras.Model(inputs, layers.GlobalAveragePooling2D()(maps))
     oblong = resolve(f"saved_model:{write_keras_file(tmp_path / 'net.keras', network)}")
-    with pytest.raises(BackboneError, match="images of 32x48, and a quarter turn"):
+    with pytest.raises(BackboneError, match="images of 32x48 pixels, but --tta 4"):
         with_rotation_tta(oblong, 4)
     images = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
     assert np.asarray(with_rotation_tta(oblong, 2).load()(images)).shape == (2, 6)

@@ -13,7 +13,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight.backbones import find, frozen_graph, resolve
 from bricksight.backbones.sources._signature import read_meta_graphs
 from bricksight.errors import BackboneError
-from helpers.tiny_modules import noise, tiny_network, write_hub_module, write_saved_model
+from helpers.tiny_backbones import noise, tiny_network, write_hub_module, write_saved_model
 
 pytestmark = pytest.mark.tf
 

@@ -17,7 +17,7 @@ from bricksight.backbones import (
 )
 from bricksight.backbones.sources._applications import APPLICATIONS
 from bricksight.backbones.sources.keras_applications import build_network
-from helpers.tiny_modules import as_module, noise
+from helpers.tiny_backbones import as_backbone, noise
 
 pytestmark = pytest.mark.tf
 
@@ -41,7 +41,7 @@ def random_backbone(name: str, *, alpha: float = 1.0, size: int = 224) -> Backbo
     """Return a network of Keras Applications with random weights."""
     (application,) = [one for one in APPLICATIONS if one.name == name]
     network = build_network(application, alpha=alpha, size=size)
-    return as_module(network, name=f"{name}-{alpha}", size=size)
+    return as_backbone(network, name=f"{name}-{alpha}", size=size)
 
 
 def rows(description: Description) -> list[tuple[object, ...]]:
@@ -183,7 +183,7 @@ def test_describe__residual_networks() -> None:
     x = block(block(block(x, 16), 16), 16)
     x = block(block(x, 32, stride=2), 32)
     network = keras.Model(images, keras.layers.GlobalAveragePooling2D()(x))
-    description = describe(as_module(network, name="residual", size=64))
+    description = describe(as_backbone(network, name="residual", size=64))
     assert rows(description) == [
         (64, 3, "conv2d 7x7", None, 8, 1, 2),
         (32, 8, "maxpool 3x3", None, None, 1, 2),
@@ -203,7 +203,7 @@ def test_describe__branches_side_by_side_are_counted_by_resolution() -> None:
     x = layers.AveragePooling2D(2)(layers.Conv2D(10, 1)(x))
     x = layers.Concatenate()([x, layers.Conv2D(6, 1)(layers.BatchNormalization()(x))])
     network = require_tensorflow().keras.Model(images, layers.GlobalAveragePooling2D()(x))
-    description = describe(as_module(network, name="dense", size=64))
+    description = describe(as_backbone(network, name="dense", size=64))
     assert rows(description) == [
         (64, 3, "convolutions", None, 20, 5, 2),
         (32, 10, "convolutions", None, 16, 1, 2),

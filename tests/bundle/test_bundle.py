@@ -23,7 +23,7 @@ from bricksight.errors import BundleError
 MANIFEST = Manifest(
     labels=("Ébène", "brick 2x4"),
     input=InputSpec(height=32, width=48, resize="letterbox"),
-    module={"reference": "test:tiny"},
+    backbone={"reference": "test:tiny"},
     unknown_threshold=0.25,
 )
 
@@ -101,6 +101,13 @@ def test_open_bundle__keys_of_a_later_version_are_ignored(bundle: Path) -> None:
     path.write_text(json.dumps(content))
     assert open_bundle(bundle).manifest.input == MANIFEST.input
     assert open_bundle(bundle).labels == MANIFEST.labels
+
+
+def test_open_bundle__an_older_manifest_names_the_backbone_module(bundle: Path) -> None:
+    content = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
+    content["module"] = content.pop("backbone")
+    (bundle / "manifest.json").write_text(json.dumps(content), encoding="utf-8")
+    assert open_bundle(bundle).manifest.backbone == {"reference": "test:tiny"}
 
 
 def test_open_bundle__a_newer_format_is_refused_with_both_numbers(bundle: Path) -> None:

@@ -13,7 +13,7 @@ from bricksight.backbones import SOURCES, list_backbones, resolve
 from bricksight.backbones.reference import parse_reference
 from bricksight.backbones.sources._applications import APPLICATIONS
 from bricksight.cli.commands.backbones import app
-from helpers.tiny_modules import tiny_network, write_saved_model
+from helpers.tiny_backbones import tiny_network, write_saved_model
 
 
 @pytest.fixture(autouse=True)
@@ -51,10 +51,10 @@ def test_catalogue__agrees_with_what_is_resolved(
             name, _, alpha = spec.reference.removeprefix("keras:").partition("@alpha=")
             file = by_name[name].weights_file(alpha=float(alpha or 1), size=spec.input_size)
             h5py.File(tmp_path / "models" / file, "w").close()
-            module = resolve(spec.reference)
-            assert module.num_features == spec.num_features
-            assert module.input_spec.height == spec.input_size
-            assert module.licence == spec.licence
+            backbone = resolve(spec.reference)
+            assert backbone.num_features == spec.num_features
+            assert backbone.input_spec.height == spec.input_size
+            assert backbone.licence == spec.licence
 
 
 def test_backbones_list__one_line_a_network(capsys: pytest.CaptureFixture[str]) -> None:

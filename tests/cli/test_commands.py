@@ -108,7 +108,7 @@ def test_every_command__has_help(command: str, capsys: pytest.CaptureFixture[str
 @pytest.fixture
 def tiny_command(tiny_run: TrainingResult) -> list[str]:
     """A short training on the photos and the network of ``tiny_run``."""
-    reference = tiny_run.bundle.manifest.module["reference"]
+    reference = tiny_run.bundle.manifest.backbone["reference"]
     return ["train", str(tiny_run.findings.data.image_dir), "--backbone", reference]
 
 
@@ -353,7 +353,7 @@ def test_cache__lists_and_prunes_what_a_run_kept(
 
     assert main(["cache", "list", *where, "--json"]) == 0
     (entry,) = json.loads(capsys.readouterr().out)["entries"]
-    assert entry["reference"] == tiny_run.bundle.manifest.module["reference"]
+    assert entry["reference"] == tiny_run.bundle.manifest.backbone["reference"]
     assert entry["num_views"] == 36
     assert main(["cache", "prune", "--older_than_days", "1", *where]) == 0
     assert "features of 0 views" in capsys.readouterr().out

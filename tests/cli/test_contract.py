@@ -202,7 +202,7 @@ def test_interrupt__exits_with_130(
 
 
 @pytest.fixture
-def module(tiny_run: TrainingResult) -> str:
+def backbone(tiny_run: TrainingResult) -> str:
     reference: str = tiny_run.findings.compiled.backbone.reference
     return reference
 
@@ -212,7 +212,7 @@ NAMES_IN_SETTINGS = {"tfhub_module": "reference", "bottleneck_dir": "feature_cac
 
 @pytest.mark.tf
 def test_retrain__all_of_retrains_flags_in_one_line(
-    photo_folder: Path, module: str, tmp_path: Path, capsys: Captured
+    photo_folder: Path, backbone: str, tmp_path: Path, capsys: Captured
 ) -> None:
     """The 25 flags of tensorflow/hub's examples/image_retraining/retrain.py."""
     flags = {
@@ -237,7 +237,7 @@ def test_retrain__all_of_retrains_flags_in_one_line(
         "random_crop": 5,
         "random_scale": 6,
         "random_brightness": 7.5,
-        "tfhub_module": module,
+        "tfhub_module": backbone,
         "saved_model_dir": "saved",
         "logging_verbosity": "WARN",
         "checkpoint_path": "kept/checkpoint",
@@ -278,9 +278,9 @@ def test_retrain__all_of_retrains_flags_in_one_line(
 
 @pytest.mark.tf
 def test_retrain__a_line_a_stage_where_there_is_no_terminal(
-    photo_folder: Path, module: str, capsys: Captured
+    photo_folder: Path, backbone: str, capsys: Captured
 ) -> None:
-    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    words = ["--image_dir", "photos", "--tfhub_module", backbone, "--how_many_training_steps", "9"]
     assert main(["retrain", *words, "--out", "bundle"]) == 0
     printed = capsys.readouterr()
     steps = [line.partition(": ")[0] for line in printed.err.splitlines()]
@@ -290,41 +290,47 @@ def test_retrain__a_line_a_stage_where_there_is_no_terminal(
     assert re.search(
         rf"^Step 2 of 5: Computing features, 24 in {seconds}", printed.err, re.MULTILINE
     )
-    first, *_, test, small, unknown, ask, report, last = printed.out.splitlines()
+    *figures, report, last = printed.out.splitlines()
+    following = figures[figures.index("Next:") :]
+    first, *_, test, small, unknown = figures[: -len(following)]
     assert re.fullmatch(r"24 photos of 3 classes: .* test\. Took \d+\.\d s\.", first)
     assert test.startswith("Test: Too few photos for more than a rough figure: ")
     assert small.startswith("! The test is small (")
     assert unknown.startswith('! No answer is given as "unknown": ')
-    assert ask == "Classify photos: bricksight classify bundle PHOTO..."
+    assert following[0] == "Next:"
+    commands = [shlex.split(line.strip()) for line in following[1:]]
+    assert [words[1] for words in commands] == ["classify", "export", "crossval"]
+    assert main(commands[0][1:]) == 0
+    assert capsys.readouterr().out.startswith("photos/")
     assert (report, last) == ("Report: bundle/report.html", "bundle")
 
 
 @pytest.mark.tf
 def test_retrain__brackets_in_a_path_are_no_pattern_and_no_markup(
-    photo_folder: Path, module: str, capsys: Captured
+    photo_folder: Path, backbone: str, capsys: Captured
 ) -> None:
     out, cache = "[/red]/model [1]*", "[/blue]"
-    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    words = ["--image_dir", "photos", "--tfhub_module", backbone, "--how_many_training_steps", "9"]
     assert main(["retrain", *words, "--out", out, "--bottleneck_dir", cache]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == out
     photo = str(next(Path("photos/red").iterdir()))
     assert main(["classify", out, photo, "--runtime", "saved_model"]) == 0
-    again = ["--image_dir", "photos", "--tfhub_module", f"saved_model:{module_copy(module)}"]
+    again = ["--image_dir", "photos", "--tfhub_module", f"saved_model:{backbone_copy(backbone)}"]
     assert main(["retrain", *again, "--how_many_training_steps", "9"]) == 0
     capsys.readouterr()
     assert main(["cache", "--path", f"{cache}/features.sqlite"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"{cache}/features.sqlite"
 
 
-def module_copy(module: str) -> Path:
+def backbone_copy(backbone: str) -> Path:
     """Returns a copy of a SavedModel under a name with brackets."""
-    return Path(shutil.copytree(module.removeprefix("saved_model:"), "module[1]"))
+    return Path(shutil.copytree(backbone.removeprefix("saved_model:"), "module[1]"))
 
 
 @pytest.mark.tf
-def test_retrain__quiet_is_the_model_folder_alone(photo_folder: Path, module: str) -> None:
+def test_retrain__quiet_is_the_model_folder_alone(photo_folder: Path, backbone: str) -> None:
     """In a process of its own, where TensorFlow would write to the terminal."""
-    run = run_process("train", "photos", "--backbone", module, "--out", "bundle", "--quiet")
+    run = run_process("train", "photos", "--backbone", backbone, "--out", "bundle", "--quiet")
     assert run.returncode == 0, run.stderr
     assert run.stdout == "bundle\n"
     assert run.stderr == ""
@@ -343,10 +349,10 @@ def test_retrain__quiet_is_the_model_folder_alone(photo_folder: Path, module: st
     ],
 )
 def test_retrain__a_file_in_the_way_is_named_without_a_traceback(
-    flag: str, photo_folder: Path, module: str, tmp_path: Path, capsys: Captured
+    flag: str, photo_folder: Path, backbone: str, tmp_path: Path, capsys: Captured
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "3"]
+    words = ["--image_dir", "photos", "--tfhub_module", backbone, "--how_many_training_steps", "3"]
     words += ["--intermediate_store_frequency", "2", "--out", "bundle", flag]
     assert main(["retrain", *words]) == 1
     printed = capsys.readouterr()
@@ -366,11 +372,11 @@ def test_evaluate__a_report_that_cannot_be_written_is_named_without_a_traceback(
 
 @pytest.mark.tf
 def test_retrain__names_of_classes_are_shown_as_they_are(
-    photo_folder: Path, module: str, capsys: Captured
+    photo_folder: Path, backbone: str, capsys: Captured
 ) -> None:
     """Rich would take [red] for a colour."""
     (photo_folder / "red").rename(photo_folder / "[red]")
-    words = ["--image_dir", "photos", "--tfhub_module", module, "--how_many_training_steps", "9"]
+    words = ["--image_dir", "photos", "--tfhub_module", backbone, "--how_many_training_steps", "9"]
     assert main(["retrain", *words, "--out", "model"]) == 0
     printed = capsys.readouterr().out
     assert "'[red]'" in printed

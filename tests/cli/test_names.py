@@ -17,8 +17,8 @@ from bricksight.bundle import open_bundle
 from bricksight.cli import main
 from helpers.hidden_characters import hidden
 from helpers.photos import COLOURS, draw
+from helpers.tiny_backbones import tiny_network, write_saved_model
 from helpers.tiny_bundle import train_tiny
-from helpers.tiny_modules import tiny_network, write_saved_model
 
 pytestmark = pytest.mark.tf
 

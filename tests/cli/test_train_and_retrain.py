@@ -2,11 +2,13 @@
 
 import dataclasses
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bricksight.cli import main, make_app
+from bricksight.cli._next import as_words, shown
 from bricksight.cli.commands import retrain as retrain_command
 from bricksight.cli.commands import train as train_command
 from bricksight.config import TrainingConfig
@@ -140,3 +142,41 @@ def test_help__every_option_has_help(command: str, capsys: Captured) -> None:
     shown, options = options_shown(command, "--help-all", capsys, 200)
     for name in options:
         assert re.search(rf"--{name}( [A-Z]+)?  +[\"\w]", shown), name
+
+
+@pytest.mark.parametrize("word", ["--help-all", "--help_all"])
+def test_help_all__is_understood_with_dashes_and_underscores(word: str, capsys: Captured) -> None:
+    assert main(["train", word]) == 0
+    assert "--patience" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("shell", "file"),
+    [
+        ("bash", ".local/share/bash-completion/completions/bricksight"),
+        ("fish", ".config/fish/completions/bricksight.fish"),
+    ],
+)
+def test_install_completion__writes_a_script_with_commands_and_options(
+    shell: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["--install-completion", "--shell", shell]) == 0
+    assert file in capsys.readouterr().out
+    script = (tmp_path / file).read_text(encoding="utf-8")
+    assert "crossval" in script
+    assert "rejection_rate" in script
+
+
+def test_commands_to_paste__have_short_quoted_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / "my photos") == "'my photos'"
+    assert shown(Path("-x")) == "./-x"
+    assert shown(tmp_path.parent / "else") == str(tmp_path.parent / "else")
+    options = train_command.TrainOptions(
+        recipe="best", resume=True, unknown_dir=tmp_path / "a b", group_by="(.*)_", json=True
+    )
+    words = as_words(options, ["recipe", "resume", "unknown_dir", "group_by", "reference", "out"])
+    assert words == " --recipe best --group_by '(.*)_' --unknown_dir 'a b' --resume"

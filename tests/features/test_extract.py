@@ -21,7 +21,7 @@ from bricksight.features import (
     extract,
 )
 from helpers import photos
-from helpers.tiny_modules import tiny_network, write_saved_model
+from helpers.tiny_backbones import tiny_network, write_saved_model
 
 pytestmark = pytest.mark.tf
 
@@ -31,7 +31,7 @@ RANDOM = AugmentedCopies(
 
 
 @pytest.fixture(scope="module")
-def module(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Backbone:
     folder = write_saved_model(tmp_path_factory.mktemp("module") / "tiny", tiny_network())
     return resolve(f"saved_model:{folder}")
 
@@ -46,12 +46,12 @@ def inputs_of(data: Dataset, spec: InputSpec) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def compiled(module: Backbone, tmp_path_factory: pytest.TempPathFactory) -> CompiledBackbone:
+def compiled(backbone: Backbone, tmp_path_factory: pytest.TempPathFactory) -> CompiledBackbone:
     """The network compiled once for all tests, in a cache folder of its own."""
     data = scan(photos.write_photo_folder(tmp_path_factory.mktemp("compiled") / "photos"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
+        return compile_backbone(backbone, images=lambda spec: inputs_of(data, spec)[:4])
 
 
 def test_extract__equals_the_network_on_each_photo(
@@ -171,19 +171,19 @@ def test_views__5_and_5_0_are_the_same() -> None:
 
 
 def test_compile_module__is_done_once_and_again_when_the_file_is_gone(
-    module: Backbone, data: Dataset
+    backbone: Backbone, data: Dataset
 ) -> None:
-    first = compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
+    first = compile_backbone(backbone, images=lambda spec: inputs_of(data, spec)[:4])
 
     def fail(_: InputSpec) -> np.ndarray:
         raise AssertionError("compiled again")
 
-    assert compile_backbone(module, images=fail) == first
+    assert compile_backbone(backbone, images=fail) == first
     assert first.runtime == "litert"
     assert first.largest_difference < 1e-4
     assert first.path is not None
     first.path.unlink()
-    again = compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
+    again = compile_backbone(backbone, images=lambda spec: inputs_of(data, spec)[:4])
     assert again.path is not None
     assert again.path.exists()
 
@@ -204,14 +204,14 @@ def test_compile_module__an_operation_litert_lacks_is_named_and_tensorflow_runs_
     tf.saved_model.save(
         model, str(tmp_path / "hue"), signatures={"serving_default": model.features}
     )
-    module = resolve(f"saved_model:{tmp_path / 'hue'}")
+    backbone = resolve(f"saved_model:{tmp_path / 'hue'}")
     with caplog.at_level(logging.WARNING):
-        compiled = compile_backbone(module, images=lambda spec: inputs_of(data, spec)[:4])
+        compiled = compile_backbone(backbone, images=lambda spec: inputs_of(data, spec)[:4])
     assert compiled.runtime == "tensorflow"
     assert "tf.AdjustHue" in caplog.text
     assert "TensorFlow computes its features" in caplog.text
     found = extract(data.examples[:3], compiled=compiled)
-    expected = features(tf.constant(inputs_of(data, module.input_spec)[:3]))
+    expected = features(tf.constant(inputs_of(data, backbone.input_spec)[:3]))
     np.testing.assert_allclose(found.features[:, 0], expected, atol=1e-5)
 
 
@@ -219,10 +219,10 @@ def test_compile_module__real_mobilenet_agrees_with_tensorflow(
     shared_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared_dir / "modules" / "tfhub_cache"))
-    module = resolve("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3")
+    backbone = resolve("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3")
     paths = sorted((shared_dir / "data" / "lego_bricks" / "3001").iterdir())[:4]
     compiled = compile_backbone(
-        module, images=lambda spec: np.stack([images.load_input(path, spec) for path in paths])
+        backbone, images=lambda spec: np.stack([images.load_input(path, spec) for path in paths])
     )
     assert compiled.runtime == "litert"
     assert compiled.num_features == 1280

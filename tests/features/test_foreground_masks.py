@@ -28,8 +28,8 @@ from bricksight.images import (
 from bricksight.predict import Predictor
 from bricksight.training import train
 from helpers.photos import COLOURS, draw_part
+from helpers.tiny_backbones import as_backbone, tiny_network, write_keras_file
 from helpers.tiny_bundle import SPLIT
-from helpers.tiny_modules import as_module, tiny_network, write_keras_file
 
 SPEC = InputSpec(height=40, width=48)
 ALWAYS = Backgrounds(percent=100)
@@ -129,8 +129,8 @@ def test_extract__masks_and_backgrounds_are_part_of_the_key(
     photo_folder: Path, tmp_path: Path
 ) -> None:
     examples = scan(photo_folder).examples[:3]
-    module = as_module(tiny_network(), name="tiny", size=32)
-    compiled = compile_backbone(module, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
+    backbone = as_backbone(tiny_network(), name="tiny", size=32)
+    compiled = compile_backbone(backbone, images=lambda _: np.zeros((1, 32, 32, 3), np.float32))
     left, right = np.zeros((2, 40, 48), np.uint8)
     left[:, :24], right[:, 24:] = 255, 255
     copies = AugmentedCopies(num_random=2, augment=AugmentConfig(random_crop=10))
@@ -285,13 +285,13 @@ def test_retrain__looks_at_the_part_where_the_background_tells_the_class(
     belts.mkdir()
     for number, grey in enumerate((DARK, LIGHT)):
         Image.new("RGB", (64, 64), grey).save(belts / f"{number}.png")
-    module = write_keras_file(tmp_path / "tiny.keras", tiny_network(32))
+    backbone = write_keras_file(tmp_path / "tiny.keras", tiny_network(32))
     others = scan(tmp_path / "other").examples
 
     def share_right(**source: Any) -> float:
         name = "with" if source else "without"
         config = TrainingConfig.of(
-            image_dir=parts, backbone=str(module), out=tmp_path / name, **source
+            image_dir=parts, backbone=str(backbone), out=tmp_path / name, **source
         )
         result = train(
             replace(

@@ -28,15 +28,15 @@ from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
 from helpers.fine_tuning import TINY, batch_generator, image_set, keras_network, tune
 from helpers.photos import draw, write_photo_folder
-from helpers.tiny_bundle import SPLIT
-from helpers.tiny_modules import (
-    as_module,
+from helpers.tiny_backbones import (
+    as_backbone,
     noise,
     tiny_network,
     write_hub_module,
     write_reusable_saved_model,
     write_saved_model,
 )
+from helpers.tiny_bundle import SPLIT
 
 
 @pytest.mark.tf
@@ -176,11 +176,11 @@ def _sized(photos: ImageSet) -> list[np.ndarray]:
 @pytest.mark.tf
 def test_tuned_module__is_another_one_for_other_weights() -> None:
     network = tiny_network()
-    module = as_module(network, name="tiny", size=32)
-    first, again = fine_tuned_backbone(module, network), fine_tuned_backbone(module, network)
-    assert first.fingerprint == again.fingerprint != module.fingerprint
+    backbone = as_backbone(network, name="tiny", size=32)
+    first, again = fine_tuned_backbone(backbone, network), fine_tuned_backbone(backbone, network)
+    assert first.fingerprint == again.fingerprint != backbone.fingerprint
     network.layers[1].kernel.assign(2 * network.layers[1].kernel)
-    assert fine_tuned_backbone(module, network).fingerprint != first.fingerprint
+    assert fine_tuned_backbone(backbone, network).fingerprint != first.fingerprint
 
 
 @pytest.mark.tf
@@ -189,7 +189,7 @@ def test_retrain__fine_tunes_and_every_file_gives_the_same_answers(tmp_path: Pat
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8
     bundle = result.bundle
-    assert bundle.manifest.module["title"].endswith("fine-tuned")
+    assert bundle.manifest.backbone["title"].endswith("fine-tuned")
     assert bundle.manifest.settings["finetuning"]["fine_tune"] is True
     assert ">Fine-tuning</h" in (bundle.path / "report.html").read_text(encoding="utf-8")
     history = json.loads((bundle.path / "metrics.json").read_text())["history"]
@@ -298,20 +298,20 @@ def test_retrain__fine_tunes_from_a_layer_up(tmp_path: Path) -> None:
 def test_freeze__fine_maps_of_a_pretrained_network_unless_told(
     first: str | None, is_pretrained: bool, trained: str
 ) -> None:
-    module = replace(resolve("packaged:efficientnet_lite0@size=64"), is_pretrained=is_pretrained)
-    network = module.network()
-    freeze(network, first, module)
+    backbone = replace(resolve("packaged:efficientnet_lite0@size=64"), is_pretrained=is_pretrained)
+    network = backbone.network()
+    freeze(network, first, backbone)
     assert first_trained(network) == trained
     assert network.get_layer("top_conv").trainable
 
 
 @pytest.mark.tf
 def test_freeze__whole_trains_what_an_earlier_training_has_frozen() -> None:
-    module = resolve("packaged:efficientnet_lite0@size=64")
-    network = module.network()
-    freeze(network, None, module)
+    backbone = resolve("packaged:efficientnet_lite0@size=64")
+    network = backbone.network()
+    freeze(network, None, backbone)
     assert not network.get_layer("stem_conv").trainable
-    freeze(network, "whole", module)
+    freeze(network, "whole", backbone)
     assert first_trained(network) == "stem_conv"
 
 
@@ -340,7 +340,7 @@ def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match=r"graph of TensorFlow 1.* Fine-tune a version in TF2"):
         tune(tmp_path / "one", backbone=f"saved_model:{hub}")
     frozen = tune(tmp_path / "one").bundle.path / "saved_model"
-    with pytest.raises(BackboneError, match=r"takes|constants"):
+    with pytest.raises(BackboneError, match=r"takes|trainable weights"):
         tune(tmp_path / "one", backbone=f"saved_model:{frozen}", out=tmp_path / "frozen")
 
 

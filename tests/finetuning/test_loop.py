@@ -16,8 +16,8 @@ from bricksight.finetuning import BatchGenerator, ImageSet
 from bricksight.training import TrainingResult, train
 from helpers.photos import draw, write_photo_folder
 from helpers.tensorboard_events import read_events
+from helpers.tiny_backbones import write_keras_file, write_reusable_saved_model
 from helpers.tiny_bundle import SPLIT, model_files
-from helpers.tiny_modules import write_keras_file, write_reusable_saved_model
 
 TINY = FineTuneConfig(
     fine_tune=True,

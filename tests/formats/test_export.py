@@ -274,17 +274,17 @@ def test_export__every_format_is_verified(
 def test_export__what_is_none_of_the_classes_takes_part_in_every_format(
     tiny_run: TrainingResult, reference: ParityReference, tmp_path: Path, format_name: str
 ) -> None:
-    module, head = tiny_run.findings.compiled.backbone, tiny_run.findings.trained.head
+    backbone, head = tiny_run.findings.compiled.backbone, tiny_run.findings.trained.head
     rng = np.random.default_rng(0)
     background = Head(
         kernel=rng.normal(size=(len(head.kernel), 2)).astype(np.float32),
         bias=np.float32([0.5, 1.5]),
     )
     knowing = replace(head, background=background)
-    features = np.asarray(frozen_graph(module).load()(_inputs(reference)))
+    features = np.asarray(frozen_graph(backbone).load()(_inputs(reference)))
     expected = knowing.probabilities(features)
     assert np.abs(expected - reference.probabilities).max() > 0.1
-    classifier = build_classifier(frozen_graph(module), knowing)
+    classifier = build_classifier(frozen_graph(backbone), knowing)
     request = Request(reference=replace(reference, probabilities=expected))
     exported = export(classifier, format_name, tmp_path / FORMATS[format_name].file_name, request)
     assert exported.agreement.largest_difference < 1e-4

@@ -24,7 +24,7 @@ from bricksight.formats import (
 from bricksight.formats.onnx.onnx import IMAGENET_MEAN, IMAGENET_STD, convert
 from bricksight.predict import Predictor
 from bricksight.training import TrainingResult
-from helpers.tiny_modules import noise
+from helpers.tiny_backbones import noise
 
 pytestmark = pytest.mark.tf
 

@@ -30,7 +30,7 @@ from bricksight.predict import Predictor
 from bricksight.predict.runtimes.litert import LiteRT
 from bricksight.predict.runtimes.tfjs import TensorFlowJs
 from bricksight.training import TrainingResult
-from helpers.tiny_modules import noise
+from helpers.tiny_backbones import noise
 
 pytestmark = pytest.mark.tf
 

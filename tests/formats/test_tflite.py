@@ -27,7 +27,7 @@ from bricksight.formats.tflite.bias import correct_biases
 from bricksight.formats.tflite.float16 import LARGEST_KEPT
 from bricksight.formats.tflite.metadata import with_metadata
 from bricksight.formats.tflite.tflite import convert, write
-from helpers.tiny_modules import as_module
+from helpers.tiny_backbones import as_backbone
 
 pytestmark = pytest.mark.tf
 
@@ -66,7 +66,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Classifier:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRICKSIGHT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        return build_classifier(frozen_graph(as_module(network(), name="small", size=SIZE)), head)
+        return build_classifier(frozen_graph(as_backbone(network(), name="small", size=SIZE)), head)
 
 
 def photos(count: int = 24, *, size: int = SIZE) -> np.ndarray:
@@ -230,7 +230,7 @@ def test_convert__int8_of_a_layer_that_no_photo_wakes() -> None:
     x = layers.Conv2D(FEATURES, 1, activation="relu6", bias_initializer=asleep, name="last")(x)
     network = keras.Model(images, layers.GlobalAveragePooling2D()(x))
     head = Head(kernel=np.zeros((FEATURES, 3), np.float32), bias=np.zeros(3, np.float32))
-    classifier = build_classifier(frozen_graph(as_module(network, name="dead", size=SIZE)), head)
+    classifier = build_classifier(frozen_graph(as_backbone(network, name="dead", size=SIZE)), head)
     with pytest.raises(ExportError, match=r"cannot run .*last.* 0 for all calibration photos"):
         convert(classifier, request(precision="int8"))
 
@@ -442,13 +442,13 @@ def test_convert__the_real_mobilenet_v2(
     shared_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(shared_dir / "modules" / "tfhub_cache"))
-    module = resolve("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3")
-    frozen = frozen_graph(module)
+    backbone = resolve("https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/3")
+    frozen = frozen_graph(backbone)
     kernel = np.random.default_rng(0).normal(scale=0.05, size=(frozen.num_features, 3))
     head = Head(kernel=kernel.astype(np.float32), bias=np.full(3, 0.1, np.float32))
     classifier = build_classifier(frozen, head)
     files = sorted((shared_dir / "data" / "lego_bricks").rglob("*.jpg"))[::80]
-    inputs = np.stack([images.load_input(path, module.input_spec) for path in files])
+    inputs = np.stack([images.load_input(path, backbone.input_spec) for path in files])
     expected = np.asarray(classifier.concrete_function()(require_tensorflow().constant(inputs)))
 
     float32 = convert(classifier, request())

@@ -11,8 +11,8 @@ from bricksight.config import AugmentConfig, FineTuneConfig, TrainingConfig
 from bricksight.finetuning import BatchGenerator, ImageSet
 from bricksight.training import TrainingResult, train
 from helpers.photos import draw, write_photo_folder
+from helpers.tiny_backbones import write_keras_file
 from helpers.tiny_bundle import SPLIT
-from helpers.tiny_modules import write_keras_file
 
 TINY = FineTuneConfig(
     fine_tune=True,

@@ -8,7 +8,7 @@ import pytest
 from bricksight.config import AugmentConfig, HeadConfig, SplitConfig, TrainingConfig
 from bricksight.training import TrainingResult, train
 from helpers.photos import write_photo_folder
-from helpers.tiny_modules import tiny_network, write_saved_model
+from helpers.tiny_backbones import tiny_network, write_saved_model
 
 SPLIT = SplitConfig(testing_percentage=20, validation_percentage=20)
 STEPS = HeadConfig(how_many_training_steps=300, learning_rate=1.0, train_batch_size=32)
@@ -19,15 +19,15 @@ def train_tiny(folder: Path, **settings: object) -> TrainingResult:
     image_dir = folder / "photos"
     if not image_dir.exists():
         write_photo_folder(image_dir, per_class=12)
-    module = folder / "tiny"
-    if not module.exists():
-        write_saved_model(module, tiny_network())
+    backbone = folder / "tiny"
+    if not backbone.exists():
+        write_saved_model(backbone, tiny_network())
     head = settings.pop("head", STEPS)
     augment = settings.pop("augment", AugmentConfig())
     config = TrainingConfig.of(
         **{
             "image_dir": image_dir,
-            "backbone": f"saved_model:{module}",
+            "backbone": f"saved_model:{backbone}",
             "out": folder / "bundle",
             "rejection_rate": 30.0,  # for which four validation photos will do
             **settings,

@@ -17,7 +17,7 @@ from bricksight.formats import Choices, Exporter, export_bundle
 from bricksight.predict import RUNTIMES, Predictor
 from bricksight.predict.runtimes import runtime_class
 from bricksight.training import TrainingResult
-from helpers.tiny_modules import noise
+from helpers.tiny_backbones import noise
 
 pytestmark = pytest.mark.tf
 

@@ -98,7 +98,7 @@ def content(photo_folder: Path) -> ReportContent:
             Problem("small_class", "It has 8 photos.", ("a",)),
             Problem("unreadable", "The file is empty.", tuple(f"b/{n}.jpg" for n in range(60))),
         ],
-        module={"reference": "keras:MobileNetV2"},
+        backbone={"reference": "keras:MobileNetV2"},
         settings={"split": {"group_by": None}, "seed": 7},
         versions={"numpy": "2.0"},
         timings={"features": 83.2},

@@ -8,7 +8,7 @@ import pytest
 from bricksight.heads import POLICIES
 from bricksight.training.augmentation_policy import select_augmentation
 from helpers.photos import write_photo_folder
-from helpers.tiny_modules import tiny_network, write_keras_file
+from helpers.tiny_backbones import tiny_network, write_keras_file
 from helpers.training_context import context_of, featurized
 
 

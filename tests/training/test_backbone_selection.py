@@ -10,7 +10,7 @@ from bricksight.backbones import list_backbones
 from bricksight.config import CrossValidationConfig, SplitConfig, TrainingConfig
 from bricksight.training import backbone_selection, cross_validate, train
 from helpers.photos import write_photo_folder
-from helpers.tiny_modules import tiny_network, write_keras_file
+from helpers.tiny_backbones import tiny_network, write_keras_file
 
 
 @pytest.fixture

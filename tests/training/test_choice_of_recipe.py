@@ -14,8 +14,8 @@ from bricksight.training import TrainingResult, train
 from bricksight.training.recipes import FINE_TUNED, HEAD_ONLY
 from helpers.fine_tuning import TINY
 from helpers.photos import write_photo_folder
+from helpers.tiny_backbones import tiny_network, write_hub_module, write_keras_file
 from helpers.tiny_bundle import SPLIT
-from helpers.tiny_modules import tiny_network, write_hub_module, write_keras_file
 
 BALANCED = replace(TINY, fine_tune=False, recipe="balanced")
 
@@ -54,7 +54,7 @@ def test_recipe__keeps_what_answers_validation_photos_better(
     result = run(tmp_path, network(), replace(BALANCED, fine_tune_learning_rate=rate))
     losses = losses_of(result)
     assert min(losses, key=losses.__getitem__) == kept
-    assert result.bundle.manifest.module["title"].endswith("fine-tuned") == (kept == FINE_TUNED)
+    assert result.bundle.manifest.backbone["title"].endswith("fine-tuned") == (kept == FINE_TUNED)
     assert ("epochs" in result.findings.trained.choices) == (kept == FINE_TUNED)
     # What is exported, drawn and told is of what was kept.
     predictor, tested = Predictor(result.bundle.path), result.findings.data.in_split("test")
@@ -98,16 +98,16 @@ def test_recipe__trains_both_within_a_long_time_and_the_layer_alone_within_a_sho
 def test_fine_tune__keeps_the_network_whatever_it_has_learned(tmp_path: Path) -> None:
     tuning = replace(TINY, fine_tune_learning_rate=1e-9, fine_tune_epochs=1)
     result = run(tmp_path, tiny_network(), tuning)
-    assert result.bundle.manifest.module["title"].endswith("fine-tuned")
+    assert result.bundle.manifest.backbone["title"].endswith("fine-tuned")
     assert "held_out_cross_entropy_by_training" not in result.findings.trained.choices
 
 
 @pytest.mark.tf
 def test_recipe__refuses_what_cannot_be_trained_before_any_work(tmp_path: Path) -> None:
     photos = write_photo_folder(tmp_path / "photos", per_class=12)
-    module = write_hub_module(tmp_path / "hub")
+    backbone = write_hub_module(tmp_path / "hub")
     config = TrainingConfig.of(
-        image_dir=photos, backbone=f"saved_model:{module}", out=tmp_path / "bundle"
+        image_dir=photos, backbone=f"saved_model:{backbone}", out=tmp_path / "bundle"
     )
     with pytest.raises(BackboneError, match="graph of TensorFlow 1"):
         train(replace(config, split=SPLIT, finetuning=BALANCED))

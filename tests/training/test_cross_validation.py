@@ -22,7 +22,7 @@ from bricksight.errors import ConfigError, DataError
 from bricksight.training import cross_validate
 from bricksight.training.results.label_issues import find_label_issues, show_label_issues
 from helpers.photos import draw, write_photo_folder
-from helpers.tiny_modules import tiny_network, write_keras_file, write_saved_model
+from helpers.tiny_backbones import tiny_network, write_keras_file, write_saved_model
 
 GROUPED = SplitConfig(group_by=r"(object\d+)")
 
@@ -102,8 +102,8 @@ def test_crossval__draws_a_learning_curve(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=12)
-    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    argv = f"crossval {folder} --backbone {module} --folds 2 --seeds 1"
+    backbone = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    argv = f"crossval {folder} --backbone {backbone} --folds 2 --seeds 1"
     assert main([*argv.split(), "--learning_curve", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     numbers = [point["photos_per_class"] for point in told["curve"]]
@@ -120,8 +120,8 @@ def test_crossval__measures_each_photo_once_a_seed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_photo_folder(tmp_path / "photos", per_class=8)
-    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    config = TrainingConfig.of(image_dir=folder, backbone=module)
+    backbone = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    config = TrainingConfig.of(image_dir=folder, backbone=backbone)
     result = cross_validate(
         replace(config, head=HeadConfig(seed=5)), folds=CrossValidationConfig(folds=3, seeds=2)
     )
@@ -129,7 +129,7 @@ def test_crossval__measures_each_photo_once_a_seed(
     assert np.mean(result.accuracies) > 0.5
     assert not list(tmp_path.glob("photos-*"))  # no model
 
-    argv = f"crossval {folder} --backbone {module} --folds 3 --seeds 2 --seed 5"
+    argv = f"crossval {folder} --backbone {backbone} --folds 3 --seeds 2 --seed 5"
     assert main([*argv.split(), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["accuracies"] == list(result.accuracies)
@@ -168,8 +168,8 @@ def test_crossval__names_and_shows_wrong_labels(
 ) -> None:
     folder, sheet = write_photo_folder(tmp_path / "photos", per_class=16), tmp_path / "sheet.jpg"
     (folder / "red" / "photo_03.jpg").rename(folder / "blue" / "stray.jpg")
-    module = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
-    argv = f"crossval {folder} --backbone {module} --folds 3 --seeds 2"
+    backbone = f"saved_model:{write_saved_model(tmp_path / 'tiny', tiny_network())}"
+    argv = f"crossval {folder} --backbone {backbone} --folds 3 --seeds 2"
     assert main([*argv.split(), "--label_issues", str(sheet), "--json"]) == 0
     first = json.loads(capsys.readouterr().out)["label_issues"][0]
     assert (first["path"], first["label"], first["looks_like"]) == ("blue/stray.jpg", "blue", "red")

@@ -128,6 +128,6 @@ def test_retrain__with_too_little_time_trains_the_layer_and_says_so(
     with caplog.at_level(logging.WARNING):
         result = tune(tmp_path, dataclasses.replace(TINY, time_budget="1s"))
     assert "--time_budget 1s is too short for fine-tuning here" in caplog.text
-    assert not result.bundle.manifest.module["title"].endswith("fine-tuned")
+    assert not result.bundle.manifest.backbone["title"].endswith("fine-tuned")
     assert ">Head</h" in (result.bundle.path / "report.html").read_text(encoding="utf-8")
     assert result.findings.test.accuracy is not None

@@ -29,8 +29,8 @@ from bricksight.training.augmentation_policy import select_tta
 from bricksight.training.context import TrainingContext
 from helpers.fine_tuning import TINY
 from helpers.photos import write_photo_folder
+from helpers.tiny_backbones import noise, write_keras_file
 from helpers.tiny_bundle import SPLIT
-from helpers.tiny_modules import noise, write_keras_file
 from helpers.training_context import context_of, featurized
 
 pytestmark = pytest.mark.tf
@@ -89,7 +89,7 @@ def test_rotation_tta__answers_are_the_same_however_a_photo_lies(
 
 def test_rotation_tta__are_told(turned_run: TrainingResult) -> None:
     manifest = turned_run.bundle.manifest
-    assert manifest.module["title"].endswith(", 2 scales, 4 rotations")
+    assert manifest.backbone["title"].endswith(", 2 scales, 4 rotations")
     assert manifest.settings["chosen"]["tta"] == 4
     assert manifest.settings["chosen"]["num_scales"] == 2
     assert manifest.settings["backbone"]["tta"] == 4
@@ -124,14 +124,14 @@ def test_rotation_tta__further_choices_of_a_format(
 
 def test_rotation_tta__int8_keeps_the_range_of_images() -> None:
     """The network begins by a factor of 255, whose range an image must not get."""
-    module = with_rotation_tta(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
+    backbone = with_rotation_tta(resolve("packaged:mobilenet_v2_bricks@size=64"), 4)
     head = Head(kernel=np.zeros((1280, 2), "f4"), bias=np.zeros(2, "f4"))
     reference = ParityReference(
-        photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=module.input_spec
+        photos=[], probabilities=np.empty(0), labels=("one", "other"), spec=backbone.input_spec
     )
     photos = partial(noise, size=64)
     request = Request(reference=reference, precision="int8", io="uint8", calibration=photos)
-    content = tflite.convert(build_classifier(frozen_graph(module), head), request)
+    content = tflite.convert(build_classifier(frozen_graph(backbone), head), request)
     (entrance,) = Interpreter(model_content=content).get_input_details()
     assert entrance["quantization"] == (pytest.approx(1 / 255, rel=0.01), 0)
 

@@ -33,8 +33,8 @@ from bricksight.predict import Predictor
 from bricksight.training import TrainingResult, train
 from helpers.photos import draw, write_photo_folder
 from helpers.tensorboard_events import read_events
+from helpers.tiny_backbones import write_keras_file
 from helpers.tiny_bundle import SPLIT, STEPS, model_files, train_tiny
-from helpers.tiny_modules import write_keras_file
 
 pytestmark = pytest.mark.tf
 
@@ -127,8 +127,8 @@ def test_bundle__can_be_read_by_others(tiny_run: TrainingResult) -> None:
 def test_manifest__says_what_was_trained_and_how(tiny_run: TrainingResult) -> None:
     manifest = tiny_run.bundle.manifest
     assert manifest.labels == ("blue", "green", "red")
-    assert manifest.module["reference"].startswith("saved_model:")
-    assert manifest.module["runtime"] == "litert"
+    assert manifest.backbone["reference"].startswith("saved_model:")
+    assert manifest.backbone["runtime"] == "litert"
     assert manifest.settings["head"]["how_many_training_steps"] == 300
     assert manifest.settings["split"] == dataclasses.asdict(SPLIT)
     groups = {one.name for one in dataclasses.fields(TrainingConfig)} | {"chosen"}
@@ -449,8 +449,8 @@ def test_scales__are_selected_and_exported(stepped_run: TrainingResult) -> None:
     losses = chosen["held_out_cross_entropy_by_num_scales"]
     assert losses["2"] < losses["1"]
     assert chosen["num_scales"] == 2
-    assert manifest.module["title"].endswith(", 2 scales")
-    assert manifest.module["num_features"] == 4 + 2 * 6 == len(head_of(stepped_run)) - 1
+    assert manifest.backbone["title"].endswith(", 2 scales")
+    assert manifest.backbone["num_features"] == 4 + 2 * 6 == len(head_of(stepped_run)) - 1
     # What was written gives the trained layer's answers.
     assert all(one["largest_difference"] < 1e-4 for one in manifest.exports.values())
 

@@ -39,8 +39,8 @@ from bricksight.training import cross_validate, train
 from bricksight.training.results.evaluation import choose_threshold
 from helpers.fine_tuning import tune
 from helpers.photos import draw, draw_belt, write_photo_folder
+from helpers.tiny_backbones import tiny_network, write_saved_model
 from helpers.tiny_bundle import SPLIT, STEPS, train_tiny
-from helpers.tiny_modules import tiny_network, write_saved_model
 
 RECIPE = HeadConfig()
 

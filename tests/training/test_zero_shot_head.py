@@ -30,7 +30,7 @@ from bricksight.training.context import TrainingContext
 from bricksight.training.recipes import train_model
 from bricksight.training.zero_shot_head import make_zero_shot_head
 from helpers.photos import write_photo_folder
-from helpers.tiny_modules import tiny_network, write_keras_file
+from helpers.tiny_backbones import tiny_network, write_keras_file
 from helpers.training_context import context_of, featurized, with_base
 
 RNG = np.random.default_rng(0)

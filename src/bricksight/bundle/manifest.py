@@ -35,7 +35,7 @@ class Manifest:
     Attributes:
         labels: Class labels, in the order of the model's outputs.
         input: Input size and resize mode.
-        module: The backbone: reference, title, licence, fingerprint.
+        backbone: The backbone: reference, title, licence, fingerprint.
         output_layer: Node of output_graph.pb that gives the probabilities.
         unknown_threshold: Photos whose highest probability is below it are answered "unknown";
             ``None`` if there were no validation photos to choose it on.
@@ -52,7 +52,7 @@ class Manifest:
 
     labels: tuple[str, ...]
     input: InputSpec
-    module: Mapping[str, Any]
+    backbone: Mapping[str, Any]
     output_layer: str = "final_result"
     unknown_threshold: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -97,6 +97,8 @@ def manifest_content(path: Path) -> dict[str, Any]:
                 f"{__version__} reads format versions up to {FORMAT_VERSION}. "
                 "Install a newer version of bricksight."
             )
+        if "backbone" not in content and "module" in content:  # written before the key's renaming
+            content["backbone"] = content.pop("module")
         found: dict[str, Any] = SCHEMA(content, "")
     except (OSError, ValueError) as error:
         raise BundleError(

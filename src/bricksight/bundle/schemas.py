@@ -39,7 +39,7 @@ MANIFEST = table(
         "format_version": whole(1, 2**31),
         "labels": labels,
         "input": _INPUT,
-        "module": mapping,
+        "backbone": mapping,
     },
     {
         "output_layer": text(),

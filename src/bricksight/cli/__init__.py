@@ -1,8 +1,8 @@
-"""The command line: text in, exit code out.
+"""The command line: words in, exit code out.
 
-0 is success, 1 a problem that the user can fix, 2 a command that cannot be understood, 130 an
-interruption, 143 SIGTERM. To add a command: a file with a function whose docstring is the help, and
-a line in ``COMMANDS``.
+Exit codes: 0 success, 1 an error that the user can fix, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM. To
+add a command, write a file in ``commands/`` with a function, whose docstring is the help, and add a
+line to ``COMMANDS``.
 """
 
 import errno
@@ -27,39 +27,26 @@ from bricksight.cli._values import STDIN, take_values
 from bricksight.errors import BricksightError, ConfigError, PackError
 
 COMMANDS = {
-    "demo": ("demo:demo", "The whole job on sample photos."),
-    "sample": (
-        "sample:sample",
-        "Write a small data set to try everything with.",
-    ),
-    "check": (
-        "check:check",
-        "Look at a folder of photos before training on it.",
-    ),
+    "demo": ("demo:demo", "Train on sample photos and classify one of them."),
+    "sample": ("sample:sample", "Write sample photos to try bricksight with."),
+    "check": ("check:check", "Check a folder of photos before training."),
     "train": ("train:train", "Train a classifier on a folder of photos."),
-    "classify": ("classify:classify", "Say what is on photos."),
-    "evaluate": (
-        "evaluate:evaluate",
-        "Measure a model on a folder of photos.",
-    ),
-    "crossval": (
-        "crossval:crossval",
-        "Measure a recipe on photos that it has not seen.",
-    ),
-    "export": ("export:export", "Write a model in other formats."),
-    "benchmark": (
-        "benchmark:benchmark",
-        "Compare speed, size and accuracy of model files.",
-    ),
-    "camera": ("camera:camera", "Say what a camera or a video shows, live."),
-    "backbones": ("backbones:app", "List and describe pretrained networks."),
+    "classify": ("classify:classify", "Classify photos."),
+    "evaluate": ("evaluate:evaluate", "Measure the accuracy of a model on a folder of photos."),
+    "crossval": ("crossval:crossval", "Measure by cross-validation how accurate a training is."),
+    "export": ("export:export", "Write a model in other formats: TFLite, ONNX, ..."),
+    "benchmark": ("benchmark:benchmark", "Compare speed, size and accuracy of model files."),
+    "camera": ("camera:camera", "Classify a live camera or a video."),
+    "backbones": ("backbones:app", "List pretrained backbones, or describe one."),
     "retrain": ("retrain:retrain", "Train with the flags of TensorFlow Hub's retrain.py."),
-    "cache": ("cache:app", "Show and prune what is kept between runs."),
+    "cache": ("cache:app", "List and prune cached features."),
 }
-"""Command → what runs it, in ``commands/`` and imported on use, and its line in the list.
+"""Name of a command → its function in ``commands/``, imported on use, and its line in the list.
 
-Packs add theirs; none can replace one of these.
+Packs add commands but cannot replace these.
 """
+
+_INSTALL_COMPLETION = "--install-completion"
 
 
 def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
@@ -72,8 +59,8 @@ def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
     app = cyclopts.App(
         name="bricksight",
         version=__version__,
-        help="Train your own image classifier from a folder of photos, one sub-folder a class.\n\n"
-        "Begin with `bricksight demo`, or `bricksight train PHOTOS`.",
+        help="Train your own image classifier on a folder of photos, one sub-folder per class.\n\n"
+        "Start with `bricksight demo` or `bricksight train PHOTOS`.",
         # retrain.py's spelling in the help; dashes and underscores are both understood.
         default_parameter=cyclopts.Parameter(
             name_transform=_as_typed,
@@ -89,13 +76,18 @@ def make_app(command: str = "", *, show_advanced: bool = False) -> cyclopts.App:
     for order, (name, (target, summary)) in enumerate(COMMANDS.items()):
         shown = None if name == command else summary
         app.command(f"bricksight.cli.commands.{target}", name=name, sort_key=order, help=shown)
+    app.command(
+        "bricksight.cli.commands.completion:install_completion",
+        name=_INSTALL_COMPLETION,
+        help="Install completion of commands and options for your shell.",
+    )
     if command not in (*COMMANDS, "--version"):
         _add_commands_of_packs(app, command)
     return app
 
 
 def _add_commands_of_packs(app: cyclopts.App, command: str) -> None:
-    """Adds the commands of packs to the list, and imports the one that will be run."""
+    """Add the commands of packs to the list, and import the one that will run."""
     from bricksight.packs import find_commands  # importlib.metadata takes a while
 
     for name, found in find_commands().items():
@@ -108,13 +100,13 @@ def _add_commands_of_packs(app: cyclopts.App, command: str) -> None:
 
 
 def _as_typed(name: str) -> str:
-    return name.removesuffix("_")  # of a field that would be a word of Python's, such as for_
+    return name.removesuffix("_")  # as in for_, which would be a keyword of Python
 
 
 def _refuse_fractions(
     app: cyclopts.App, commands: Sequence[str], arguments: cyclopts.ArgumentCollection
 ) -> None:
-    """Refuses 2.5 where a whole number is wanted; cyclopts would round it."""
+    """Raise ConfigError for 2.5 as a whole number; cyclopts would round it."""
     for argument in arguments:
         for token in argument.tokens:
             if argument.hint in (int, int | None) and _is_fraction(token.value):
@@ -129,14 +121,14 @@ def _is_fraction(text: str) -> bool:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code.
+    """Run one command and return its exit code.
 
     Args:
         argv: the words after ``bricksight``, ``sys.argv[1:]`` by default.
     """
     prepare_streams()
     words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["classify"]:  # cyclopts takes a lone dash for an option without a name
+    if words[:1] == ["classify"]:  # cyclopts takes a single dash for an option
         words = [STDIN if word == "-" else word for word in words]
     try:
         with ending_cleanly():
@@ -146,21 +138,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(" ".join(["Interrupted.", *map(str, stop.args)]), exit_code_of(stop))
     except BrokenPipeError:
         silence_stdout()
-        return 0  # the reader, such as `head`, has seen enough
+        return 0  # the reader, such as `head`, closed the pipe
     except OSError as error:
         return _fail_by_system(error)
     except SystemExit as stop:
         if not isinstance(stop.__context__, BrokenPipeError):
             raise
         silence_stdout()
-        return 0  # the same, by rich, which wants to end with 1
+        return 0  # the same from rich, which would exit with 1
     return code
 
 
 def _run(words: Sequence[str]) -> int:
-    """Returns the exit code of the command; what the user can fix is told."""
-    show_advanced = HELP_ALL in words
-    words = ["--help" if word == HELP_ALL else word for word in words]
+    """Run a command, print its error if it has one, and return the exit code."""
+    show_advanced = any(_is_help_all(word) for word in words)
+    words = ["--help" if _is_help_all(word) else word for word in words]
     try:
         app = make_app("".join(words[:1]), show_advanced=show_advanced)
     except PackError as error:
@@ -177,10 +169,14 @@ def _run(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _is_help_all(word: str) -> bool:
+    return word.replace("_", "-") == HELP_ALL
+
+
 def _fail_by_system(error: OSError) -> int:
-    """Tells in one line what the system has refused; what it has not is a fault of ours."""
+    """Print an error of the operating system in one line. Other errors are bugs and are raised."""
     reason, where = error.strerror or str(error), error.filename2 or error.filename
-    # Every other place that is full has a name by now.
+    # An error of any other full disk has a file name.
     if stdout_fails() or (where is None and error.errno == errno.ENOSPC):
         silence_stdout()
         return _fail(f"stdout cannot be written ({reason}).", 1)
@@ -190,7 +186,7 @@ def _fail_by_system(error: OSError) -> int:
 
 
 def _explain(error: Exception, command: str) -> str:
-    """Return the message of an error in what was typed."""
+    """Return the message for wrong usage."""
     text = str(error).rstrip()
     name = command.removeprefix("bricksight ")
     if isinstance(error, cyclopts.UnusedCliTokensError):

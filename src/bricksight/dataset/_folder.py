@@ -96,9 +96,10 @@ def class_folders(image_dir: Path) -> list[str]:
 
 
 def label_fault(label: str, image_dir: Path) -> str:
-    """Return why ``label`` cannot name a new class folder in ``image_dir``, or "" if it can.
+    """Return why a class folder in ``image_dir`` cannot be named ``label``, or "" if it can.
 
-    The reason is the predicate of a sentence whose subject is the label.
+    An existing class folder of exactly this name is no fault. The reason is the predicate of a
+    sentence whose subject is the label.
     """
     if label.strip() != label or label in ("", ".", "..") or set(label) & set("/\\\0"):
         return "must be the name of one folder"

@@ -91,7 +91,10 @@ def unknown_threshold(
 
 
 def _max_below(num_independent: int, rate: float) -> float:
-    """Return the largest number of photos, or groups, at or below the threshold."""
+    """Return how many photos, or groups, the rate allows at or below the threshold.
+
+    The number may be fractional; see ``unknown_threshold`` for small numbers.
+    """
     expected = rate * (num_independent + 1)
     if expected >= _MIN_EXPECTED:
         return expected

@@ -198,7 +198,7 @@ class Exporter:
             origin={
                 "bundle": self._bundle.path.resolve().name,
                 "created": manifest.created,
-                "module": dict(manifest.module),
+                "backbone": dict(manifest.backbone),
             },
         )
 

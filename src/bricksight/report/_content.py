@@ -62,7 +62,7 @@ class ReportContent:
         history: Learning curves, one entry per training stage, in order.
         class_counts: Label → split ("training", "validation", "test") → number of photos.
         problems: Problems found in the data set.
-        module: Description of the backbone.
+        backbone: Description of the backbone.
         settings: All settings of the run; values may be nested mappings.
         versions: Package → version.
         timings: Stage of the run → seconds.
@@ -81,7 +81,7 @@ class ReportContent:
     history: Sequence[TrainingHistory] = ()
     class_counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     problems: "Sequence[Problem]" = ()
-    module: Mapping[str, object] = field(default_factory=dict)
+    backbone: Mapping[str, object] = field(default_factory=dict)
     settings: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)

@@ -146,7 +146,7 @@ def _facts(content: ReportContent) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the tables of the section "Run": (heading, rows)."""
     timings = [(name, _tables.duration(seconds)) for name, seconds in content.timings.items()]
     tables = [
-        ("Backbone", _tables.flatten(content.module)),
+        ("Backbone", _tables.flatten(content.backbone)),
         ("Settings", _tables.flatten(content.settings)),
         ("Versions", _tables.flatten(content.versions)),
         ("Timings", timings),

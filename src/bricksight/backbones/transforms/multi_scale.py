@@ -14,6 +14,7 @@ from typing import Any
 
 from bricksight._support.filesystem.files import atomic_write, cache_dir, in_cache
 from bricksight._support.optional import require_tensorflow
+from bricksight._support.text import pluralize
 from bricksight.backbones.backbone import Backbone
 from bricksight.backbones.sources._keras_files import free_name
 from bricksight.backbones.sources.saved_model import feature_function
@@ -100,8 +101,9 @@ def _build(backbone: Backbone, depths: int) -> Any:
     widest = _widest_by_resolution(network)
     if len(widest) < depths:
         raise BackboneError(
-            f"{backbone.reference} has feature maps of {len(widest)} resolutions; {depths} scales "
-            f"need as many. Use depths={len(widest)} or less."
+            f"{backbone.reference} has feature maps of "
+            f"{pluralize(len(widest), 'resolution')}, too few for depths={depths}. "
+            f"Use depths={len(widest)}{' or less' if len(widest) > 1 else ''}."
         )
     poolings = {"mean": layers.GlobalAveragePooling2D, "maximum": layers.GlobalMaxPooling2D}
     # The first is the coarsest resolution, which the network's own output already covers.

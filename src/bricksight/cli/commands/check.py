@@ -1,6 +1,7 @@
 """``bricksight check``: problems of a folder of photos, before training."""
 
 import os
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -74,7 +75,15 @@ def check(
         say_json(report.to_dict(), indent=2)
     elif not quiet:
         _show(report, sheets, stdout_console())
+        _show_next(photos, split)
     return 1 if strict and report.faults else 0
+
+
+def _show_next(photos: Path, split: SplitConfig) -> None:
+    from bricksight.cli._next import as_words, print_next, shown
+
+    names = [one.name for one in fields(split)]
+    print_next(stdout_console(), [f"train {shown(photos)}{as_words(split, names)}"])
 
 
 def _default_sheets(photos: Path) -> Path:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from bricksight._support.text import pluralize
-from bricksight.cli._options import GRADIENT_DESCENT, MAIN, advanced_panels, make_options
+from bricksight.cli._options import (
+    GRADIENT_DESCENT,
+    MAIN,
+    SECTIONS,
+    advanced_panels,
+    make_options,
+)
 from bricksight.cli._output import say, say_json
 from bricksight.config import CrossValidationConfig, TrainingConfig
 
@@ -25,6 +31,9 @@ _MAIN = (
     *("folds", "seeds", "recipe", "time_budget", "reference", "group_by", "tta", "unknown_dir"),
     *("rejection_rate", "learning_curve", "label_issues", "layout", "seed"),
 )
+
+TRAIN_NAMES = tuple(one.name for kind in SECTIONS.values() for one in fields(kind))
+"""Options that ``train`` has too."""
 
 _SECTIONS = ("data", "augmentation", "backbone", "head", "finetuning")
 
@@ -56,6 +65,7 @@ def crossval(
         options: Settings of the training and of the cross-validation.
     """
     from bricksight.cli._console import ConsoleReporter, show_log, stdout_console
+    from bricksight.cli._next import as_words, print_next, shown
     from bricksight.cli._result import print_marked
     from bricksight.dataset import summaries
     from bricksight.training import cross_validate
@@ -76,6 +86,7 @@ def crossval(
     say(*_text(result))
     if folds.label_issues is not None:
         say(*_label_issues(result, folds.label_issues))
+    print_next(stdout_console(), [f"train {shown(photos)}{as_words(options, TRAIN_NAMES)}"])
     return 0
 
 
@@ -129,13 +140,13 @@ def _text(result: "CrossValidationResult") -> list[str]:
         half, whole = result.curve[1].evaluation, result.curve[-1].evaluation
         gain = 100 * ((whole.accuracy or 0) - (half.accuracy or 0))
         lines.append(
-            f"The last doubling brought {gain:+.1f} points; the next rarely brings more than that."
+            f"Doubling the photos brought {gain:+.1f} points. The next doubling rarely brings more."
         )
     return lines
 
 
 def _accuracy(result: "CrossValidationResult") -> str:
-    """Returns the accuracy with what is left open by so many photos."""
+    """Return the accuracy with its interval."""
     first = result.evaluations[0]
     text = f"Accuracy: {spread(result.accuracies)}"
     if first.is_rough:
@@ -148,7 +159,7 @@ def _accuracy(result: "CrossValidationResult") -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Returns the mean of shares in percent and, of several, each of them and their deviation."""
+    """Return shares in percent; of several the mean, each value and the standard deviation."""
     each = ", ".join(f"{100 * value:.1f}" for value in values)
     if len(values) < 2:
         return f"{each} %"

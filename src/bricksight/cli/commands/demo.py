@@ -1,4 +1,4 @@
-"""``bricksight demo``: the whole job on sample photos."""
+"""``bricksight demo``: train on sample photos and classify one of them."""
 
 import contextlib
 import tempfile
@@ -9,12 +9,12 @@ from bricksight.cli._output import say
 
 
 def demo(*, out: Path = Path("demo-model")) -> int:
-    """Train on the photos of `bricksight sample`, show the figures, and classify a photo.
+    """Train on the photos of `bricksight sample`, print the accuracy, and classify a test photo.
 
-    Nothing is downloaded: the photos and the pretrained network are installed already.
+    Nothing is downloaded. Photos and backbone are part of the installation.
 
     Args:
-        out: The model folder to write; an existing one of an earlier demo is replaced.
+        out: Folder of the model to write. The model of an earlier demo is replaced.
     """
     from bricksight._support.text import percent
     from bricksight.cli._console import ConsoleReporter, show_log
@@ -35,15 +35,15 @@ def demo(*, out: Path = Path("demo-model")) -> int:
             result = train(config, reporter=ConsoleReporter())
         tested = result.findings.data.in_split("test")[0]
         answer = Predictor(out).predict(tested.path, top_k=3)
-        print_result(result)
         named = ", ".join(f"{one.label} {percent(one.probability)}" for one in answer.predictions)
-        say(f"A photo it has not seen, {tested.relative_path}: {named}")
+        say(f"Answer for the test photo {tested.relative_path}: {named}")
+        print_result(result, photo=Path("PHOTO"))
     return 0
 
 
 @contextlib.contextmanager
 def _replaced(out: Path, labels: Sequence[str]) -> Iterator[None]:
-    """Has the model of an earlier demo go once the block has written a new one, and not before."""
+    """Remove the model of an earlier demo after the block has written a new one."""
     from bricksight._support.filesystem.files import writing
     from bricksight._support.filesystem.locks import temporary_folder
     from bricksight._support.filesystem.places import is_empty, moved
@@ -54,7 +54,9 @@ def _replaced(out: Path, labels: Sequence[str]) -> Iterator[None]:
         yield
         return
     if list(open_bundle(out).labels) != sorted(labels):
-        raise BundleError(f"{out} is not of an earlier demo; it is not replaced. Name another.")
+        raise BundleError(
+            f"{out} is not the model of an earlier demo. It is not replaced; name another folder."
+        )
     with writing(out):
         holder = temporary_folder(out.absolute().parent, out.name)
         with holder as aside, moved([(None, out)], aside=aside):

@@ -99,6 +99,7 @@ def evaluate(
         say_json(outcome.to_dict())
     else:
         _show(outcome)
+        _show_next(model, photos, options)
     return 0
 
 
@@ -114,6 +115,18 @@ def _show(outcome: "ModelEvaluation") -> None:
     if outcome.unknown_threshold is not None and outcome.answered is not None:
         told = _answered(outcome.answered, outcome.evaluation.num_images, outcome.unknown_threshold)
         console.print(told, soft_wrap=True)
+
+
+def _show_next(model: Path, photos: Path, options: EvaluateOptions) -> None:
+    from bricksight.cli._console import stdout_console
+    from bricksight.cli._next import print_next, shown
+
+    console = stdout_console()
+    if options.report is not None:
+        console.print(f"Report: {options.report}", soft_wrap=True)
+        return
+    split = "" if options.split == "all" else f" --split {options.split}"
+    print_next(console, [f"evaluate {shown(model)} {shown(photos)}{split} --report report.html"])
 
 
 def _answered(answered: "Answered", num_images: int, threshold: float) -> str:

@@ -17,6 +17,9 @@ ALL = "all"
 _ENOUGH_PHOTOS = 20
 _SECONDS_EXPECTED = 5.0  # for one format
 
+_RUNNABLE = ("saved_model", "keras", "tflite", "onnx", "openvino", "tfjs")
+"""Formats that ``classify`` runs."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
@@ -111,6 +114,7 @@ def export(
         say_json({"files": [file.to_dict() for file in files]})
     else:
         _print(files)
+        _print_next(model, files)
     return 0
 
 
@@ -145,6 +149,17 @@ def _require_possible(names: list[str], choices: "Choices") -> None:
         require_packages(name)
 
 
+def _print_next(model: Path, files: "list[ExportedFile]") -> None:
+    from bricksight.cli._console import stdout_console
+    from bricksight.cli._next import print_next, shown
+
+    runnable = [file.path for file in files if file.format in _RUNNABLE]
+    if not runnable:
+        return
+    paths = " ".join(map(shown, [model, *runnable]))
+    print_next(stdout_console(), [f"classify {shown(runnable[0])} PHOTO", f"benchmark {paths}"])
+
+
 def _print(files: "list[ExportedFile]") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -157,9 +172,9 @@ def _print(files: "list[ExportedFile]") -> None:
         "Size",
         "Inference",
         "Largest difference",
-        "Same first answer",
+        "Same answer",
         "Accuracy",
-        "Bundle's accuracy",
+        "Accuracy of bundle",
     ):
         table.add_column(title, justify="right")
     for file in files:
@@ -176,9 +191,11 @@ def _print(files: "list[ExportedFile]") -> None:
     console = stdout_console()
     console.print(table)
     num_photos = files[0].agreement.num_photos
-    told = f"Compared on {pluralize(num_photos, 'photo')}"
+    told = f"Verified on {pluralize(num_photos, 'photo')}"
     if (accuracy := files[0].accuracy) is not None:
-        told += f"; accuracy on the {accuracy.num_photos} of them that training has not seen"
+        told += f"; accuracy on {accuracy.num_photos} photos that were not used in training"
     console.print(f"{told}.")
     if num_photos < _ENOUGH_PHOTOS:
-        console.print(f"! So few photos prove little; {_ENOUGH_PHOTOS} or more are better.")
+        console.print(
+            f"! Few photos verify little. Add at least {_ENOUGH_PHOTOS}: --image_dir PHOTOS"
+        )

@@ -1,6 +1,5 @@
-"""``bricksight sample``: photos to try everything with."""
+"""``bricksight sample``: write sample photos."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,21 +10,21 @@ if TYPE_CHECKING:
 
 
 def sample(out: Path, /) -> int:
-    """Write a small data set to try everything with, one folder a class.
+    """Write sample photos to try bricksight with, one sub-folder per class.
 
-    The photos come with a pack; nothing is downloaded.
+    Nothing is downloaded. The photos are part of a pack.
 
-    Parameters
-    ----------
-    out
-        New or empty folder.
+    Args:
+        out: New or empty folder.
     """
+    from bricksight.cli._next import shown
+
     found = installed_sample()
     num_photos = write(found, out)
     say(f"Wrote {num_photos} {found.title} to {out}.")
     if found.remark:
         say(found.remark)
-    say(f"  bricksight train {shlex.quote(str(out))} --backbone {found.backbone}")
+    say("Next:", f"  bricksight train {shown(out)} --backbone {found.backbone}")
     return 0
 
 
@@ -33,7 +32,7 @@ def installed_sample() -> "Sample":
     """Return the sample of the first pack that has one.
 
     Raises:
-        PackError: no installed pack has one.
+        PackError: no installed pack has sample photos.
     """
     from bricksight.errors import PackError
     from bricksight.packs import find_packs
@@ -48,7 +47,7 @@ def installed_sample() -> "Sample":
 
 
 def write(sample: "Sample", out: Path) -> int:
-    """Return the number of photos of a sample that were written to ``out``."""
+    """Write a sample to ``out`` and return its number of photos."""
     from bricksight.packs import load_target
 
     num_photos: int = load_target(sample.write)(out)

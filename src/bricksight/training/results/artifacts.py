@@ -76,15 +76,15 @@ def evaluate_split(
 
 def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manifest:
     """Return the manifest of the bundle."""
-    module = findings.compiled.backbone
+    backbone = findings.compiled.backbone
     return Manifest(
         labels=findings.data.labels,
-        input=module.input_spec,
-        module={
-            "reference": module.reference,
-            "title": module.title,
-            "licence": module.licence,
-            "fingerprint": module.fingerprint,
+        input=backbone.input_spec,
+        backbone={
+            "reference": backbone.reference,
+            "title": backbone.title,
+            "licence": backbone.licence,
+            "fingerprint": backbone.fingerprint,
             "num_features": findings.compiled.num_features,
             "runtime": findings.compiled.runtime,
             "litert_difference": findings.compiled.largest_difference,
@@ -156,7 +156,7 @@ def _history_json(trained: TrainedHead) -> dict[str, object]:
 
 
 def _content(findings: TrainingReport, seconds: Mapping[str, float]) -> ReportContent:
-    data, module = findings.data, findings.compiled.backbone
+    data, backbone = findings.data, findings.compiled.backbone
     return ReportContent(
         title=data.image_dir.resolve().name,
         evaluation=findings.test,
@@ -166,12 +166,12 @@ def _content(findings: TrainingReport, seconds: Mapping[str, float]) -> ReportCo
         history=[_training_history(findings)],
         class_counts=class_counts(data),
         problems=data.problems,
-        module={
-            "Network": module.title,
-            "Reference": module.reference,
-            "Licence": module.licence or "not stated",
-            "Input": f"{module.input_spec.width} x {module.input_spec.height} pixels, "
-            f"{module.input_spec.resize}",
+        backbone={
+            "Network": backbone.title,
+            "Reference": backbone.reference,
+            "Licence": backbone.licence or "not stated",
+            "Input": f"{backbone.input_spec.width} x {backbone.input_spec.height} pixels, "
+            f"{backbone.input_spec.resize}",
             "Features": findings.compiled.num_features,
             "Run by": findings.compiled.runtime,
         },

@@ -130,13 +130,13 @@ class IntermediateGraphs:
         self._config = config
         self.error: OutputError | None = None
 
-    def __call__(self, module: Backbone, step: int, head: Head) -> None:
+    def __call__(self, backbone: Backbone, step: int, head: Head) -> None:
         """Write a graph if one is due after this step."""
         every = self._config.files.intermediate_store_frequency
         if self.error is not None or not every or not step or step % every:
             return
         classifier = build_classifier(
-            frozen_graph(module), head, final_tensor_name=self._config.output.final_tensor_name
+            frozen_graph(backbone), head, final_tensor_name=self._config.output.final_tensor_name
         )
         path = self._config.files.intermediate_output_graphs_dir / f"intermediate_{step}.pb"
         try:

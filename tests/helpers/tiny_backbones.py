@@ -95,7 +95,7 @@ def write_hub_module(folder: Path, *, num_features: int = 5) -> Path:
     return folder
 
 
-def as_module(network: Any, *, name: str, size: int) -> Backbone:
+def as_backbone(network: Any, *, name: str, size: int) -> Backbone:
     """Returns a ``keras.Model`` as a module, as if it had been found under ``name``."""
     call = functools.partial(network, training=False)
     return Backbone(
