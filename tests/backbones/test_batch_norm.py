@@ -148,7 +148,7 @@ def test_adapted__keeps_depths_and_extra_photos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tuning", "title"),
     [
-        (FineTuneConfig(), "MobileNetV2 for bricks, 64 px, normalised by photos"),
+        (FineTuneConfig(), "MobileNetV2 for bricks, 64 px, batch norm adapted"),
         # What renders have taught is kept for all photos to come, so that it begins as it is.
         (
             FineTuneConfig(fine_tune=True, fine_tune_epochs=1, fine_tune_size=64),
@@ -168,4 +168,4 @@ def test_retrain__adapts_the_network_for_bricks_if_it_is_not_trained(
         replace(config, split=SPLIT, finetuning=tuning, head=HeadConfig(augmented_copies=0))
     )
     found = result.findings.compiled.backbone.title
-    assert re.sub(r", \d depths", "", found) == title
+    assert re.sub(r", \d scales", "", found) == title

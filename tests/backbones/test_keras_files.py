@@ -32,7 +32,7 @@ def two_resolutions(*, pooled: bool = True) -> Any:
 def test_keras_file__names_of_its_layers_may_be_those_that_keras_chooses(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", two_resolutions())
     require_tensorflow().keras.utils.clear_session()  # as in a new process
-    features = resolve(f"{path}@depths=2").load()(noise())
+    features = resolve(f"{path}@scales=2").load()(noise())
     assert features.shape == (3, 12 + 2 * 4)
 
 

@@ -41,7 +41,7 @@ def test_multi_scale__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path
         np.concatenate([np.mean(one, axis=(1, 2)), np.max(one, axis=(1, 2))], axis=1)
         for one in maps
     )
-    two, three = (resolve(f"saved_model:{path}@depths={number}") for number in (2, 3))
+    two, three = (resolve(f"saved_model:{path}@scales={number}") for number in (2, 3))
     np.testing.assert_allclose(
         np.asarray(two.load()(images)), np.concatenate([own, wide], axis=1), atol=1e-5
     )
@@ -55,16 +55,16 @@ def test_multi_scale__are_the_widest_maps_of_the_next_resolutions(tmp_path: Path
 
 def test_multi_scale__1_is_the_network_unchanged(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
-    plain, one = resolve(f"saved_model:{path}"), resolve(f"saved_model:{path}@depths=1")
+    plain, one = resolve(f"saved_model:{path}"), resolve(f"saved_model:{path}@scales=1")
     assert one.fingerprint == plain.fingerprint
-    assert (plain.depths, one.depths) == (None, 1)
+    assert (plain.scales, one.scales) == (None, 1)
 
 
 def test_feature_dimensions__add_up_to_the_features(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
     widths = feature_dimensions(resolve(f"saved_model:{path}"))
     assert widths == (7, 2 * 9, 2 * 4)
-    deepest = resolve(f"saved_model:{path}@depths=3")
+    deepest = resolve(f"saved_model:{path}@scales=3")
     assert frozen_graph(deepest).num_features == sum(widths)
 
 
@@ -79,17 +79,17 @@ def test_feature_dimensions__are_cached(tmp_path: Path) -> None:
     assert feature_dimensions(dataclasses.replace(backbone, network_builder=build)) == found
 
 
-@pytest.mark.parametrize("depths", ["0", "5", "many"])
-def test_multi_scale__refuses_other_numbers(tmp_path: Path, depths: str) -> None:
+@pytest.mark.parametrize("scales", ["0", "5", "many"])
+def test_multi_scale__refuses_other_numbers(tmp_path: Path, scales: str) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(BackboneError, match=f"has depths={depths}; expected a number from 1 to 4"):
-        resolve(f"saved_model:{path}@depths={depths}")
+    with pytest.raises(BackboneError, match=f"has scales={scales}; expected a number from 1 to 4"):
+        resolve(f"saved_model:{path}@scales={scales}")
 
 
 def test_multi_scale__refuses_too_few_resolutions(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", tiny_network())
-    with pytest.raises(BackboneError, match="1 resolution, too few for depths=2"):
-        resolve(f"saved_model:{path}@depths=2").load()
+    with pytest.raises(BackboneError, match="1 resolution, too few for scales=2"):
+        resolve(f"saved_model:{path}@scales=2").load()
     folder = write_saved_model(tmp_path / "graph", tiny_network())
     with pytest.raises(BackboneError, match="graph without Keras layers"):
-        resolve(f"saved_model:{folder}@depths=2")
+        resolve(f"saved_model:{folder}@scales=2")

@@ -51,7 +51,7 @@ def run(folder: Path, *, tuning: FineTuneConfig | None = None, **settings: Any) 
     network = write_keras_file(folder / "network.keras", uneven_network())
     config = TrainingConfig.of(
         image_dir=folder / "photos",
-        backbone=f"saved_model:{network}@depths=2",
+        backbone=f"saved_model:{network}@scales=2",
         out=folder / "bundle",
         **settings,
     )

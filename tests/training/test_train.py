@@ -455,16 +455,16 @@ def test_scales__are_selected_and_exported(stepped_run: TrainingResult) -> None:
     assert all(one["largest_difference"] < 1e-4 for one in manifest.exports.values())
 
 
-@pytest.mark.parametrize("depths", [1, 2])
+@pytest.mark.parametrize("num_scales", [1, 2])
 def test_scales__are_those_of_the_reference(
-    stepped_run: TrainingResult, tmp_path: Path, depths: int
+    stepped_run: TrainingResult, tmp_path: Path, num_scales: int
 ) -> None:
-    reference = f"{stepped_run.findings.compiled.backbone.reference}@depths={depths}"
+    reference = f"{stepped_run.findings.compiled.backbone.reference}@scales={num_scales}"
     run = again(stepped_run, tmp_path / "bundle", head=RECIPE, backbone=reference)
     chosen = run.bundle.manifest.settings["chosen"]
     assert chosen["held_out_cross_entropy_by_num_scales"] == {}
-    assert chosen["num_scales"] == depths
-    assert len(head_of(run)) - 1 == (4, 16)[depths - 1]
+    assert chosen["num_scales"] == num_scales
+    assert len(head_of(run)) - 1 == (4, 16)[num_scales - 1]
 
 
 def test_depths__of_the_network_alone_in_retrain_pys_way(

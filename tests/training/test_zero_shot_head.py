@@ -169,10 +169,10 @@ def test_choose_num_scales__judges_each_by_what_is_known_of_the_classes() -> Non
     prior = HeadPrior(zero_shot_head=known, outliers=np.zeros((3, 1, 50), np.float32))
     widths, losses = (40, 10), []
     for given in (HeadPrior(), replace(prior, outliers=None)):
-        depths, found = choose_num_scales(
+        num_scales, found = choose_num_scales(
             photos, widths, ["softmax"], num_classes=12, seed=0, prior=given
         )
-        losses.append(found[depths - 1].score.loss)
+        losses.append(found[num_scales - 1].score.loss)
         assert found[0].choice.from_zero_shot_head == (given.zero_shot_head is not None)
     assert losses[1] < losses[0] - 0.1
     narrow = prior.first_features(40)

@@ -25,10 +25,10 @@ from bricksight.backbones.known_classes import KnownClasses
 from bricksight.backbones.reference import Reference, parse_reference
 from bricksight.backbones.summary.describe import Description, describe
 from bricksight.backbones.summary.stages import Stage
-from bricksight.backbones.transforms.batch_norm import MOST_PHOTOS, batch_norm_adapted
+from bricksight.backbones.transforms.batch_norm import MAX_ADAPTATION_PHOTOS, batch_norm_adapted
 from bricksight.backbones.transforms.fine_tuned import fine_tuned_backbone
 from bricksight.backbones.transforms.multi_scale import (
-    MOST_DEPTHS,
+    MAX_SCALES,
     feature_dimensions,
     with_multi_scale,
 )
@@ -40,8 +40,8 @@ from bricksight.backbones.transforms.rotation_tta import (
 from bricksight.errors import BackboneError
 
 __all__ = [
+    "MAX_ADAPTATION_PHOTOS",
     "MAX_ROTATIONS",
-    "MOST_PHOTOS",
     "SOURCES",
     "Backbone",
     "BackboneSpec",
@@ -92,10 +92,10 @@ def resolve(reference: str, *, progress: Progress | None = None, trust: bool = F
         BackboneError: The reference is unknown, the download failed, or the files are not a network
             from images to features.
     """
-    parsed, depths = _parse(reference)
+    parsed, num_scales = _parse(reference)
     asked = replace(parsed, trust=trust)
     backbone: Backbone = _source(asked).resolve(asked, progress=progress)
-    return backbone if depths is None else with_multi_scale(backbone, depths)
+    return backbone if num_scales is None else with_multi_scale(backbone, num_scales)
 
 
 def find(reference: str) -> Path | None:
@@ -110,21 +110,21 @@ def find(reference: str) -> Path | None:
 
 
 def _parse(reference: str) -> tuple[Reference, int | None]:
-    """Parse a reference; return it without the option ``depths``, and that option."""
+    """Parse a reference; return it without the option ``scales``, and that option."""
     if not isinstance(reference, str) or "\0" in reference:
         raise BackboneError(
             f"The backbone is {reference!r}; expected text such as 'keras:MobileNetV2'."
         )
     parsed = parse_reference(reference, sources=SOURCES, known=_known_references())
     options = dict(parsed.options)
-    depths = options.pop("depths", None)
-    if depths is None:
+    num_scales = options.pop("scales", None)
+    if num_scales is None:
         return replace(parsed, options=options), None
-    if depths not in map(str, range(1, MOST_DEPTHS + 1)):
+    if num_scales not in map(str, range(1, MAX_SCALES + 1)):
         raise BackboneError(
-            f"{reference} has depths={depths}; expected a number from 1 to {MOST_DEPTHS}."
+            f"{reference} has scales={num_scales}; expected a number from 1 to {MAX_SCALES}."
         )
-    return replace(parsed, options=options), int(depths)
+    return replace(parsed, options=options), int(num_scales)
 
 
 def _known_references() -> Iterator[str]:

@@ -40,7 +40,7 @@ class Backbone:
         fingerprint: Hexadecimal SHA-256 of everything that determines the features, independent of
             the process and of the folder of the files.
         location: The folder or file on disk.
-        depths: Number of scales of its multi-scale features; ``None`` if the user did not choose
+        num_scales: Number of scales of its features; ``None`` if the user did not choose
             one, so that the training may.
         is_pretrained: Whether the weights are trained, not random.
         is_of_renders: Whether it was trained only on renders, which look different from photos.
@@ -61,7 +61,7 @@ class Backbone:
     licence: str | None
     fingerprint: str
     location: Path | None
-    depths: int | None = None
+    num_scales: int | None = None
     is_pretrained: bool = True
     is_of_renders: bool = False
     known: Callable[[], KnownClasses] | None = field(default=None, repr=False, compare=False)

@@ -264,7 +264,7 @@ def _suggest_groups(data: Dataset) -> None:
 def _features_per_scale(base: Backbone) -> tuple[int, ...]:
     """Return how many features each scale adds; empty where there is nothing to choose from."""
     # A number that the reference names is not chosen again; a graph has only one scale.
-    if base.depths is not None or base.network_builder is None:
+    if base.num_scales is not None or base.network_builder is None:
         return ()
     return feature_dimensions(base)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bricksight import images
 from bricksight._support.text import pluralize
-from bricksight.backbones import MOST_PHOTOS, batch_norm_adapted
+from bricksight.backbones import MAX_ADAPTATION_PHOTOS, batch_norm_adapted
 from bricksight.features import FeaturizedDataset
 from bricksight.training.context import TrainingContext
 
@@ -24,7 +24,7 @@ def adapt_batch_norm(dataset: FeaturizedDataset, context: TrainingContext) -> Fe
     base, examples = dataset.backbone.base, dataset.data.in_split("training")
     if not base.is_of_renders or not examples:
         return dataset
-    rows = np.linspace(0, len(examples) - 1, min(len(examples), MOST_PHOTOS)).astype(int)
+    rows = np.linspace(0, len(examples) - 1, min(len(examples), MAX_ADAPTATION_PHOTOS)).astype(int)
     seen, spec = [examples[row] for row in rows], base.input_spec
     context.progress.message_once(
         f"{base.reference} was trained on renders, so its batch normalisation is adapted to "

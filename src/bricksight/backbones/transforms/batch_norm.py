@@ -18,7 +18,7 @@ from bricksight._support.optional import require_tensorflow
 from bricksight.backbones.backbone import Backbone, FeatureFunction
 from bricksight.backbones.sources.saved_model import feature_function
 
-MOST_PHOTOS = 256
+MAX_ADAPTATION_PHOTOS = 256
 """Largest number of photos used. With this many, their statistics have a weight of one half."""
 
 _BATCH = 64
@@ -39,7 +39,7 @@ def batch_norm_adapted(
     Args:
         backbone: A backbone with Keras layers.
         images: Returns the photos, float32 (num_images, height, width, 3) in [0, 1], at most
-            ``MOST_PHOTOS``. It is called when the network is built.
+            ``MAX_ADAPTATION_PHOTOS``. It is called when the network is built.
         key: Identifies the photos, as a part of the fingerprint.
 
     Raises:
@@ -61,7 +61,7 @@ def batch_norm_adapted(
     described = f"{backbone.fingerprint} adapted {_VERSION} to {key}"
     return replace(
         backbone,
-        title=f"{backbone.title}, normalised by photos",
+        title=f"{backbone.title}, batch norm adapted",
         fingerprint=hashlib.sha256(described.encode()).hexdigest(),
         loader=load,
         network_builder=build,
@@ -75,7 +75,7 @@ def _adapted_weights(network: Any, images: np.ndarray) -> list[np.ndarray]:
         [_statistics(norm) for norm in norms],
         _batch_statistics(network, norms, images),
     )
-    share = len(images) / (len(images) + MOST_PHOTOS)
+    share = len(images) / (len(images) + MAX_ADAPTATION_PHOTOS)
     for norm, learned, seen in zip(norms, original, measured, strict=True):
         norm.moving_mean.assign((1 - share) * learned[0] + share * seen[0])
         norm.moving_variance.assign((1 - share) * learned[1] + share * seen[1])

@@ -20,14 +20,14 @@ from bricksight.backbones.sources._keras_files import free_name
 from bricksight.backbones.sources.saved_model import feature_function
 from bricksight.errors import BackboneError
 
-MOST_DEPTHS = 4
+MAX_SCALES = 4
 """Largest number of scales."""
 
 _FILE_VERSION = 1
 """Part of the file's name: increased when a scale would give other features."""
 
 
-def with_multi_scale(backbone: Backbone, depths: int) -> Backbone:
+def with_multi_scale(backbone: Backbone, num_scales: int) -> Backbone:
     """Return a backbone with multi-scale features.
 
     Each further scale is the next higher resolution of the feature maps. Its features are the mean
@@ -35,19 +35,19 @@ def with_multi_scale(backbone: Backbone, depths: int) -> Backbone:
     follow the features of the last layer.
 
     Args:
-        backbone: A backbone with Keras layers, unless ``depths`` is 1.
-        depths: Number of scales: 1 for the features of the last layer alone, up to
-            ``MOST_DEPTHS``.
+        backbone: A backbone with Keras layers, unless ``num_scales`` is 1.
+        num_scales: Number of scales: 1 for the features of the last layer alone, up to
+            ``MAX_SCALES``.
 
     Raises:
         BackboneError: The backbone has no Keras layers.
     """
-    if depths == 1:
-        return replace(backbone, depths=1)
+    if num_scales == 1:
+        return replace(backbone, num_scales=1)
     if backbone.network_builder is None:
         backbone.network()  # raises an error that names backbones with Keras layers
     spec = backbone.input_spec
-    build = functools.partial(_build, backbone, depths)
+    build = functools.partial(_build, backbone, num_scales)
 
     def load() -> Any:
         call = functools.partial(build(), training=False)
@@ -55,11 +55,11 @@ def with_multi_scale(backbone: Backbone, depths: int) -> Backbone:
 
     return replace(
         backbone,
-        title=f"{backbone.title}, {depths} scales",
+        title=f"{backbone.title}, {num_scales} scales",
         num_features=None,
-        depths=depths,
+        num_scales=num_scales,
         fingerprint=hashlib.sha256(
-            f"{backbone.fingerprint} depths {depths}, mean and maximum".encode()
+            f"{backbone.fingerprint} depths {num_scales}, mean and maximum".encode()
         ).hexdigest(),
         loader=load,
         network_builder=build,
@@ -67,7 +67,7 @@ def with_multi_scale(backbone: Backbone, depths: int) -> Backbone:
 
 
 def feature_dimensions(backbone: Backbone) -> tuple[int, ...]:
-    """Return the number of features of each scale, the last layer first; at most ``MOST_DEPTHS``.
+    """Return the number of features of each scale, the last layer first; at most ``MAX_SCALES``.
 
     The result is kept in the cache folder, so that only the first run has to build the network.
 
@@ -84,7 +84,7 @@ def feature_dimensions(backbone: Backbone) -> tuple[int, ...]:
         widths: list[int] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         network = backbone.network()
-        earlier = _widest_by_resolution(network)[1:MOST_DEPTHS]
+        earlier = _widest_by_resolution(network)[1:MAX_SCALES]
         widths = [int(network.output.shape[-1]), *(2 * int(one.shape[-1]) for one in earlier)]
         in_cache(lambda root: _write(root / name, widths), "backbones")
     return tuple(widths)
@@ -95,21 +95,21 @@ def _write(path: Path, widths: list[int]) -> None:
         part.write_text(json.dumps(widths), encoding="utf-8")
 
 
-def _build(backbone: Backbone, depths: int) -> Any:
+def _build(backbone: Backbone, num_scales: int) -> Any:
     layers = require_tensorflow().keras.layers
     network = backbone.network()
     widest = _widest_by_resolution(network)
-    if len(widest) < depths:
+    if len(widest) < num_scales:
         raise BackboneError(
             f"{backbone.reference} has feature maps of "
-            f"{pluralize(len(widest), 'resolution')}, too few for depths={depths}. "
-            f"Use depths={len(widest)}{' or less' if len(widest) > 1 else ''}."
+            f"{pluralize(len(widest), 'resolution')}, too few for scales={num_scales}. "
+            f"Use scales={len(widest)}{' or less' if len(widest) > 1 else ''}."
         )
     poolings = {"mean": layers.GlobalAveragePooling2D, "maximum": layers.GlobalMaxPooling2D}
     # The first is the coarsest resolution, which the network's own output already covers.
     earlier = [
         pooling(name=free_name(network, f"{name}_of_depth_{depth}"))(one)
-        for depth, one in enumerate(widest[1:depths], start=2)
+        for depth, one in enumerate(widest[1:num_scales], start=2)
         for name, pooling in poolings.items()
     ]
     name = free_name(network, "features_of_depths")

@@ -74,7 +74,7 @@ def train_recipe_head(dataset: FeaturizedDataset, context: TrainingContext) -> T
     choices = {
         "copies": labeled.features.shape[1],
         "augmentation": [asdict(augment) for augment in augmentation.policy],
-        "num_scales": dataset.backbone.single_view.backbone.depths or 1,
+        "num_scales": dataset.backbone.single_view.backbone.num_scales or 1,
         "tta": dataset.backbone.num_rotations,
         "held_out_cross_entropy_by_policy": augmentation.losses,
         "held_out_cross_entropy_by_tta": losses_by_tta,
