@@ -82,7 +82,7 @@ def test_threshold__too_few_photos_choose_is_rough_where_outliers_are_to_be_refu
     threshold, (problem,) = choose_threshold(trained, data, 5.0)
     assert threshold == pytest.approx(0.6)
     assert problem.kind == "rough_threshold"
-    assert "Expect 10 % of known photos to be refused" in problem.message
+    assert "Expect 10 % of known photos to be rejected" in problem.message
     nothing = photos_dealt(training=20, validation=0, outliers=5)
     held_out = dataclasses.replace(trained, held_out=answers[:0])
     assert choose_threshold(held_out, nothing, 5.0)[0] is None
