@@ -4,13 +4,17 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 LOCKED = --constraint requirements-dev.txt
 
-.PHONY: demo test lint docs setup lock
+.PHONY: demo test pages lint docs setup lock
 
 demo: $(VENV)/.installed
 	$(BIN)/bricksight demo
 
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not pages"
+
+# Runs every command of the documentation, which takes as long as all other tests.
+pages: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --numprocesses 2 -m pages
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -98,6 +98,7 @@ def test_light__draws_on_frames_of_a_camera(light: tuple[str, ...]) -> None:
 
 
 COMMANDS = {
+    "train": ("Training needs TensorFlow", "train"),
     "retrain": ("Training needs TensorFlow", "train"),
     "crossval": ("Training needs TensorFlow", "train"),
     "check": ("Checking photos needs SciPy", "check"),
@@ -114,8 +115,9 @@ def test_light__other_commands_name_the_extra(
     words: tuple[object, ...] = {
         "check": (photos,),
         "evaluate": (bundle, photos),
+        "retrain": ("--image_dir", photos),
         "export": (bundle, "--format", "frozen_graph", "--out", tmp_path / "out.pb"),
-    }.get(command, ("--image_dir", photos))
+    }.get(command, (photos,))
     what, extra = COMMANDS[command]
     told = bricksight(command, *words, python=light, fails=True)
     assert f'{what}: pip install "bricksight[{extra}]"' in told

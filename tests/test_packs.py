@@ -80,7 +80,7 @@ def test_pack__trains_with_what_it_knows(coins: Path, tmp_path: Path) -> None:
     run = run_python("-c", TRAIN, photos, tmp_path / "model", path=coins)
     assert run.returncode == 0, run.stderr
     _, choices, _ = json.loads(run.stdout)
-    assert set(choices["held_out_cross_entropy_by_network"]) == {GENERAL, "packaged:coins"}
+    assert set(choices["held_out_cross_entropy_by_backbone"]) == {GENERAL, "packaged:coins"}
 
     command = ["train", photos, "--out", tmp_path / "by_name"]
     network = ["--backbone", "packaged:coins", "--augmented_copies", "0"]
@@ -110,7 +110,7 @@ def test_pack__is_silent_where_it_knows_no_class(
     assert run.returncode == 0, run.stderr
     reference, choices, modules = json.loads(run.stdout)
     assert reference == GENERAL
-    assert choices["held_out_cross_entropy_by_network"] == {}
+    assert choices["held_out_cross_entropy_by_backbone"] == {}
     assert modules == ["bricksight.bricks", "bricksight.bricks.part_numbers"], "its light half"
     assert not ABOUT_BRICKS.search(run.stderr)
 

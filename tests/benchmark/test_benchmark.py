@@ -135,7 +135,7 @@ def test_benchmark__photos_of_the_training_are_counted_and_warned_of(
     found = benchmark([tiny_run.bundle.path], photos=records, settings=settings)
     seen = sum(record.split != "test" for record in records)
     assert found.measurements[0].num_trained_on == seen
-    assert f"{seen} of {len(records)} photos took part" in found.to_markdown()
+    assert f"{seen} of {len(records)} photos were used" in found.to_markdown()
 
 
 def test_benchmark__peak_memory_is_that_of_the_fresh_process_not_of_its_parent(
@@ -338,7 +338,7 @@ def test_command__without_data_there_is_no_accuracy_and_no_plot(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ([], 2, "No model is named"),
+        ([], 2, "MODEL is missing"),
         (["nowhere"], 1, "nowhere does not exist"),
         (["nowhere", "--threads", "1,two"], 2, "--threads is '1,two'"),
         (["nowhere", "--split", "test"], 2, "need photos"),

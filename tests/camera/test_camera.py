@@ -710,10 +710,10 @@ def test_camera__without_opencv_names_the_command_that_installs_it(
         ("--region 0", "--region is 0.0; it must be over 0"),
         ("--smooth 0", "--smooth is 0; it must be at least 1"),
         ("--max_frames 0", "--max_frames is 0"),
-        ("--save_label red", "--save_label needs to know where: --save_dir DIR"),
-        ("--save_dir x --save_every 1", "--save_every needs the class"),
+        ("--save_label red", "--save_label needs a folder. Add --save_dir DIR"),
+        ("--save_dir x --save_every 1", "--save_every needs a class"),
         ("--save_dir x --save_label y --save_every 0", "--save_every is 0.0"),
-        ("--headless --save_dir x", "there are no keys. Add --save_label and --save_every"),
+        ("--headless --save_dir x", "has no keys. Add --save_label and --save_every"),
         ("--headless --save_dir x --save_label a/b --save_every 1", "the name of one folder"),
     ],
 )

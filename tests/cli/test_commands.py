@@ -306,7 +306,7 @@ def test_evaluate__all_photos_with_a_report_and_a_bad_one_named(
     assert (
         bad == "! 'red/text.jpg' cannot be read: not an image: the file starts with \"no photo\"."
     )
-    assert re.match(r"! \d+ of 12 photos took part in the training", seen)
+    assert re.match(r"! \d+ of 12 photos were used to train the model", seen)
     assert "of 12 photos right" in statement
     assert small.startswith("! The test is small (12 photos)")
     assert statement in report.read_text(encoding="utf-8")
@@ -328,7 +328,7 @@ def test_evaluate__other_photos_are_not_taken_for_those_of_the_training(
     assert main(["evaluate", bundle, str(tmp_path / "other")]) == 0
     told = capsys.readouterr().out
     assert "of 2 photos right" in told
-    assert "took part in the training" not in told
+    assert "were used to train" not in told
 
 
 def test_evaluate__classes_that_the_bundle_does_not_know(

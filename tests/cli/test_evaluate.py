@@ -62,7 +62,7 @@ def test_evaluate__hundreds_of_bad_photos_are_one_line(
     assert len(told["set_aside"]) == 120
     assert sum(one["kind"] == "unreadable" for one in told["problems"]) == 120
     trained = next(one for one in told["warnings"] if one["kind"] == "trained_on")
-    assert "of 12 photos took part" in trained["message"]
+    assert "of 12 photos were used" in trained["message"]
 
 
 def test_evaluate__a_flat_folder_is_refused_with_what_to_do(

@@ -88,7 +88,7 @@ def name_of(page: Path) -> str:
 
 
 @pytest.mark.tf
-@pytest.mark.slow
+@pytest.mark.pages
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=name_of)
 def test_page__runs_as_printed(
     page: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -249,14 +249,13 @@ def test_retrain__fine_tunes_on_extra_photos_first(
     assert not all(kind["random_blur"] for kind in seen), "photos are not as rough as that"
 
     (kept,) = (tmp_path / "cache" / "tuned").iterdir()
+    written = kept.stat().st_mtime_ns
     again = tune(tmp_path, extra_train_dir=tmp_path / "renders", out=tmp_path / "again")
-    title = "Training the network on 24 extra photos"
-    assert title in result.seconds
-    assert title not in again.seconds
+    assert kept.stat().st_mtime_ns == written, "the extra photos are not trained on again"
     np.testing.assert_array_equal(again.findings.trained.head.kernel, head_of(result))
     kept.write_bytes(b"damaged")
-    third = tune(tmp_path, extra_train_dir=tmp_path / "renders", out=tmp_path / "third")
-    assert title in third.seconds
+    tune(tmp_path, extra_train_dir=tmp_path / "renders", out=tmp_path / "third")
+    assert kept.read_bytes() != b"damaged"
 
 
 def head_of(result: TrainingResult) -> np.ndarray:
@@ -325,7 +324,7 @@ def test_freeze__a_network_of_fine_maps_alone_is_trained() -> None:
 @pytest.mark.tf
 def test_retrain__refuses_to_fine_tune_what_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"no such layer. Take 'whole' for all, or one of .*stem_bn"
+        ConfigError, match=r"no such layer. Use 'whole' for all layers, or one of .*stem_bn"
     ):
         tune(tmp_path / "one", replace(TINY, fine_tune_from="stemm"))
     graph = write_reusable_saved_model(tmp_path / "graph", size=64)
@@ -353,8 +352,6 @@ def test_retrain__fine_tunes_a_saved_model(tmp_path: Path, adapted: bool) -> Non
     result = tune(tmp_path, config, backbone=reference)
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8
-    assert "Training the network at 64 px" in result.seconds  # a size that it does not take: 32
-    assert "Training the network at 32 px" not in result.seconds
     tuned, fresh = result.findings.compiled.backbone.trainable(), resolve(reference).trainable()
     same = [np.array_equal(*pair) for pair in zip(tuned.weights, fresh.weights, strict=True)]
     of_statistics = [not one.trainable for one in fresh.weights]
@@ -375,7 +372,7 @@ def test_retrain__fine_tunes_a_graph_for_inference_and_says_so(
 ) -> None:
     graph = write_saved_model(tmp_path / "graph", tiny_network(None))
     result = tune(tmp_path, backbone=f"saved_model:{graph}@size=32")
-    assert "a graph for inference alone: the statistics" in caplog.text
+    assert "inference only: its batch normalisation statistics" in caplog.text
     assert result.findings.test.accuracy is not None
     assert result.findings.test.accuracy > 0.8
 

@@ -248,7 +248,7 @@ def test_export__a_signature_that_is_wrong_is_not_handed_out(
 def test_build_classifier__a_name_that_tensorflow_refuses(tiny_run: TrainingResult) -> None:
     findings = tiny_run.findings
     frozen = frozen_graph(findings.compiled.backbone)
-    with pytest.raises(ConfigError, match=r"--final_tensor_name 'my result' is no name"):
+    with pytest.raises(ConfigError, match=r"--final_tensor_name 'my result' is not a valid name"):
         build_classifier(frozen, findings.trained.head, final_tensor_name="my result")
 
 

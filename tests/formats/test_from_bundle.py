@@ -330,7 +330,7 @@ def test_command__a_table(bundle: Bundle, tmp_path: Path, capsys: Captured) -> N
     assert main(["export", str(bundle.path), "--format", "onnx", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert str(out) in printed
-    assert "Compared on 36 photos" in printed
+    assert "Verified on 36 photos" in printed
     assert "100.0%" in printed
 
 

@@ -232,7 +232,7 @@ def test_classify__a_photo_without_a_match_is_an_object_of_its_own(
     lines = [json.loads(line) for line in printed.out.splitlines()]
     together = [line["object"] for line in lines if "photos" in line]
     assert together == ["a", "b", "seen/left/c.jpg", "seen/right/c.jpg"]
-    assert "--group_by finds nothing in 2 paths" in printed.err
+    assert "--group_by matches nothing in 2 paths" in printed.err
 
 
 @pytest.mark.parametrize(

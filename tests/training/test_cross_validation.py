@@ -112,7 +112,7 @@ def test_crossval__draws_a_learning_curve(
     assert told["curve"][-1]["accuracy"] == told["accuracies"][0]
     assert set(told["curve"][0]["recalls"]) == {"blue", "green", "red"}
     assert main([*argv.split(), "--learning_curve", "--quiet"]) == 0
-    assert "The last doubling brought" in capsys.readouterr().out
+    assert "Doubling the photos brought" in capsys.readouterr().out
 
 
 @pytest.mark.tf

@@ -104,7 +104,7 @@ def test_time_budget__refuses_what_makes_no_sense() -> None:
     with pytest.raises(ConfigError, match="Add --recipe balanced or --recipe best"):
         FineTuneConfig(time_budget="10m")
     with pytest.raises(
-        ConfigError, match=r"--teacher model would train the network.* add --fine_tune"
+        ConfigError, match=r"--teacher model has no effect without fine-tuning\. Add .*--fine_tune"
     ):
         FineTuneConfig(teacher=Path("model"))
     with pytest.raises(ConfigError, match="--recipe fast trains no network"):

@@ -345,7 +345,8 @@ def test_retrain__answers_unknown_to_an_empty_belt(tmp_path: Path) -> None:
     metrics = json.loads((bundle.path / "metrics.json").read_text())
     assert metrics["outliers_rejected"]["share"] == 1
     assert metrics["known_rejected"]["num_images"] == findings.test.num_images
-    assert "photos of none of the classes" in (bundle.path / "report.html").read_text()
+    report = (bundle.path / "report.html").read_text()
+    assert "photos of other objects (none of the classes)" in report
     for runtime in ("litert", "tensorflow"):
         assert_tells_belts_from_colours(Predictor(bundle.path, runtime=runtime), tmp_path)
 
@@ -381,8 +382,8 @@ def test_retrain__says_on_the_terminal_how_many_are_refused(
     print_result(result)
     told = capsys.readouterr().out
     assert re.search(
-        r'Answered "unknown": \d of \d+ photos \(.* %\) of known classes, where '
-        r"--rejection_rate asks for at most 30 %; \d+ of \d+ photos",
+        r'Answered "unknown": \d of \d+ photos \(.* %\) of known classes '
+        r"\(rejection rate: at most 30 %\); \d+ of \d+ photos",
         told,
     )
     assert result.findings.outliers_rejected is not None

@@ -205,7 +205,7 @@ def _contrast_below(seed: int, radiance: float) -> float:
 
 
 def test_backgrounds__are_found_and_read_as_light(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--backgrounds .* holds no photos"):
+    with pytest.raises(ConfigError, match=r"backgrounds .* holds no photos"):
         find_backgrounds(tmp_path)
     Image.new("RGB", (40, 30), (255, 188, 0)).save(tmp_path / "belt.png")
     (photo,) = find_backgrounds(tmp_path)
