@@ -57,7 +57,7 @@ def test_multi_scale__1_is_the_network_unchanged(tmp_path: Path) -> None:
     path = write_keras_file(tmp_path / "net.keras", stepped_network())
     plain, one = resolve(f"saved_model:{path}"), resolve(f"saved_model:{path}@scales=1")
     assert one.fingerprint == plain.fingerprint
-    assert (plain.scales, one.scales) == (None, 1)
+    assert (plain.num_scales, one.num_scales) == (None, 1)
 
 
 def test_feature_dimensions__add_up_to_the_features(tmp_path: Path) -> None:
