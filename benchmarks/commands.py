@@ -42,9 +42,9 @@ def main() -> None:
 
 def benchmark(image_dir: Path, folder: Path, *, rounds: int) -> None:
     os.environ["BRICKSIGHT_CACHE_DIR"] = str(folder / "cache")
-    seed = ["retrain", "--image_dir", str(image_dir), *SEED_FLAGS, "--json"]
+    seed = ["retrain", "--image_dir", str(image_dir), *SEED_FLAGS]
     cold, outcome = timed([*seed, "--out", str(folder / "cold")])
-    print(f"\nseed command, cold caches: {cold:.1f} s, accuracy {outcome['accuracy']:.3f}")
+    print(f"\nseed command, cold caches: {cold:.1f} s, accuracy {outcome['test']['accuracy']:.3f}")
     stages(outcome)
     warm = [timed([*seed, "--out", str(folder / f"warm{n}")]) for n in range(rounds)]
     median = statistics.median(seconds for seconds, _ in warm)
@@ -56,7 +56,7 @@ def benchmark(image_dir: Path, folder: Path, *, rounds: int) -> None:
     for title, words in {
         "bricksight --help": ["--help"],
         "bricksight classify, one photo": ["classify", str(folder / "cold"), str(photo)],
-        "bricksight modules list": ["modules", "list"],
+        "bricksight backbones list": ["backbones", "list"],
     }.items():
         seconds = [timed(words)[0] for _ in range(rounds)]
         print(
@@ -66,13 +66,14 @@ def benchmark(image_dir: Path, folder: Path, *, rounds: int) -> None:
 
 
 def timed(words: list[str]) -> tuple[float, dict]:
-    """Returns the seconds of a whole process, and the JSON object that it printed, if any."""
+    """Return the seconds of a whole process, and the metrics of the bundle after ``--out``."""
     start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "bricksight", *words], capture_output=True, text=True, check=True
-    )
+    subprocess.run([sys.executable, "-m", "bricksight", *words], capture_output=True, check=True)
     seconds = time.perf_counter() - start
-    return seconds, json.loads(done.stdout) if "--json" in words else {}
+    if "--out" not in words:
+        return seconds, {}
+    metrics = Path(words[words.index("--out") + 1], "metrics.json")
+    return seconds, json.loads(metrics.read_text(encoding="utf-8"))
 
 
 def stages(outcome: dict) -> None:

@@ -164,12 +164,12 @@ def render_and_train(
     how = ["--num", options.num, "--size", options.size, "--quality", "draft", "--seed", seed]
     bricksight("synth", renders, *what, *how, "--quiet")
     backbone = f"keras:MobileNetV2@size={options.size}"
-    network = ["--tfhub_module", backbone, "--fine_tune", "--fine_tune_size", options.size]
+    network = ["--backbone", backbone, "--fine_tune", "--fine_tune_size", options.size]
     split = ["--testing_percentage", 5, "--validation_percentage", 5]
     split += ["--group_by", "(.*)_(?:front|back|bottom)"]
     further = ["--fine_tune_epochs", options.epochs, "--seed", seed, *variant.training]
-    place = ["--image_dir", renders, "--out", folder / "model"]
-    bricksight("retrain", *place, *network, *split, *further)
+    place = [renders, "--out", folder / "model"]
+    bricksight("train", *place, *network, *split, *further)
 
 
 def bricksight(*arguments: object) -> str:

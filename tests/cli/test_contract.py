@@ -147,8 +147,8 @@ FIXABLE = [
     ("evaluate nowhere photos", "nowhere does not exist. Give a bundle"),
     ("check nowhere", "nowhere does not exist"),
     ("backbones describe nonsense", "'nonsense' is not a known backbone"),
-    ("cache list --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
-    ("cache prune --all --path labels.txt", "labels.txt is no feature cache, or a damaged one"),
+    ("cache list --path labels.txt", "labels.txt is not a feature cache, or is damaged"),
+    ("cache prune --all --path labels.txt", "labels.txt is not a feature cache, or is damaged"),
     ("sample photos", "photos is not empty"),
     ("demo --out photos", "photos is not a bundle"),
 ]

@@ -321,11 +321,11 @@ def test_named_photos__a_list_stands_where_it_is_named(typed: io.BytesIO) -> Non
 
 
 def test_named_photos__an_empty_list_is_told(typed: io.BytesIO) -> None:
-    assert photos(STDIN) == ([], ["-: standard input names no photos"])
+    assert photos(STDIN) == ([], ["-: standard input lists no photos"])
 
 
 def test_named_photos__standard_input_is_read_once(typed: io.BytesIO) -> None:
-    with pytest.raises(ConfigError, match="- is named twice"):
+    with pytest.raises(ConfigError, match="- is given twice"):
         photos(STDIN, "red", STDIN)
 
 

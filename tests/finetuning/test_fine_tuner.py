@@ -430,5 +430,5 @@ def test_retrain__refuses_a_teacher_of_other_classes(tmp_path: Path) -> None:
     other = tmp_path / "other"
     write_photo_folder(other / "photos", per_class=3)
     (other / "photos" / "green").rename(other / "photos" / "violet")
-    with pytest.raises(ConfigError, match=r"does not know violet. A teacher has been trained"):
+    with pytest.raises(ConfigError, match=r"does not have the classes violet. A teacher must"):
         tune(other, replace(TINY, teacher=teacher))

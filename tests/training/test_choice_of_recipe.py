@@ -89,7 +89,7 @@ def test_recipe__trains_both_within_a_long_time_and_the_layer_alone_within_a_sho
 
     with caplog.at_level(logging.WARNING):
         short = run(tmp_path / "short", tiny_network(), replace(BALANCED, time_budget="1s"))
-    assert "--time_budget 1s is too short to train the network here" in caplog.text
+    assert "--time_budget 1s is too short for fine-tuning here" in caplog.text
     assert "epochs" not in short.findings.trained.choices
     assert list((short.bundle.path / "summaries" / "train").iterdir())
 

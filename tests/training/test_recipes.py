@@ -101,7 +101,7 @@ def test_time_budget__refuses_what_makes_no_sense() -> None:
     for text in ("10", "soon", "0m", "-3m", "5d"):
         with pytest.raises(ConfigError, match=r"--time_budget is '.*it must be a time such as"):
             FineTuneConfig(recipe="best", time_budget=text)
-    with pytest.raises(ConfigError, match="add --recipe balanced or best"):
+    with pytest.raises(ConfigError, match="Add --recipe balanced or --recipe best"):
         FineTuneConfig(time_budget="10m")
     with pytest.raises(
         ConfigError, match=r"--teacher model would train the network.* add --fine_tune"

@@ -36,7 +36,6 @@ from bricksight.heads import (
 from bricksight.heads.objective import Objective
 from bricksight.predict import Predictor
 from bricksight.training import cross_validate, train
-from bricksight.training.head.recipe import _out_of_fold
 from bricksight.training.results.evaluation import choose_threshold
 from helpers.fine_tuning import tune
 from helpers.photos import draw, draw_belt, write_photo_folder
@@ -83,7 +82,7 @@ def test_threshold__too_few_photos_choose_is_rough_where_outliers_are_to_be_refu
     threshold, (problem,) = choose_threshold(trained, data, 5.0)
     assert threshold == pytest.approx(0.6)
     assert problem.kind == "rough_threshold"
-    assert "Expect 10 % of known photos to be refused" in problem.message
+    assert "Expect 10 % of known photos to be rejected" in problem.message
     nothing = photos_dealt(training=20, validation=0, outliers=5)
     held_out = dataclasses.replace(trained, held_out=answers[:0])
     assert choose_threshold(held_out, nothing, 5.0)[0] is None
@@ -199,8 +198,7 @@ def test_threshold__answers_of_the_cross_validation_are_as_sure_as_those_to_othe
     chosen = choose_head(training, ["softmax"], num_classes=3, seed=0)
     trained = train_by_recipe(training, validation, num_classes=3, choice=chosen.choice)
     assert trained.temperature > 1.5
-    answers = _out_of_fold(trained, chosen.logits, training)
-    assert answers is not None
+    answers = trained.out_of_fold_answers(chosen.logits, training.original())
     tested = trained.head.probabilities(test.original())
     assert np.median(answers.max(1)) == pytest.approx(np.median(tested.max(1)), abs=0.02)
     threshold = unknown_threshold(answers, rejection_rate=5)

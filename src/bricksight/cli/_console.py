@@ -39,7 +39,7 @@ def stdout_console(*, width: int | None = None) -> Console:
 
 
 def stderr_console(*, quiet: bool = False) -> Console:
-    """Returns a console on stderr that stays visible while descriptor 2 is turned elsewhere."""
+    """Return a console on stderr that works while another thread redirects descriptor 2."""
     return _Console(file=own_stderr(), quiet=quiet, highlight=False, markup=False, emoji=False)
 
 
@@ -49,12 +49,13 @@ class ConsoleReporter:
     Args:
         quiet: Show nothing.
         lines: Whether to show lines where there is no terminal.
+        verbose: Show lines on a terminal too, instead of the bar.
     """
 
-    def __init__(self, *, quiet: bool = False, lines: bool = True) -> None:
+    def __init__(self, *, quiet: bool = False, lines: bool = True, verbose: bool = False) -> None:
         self.console = stderr_console(quiet=quiet)
         self._show: Reporter | None = None
-        if self.console.is_terminal:
+        if self.console.is_terminal and not verbose:
             self._show = ProgressLine(self.console)
         elif lines:
             self._show = ProgressLines(self._write)
@@ -76,7 +77,7 @@ class ConsoleReporter:
 
 
 def show_log(level: str) -> None:
-    """Sends what the library logs to stderr, from ``level`` on."""
+    """Print log messages of the package from ``level`` on to stderr."""
     names = {"WARN": "WARNING", "FATAL": "CRITICAL"}
     logger = logging.getLogger("bricksight")
     logger.setLevel(names.get(level, level))
@@ -87,8 +88,8 @@ def show_log(level: str) -> None:
 
 
 class _Escaping(logging.Formatter):
-    """Lets no name in a message steer the terminal; rich shows messages as they are."""
+    """Escapes control characters in messages; rich prints them as they are."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Returns the message."""
+        """Return the message."""
         return "\n".join(message_lines(super().format(record)))

@@ -1,7 +1,8 @@
-"""The one way to stdout and stderr for every command.
+"""Output of all commands to stdout and stderr.
 
-Names of files and classes, and what other programs and servers say, may hold anything. What goes
-through here cannot steer the terminal, forge a line, or fail for want of a character.
+File names, class names and messages of other programs may contain anything. Here control characters
+are escaped, so that output cannot control the terminal or fake a line, and characters that the
+encoding lacks are escaped too.
 """
 
 import contextlib
@@ -17,46 +18,46 @@ _STDERR = 2
 
 
 def prepare_streams() -> None:
-    """Makes the standard streams take and give every name, escaped where a character is lacking.
+    """Let the standard streams read and write every file name, with escapes where needed.
 
-    A stream that was closed when the program started becomes the null device, so that no file that
-    is opened later gets its number.
+    A stream that is closed at the start becomes the null device. Otherwise the next opened file
+    would get its descriptor.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # Open as long as the process runs, as the stream itself would be.
+            # Stays open as long as the process runs, like a standard stream.
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         _reconfigure(stream, errors="backslashreplace")
-    # Paths, whatever the encoding of text is.
+    # Standard input holds paths, which have the encoding of the file system.
     _reconfigure(sys.stdin, encoding=sys.getfilesystemencoding(), errors="surrogateescape")
 
 
 def _reconfigure(stream: Any, **settings: str) -> None:
-    # One that is no file, such as io.StringIO, has no encoding. Windows' stdin may be begun.
+    # io.StringIO and the like have no encoding. On Windows stdin may have been read already.
     with contextlib.suppress(AttributeError, ValueError, OSError):
         stream.reconfigure(**settings)
 
 
 def say(*lines: str) -> None:
-    """Prints results to stdout, an argument a line."""
+    """Print results to stdout, one line per argument."""
     _write(sys.stdout, lines)
 
 
 def note(*lines: str) -> None:
-    """Prints remarks and errors to stderr, an argument a line."""
+    """Print notes and errors to stderr, one line per argument."""
     _write(own_stderr(), lines)
 
 
 def say_json(content: Any, *, indent: int | None = None) -> None:
-    """Prints JSON to stdout, in what its encoding has; see ``json_text``."""
+    """Print JSON to stdout in its encoding; see ``json_text``."""
     text = json_text(content, indent=indent, encoding=_encoding(sys.stdout))
     sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()  # who reads through a pipe sees each line at once
+    sys.stdout.flush()  # a program at the other end of a pipe sees each line at once
 
 
 class CsvOutput:
-    """Prints a CSV table to stdout: safe to show on a terminal, exact elsewhere."""
+    """Prints a CSV table to stdout, with control characters escaped on a terminal."""
 
     def __init__(self) -> None:
         from bricksight._support.filesystem.csv_files import CsvWriter
@@ -65,12 +66,12 @@ class CsvOutput:
         self._shown = printable if sys.stdout.isatty() else encodable
 
     def write(self, *cells: object) -> None:
-        """Prints a row."""
+        """Print a row."""
         self._writer.write(*(self._shown(one) if isinstance(one, str) else one for one in cells))
 
 
 def own_stderr() -> TextIO:
-    """Returns stderr, visible also while another thread has descriptor 2 turned elsewhere."""
+    """Return a stream to stderr that works while another thread redirects descriptor 2."""
     with contextlib.suppress(OSError, AttributeError, ValueError):  # not a real file, or closed
         if sys.stderr.fileno() == _STDERR:
             return _duplicate_of_stderr()
@@ -88,10 +89,10 @@ def _duplicate_of_stderr() -> TextIO:
 
 
 class _Patient(io.FileIO):
-    """A stream whose reader may go, or whose disk may be full: no run ends for its progress."""
+    """A stream that ignores write errors, so that no run fails because of its progress output."""
 
     def write(self, content: Any, /) -> int:
-        """Writes what can be written, and drops the rest."""
+        """Write what can be written, and drop the rest."""
         with contextlib.suppress(OSError):
             return super().write(content)
         return len(memoryview(content).cast("B"))

@@ -1,4 +1,4 @@
-"""The photos that a command line names: files, folders, patterns, and lists of these."""
+"""Photos on the command line: files, folders, patterns, and lists of them."""
 
 import codecs
 import fnmatch
@@ -17,7 +17,7 @@ from bricksight.cli._values import STDIN
 from bricksight.errors import ConfigError, DataError
 
 Complain = Callable[[object, object], None]
-"""Called with what is named and why it cannot be answered; the others are answered all the same."""
+"""Called with a path and the reason why it is skipped."""
 
 _CHUNK_BYTES = 1 << 16
 _BOMS = {
@@ -30,22 +30,22 @@ _ADDRESS = re.compile(r"[a-z]{3,}:/", re.IGNORECASE)  # a Path has one slash the
 
 
 def named_photos(paths: Sequence[Path], complain: Complain) -> Iterator[list[Path]]:
-    """Yields the photos that paths name, in batches: those of a list as they come.
+    """Yield the photos at these paths in batches; photos of a list as they arrive.
 
-    A path is a file, a folder, or a pattern if nothing is called so; "-" is a list of paths on
+    A path is a file, a folder, or a pattern if no such file exists. "-" is a list of paths on
     standard input.
 
     Args:
-        paths: as the user names them.
-        complain: told of what names no photo.
+        paths: as the user typed them.
+        complain: called for paths without photos.
 
     Raises:
-        ConfigError: "-" is named twice.
+        ConfigError: "-" is given twice.
         DataError: standard input cannot be read.
     """
     lists = [index for index, path in enumerate(paths) if str(path) == STDIN]
     if len(lists) > 1:
-        raise ConfigError("- is named twice, and standard input can be read once.")
+        raise ConfigError("- is given twice, but standard input can only be read once.")
     if not lists:
         yield _all_named(paths, complain)
         return
@@ -57,7 +57,7 @@ def named_photos(paths: Sequence[Path], complain: Complain) -> Iterator[list[Pat
         num_named += len(names)
         yield _all_named([_path_of_line(name) for name in names], complain)
     if not num_named:
-        complain("-", "standard input names no photos")
+        complain("-", "standard input lists no photos")
     if after:
         yield _all_named(after, complain)
 
@@ -72,9 +72,9 @@ def _photos_of(path: Path, complain: Complain) -> list[Path]:
     if glob.has_magic(str(path)) and not os.path.lexists(path):
         return _matching(path, complain)
     if _ADDRESS.match(str(path)) and not os.path.lexists(path):
-        complain(path, "addresses are not read; save the photo to a file, and name that")
+        complain(path, "addresses are not supported; download the photo first")
         return []
-    return [path]  # whatever its name ends with: the user means it
+    return [path]  # with any suffix, as the user named it explicitly
 
 
 def _photos_in(folder: Path, complain: Complain) -> list[Path]:
@@ -94,9 +94,9 @@ def _tell_unreadable(folder: Path, found: Found, complain: Complain) -> None:
 
 
 def _matching(pattern: Path, complain: Complain) -> list[Path]:
-    """Returns the photos that match, and those in the folders that match.
+    """Return photos that match a pattern, and photos in folders that match.
 
-    What exists as it is written is no pattern: so brackets in the names of folders above are not.
+    Folders that exist literally are not patterns, such as those with brackets in their names.
     """
     base = Path(pattern.anchor)
     parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
@@ -104,12 +104,12 @@ def _matching(pattern: Path, complain: Complain) -> list[Path]:
         base /= parts.pop(0)
     photos = _matches(base, parts, complain)
     if not photos:
-        complain(pattern, "no photo matches this pattern, and there is no file of this name")
+        complain(pattern, "no photo matches this pattern, and no file has this name")
     return photos
 
 
 def _matches(base: Path, parts: Sequence[str], complain: Complain) -> list[Path]:
-    """Returns the photos below a folder that match the parts of a pattern."""
+    """Return photos below a folder that match the parts of a pattern."""
     if not os.path.isdir(base):  # noqa: PTH112  (never raises)
         return []
     first, rest = parts[0], parts[1:]
@@ -129,7 +129,7 @@ def _matches(base: Path, parts: Sequence[str], complain: Complain) -> list[Path]
 
 
 def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Returns whether a path matches a pattern, or is in a folder that does."""
+    """Return whether a path matches a pattern, or is in a folder that does."""
     if not pattern or not path:
         return not pattern
     if pattern[0] == "**":
@@ -139,27 +139,27 @@ def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def _path_of_line(line: str) -> Path:
-    """Returns the path that a line of a list names: as it is written if there is such a file.
+    """Return the path on a line of a list.
 
-    Else without what programs put around names: a carriage return, blanks, quotes; or with the
-    home folder for ``~``.
+    If there is no such file, the line is tried without a carriage return, blanks and quotes, which
+    programs put around names, and with ``~`` expanded.
     """
     bare = line.strip()
     inside = bare[1:-1] if len(bare) > 2 and bare[0] == bare[-1] in "\"'" else bare
-    # Not Path.expanduser, which raises where there is no such user.
+    # Path.expanduser would raise for unknown users.
     spellings = [line, line.rstrip("\r"), bare, inside, os.path.expanduser(inside)]  # noqa: PTH111
     there = (one for one in spellings if one and os.path.lexists(one))
     return Path(next(there, line.rstrip("\r")))
 
 
 def _lists_of_stdin() -> Iterator[list[str]]:
-    """Yields the names on standard input, so many at a time as have come.
+    """Yield the names on standard input as they arrive.
 
     Raises:
-        DataError: it is closed or cannot be read.
+        DataError: standard input is closed or cannot be read.
     """
     if sys.stdin is None:
-        raise DataError("Standard input is closed, and - stands for a list of paths there.")
+        raise DataError("Standard input is closed, but - reads a list of paths from it.")
     try:
         for names in names_in(cast(io.BufferedIOBase, sys.stdin.buffer)):
             if shown := [name for name in names if name.strip()]:
@@ -169,13 +169,13 @@ def _lists_of_stdin() -> Iterator[list[str]]:
 
 
 def names_in(stream: io.BufferedIOBase) -> Iterator[list[str]]:
-    """Yields the names of a list: separated by NUL characters if it has any, else a line each.
+    """Yield the names of a list, separated by NUL characters if it has any, else by line feeds.
 
-    Nothing but a line feed ends a line, as names may hold all other separators. The list is UTF-8,
-    or UTF-16 with a byte order mark, as PowerShell writes it.
+    Names may contain all other separators. The list is UTF-8, or UTF-16 with a byte order mark as
+    PowerShell writes it.
 
     Args:
-        stream: read as far as it has come.
+        stream: read as data arrives.
     """
     head = b""
     while len(head) < _LONGEST_BOM and (more := stream.read1(_CHUNK_BYTES)):

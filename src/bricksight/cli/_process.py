@@ -1,4 +1,4 @@
-"""The process around a command: its signals, and standard streams that are closed or broken."""
+"""Signals, and standard streams that are closed or broken."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ _ENDING = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 class Terminated(KeyboardInterrupt):
-    """The process is asked to end by a signal other than Ctrl-C; cleaned up after all the same."""
+    """Raised for SIGTERM and SIGHUP, so that they clean up like Ctrl-C."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -20,15 +20,15 @@ class Terminated(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Has SIGTERM and SIGHUP end the block as Ctrl-C does: what is half done is removed.
+    """Raise ``Terminated`` in the block on SIGTERM and SIGHUP.
 
-    A signal that is ignored stays so, as ``nohup`` wants it.
+    Ignored signals stay ignored, as ``nohup`` needs it.
     """
     before = {}
     for name in _ENDING:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            with contextlib.suppress(ValueError):  # signals belong to the main thread
+            with contextlib.suppress(ValueError):  # only the main thread may set handlers
                 before[number] = signal.signal(number, _end)
     try:
         yield
@@ -38,17 +38,17 @@ def ending_cleanly() -> Iterator[None]:
 
 
 def _end(number: int, _: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not break off the cleaning up
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
     raise Terminated(number)
 
 
 def exit_code_of(stop: KeyboardInterrupt) -> int:
-    """Returns what shells report of a process that a signal has ended."""
+    """Return the exit code that shells report for a process ended by a signal."""
     return 128 + (stop.number if isinstance(stop, Terminated) else signal.SIGINT)
 
 
 def flush_stdout() -> None:
-    """Writes what is left, while an error can still be told.
+    """Flush stdout while an error can still be reported.
 
     Raises:
         OSError: stdout cannot be written.
@@ -58,7 +58,7 @@ def flush_stdout() -> None:
 
 
 def silence_stdout() -> None:
-    """Has the interpreter not complain when it flushes what could not be written."""
+    """Redirect stdout to the null device, so that the interpreter's last flush cannot fail."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, sys.stdout.fileno())
@@ -66,7 +66,7 @@ def silence_stdout() -> None:
 
 
 def stdout_fails() -> bool:
-    """Whether an error came from stdout: what it could not write is written again."""
+    """Return whether stdout cannot be written, by writing again what is in its buffer."""
     try:
         flush_stdout()
     except OSError:

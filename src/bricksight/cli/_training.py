@@ -12,6 +12,7 @@ def run_training(
     *,
     log_level: Verbosity,
     lines: bool = True,
+    verbose: bool = False,
     json: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -21,11 +22,14 @@ def run_training(
         config: settings of the training.
         log_level: lowest level of log messages that are shown.
         lines: whether progress is shown as lines where stderr is no terminal.
+        verbose: show lines on a terminal too, instead of a bar.
         json: print one JSON object.
         quiet: print the folder of the bundle only.
     """
     show_log(log_level)
-    result = train(config, reporter=ConsoleReporter(quiet=quiet or json, lines=lines))
+    result = train(
+        config, reporter=ConsoleReporter(quiet=quiet or json, lines=lines, verbose=verbose)
+    )
     if config.output.print_misclassified_test_images and not json:
         print_misclassified(result)
     if json:

@@ -1,4 +1,4 @@
-"""What values on the command line have in common, whatever the command."""
+"""Checks of all values on the command line."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,15 +8,15 @@ import cyclopts
 from bricksight.errors import ConfigError
 
 STDIN = "\0stdin"
-"""What stands for "-" while the words are parsed: no file can be called so."""
+"""Replaces "-" while the words are parsed. No file can have this name."""
 
 
 def take_values(
     app: cyclopts.App, commands: Sequence[str], arguments: cyclopts.ArgumentCollection
 ) -> None:
-    """Refuses empty values, and puts the home folder in the place of ``~`` in paths.
+    """Raise ConfigError for empty values, and expand ``~`` in paths.
 
-    An empty text would become the path ".", the working folder.
+    An empty string would become the path ".", the working folder.
     """
     from bricksight.config import EMPTY_IS_NONE, require_text, user_path
 

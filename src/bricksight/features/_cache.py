@@ -1,8 +1,8 @@
-"""Features on disk, found again by what is in the photo and not by its name.
+"""The feature cache: features on disk, by the content of the photo and not by its name.
 
-One SQLite file in WAL mode (https://www.sqlite.org/wal.html): a reader never waits, two runs may
-write at the same time, and a process killed at any moment leaves the last committed state. Every
-row carries a checksum, so that a damaged page is noticed instead of trained on.
+It is one SQLite file in WAL mode (https://www.sqlite.org/wal.html): readers never wait, two runs
+may write at the same time, and a process that is killed leaves the last committed state. Each row
+has a checksum, so that damage is noticed instead of trained on.
 """
 
 import contextlib
@@ -53,22 +53,22 @@ CACHE_FILE = "features.sqlite"
 
 
 def default_cache_path() -> Path:
-    """Returns the file in which features are kept; where that cannot be written, a temporary one.
+    """Return the file of the feature cache, or a temporary file where that cannot be written.
 
     Raises:
-        CacheError: not even that can be written.
+        CacheError: no temporary file can be written either.
     """
     return cache_dir() / CACHE_FILE
 
 
 def kept_cache_path() -> Path:
-    """Returns the file in which features are kept between runs, whether it is there or not."""
+    """Return the file of the feature cache, whether it exists or not."""
     return cache_root() / CACHE_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheEntry:
-    """What the cache holds for one network and one way of preparing its input."""
+    """The cached features of one backbone and one preprocessing."""
 
     id: int
     reference: str
@@ -81,13 +81,12 @@ class CacheEntry:
 
 
 class FeatureCache:
-    """The features of one module and one input, kept in the file that all runs share.
+    """Features of one backbone and one preprocessing, in the file that all runs share.
 
-    A cache that cannot be read is moved aside and begun again; one that cannot be written, because
-    the disk is full or the folder is read-only, is left alone and the run goes on without it. Both
-    are said once, as a warning of this module's logger.
+    A damaged cache is moved aside, and a new one is made. Where the cache cannot be written, as on
+    a full disk or in a read-only folder, the run goes on without it. Both give one warning.
 
-    Not for several threads at once: one thread looks up and stores what the others compute.
+    It is not thread-safe: one thread looks up and stores what others compute.
     """
 
     def __init__(
@@ -152,19 +151,19 @@ class FeatureCache:
         except OSError as rejected:
             raise self._not_opened(rejected) from error
         _LOGGER.warning(
-            "The feature cache %s is damaged (%s). It was moved to %s and begun again; the "
-            "features will be computed once more.",
+            "The feature cache %s is damaged (%s). It was moved to %s; the features "
+            "are computed again.",
             self._path,
             error,
             aside.name,
         )
 
-    def get(self, photo: str, views: Sequence[str]) -> dict[str, np.ndarray]:
-        """Returns the features of those ``views`` that are there, float32 (num_features,) each.
+    def get(self, photo: str, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return the cached features by key, float32 (num_features,) each.
 
         Args:
             photo: SHA-256 of the file, hexadecimal.
-            views: keys of the wanted views.
+            keys: keys of copies; see ``AugmentedCopies``. Those without features are left out.
         """
         try:
             rows = self._connection.execute(
@@ -178,23 +177,23 @@ class FeatureCache:
             self._connection.close()
             self._connection = self._rebuilt(error)
             return {}
-        wanted = set(views)
+        wanted = set(keys)
         return {
-            view: np.frombuffer(data, np.float32)
-            for view, checksum, data in rows
-            if view in wanted
+            key: np.frombuffer(data, np.float32)
+            for key, checksum, data in rows
+            if key in wanted
             and len(data) == 4 * self._num_features
             and zlib.crc32(data) == checksum
         }
 
     def put(self, photo: str, features: Mapping[str, np.ndarray]) -> None:
-        """Stores the features of one photo by view: float32 (num_features,) each."""
+        """Store the features of one photo by key, float32 (num_features,) each."""
         if not self._writable:
             return
         rows = []
-        for view, values in features.items():
+        for key, values in features.items():
             data = np.ascontiguousarray(values, np.float32).tobytes()
-            rows.append((self._module_id, bytes.fromhex(photo), view, zlib.crc32(data), data))
+            rows.append((self._module_id, bytes.fromhex(photo), key, zlib.crc32(data), data))
         with self._giving_up_when_full():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows
@@ -221,7 +220,7 @@ class FeatureCache:
         self._pending = 0
 
     def close(self) -> None:
-        """Commits what is pending and closes the file."""
+        """Commit pending rows and close the file."""
         if self._writable:
             with self._giving_up_when_full():
                 self._commit()
@@ -235,7 +234,7 @@ class FeatureCache:
 
 
 def do_without(path: Path, error: Exception) -> None:
-    """Says, once a process and file, that a run continues without its feature cache."""
+    """Warn, once per process and file, that a run goes on without its feature cache."""
     if path.parent in (cache_root(), cache_dir()):
         give_up_cache(error)
     else:
@@ -245,8 +244,8 @@ def do_without(path: Path, error: Exception) -> None:
 @functools.lru_cache(maxsize=64)  # the same warning once
 def _warn(path: Path, reason: str) -> None:
     _LOGGER.warning(
-        "The feature cache %s cannot be written (%s). This run goes on without it. Free space "
-        "there, or name another folder.",
+        "The feature cache %s cannot be written (%s). This run goes on without it. Free disk "
+        "space, or use another folder.",
         path,
         reason,
     )
@@ -268,30 +267,30 @@ def _is_entry(row: tuple[object, ...]) -> bool:
 
 
 def list_entries(path: AnyPath) -> list[CacheEntry]:
-    """Returns what the cache file holds, the most recently used first; nothing if it is absent.
+    """Return the entries of a cache file, the most recently used first; none if it does not exist.
 
-    Nothing is written, not even the files that SQLite keeps beside its own.
+    Nothing is written, not even SQLite's own auxiliary files.
 
     Raises:
-        CacheError: the file is no cache of ours, or is damaged.
+        CacheError: the file is not a feature cache, or is damaged.
     """
     file = input_path(path, "--path")
     with reading(file, _SCHEMA) as connection:
         rows = [] if connection is None else connection.execute(_ENTRIES).fetchall()
     if not all(map(_is_entry, rows)):
         raise CacheError(
-            f"The feature cache {file} is damaged (it has values of another kind). Delete it; the "
-            "next run begins it again."
+            f"The feature cache {file} is damaged (it has values of another type). Delete it; the "
+            "next run makes a new one."
         )
     names = ("id", "reference", "fingerprint", "input", "num_views", "size_bytes", "last_used")
     return [CacheEntry(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def prune_entries(path: Path, entries: Sequence[CacheEntry]) -> int:
-    """Deletes ``entries`` from the cache file and returns how many bytes the disk got back.
+    """Delete ``entries`` from the cache file, and return the number of bytes that are freed.
 
     Raises:
-        CacheError: the file is no cache of ours, is damaged or in use.
+        CacheError: the file is not a feature cache, is damaged, or is in use.
     """
     if not entries:
         return 0
@@ -316,8 +315,8 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise CacheError(f"The feature cache {path} cannot be used now ({error}).") from error
     except sqlite3.DatabaseError as error:
         raise CacheError(
-            f"The feature cache {path} is damaged ({error}). Delete it; the next run begins it "
-            "again."
+            f"The feature cache {path} is damaged ({error}). Delete it; the next run makes a "
+            "new one."
         ) from error
 
 
@@ -326,7 +325,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_SECONDS)
     try:
         _write_ahead(connection)
-        # Survives the death of the process; a power cut may cost the last commits, no more.
+        # Survives the end of the process; a power failure may lose the last commits only.
         connection.execute("PRAGMA synchronous = NORMAL")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, _SCHEMA_VERSION):
@@ -342,9 +341,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Switches the file to a write-ahead log, waiting for another process that does the same.
+    """Switch the file to a write-ahead log, and wait for another process that does the same.
 
-    SQLite asks for the file alone here and does not wait for it, whatever the timeout is
+    SQLite needs exclusive access here and does not wait for it, whatever the timeout
     (https://sqlite.org/c3ref/busy_handler.html: the handler is not called in every case).
     """
     give_up = time.monotonic() + _LOCK_TIMEOUT_SECONDS

@@ -1,8 +1,8 @@
-"""Which SQLite files are caches of ours; others are left as they are, to the byte.
+"""Tell feature caches from other SQLite files, which are not changed by a single byte.
 
-SQLite changes a file before a single row is written: by its journal mode, by a table that is made
-if it is not there, by the files -wal and -shm beside it. So a file is first looked at in a way that
-takes no lock and makes no file (https://sqlite.org/uri.html: immutable).
+SQLite changes a file before a row is written: its journal mode, missing tables, the files -wal and
+-shm beside it. So a file is first opened in a way that takes no lock and makes no file
+(https://sqlite.org/uri.html: immutable).
 """
 
 import contextlib
@@ -18,10 +18,10 @@ _TIMEOUT_SECONDS = 60
 
 @contextlib.contextmanager
 def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection | None]:
-    """Yields a connection that writes nothing, ``None`` where there is nothing to read.
+    """Yield a read-only connection, ``None`` where there is nothing to read.
 
     Raises:
-        CacheError: the file is not ours, damaged, or cannot be read.
+        CacheError: the file is not a feature cache, is damaged, or cannot be read.
     """
     try:
         if not path.exists() or (path.is_file() and not path.stat().st_size and not _has_log(path)):
@@ -34,8 +34,8 @@ def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection | None]:
         raise CacheError(f"The feature cache {path} cannot be used now ({error}).") from error
     except sqlite3.DatabaseError as error:
         raise CacheError(
-            f"{path} is no feature cache, or a damaged one ({error}). If it is bricksight's own, "
-            "delete it; the next run begins it again."
+            f"{path} is not a feature cache, or is damaged ({error}). If it is bricksight's own, "
+            "delete it; the next run makes a new one."
         ) from error
     except OSError as error:
         raise CacheError(
@@ -44,20 +44,20 @@ def reading(path: Path, schema: str) -> Iterator[sqlite3.Connection | None]:
 
 
 def refuse_foreign(path: Path, schema: str) -> None:
-    """Refuses a database of another program; one that is new and empty passes.
+    """Refuse a database of another program; a new and empty one passes.
 
     Args:
-        path: A file; nothing is said where there is none.
-        schema: The statements that make our tables.
+        path: the file; it may not exist.
+        schema: the statements that create the tables.
 
     Raises:
         CacheError: the file is a database of another program, or not a file.
-        sqlite3.DatabaseError: it is no database at all, or damaged.
+        sqlite3.DatabaseError: it is not a database, or is damaged.
     """
     if not path.exists():
         return
     if not path.is_file():
-        raise CacheError(f"{path} is no regular file, so it is no feature cache.")
+        raise CacheError(f"{path} is not a regular file, so it is not a feature cache.")
     with contextlib.closing(_read_only(path, immutable=True)) as connection:
         found = _objects(connection)
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
@@ -65,13 +65,13 @@ def refuse_foreign(path: Path, schema: str) -> None:
         own = _objects(connection)
     if strange := sorted({name for name, _ in found - own}):
         raise CacheError(
-            f"{path} is no feature cache of this version of bricksight: it is a database with "
-            f"{some(strange)}. It was left as it is; name another file."
+            f"{path} is not a feature cache of this version of bricksight: it is a database with "
+            f"{some(strange)}. It is unchanged; use another file."
         )
 
 
 def _objects(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Returns name and definition of all tables, views and triggers."""
+    """Return name and SQL of all tables, views and triggers."""
     return set(connection.execute("SELECT name, COALESCE(sql, '') FROM sqlite_master"))
 
 
@@ -81,6 +81,6 @@ def _read_only(path: Path, *, immutable: bool) -> sqlite3.Connection:
 
 
 def _has_log(path: Path) -> bool:
-    """Returns whether there is a write-ahead log with something in it."""
+    """Tell whether there is a write-ahead log that is not empty."""
     log = Path(f"{path}-wal")
     return log.exists() and log.stat().st_size > 0

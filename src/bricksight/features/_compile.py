@@ -1,4 +1,4 @@
-"""A pretrained network, compiled once for LiteRT and proved against TensorFlow on real photos."""
+"""Compile a backbone to LiteRT, once, and verify it against TensorFlow on real photos."""
 
 import gc
 import json
@@ -24,9 +24,9 @@ COMPILER_VERSION = 1
 """Part of the cache's folder name: raised when the same graph compiles to other features."""
 
 TOLERANCE = 1e-3
-"""Largest difference between LiteRT's and TensorFlow's features, as a part of the largest feature.
+"""Largest difference between LiteRT's and TensorFlow's features, relative to the largest feature.
 
-The two add up in different orders; MobileNetV2 differs by 1e-6 to 1e-5.
+The two sum in different orders; MobileNetV2 differs by 1e-6 to 1e-5.
 """
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -35,15 +35,15 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class CompiledBackbone:
-    """A network ready to compute features.
+    """A backbone that is ready to compute features.
 
     Attributes:
         backbone: What it was compiled from.
-        num_features: Width of the output.
-        path: The ``.tflite`` file, ``None`` where TensorFlow has to run the graph.
-        reason: Why TensorFlow has to run it, empty where LiteRT does.
-        largest_difference: Found between LiteRT and TensorFlow on real photos, as a part of the
-            largest feature.
+        num_features: Number of features.
+        path: The ``.tflite`` file; ``None`` where TensorFlow runs the graph.
+        reason: Why TensorFlow runs the graph; empty where LiteRT does.
+        largest_difference: Between LiteRT's and TensorFlow's features on real photos, relative to
+            the largest feature.
     """
 
     backbone: Backbone
@@ -54,13 +54,13 @@ class CompiledBackbone:
 
     @property
     def runtime(self) -> str:
-        """Which runtime computes the features; part of their key in the cache."""
+        """The runtime, "litert" or "tensorflow"; part of the features' key in the cache."""
         return "tensorflow" if self.path is None else "litert"
 
     def open(self) -> Run:
-        """Returns a function from images to features that uses one thread.
+        """Return a function from images to features that uses one thread.
 
-        In LiteRT each call gives an interpreter of its own, so that each core may have one.
+        With LiteRT, each call returns another interpreter, so that each core can have its own.
         """
         if self.path is not None:
             return LiteRT(self.path, threads=1).run
@@ -71,18 +71,18 @@ class CompiledBackbone:
 def compile_backbone(
     backbone: Backbone, *, images: Callable[[InputSpec], np.ndarray]
 ) -> CompiledBackbone:
-    """Returns ``backbone`` compiled for LiteRT, from the cache if it was compiled before.
+    """Return ``backbone`` compiled for LiteRT, from the cache if it was compiled before.
 
-    A network that LiteRT cannot run, or runs to other features, is run by TensorFlow; a warning
-    says so and names the operation.
+    TensorFlow runs a backbone that LiteRT cannot run, or for which it gives other features; a
+    warning tells, and names the operation.
 
     Args:
-        backbone: the network.
-        images: gives a few real photos, float32 (num_images, height, width, 3) in [0, 1]; called
-            only when the network is compiled.
+        backbone: the backbone.
+        images: returns a few real photos, float32 (num_images, height, width, 3) in [0, 1]; called
+            only when the backbone is compiled.
 
     Raises:
-        BackboneError: the module cannot be loaded.
+        BackboneError: the backbone cannot be loaded.
         CacheError: the cache folder cannot be used.
     """
     name = f"{backbone.fingerprint}-{COMPILER_VERSION}"
@@ -112,7 +112,7 @@ def _compiled_in(
 
 @dataclass(frozen=True)
 class _Described:
-    """What is kept of a ``CompiledBackbone`` beside its file."""
+    """The facts of a ``CompiledBackbone`` that are stored as JSON beside its file."""
 
     num_features: int
     reason: str
@@ -174,7 +174,7 @@ def _compile(
 
 
 class _Unconvertible(Exception):  # noqa: N818  (an outcome, handled in this file)
-    """The converter met an operation that LiteRT does not have; the message names it."""
+    """LiteRT lacks an operation; the message names it."""
 
 
 def _convert(frozen: FrozenBackbone) -> bytes:

@@ -1,4 +1,4 @@
-"""Where the objects on photos are: from masks, or from a photo of the empty scene."""
+"""Find the foreground masks of photos: from files, or by comparison with the empty scene."""
 
 import logging
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from bricksight.images import Backgrounds, ForegroundMasks
 _LOGGER = logging.getLogger(__name__)
 
 _LONGEST_SIDE = 512
-"""Masks and backgrounds are kept at most so large: networks take less."""
+"""Longest side of masks and backgrounds in memory, in pixels: backbones take less."""
 
 _EXPECTED = (
     "Expected, for the photo red/1.jpg, the mask red/1.png, 255 on the object and 0 elsewhere; "
@@ -26,25 +26,25 @@ _EXPECTED = (
 )
 
 _FOREGROUND = 128
-"""From this value on a pixel of a mask counts as foreground."""
+"""Smallest value of a foreground pixel in a mask."""
 
 
 def find_foreground_masks(
     examples: Sequence[Example], source: DataConfig, progress: Progress
 ) -> ForegroundMasks | None:
-    """Returns the masks of photos and what is put behind the objects; ``None`` if it is not wanted.
+    """Return masks and backgrounds for augmentation, ``None`` if the settings ask for none.
 
-    Photos without a mask, or with one of nothing or everything, keep their background, and a
-    warning says how many do.
+    Photos without a mask, or whose mask is all foreground or none, keep their background; a
+    warning tells how many.
 
     Args:
         examples: the photos.
-        source: where masks, empty scene and backgrounds are.
+        source: names masks, empty scene and backgrounds.
         progress: follows the work.
 
     Raises:
-        ConfigError: no photo has a mask, or differs from the empty scene; a picture cannot
-            be read; or a mask or the empty scene is not of a photo's size.
+        ConfigError: no photo has a useful mask, an image cannot be read, or a mask or the empty
+            scene does not have the size of a photo.
     """
     if not source.cuts_out:
         return None
@@ -66,7 +66,7 @@ def find_foreground_masks(
 
 
 class _Finder:
-    """Says where the object on a photo is."""
+    """Finds the foreground mask of one photo."""
 
     def __init__(self, source: DataConfig) -> None:
         self._masks, self._empty = source.mask_dir, source.empty_scene
@@ -78,7 +78,7 @@ class _Finder:
         self._scene = None if self._empty is None else _read_small(self._empty)
 
     def encoded(self, example: Example) -> bytes | None:
-        """Returns the mask of a photo; nothing where it tells nothing, ``None`` without one."""
+        """Return the encoded mask; empty if it is all or no foreground, ``None`` without one."""
         mask = self._mask_of(example)
         if mask is None:
             return None
@@ -95,13 +95,13 @@ class _Finder:
             return None
         _require_size(self._empty, example, "--empty_scene")
         photo, (height, width) = _read_small(example.path), self._scene.shape[:2]
-        if photo.shape != self._scene.shape:  # a JPEG's reduced scale is rounded in its own way
+        if photo.shape != self._scene.shape:  # decoding a JPEG at a reduced scale rounds its size
             photo = images.to_pixels(photo, InputSpec(height=height, width=width))
         return images.foreground_mask(photo, self._scene)
 
 
 def _require_size(path: Path, example: Example, option: str) -> None:
-    """Refuses a picture that cannot lie on the photo, pixel by pixel."""
+    """Refuse an image whose pixels do not correspond to those of the photo."""
     found, expected = _size_of(path), _size_of(example.path)
     if found != expected:
         raise ConfigError(
@@ -127,7 +127,7 @@ def _read_small(path: Path) -> np.ndarray:
 
 
 def _tell(masks: Sequence[bytes | None], source: DataConfig) -> None:
-    """Says how many photos keep their background, and why; refuses it if all would."""
+    """Warn of photos that keep their background; refuse it if all would."""
     num_useful, num_without = sum(map(bool, masks)), masks.count(None)
     useless = []
     if source.mask_dir is not None:

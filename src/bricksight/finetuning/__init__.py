@@ -1,4 +1,4 @@
-"""Fine-tuning: a backbone's own weights are trained together with the head."""
+"""Fine-tune a backbone: train its own weights together with the head."""
 
 from bricksight.finetuning.batches import NO_CLASS, BatchGenerator, ImageSet, read_image_set
 from bricksight.finetuning.trainer import EpochMetrics, ResumeState, Stage, Trainer, TrainerOptions

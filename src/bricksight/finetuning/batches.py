@@ -15,22 +15,22 @@ from bricksight.config import AugmentConfig, InputSpec
 from bricksight.images import Backgrounds, ForegroundMasks
 
 _DECODING_MARGIN = 1.5
-"""How many times larger than the input photos are kept: what ``augment`` can use, and no more."""
-
+"""Size of decoded photos relative to the input size: as much as augmentation can use."""
 
 NO_CLASS = -1
-"""The label of a photo of none of the classes."""
+"""The label of outliers."""
 
 
 class Batch(NamedTuple):
-    """What one step is trained on.
+    """The images and targets of one training step.
 
     Attributes:
         images: float32 (batch_size, height, width, 3), RGB in [0, 1].
-        labels: int32 (batch_size,), those that are more of the image; ``NO_CLASS`` for outliers.
-        other_labels: int32 (batch_size,), those of what is mixed in; the same where nothing is.
-        share: How much of the image ``labels`` are, 0.5 to 1.
-        answers: Probabilities by the teacher, float32 (batch_size, num_classes), if there is one.
+        labels: int32 (batch_size,), of the larger share of each image; ``NO_CLASS`` for outliers.
+        other_labels: int32 (batch_size,), of the image that is mixed in; equal to ``labels`` where
+            nothing is mixed in.
+        share: Share of ``labels`` in each image, 0.5 to 1.
+        answers: Probabilities from the teacher, float32 (batch_size, num_classes), if there is one.
     """
 
     images: np.ndarray
@@ -42,11 +42,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
-    """Decoded photos.
+    """Decoded photos in memory.
 
     Attributes:
-        pixels: uint8 (height, width, 3) each, RGB; those to train on may have a fourth channel, 255
-            on the object.
+        pixels: uint8 (height, width, 3) each, RGB; a fourth channel, if there is one, is the
+            foreground mask, 255 on the object.
         labels: int (num_photos,), indices of the classes.
     """
 
@@ -57,7 +57,7 @@ class ImageSet:
         return len(self.labels)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> "ImageSet":
-        """Returns the photos of these rows."""
+        """Return the photos of these rows."""
         return ImageSet(pixels=[self.pixels[row] for row in rows], labels=self.labels[rows])
 
 
@@ -68,15 +68,15 @@ def read_image_set(
     size: int,
     foreground_masks: ForegroundMasks | None = None,
 ) -> ImageSet:
-    """Returns photos at about one and a half times ``size``, their proportions kept.
+    """Return photos decoded to about 1.5 times ``size``, with their aspect ratio.
 
     At 160 pixels a photo takes about 170 kB of memory, and a third more with a mask.
 
     Args:
         paths: the files.
         labels: int (num_photos,), indices of the classes.
-        size: rows and columns of the images that they are trained at.
-        foreground_masks: has the masks of some of them.
+        size: rows and columns of the training images.
+        foreground_masks: masks of some of the photos.
 
     Raises:
         ImageError: a photo cannot be read.
@@ -127,19 +127,19 @@ class BatchGenerator:
     """Draws augmented batches from photos in memory.
 
     Attributes:
-        photos: One or more; each is seen once an epoch.
-        extra: Photos of another kind, such as renders; may be none.
-        extra_share: Share of each batch that is taken from ``extra``, 0 to 1.
-        outliers: Photos of none of the classes; may be none.
-        outliers_share: Share of each batch that is taken from ``outliers``, 0 to 1.
-        augments: Random changes; each view takes one of them.
-        batch_size: Photos of all kinds in a batch.
-        seed: The same seed gives the same batches, from whichever step on.
-        mixup: Parameter of the beta distribution by which two views are blended; 0 for never.
-        cutmix: The same for pasting a rectangle of one view into another; where both are wanted,
-            each batch takes one of them.
-        teacher: Answers views as ``Batch.answers`` has them.
-        backgrounds: What is put behind the objects on photos with a mask.
+        photos: At least one; each is seen once per epoch.
+        extra: Extra photos, such as renders, if there are any.
+        extra_share: Share of extra photos in each batch, 0 to 1.
+        outliers: Out-of-class photos, if there are any.
+        outliers_share: Share of outliers in each batch, 0 to 1.
+        augments: Augmentation policy; each image takes one of these at random.
+        batch_size: Images in a batch.
+        seed: The same seed gives the same batches, from any step on.
+        mixup: Parameter of the beta distribution of mixup; 0 turns it off.
+        cutmix: Parameter of the beta distribution of CutMix; 0 turns it off. With both, each batch
+            uses one of them.
+        teacher: Returns ``Batch.answers`` for the images of a batch.
+        backgrounds: Replace the background of photos that have a mask.
     """
 
     photos: ImageSet
@@ -170,7 +170,7 @@ class BatchGenerator:
         return self.composition.steps_per_epoch(len(self.photos))
 
     def batches(self, spec: InputSpec, *, start: int, stop: int) -> Iterator[Batch]:
-        """Yields the batches of steps ``start`` to ``stop`` - 1; the next is made meanwhile."""
+        """Yield the batches of steps ``start`` to ``stop`` - 1; the next is prepared meanwhile."""
         with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
             ahead = None
             for step in range(start, stop):
@@ -179,7 +179,7 @@ class BatchGenerator:
                 yield batch.result()
 
     def batch(self, step: int, spec: InputSpec) -> Batch:
-        """Returns the batch of one step; it depends on nothing but the step and the seed."""
+        """Return the batch of one step, which depends only on the step and the seed."""
         rng = np.random.default_rng([self.seed, step])
         drawn, composition = [], self.composition
         for source, (image_set, num) in enumerate(
@@ -210,10 +210,10 @@ class BatchGenerator:
     def _mixed(
         self, views: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Returns mixed views, the row that each was mixed with, and what it kept of its own.
+        """Apply mixup or CutMix; return images, the row of each partner, and the share kept.
 
-        As in the authors' code, one share is drawn for the batch, and views are paired by a
-        permutation of it (mixup: arXiv 1710.09412; CutMix: arXiv 1905.04899).
+        As in the authors' code, one share is drawn per batch, and images are paired by a
+        permutation of the batch (mixup: arXiv 1710.09412; CutMix: arXiv 1905.04899).
         """
         if not (self.mixup or self.cutmix):
             return views, np.arange(len(views)), 1.0
@@ -228,7 +228,7 @@ class BatchGenerator:
         return views, partners, share
 
     def _rows(self, source: int, num_images: int, step: int, num: int) -> list[int]:
-        """Returns the rows of step ``step``: all in random order, then all in another."""
+        """Return the rows of a step: each epoch goes through all images in another random order."""
         places = range(step * num, (step + 1) * num)
         orders = {
             epoch: np.random.default_rng([self.seed, source, epoch]).permutation(num_images)
@@ -240,7 +240,7 @@ class BatchGenerator:
 def _rectangle(
     size: tuple[int, int], share: float, rng: np.random.Generator
 ) -> tuple[tuple[slice, slice], float]:
-    """Returns a rectangle of about ``1 - share`` of an image, cut at its edge, and what is left."""
+    """Return a rectangle of about ``1 - share`` of an image, clipped, and the share outside it."""
     spans = []
     for length in size:
         centre, half = int(rng.integers(length)), int(length * np.sqrt(1 - share)) // 2

@@ -13,7 +13,7 @@ from bricksight._support.progress import Progress
 from bricksight._support.text import pluralize
 from bricksight.bundle import redistribute_background
 from bricksight.features import FeaturizedDataset
-from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
+from bricksight.finetuning.checkpoint import TrainingState
 from bricksight.finetuning.loop import FineTuningLoop
 from bricksight.finetuning.pretraining import Pretraining, described
 from bricksight.finetuning.schedule import (
@@ -58,11 +58,11 @@ class FineTuner:
     progress: Progress
     start: float
 
-    def run(self, checkpoint: Callable[[str], Checkpoint]) -> TrainedHead | None:
+    def run(self, checkpoint_of: Callable[[str], Checkpoint]) -> TrainedHead | None:
         """Train the backbone and return its head, calibrated.
 
         Args:
-            checkpoint: a hash of everything that the result depends on → the checkpoint.
+            checkpoint_of: a hash of everything that the result depends on → the checkpoint.
 
         Returns:
             ``None`` where the time budget is too short.
@@ -70,8 +70,8 @@ class FineTuner:
         Raises:
             DataError: a photo that could be read before no longer can.
         """
-        checkpoints = CheckpointManager(checkpoint(self._key()))
-        resumed = checkpoints.resumed()
+        checkpoint = checkpoint_of(self._key())
+        resumed = TrainingState.resumed(checkpoint)
         state = resumed or self._first_state()
         if state is None:
             return None
@@ -81,7 +81,7 @@ class FineTuner:
             trainer=self.trainer,
             dataset=self.dataset,
             plan=plan,
-            checkpoints=checkpoints,
+            checkpoint=checkpoint,
             state=state,
             observer=self.observer,
             progress=self.progress,

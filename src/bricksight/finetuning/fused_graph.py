@@ -1,11 +1,10 @@
 """A fused training graph: same weights, same function, faster gradients on a CPU.
 
-Keras 3 spells batch normalisation out in a dozen element-wise operations, each of which goes
-through memory; on TensorFlow they take more than half of a training step of MobileNetV2. One fused
-operation does the same in two passes. Where the statistics stay as they are, a normalisation is
-part of the convolution before it: its factor goes into the kernel, and nothing has to go through
-memory at all. A 1 x 1 convolution is a matrix product, and the gradient of a matrix product is
-better served than that of a convolution. docs/explanation/fine-tuning.md has the profile.
+Keras 3 computes batch normalization by a dozen element-wise operations, each of which goes through
+memory; on TensorFlow they take more than half of a training step of MobileNetV2. One fused
+operation does the same in two passes. Where the statistics are frozen, a normalization is folded
+into the kernel of the convolution before it, and needs no pass at all. A 1 x 1 convolution becomes
+a matrix product, whose gradient is faster. docs/explanation/fine-tuning.md has the profile.
 """
 
 from collections import defaultdict
@@ -18,17 +17,16 @@ from bricksight.finetuning.fused_saved_model import BATCH_NORM_MOMENTUM, SavedMo
 
 
 def build_training_graph(network: Any, *, adapt_batch_norm: bool = True) -> Any:
-    """Returns a network that shares every variable with ``network``.
+    """Return a faster network that shares every variable with ``network``.
 
-    It takes images of any size that the network's layers allow, float32 (num_images, height, width,
-    3), and gives the same features as ``network`` in inference, within rounding. In training, a
-    batch normalisation whose layer is trainable uses the statistics of the batch and updates the
-    moving ones.
+    It takes images of any size that the layers allow, float32 (num_images, height, width, 3), and
+    in inference gives the features of ``network`` within rounding. In training, a trainable batch
+    normalization uses the statistics of the batch and updates the moving ones.
 
     Args:
         network: a functional ``keras.Model`` from images to features, or a graph without layers,
-            which is called as it is.
-        adapt_batch_norm: false leaves the statistics as they are, in training too.
+            which is called unchanged.
+        adapt_batch_norm: false freezes the statistics in training too.
     """
     keras = require_tensorflow().keras
     if not isinstance(network, keras.Model):
@@ -51,7 +49,7 @@ def build_training_graph(network: Any, *, adapt_batch_norm: bool = True) -> Any:
             return _fused_batch_norm()(layer, adapts=adapts(layer))
         if type(layer) is keras.layers.Conv2D and _is_matrix_product(layer):
             return _pointwise()(layer)
-        return layer  # it may stand in two models
+        return layer  # a layer can be in two models
 
     def clone(height: int | None, width: int | None) -> Any:
         images = keras.Input((height, width, 3), name="images")
@@ -60,12 +58,12 @@ def build_training_graph(network: Any, *, adapt_batch_norm: bool = True) -> Any:
 
     try:
         return clone(None, None)
-    except ValueError:  # a layer insists on the network's own size
+    except ValueError:  # a layer needs the original size
         return clone(*network.inputs[0].shape[1:3])
 
 
 def takes_size(training_graph: Any, size: int) -> bool:
-    """Tells whether a training graph takes images of ``size`` x ``size`` pixels."""
+    """Tell whether a training graph takes images of ``size`` x ``size`` pixels."""
     if isinstance(training_graph, SavedModelTrainingGraph):
         return training_graph.takes(size)
     inputs = training_graph.inputs[0].shape
@@ -73,7 +71,7 @@ def takes_size(training_graph: Any, size: int) -> bool:
 
 
 def _normalised_convolutions(network: Any) -> Iterator[tuple[Any, Any]]:
-    """Yields convolutions whose outputs go through a normalisation and nowhere else."""
+    """Yield convolutions whose output only goes into a batch normalization, with that layer."""
     norm_type = require_tensorflow().keras.layers.BatchNormalization
     users = defaultdict(list)
     for nodes in network._nodes_by_depth.values():
@@ -87,13 +85,13 @@ def _normalised_convolutions(network: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_plain(layer: Any) -> bool:
-    """Tells whether ``FoldedConvolution`` can do what the layer does."""
+    """Tell whether ``FoldedConvolution`` can replace the layer."""
     keras = require_tensorflow().keras
     return (
         type(layer) in (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
         and layer.activation is keras.activations.linear
         and layer.data_format == "channels_last"
-        and layer.strides[0] == layer.strides[1]  # TensorFlow's depthwise ones know no others
+        and layer.strides[0] == layer.strides[1]  # TensorFlow supports no others for depthwise ones
         and getattr(layer, "groups", 1) == 1
     )
 
@@ -119,7 +117,7 @@ def _fused_batch_norm() -> Any:
     tf = require_tensorflow()
 
     class FusedBatchNorm(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
-        """Batch normalisation as one operation, on the variables of a Keras layer."""
+        """Batch normalization as one operation, on the variables of a Keras layer."""
 
         def __init__(self, layer: Any, *, adapts: bool) -> None:
             super().__init__(name=layer.name)
@@ -174,7 +172,7 @@ def _folded_convolution() -> Any:
     tf = require_tensorflow()
 
     class FoldedConvolution(tf.keras.layers.Layer):  # type: ignore[misc, name-defined]
-        """A convolution and the normalisation after it, whose statistics stay as they are."""
+        """A convolution with the batch normalization after it, whose statistics are frozen."""
 
         def __init__(self, layer: Any, norm: Any) -> None:
             super().__init__(name=layer.name)
@@ -194,7 +192,7 @@ def _folded_convolution() -> Any:
 @cache
 def _identity() -> Any:
     class Identity(require_tensorflow().keras.layers.Layer):  # type: ignore[misc]
-        """Stands where a normalisation was that is part of the convolution now."""
+        """Replaces a batch normalization that is folded into the convolution before it."""
 
         def call(self, inputs: Any, *, mask: Any = None) -> Any:
             return inputs
@@ -203,7 +201,7 @@ def _identity() -> Any:
 
 
 def _convolution(layer: Any, inputs: Any, factor: Any) -> Any:
-    """Returns what the layer's kernel makes of the inputs, channel by channel times the factor."""
+    """Return the convolution with a kernel that is multiplied by a factor per channel."""
     tf = require_tensorflow()
     padding, dilations = layer.padding.upper(), layer.dilation_rate
     if isinstance(layer, tf.keras.layers.DepthwiseConv2D):
@@ -217,7 +215,7 @@ def _convolution(layer: Any, inputs: Any, factor: Any) -> Any:
 
 
 def _matrix_product(inputs: Any, kernel: Any) -> Any:
-    """Returns the 1 x 1 convolution."""
+    """Return the 1 x 1 convolution as a matrix product."""
     tf = require_tensorflow()
     flat = tf.reshape(inputs, (-1, kernel.shape[2]))
     shape = tf.concat([tf.shape(inputs)[:-1], kernel.shape[3:]], axis=0)

@@ -1,4 +1,4 @@
-"""Training of a SavedModel, which has no layers; only its batch-norm momentum is changed."""
+"""Train a SavedModel, which has no layers; only its batch-norm momentum is changed."""
 
 from typing import Any
 
@@ -9,17 +9,18 @@ from bricksight._support.optional import require_tensorflow
 BATCH_NORM_MOMENTUM = 0.9
 """Share of the old statistics that one step keeps.
 
-ImageNet's 0.99 or 0.999 would need thousands of steps to forget ImageNet, and here are hundreds.
+With the usual 0.99 or 0.999, the statistics of ImageNet would last for thousands of steps, and a
+fine-tuning has hundreds.
 """
 
 _PROBE_IMAGES = 4
 
 
 class SavedModelTrainingGraph:
-    """A ``GraphNetwork``, whose variables it shares, called as a ``keras.Model`` is.
+    """A ``GraphNetwork`` with the interface of a ``keras.Model``; the variables are shared.
 
-    A graph updates the statistics of its normalisations with a momentum that is written into it.
-    Here it is measured, and the change by a step made as large as with ``BATCH_NORM_MOMENTUM``.
+    The momentum of a graph's batch normalization is a constant in the graph. It is measured here,
+    and each update is scaled to that of ``BATCH_NORM_MOMENTUM``.
     """
 
     def __init__(self, network: Any, *, adapts: bool) -> None:
@@ -28,12 +29,12 @@ class SavedModelTrainingGraph:
         self._statistics = _statistics(network) if self._adapts else []
 
     def takes(self, size: int) -> bool:
-        """Tells whether images of this many rows and columns can be given."""
+        """Tell whether the graph takes images of ``size`` x ``size`` pixels."""
         found: bool = self._network.takes(size)
         return found
 
     def __call__(self, images: Any, *, training: bool = False) -> Any:
-        """Returns features, float32 (num_images, num_features)."""
+        """Return features, float32 (num_images, num_features)."""
         if not (training and self._adapts):
             return self._network(images, training=False)
         tf = require_tensorflow()
@@ -45,10 +46,10 @@ class SavedModelTrainingGraph:
 
 
 def _statistics(network: Any) -> list[tuple[Any, float]]:
-    """Returns the moving statistics, each with how many times too small its changes are.
+    """Return the moving statistics, each with the factor by which to scale its updates.
 
-    A moving average of momentum m that begins at 0 and sees the same batch twice is (1 - m) times
-    the batch's, then (1 + m) (1 - m) times.
+    A moving average of momentum m that starts at 0 and sees the same batch twice is (1 - m) times
+    that of the batch, then (1 + m) (1 - m) times.
     """
     size = (_PROBE_IMAGES, network.height, network.width, 3)
     images = np.random.default_rng(0).random(size, dtype=np.float32)

@@ -9,11 +9,11 @@ from scipy.special import softmax
 from bricksight._support.progress import Advance, Progress
 from bricksight.features import FeaturizedDataset
 from bricksight.finetuning.batches import ImageSet
-from bricksight.finetuning.checkpoint import CheckpointManager, TrainingState
+from bricksight.finetuning.checkpoint import TrainingState, is_due
 from bricksight.finetuning.pretraining import Pretraining
 from bricksight.finetuning.schedule import FineTuningPlan, make_stage, phases, read_examples
 from bricksight.finetuning.trainer import EpochMetrics, ResumeState, Stage, Trainer
-from bricksight.heads import History, Measurement, Observer
+from bricksight.heads import Checkpoint, History, Measurement, Observer
 from bricksight.heads.losses import cross_entropy_and_accuracy
 
 
@@ -25,7 +25,7 @@ class FineTuningLoop:
         trainer: The backbone and head.
         dataset: What they are trained on.
         plan: How.
-        checkpoints: Writes checkpoints.
+        checkpoint: Where the state is saved.
         state: Where the training is.
         observer: Called with each measurement.
         progress: Follows the work.
@@ -34,7 +34,7 @@ class FineTuningLoop:
     trainer: Trainer
     dataset: FeaturizedDataset
     plan: FineTuningPlan
-    checkpoints: CheckpointManager
+    checkpoint: Checkpoint
     state: TrainingState
     observer: Observer
     progress: Progress
@@ -81,7 +81,7 @@ class FineTuningLoop:
         def after_epoch(metrics: EpochMetrics) -> bool:
             state.step = metrics.step
             stops = is_validated and self._validate(metrics, advance)
-            if self.checkpoints.is_due and not stops and metrics.step < stage.num_steps:
+            if is_due(self.checkpoint) and not stops and metrics.step < stage.num_steps:
                 self._save_checkpoint(self.trainer.optimizer_state())
             return stops
 
@@ -100,7 +100,7 @@ class FineTuningLoop:
     def _save_checkpoint(self, optimizer_state: list[np.ndarray]) -> None:
         self.state.weights = self.trainer.get_weights()
         self.state.optimizer_state = optimizer_state
-        self.checkpoints.save(self.state)
+        self.state.save(self.checkpoint)
 
     def _validate(self, metrics: EpochMetrics, advance: Advance) -> bool:
         """Measure the averaged weights on the validation photos; tell whether to stop early."""

@@ -1,4 +1,4 @@
-"""Time budget: measures a training step on this machine and plans the epochs that fit."""
+"""Time budget: measure a training step on this machine, and plan the epochs that fit."""
 
 import itertools
 import math
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from bricksight.finetuning import BatchGenerator, Stage, Trainer
 
 FEWEST_EPOCHS = 5
-"""Fewer teach the network less than its first layer on top would have learned alone."""
+"""Fewest epochs that are worth it: with fewer, a head alone is better."""
 
 _MEASURED_STEPS = 6
 _TINY_RATE = 1e-9
 _INFERENCE_SHARE = 0.2
-"""Time of a photo in inference, as a share of that in training; LiteRT takes about a fifth."""
+"""Inference time of a photo relative to its training time; LiteRT takes about a fifth."""
 
 _CLOSING_SECONDS = 25.0
-"""Compiling the tuned network, writing and proving the files, and the report."""
+"""For compiling the fine-tuned backbone, writing and verifying the files, and the report."""
 
 _EXTRA_SHARE = 0.45
-"""Of the time for training, the most that goes to extra photos alone."""
+"""Largest share of the training time for pretraining on the extra photos."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What training takes on this machine.
+    """Training times on this machine.
 
     Attributes:
         first_step: Seconds of the first step of a stage, in which TensorFlow traces the graph.
         step: Seconds of each further step at the smaller size.
-        full_size_step: The same at the network's own size.
+        full_size_step: Seconds of each further step at full size.
     """
 
     first_step: float
@@ -40,14 +40,14 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is to be done.
+    """The amount of work.
 
     Attributes:
         steps_per_epoch: Batches of an epoch of the photos.
-        extra_steps_per_epoch: Batches of an epoch of the extra photos alone, 0 if there is none.
-        full_size_share: Share of the epochs at the network's own size.
-        num_validation: Photos that are answered after each epoch.
-        num_photos: All photos, which go through the tuned network at the end.
+        extra_steps_per_epoch: Batches of an epoch of pretraining, 0 without pretraining.
+        full_size_share: Share of the epochs at full size.
+        num_validation: Validation photos, which are classified after each epoch.
+        num_photos: Photos whose features the fine-tuned backbone computes at the end.
         batch_size: Photos in a step.
     """
 
@@ -61,7 +61,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochPlan:
-    """How many epochs fit, and what they take with all that follows, in seconds."""
+    """The epochs that fit, and the seconds that they and everything after them take."""
 
     epochs: int
     extra_epochs: int
@@ -71,9 +71,9 @@ class EpochPlan:
 def measure_costs(
     trainer: Trainer, batch_generator: BatchGenerator, *, size: int, full_size: int
 ) -> Costs:
-    """Returns what steps take; the trainer is afterwards as it was.
+    """Return the training times; the trainer's weights are unchanged.
 
-    The time at the network's own size follows from the number of pixels.
+    The time at full size is estimated from the number of pixels.
     """
     weights, ends = trainer.get_weights(), [time.perf_counter()]
     stage = Stage(
@@ -92,9 +92,9 @@ def measure_costs(
 def plan_epochs(
     seconds: float, costs: Costs, work: Work, *, max_epochs: int, max_extra_epochs: int
 ) -> EpochPlan:
-    """Returns the epochs that fit into ``seconds``; none if not even the fewest do."""
+    """Return the epochs that fit into ``seconds``; none if too few do."""
     inference = costs.full_size_step / work.batch_size * _INFERENCE_SHARE
-    # The validation photos have a stage of their own in the end, besides judging the others.
+    # The validation photos also have a phase of their own, at the end.
     of_choice = (work.full_size_share, work.extra_steps_per_epoch, work.num_validation)
     num_stages = 1 + sum(one > 0 for one in of_choice)
     fixed = num_stages * costs.first_step + work.num_photos * inference + _CLOSING_SECONDS

@@ -1,13 +1,17 @@
-"""Trainer: gradient steps on the whole network, not only on its head.
+"""Trainer: gradient steps on a backbone and its head.
 
-The head starts at zero, or as what the network knows of the classes already, and learns ten times
-faster than the network (Kumar et al. 2022, arXiv 2202.10054: a random head would spoil the features
-first). AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) without decay of biases and
-normalisations, a rate that rises over the first steps and falls along a cosine, label smoothing
-(Szegedy et al. 2016, arXiv 1512.00567), and an exponential moving average of the weights, which is
-what is kept. Photos are seen smaller in training than in use: it is faster, and better (Touvron et
-al. 2019, arXiv 1906.06423). A teacher answers the very views that the network sees (Beyer et al.
-2022, arXiv 2106.05237).
+The head starts at zero, or as the zero-shot head, and has a ten times higher learning rate than the
+backbone (Kumar et al. 2022, arXiv 2202.10054: a random head would distort the features first).
+AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) without weight decay of biases and
+normalization, a learning rate with warm-up and cosine decay, label smoothing (Szegedy et al. 2016,
+arXiv 1512.00567), and an exponential moving average of the weights, which is the result. Training
+images are smaller than those in use, which is faster and better (Touvron et al. 2019, arXiv
+1906.06423). A teacher sees the same augmented images (Beyer et al. 2022, arXiv 2106.05237).
+
+Keras's ``fit`` with ``use_ema``, ``SwapEMAWeights``, ``EarlyStopping`` and ``BackupAndRestore`` is
+not
+used: its optimizer has one learning rate for all layers, and a resumed run would not repeat the
+batches and weights of an uninterrupted one to the bit.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +30,7 @@ from bricksight.finetuning.batches import NO_CLASS, Batch, BatchGenerator, Image
 from bricksight.finetuning.fused_graph import build_training_graph, takes_size
 
 HEAD_RATE_FACTOR = 10.0
-"""How many times faster than the network the new layer learns."""
+"""Learning rate of the head, relative to that of the backbone."""
 
 _WARM_UP = 0.1  # of the steps of a stage
 _EVAL_BATCH = 32
@@ -34,13 +38,13 @@ _EVAL_BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One pass from a high rate to a low one.
+    """One training run with warm-up and decay of the learning rate.
 
     Attributes:
-        batch_generator: What is trained on.
+        batch_generator: Makes the batches.
         epochs: How many times each photo is seen.
         size: Rows and columns of the images, in pixels.
-        rate: Highest learning rate of the network.
+        rate: Highest learning rate of the backbone.
     """
 
     batch_generator: BatchGenerator
@@ -50,21 +54,21 @@ class Stage:
 
     @property
     def num_steps(self) -> int:
-        """How many batches."""
+        """Number of batches."""
         return max(1, round(self.epochs * self.batch_generator.steps_per_epoch))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerOptions:
-    """What is the same in all stages.
+    """Options of all stages.
 
     Attributes:
         resize: As in ``InputSpec``.
-        weight_decay: AdamW's, of kernels.
+        weight_decay: Weight decay of kernels in AdamW.
         label_smoothing: Share of the target that is spread over all classes, 0 to 1.
-        ema: Share of the moving average of the weights that one step keeps, late in a stage.
-        adapt_batch_norm: Whether normalisation takes its statistics from these photos.
-        teacher_share: Share of the target that the teacher's answer is, where there is one.
+        ema: Decay of the exponential moving average of the weights, late in a stage.
+        adapt_batch_norm: Whether batch-norm statistics adapt to the photos.
+        teacher_share: Share of the teacher's probabilities in the target, if there is a teacher.
     """
 
     resize: Any = "stretch"
@@ -77,12 +81,12 @@ class TrainerOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EpochMetrics:
-    """How the network did on the views of one epoch while it learned from them.
+    """Training metrics of one epoch.
 
     Attributes:
         step: Steps of the stage so far.
-        loss: Mean cross entropy with what was to be learned, in nats.
-        accuracy: Share of right first answers.
+        loss: Mean cross entropy with the targets, in nats.
+        accuracy: Top-1 accuracy.
     """
 
     step: int
@@ -92,11 +96,11 @@ class EpochMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class ResumeState:
-    """What it takes to go on with a stage, besides the weights.
+    """What it takes to resume a stage, besides the weights.
 
     Attributes:
         step: Steps of the stage that are done.
-        optimizer_state: What ``Trainer.optimizer_state`` returned after them.
+        optimizer_state: From ``Trainer.optimizer_state`` after these steps.
     """
 
     step: int
@@ -104,7 +108,7 @@ class ResumeState:
 
 
 class Trainer:
-    """A network, the new layer on top, and what training them needs."""
+    """Trains a backbone and a head."""
 
     def __init__(
         self,
@@ -114,14 +118,14 @@ class Trainer:
         *,
         head: Head | None = None,
     ) -> None:
-        """Takes what is trained.
+        """Build the training graph.
 
         Args:
-            network: see ``Backbone.trainable``.
+            network: from ``Backbone.trainable``.
             num_classes: how many classes there are.
-            options: what is the same in all stages.
-            head: what the new layer begins as, of as many classes; by default it is zero. Its
-                ``background`` learn as well, that no photo shows them.
+            options: options of all stages.
+            head: the initial head, of as many classes; zero by default. Its background classes are
+                trained too, with targets of 0.
         """
         tf = require_tensorflow()
         self._tf, self._options = tf, options
@@ -143,24 +147,24 @@ class Trainer:
         self._optimizers: list[Any] = []
 
     def takes(self, size: int) -> bool:
-        """Tells whether the network takes images of so many rows and columns."""
+        """Tell whether the network takes images of ``size`` x ``size`` pixels."""
         return takes_size(self._training_graph, size)
 
     @property
     def head(self) -> Head:
-        """The new layer, a copy."""
+        """A copy of the head."""
         kernel, bias = (one.numpy() for one in self._head.trainable_variables)
         return Head(kernel=kernel, bias=bias).split(self._num_classes)
 
     def get_weights(self) -> list[np.ndarray]:
-        """Returns a copy of all weights, statistics of normalisations and states of dropout too."""
+        """Return a copy of all weights, batch-norm statistics and states of random generators."""
         return [one.numpy() for one in self._all_variables()]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Takes the weights that ``get_weights`` returned.
+        """Set the weights that ``get_weights`` returned.
 
         Raises:
-            ValueError: they are those of another network.
+            ValueError: they are of another network.
         """
         variables = self._all_variables()
         if [one.shape for one in weights] != [tuple(one.shape) for one in variables]:
@@ -168,7 +172,7 @@ class Trainer:
         self._assign(variables, weights)
 
     def optimizer_state(self) -> list[np.ndarray]:
-        """Returns a copy of what a stage has besides the weights: averages, moments, steps."""
+        """Return a copy of the averaged weights and of the optimizers' variables."""
         return [one.numpy() for one in self._optimizer_variables()]
 
     def _optimizer_variables(self) -> list[Any]:
@@ -187,18 +191,18 @@ class Trainer:
         after_step: Callable[[], None] = lambda: None,
         after_epoch: Callable[[EpochMetrics], bool | None] = lambda _: None,
     ) -> int:
-        """Trains for one stage; afterwards network and head hold the averaged weights.
+        """Train for one stage; afterwards network and head have the averaged weights.
 
         Args:
-            stage: on what, how long, how fast.
+            stage: what to train on, how long, and at which learning rate.
             resume_from: where an interrupted stage was after an epoch; call ``set_weights`` first
                 with its weights. The result is the same as without the interruption.
             after_step: called after each step.
-            after_epoch: told of each epoch, and of the rest at the end; the stage ends there if it
-                returns true.
+            after_epoch: called with the metrics of each epoch, and of the last part of one; the
+                stage ends if it returns true.
 
         Returns:
-            How many steps of the stage are done.
+            Number of steps of the stage that are done.
         """
         step_function = self._make_step(stage)
         spec = InputSpec(height=stage.size, width=stage.size, resize=self._options.resize)
@@ -210,7 +214,7 @@ class Trainer:
         for step, batch in enumerate(
             stage.batch_generator.batches(spec, start=start, stop=stage.num_steps), start=start + 1
         ):
-            # Early on, the average would hang on to where the stage began.
+            # Early on, the average would depend on the first weights too long.
             keep = min(self._options.ema, step / (9 + step))
             targets = self._targets(batch)
             loss, accuracy = step_function(batch.images, batch.labels, targets, np.float32(keep))
@@ -225,9 +229,9 @@ class Trainer:
         return step
 
     def _targets(self, batch: Batch) -> np.ndarray:
-        """Returns the probabilities to learn: float32 (batch_size, num_outputs).
+        """Return the target probabilities, float32 (batch_size, num_outputs).
 
-        Whatever else the network knows, no photo shows it.
+        Those of the background classes are 0.
         """
         of_classes = self._targets_of_classes(batch)
         num_background = self._head.units - self._num_classes
@@ -238,13 +242,13 @@ class Trainer:
         targets = _blended(own, other, batch.share)
         if batch.answers is None:
             return targets
-        # Of what is of no class nothing is sure, whatever a teacher says.
+        # The targets of outliers are uniform, whatever the teacher says.
         known = (batch.labels != NO_CLASS) & (batch.other_labels != NO_CLASS)
         of_teacher = np.where(known, np.float32(self._options.teacher_share), 0)[:, None]
         return _blended(batch.answers, targets, of_teacher)
 
     def _targets_of(self, labels: np.ndarray) -> np.ndarray:
-        """Returns smoothed targets; all alike for outliers (Hendrycks et al., arXiv 1812.04606)."""
+        """Return smoothed targets; uniform for outliers (Hendrycks et al., arXiv 1812.04606)."""
         num_classes, smoothing = self._num_classes, self._options.label_smoothing
         targets = np.full((len(labels), num_classes), smoothing / num_classes, np.float32)
         targets[np.arange(len(labels)), labels] += np.float32(1 - smoothing)
@@ -257,7 +261,7 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Puts the averaged weights in place while the block runs."""
+        """Use the averaged weights while the block runs."""
         own = [one.numpy() for one in self._variables]
         self._assign(self._variables, self._averages)
         try:
@@ -304,13 +308,13 @@ class Trainer:
         return step
 
     def logits(self, image_set: ImageSet, spec: InputSpec, *, num_rotations: int = 1) -> np.ndarray:
-        """Returns the logits of unchanged photos, float32 (num_photos, num_outputs).
+        """Return the logits of original photos, float32 (num_photos, num_outputs).
 
-        These are the classes, and after them all others.
+        The outputs are the classes, then the background classes.
 
         Args:
             image_set: the photos.
-            spec: the size that the network takes.
+            spec: the input size of the network.
             num_rotations: how many rotated copies to average over; see ``with_rotation_tta``.
         """
         if self._infer is None:
@@ -328,7 +332,7 @@ class Trainer:
 
 
 def _seeds(network: Any) -> list[Any]:
-    """Returns the states of the network's random generators, such as those of dropout."""
+    """Return the states of the network's random generators, such as dropout's."""
     known = {id(one) for one in network.weights}
     return [one for one in getattr(network, "variables", ()) if id(one) not in known]
 

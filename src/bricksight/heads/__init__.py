@@ -1,9 +1,10 @@
-"""Linear heads on features: fitted, selected by cross-validation and calibrated.
+"""Linear heads on features: fit, select by cross-validation, calibrate.
 
 ``sgd`` is retrain.py's gradient descent.
 """
 
 from bricksight.heads.calibration import Calibration, calibrate, with_background
+from bricksight.heads.checkpoint import Checkpoint
 from bricksight.heads.fit import train_by_recipe
 from bricksight.heads.folds import can_cross_validate
 from bricksight.heads.linear import DEFAULT_HEADS, HeadChoice, HeadPrior
@@ -19,7 +20,7 @@ from bricksight.heads.selection import (
     one_standard_error_rule,
     score_policy,
 )
-from bricksight.heads.sgd import Checkpoint, train_by_sgd
+from bricksight.heads.sgd import train_by_sgd
 
 __all__ = [
     "BOLDEST_POLICY",

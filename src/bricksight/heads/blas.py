@@ -1,4 +1,4 @@
-"""One BLAS thread per worker, so that threads do not compete for cores."""
+"""Limit linear algebra to one thread per worker, so that threads do not compete for cores."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from threadpoolctl import threadpool_limits
 
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keeps linear algebra on the thread that calls it.
+    """Run linear algebra on the calling thread while the block runs.
 
-    NumPy and SciPy each bring a BLAS whose idle threads spin. Called in turn, as an optimiser does,
-    they take the cores from each other: fits of a few hundred photos took 20 to 60 times as long.
-    Not to be entered from two threads at once, which could leave it in force.
+    NumPy and SciPy each bring a BLAS library whose idle threads spin. Called in turn, as an
+    optimizer does, they take the cores from each other: fits of a few hundred photos took 20 to 60
+    times as long. Do not enter it from two threads at once: the limit could stay.
     """
     with threadpool_limits(limits=1):
         yield

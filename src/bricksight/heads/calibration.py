@@ -27,7 +27,7 @@ class Calibration(NamedTuple):
     bias: float = 0.0
 
     def head(self, head: Head) -> Head:
-        """Returns the head with the calibration in its weights."""
+        """Return the head with the calibration in its weights."""
         background = head.background
         return Head(
             kernel=head.kernel / np.float32(self.temperature),
@@ -37,7 +37,7 @@ class Calibration(NamedTuple):
         )
 
     def logits(self, logits: np.ndarray, num_classes: int) -> np.ndarray:
-        """Returns calibrated logits of the classes, followed by those of the background classes."""
+        """Return calibrated logits of the classes, followed by those of the background classes."""
         of_classes, of_background = np.split(logits, [num_classes], axis=1)
         return np.concatenate(
             [of_classes / np.float32(self.temperature), of_background + np.float32(self.bias)],
@@ -53,7 +53,7 @@ def calibrate(
     lowest: float = 1.0,
     error_rate: float = 0.0,
 ) -> Calibration:
-    """Returns the temperature of lowest cross entropy, and the background bias that goes with it.
+    """Return the temperature of lowest cross entropy, and the background bias that goes with it.
 
     The background takes a share of the probability, which lowers confidence, so both are
     chosen together.
@@ -87,7 +87,7 @@ def calibrate(
 def _loss(
     logits: np.ndarray, bias: np.float32, labels: np.ndarray, num_classes: int, error_rate: float
 ) -> float:
-    """Returns the mean cross entropy after redistributing the background to the classes."""
+    """Return the mean cross entropy after redistributing the background to the classes."""
     share = expit(_background_log_odds(logits, num_classes) + bias)[:, None]
     of_classes = np.exp(log_softmax(logits[:, :num_classes], axis=1))
     chances = np.log(np.maximum((1 - share) * of_classes + share / num_classes, 1e-30))
@@ -96,7 +96,7 @@ def _loss(
 
 
 def with_background(head: Head, background: Head, features: np.ndarray) -> Head:
-    """Returns ``head`` with background classes, their bias chosen by ``common_bias``.
+    """Return ``head`` with background classes, their bias chosen by ``common_bias``.
 
     Args:
         head: a calibrated head.
@@ -110,7 +110,7 @@ def with_background(head: Head, background: Head, features: np.ndarray) -> Head:
 
 
 def common_bias(logits: np.ndarray, num_classes: int) -> np.float32:
-    """Returns what to add to the logits of the background classes.
+    """Return what to add to the logits of the background classes.
 
     How often other things will be photographed is not known. So the bias is set by known photos
     alone: on average they lose a small, fixed share of their probability to the background.
@@ -121,14 +121,14 @@ def common_bias(logits: np.ndarray, num_classes: int) -> np.float32:
         num_classes: how many of them are classes.
     """
     odds = _background_log_odds(logits, num_classes).astype(np.float64)
-    # With the bias of the photo of highest odds no photo exceeds the share, with that of the lowest
-    # every photo reaches it; the 1 is for rounding.
+    # At the lower bound no photo exceeds the share, at the upper bound every photo reaches it; the
+    # 1 is for rounding.
     low, high = logit(_SHARE) - odds.max() - 1, logit(_SHARE) - odds.min() + 1
     return np.float32(brentq(lambda bias: float(expit(odds + bias).mean()) - _SHARE, low, high))
 
 
 def _background_log_odds(logits: np.ndarray, num_classes: int) -> np.ndarray:
-    """Returns the log odds of background against classes, (num_photos,)."""
+    """Return the log odds of background against classes, (num_photos,)."""
     of_classes, of_background = np.split(logits, [num_classes], axis=1)
     odds: np.ndarray = logsumexp(of_background, axis=1) - logsumexp(of_classes, axis=1)
     return odds

@@ -18,12 +18,12 @@ _MAX_ITERATIONS = 30
 
 
 class HeldOut(NamedTuple):
-    """How a candidate did on photos that were held out in turn.
+    """Result of a candidate on photos that were held out in turn.
 
     Attributes:
         loss: Cross entropy in nats, at the temperature.
-        logits: float32 (num_photos, num_classes), before it.
-        temperature: The best common one of all photos.
+        logits: float32 (num_photos, num_classes), before the temperature is applied.
+        temperature: The temperature of lowest cross entropy over all photos.
     """
 
     loss: float
@@ -32,12 +32,12 @@ class HeldOut(NamedTuple):
 
 
 def can_cross_validate(labeled: LabeledFeatures) -> bool:
-    """Returns whether a class has photos of two groups, so that one can be held out."""
+    """Return whether a class has photos of two groups, so that one can be held out."""
     return _most_groups_in_a_class(labeled) > 1
 
 
 class Folds:
-    """Photos that are held out in turn; what fits to the others share is computed once."""
+    """Cross-validation folds; what the candidates' fits share is computed once per fold."""
 
     def __init__(
         self,
@@ -47,12 +47,12 @@ class Folds:
         seed: int,
         prior: HeadPrior = NO_PRIOR,
     ) -> None:
-        """Deals the photos.
+        """Make the folds.
 
         Args:
-            labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
+            labeled: the first copy is the original photo; ``can_cross_validate`` holds.
             num_classes: how many classes there are.
-            seed: deals the folds.
+            seed: of the folds.
             prior: extra supervision for softmax regression.
         """
         folds = list(_folds(labeled, seed))
@@ -65,7 +65,7 @@ class Folds:
         self._in_order = np.argsort(np.concatenate([held_out for _, held_out in folds]))
 
     def held_out(self, choices: Sequence[HeadChoice]) -> list[HeldOut]:
-        """Returns how each candidate did on the photos while they were held out.
+        """Return the result of each candidate on the photos while they were held out.
 
         Softmax regression has fewer iterations than where it is fitted to be kept.
         """
@@ -93,7 +93,7 @@ def _most_groups_in_a_class(labeled: LabeledFeatures) -> int:
 
 
 def _folds(labeled: LabeledFeatures, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the rows (fitted, held out) by group; every photo is held out once."""
+    """Yield the rows (fitted, held out) by group; every photo is held out once."""
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 (costs a second)
 
     num_folds = min(_NUM_FOLDS, _most_groups_in_a_class(labeled))

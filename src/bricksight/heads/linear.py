@@ -1,4 +1,4 @@
-"""Two linear heads on whitened features: discriminant analysis and softmax regression."""
+"""Linear heads on whitened features: discriminant analysis and softmax regression."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -12,24 +12,24 @@ from bricksight.bundle import Head
 from bricksight.config import ClassWeight, HeadKind
 from bricksight.features.labeled_features import LabeledFeatures
 from bricksight.heads.objective import Objective
-from bricksight.heads.whitening import ClassStatistics, Whitening, view_weights
+from bricksight.heads.whitening import ClassStatistics, Whitening, row_weights
 
 OnIteration = Callable[[int, Head], bool]
-"""Told the number of each iteration, from 1, and its head; false ends the fit."""
+"""Called with the number of each iteration, from 1, and its head; false ends the fit."""
 
 DEFAULT_SHRINKAGE = 0.4
 DEFAULT_L2 = 1e-2
-"""The regularisation where none can be chosen, and while other things are."""
+"""Regularization where none can be selected, and while augmentation is selected."""
 
 
 @dataclass(frozen=True)
 class HeadChoice:
-    """What is to be fitted.
+    """A kind of head and its regularization.
 
     Attributes:
-        kind: Which kind of head.
-        shrinkage: Of the covariance by which features are whitened, ``None`` for softmax regression
-            on features that are not; see ``ClassStatistics.whitening``.
+        kind: "softmax" or "lda".
+        shrinkage: Shrinkage of the covariance for whitening, ``None`` for softmax regression on
+            features that are not whitened; see ``ClassStatistics.whitening``.
         l2: Weight of half the squared kernel in the loss, ``None`` for "lda", which has none.
         from_zero_shot_head: Whether softmax regression starts from the zero-shot head, with the
             penalty on the difference from it.
@@ -42,7 +42,7 @@ class HeadChoice:
 
     def __str__(self) -> str:
         penalty = "" if self.l2 is None else f", l2 {self.l2:g}"
-        whitened = "as they are" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
+        whitened = "not whitened" if self.shrinkage is None else f"shrinkage {self.shrinkage:g}"
         start = ", from the zero-shot head" if self.from_zero_shot_head else ""
         return f"{self.kind}, {whitened}{penalty}{start}"
 
@@ -50,7 +50,7 @@ class HeadChoice:
 DEFAULT_HEADS: Mapping[HeadKind, HeadChoice] = MappingProxyType(
     {"softmax": HeadChoice("softmax"), "lda": HeadChoice("lda", l2=None)}
 )
-"""What is fitted where nothing can be chosen."""
+"""The heads where nothing can be selected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +58,16 @@ class HeadPrior:
     """Extra supervision for softmax regression, besides the photos of the classes.
 
     Attributes:
-        outliers: Photos of none of the classes, to be unsure of, float32 (num_outliers, any,
-            num_features).
-        zero_shot_head: What is known of the classes already, on the same features.
+        outliers: Out-of-class photos, for which no class is to be probable, float32 (num_outliers,
+            num_copies, num_features).
+        zero_shot_head: What the backbone knows of the classes, on the same features.
     """
 
     outliers: np.ndarray | None = None
     zero_shot_head: Head | None = None
 
     def first_features(self, number: int) -> "HeadPrior":
-        """Returns the same for the first ``number`` features alone."""
+        """Return the same for the first ``number`` features."""
         return HeadPrior(
             outliers=None if self.outliers is None else self.outliers[..., :number],
             zero_shot_head=None
@@ -79,8 +79,8 @@ class HeadPrior:
 NO_PRIOR = HeadPrior()
 
 _CORRECTIONS = 5
-"""Steps that L-BFGS remembers. With SciPy's 10 it needs no fewer, and its own arithmetic, which no
-other thread can run beside, takes twice as long."""
+"""Steps that L-BFGS remembers. SciPy's 10 need as many iterations, and twice as long for arithmetic
+that blocks other threads."""
 
 
 class LinearFit:
@@ -94,17 +94,17 @@ class LinearFit:
         class_weight: ClassWeight = "none",
         prior: HeadPrior = NO_PRIOR,
     ) -> None:
-        """Takes the photos.
+        """Compute what all fits to these photos share.
 
         Args:
-            labeled: photos of one class at least; every view counts.
+            labeled: photos of at least one class; every copy counts.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
             prior: extra supervision for softmax regression; discriminant analysis takes none.
         """
         self._examples = labeled
         self._prior = prior
-        self._weights = view_weights(labeled, num_classes, class_weight)
+        self._weights = row_weights(labeled, num_classes, class_weight)
         self._statistics = ClassStatistics(labeled, num_classes, class_weight)
         self._last: tuple[float | None, Whitening, np.ndarray] | None = None
 
@@ -115,12 +115,12 @@ class LinearFit:
         max_iterations: int,
         on_iteration: OnIteration | None = None,
     ) -> Head:
-        """Returns the head of ``choice``.
+        """Return the head of ``choice``.
 
         Args:
-            choice: what to fit.
-            max_iterations: how many softmax regression takes at most.
-            on_iteration: follows the fit; discriminant analysis has one iteration.
+            choice: the kind of head and its regularization.
+            max_iterations: for softmax regression.
+            on_iteration: called after each iteration; discriminant analysis has one.
         """
         if choice.l2 is None:
             head = self._lda(choice.shrinkage)
@@ -130,11 +130,11 @@ class LinearFit:
         return self._softmax(choice, choice.l2, max_iterations, on_iteration)
 
     def _lda(self, shrinkage: float | None) -> Head:
-        """Returns linear discriminant analysis: the classes are normal, of one covariance."""
+        """Return linear discriminant analysis: normal classes with one common covariance."""
         whitening = self._statistics.whitening(shrinkage)
         means = whitening(self._statistics.class_means)
         bias = self._statistics.log_priors - np.sum(means**2, axis=1) / 2
-        return whitening.undone(means.T, bias)
+        return whitening.fold_into_head(means.T, bias)
 
     def _softmax(
         self,
@@ -143,10 +143,10 @@ class LinearFit:
         max_iterations: int,
         on_iteration: OnIteration | None,
     ) -> Head:
-        """Returns softmax regression by L-BFGS.
+        """Return softmax regression by L-BFGS.
 
-        From the prior, the penalty is on what differs from it (L2-SP: X. Li, Y. Grandvalet,
-        F. Davoine, ICML 2018, arXiv 1802.01483).
+        From the zero-shot head, the penalty is on the difference from it (L2-SP: X. Li,
+        Y. Grandvalet, F. Davoine, ICML 2018, arXiv 1802.01483).
         """
         whitening, rows = self._whitened(choice.shrinkage)
         outliers, zero_shot_head = self._prior.outliers, self._prior.zero_shot_head
@@ -157,14 +157,14 @@ class LinearFit:
             l2,
             num_classes=len(self._statistics.priors),
             outliers=None if outliers is None else whitening(outliers.reshape(-1, rows.shape[1])),
-            start=whitening.done(zero_shot_head)
+            start=whitening.unfold_from_head(zero_shot_head)
             if choice.from_zero_shot_head and zero_shot_head is not None
             else None,
         )
         steps = itertools.count(1)
 
         def callback(values: np.ndarray) -> None:
-            head = whitening.undone(*objective.unpack(values))
+            head = whitening.fold_into_head(*objective.unpack(values))
             if on_iteration is not None and not on_iteration(next(steps), head):
                 raise StopIteration
 
@@ -176,15 +176,15 @@ class LinearFit:
             callback=None if on_iteration is None else callback,
             options={"maxiter": max_iterations, "maxcor": _CORRECTIONS},
         )
-        head = whitening.undone(*objective.unpack(result.x))
-        if on_iteration is not None and result.nit == 0:  # it begins where nothing is better
+        head = whitening.fold_into_head(*objective.unpack(result.x))
+        if on_iteration is not None and result.nit == 0:  # it starts at the optimum
             on_iteration(1, head)
         return head
 
     def _whitened(self, shrinkage: float | None) -> tuple[Whitening, np.ndarray]:
-        """Returns the whitening and the views in it, those of the last call if they are the same.
+        """Return the whitening and the whitened rows, cached for the last shrinkage.
 
-        Two threads may both compute them, to the same end.
+        Two threads may both compute them, with the same result.
         """
         last = self._last
         if last is None or last[0] != shrinkage:

@@ -1,4 +1,4 @@
-"""Cross entropy, temperature and error estimates of heads."""
+"""Cross entropy, temperature scaling and error estimates."""
 
 import numpy as np
 from scipy.optimize import minimize_scalar

@@ -1,4 +1,4 @@
-"""The loss of softmax regression and its gradient, on all cores."""
+"""Loss of softmax regression and its gradient, on all cores."""
 
 import functools
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from bricksight.bundle import Head
 from bricksight.heads.losses import outlier_exposure
 
 _ROWS_AT_ONCE = 4096
-"""Views that one thread computes the loss of at a time."""
+"""Rows per chunk; threads compute chunks side by side."""
 
 
-class _Part(NamedTuple):
-    """What some of the views add to the loss, and to its gradient by kernel and bias."""
+class _ChunkLoss(NamedTuple):
+    """What a chunk of rows adds to the loss, and to its gradient by kernel and bias."""
 
     loss: float
     gradient: np.ndarray
@@ -22,10 +22,10 @@ class _Part(NamedTuple):
 
 
 class Objective:
-    """The weighted mean cross entropy over all views, plus the penalty on the kernel.
+    """Weighted mean cross entropy over all rows, plus an L2 penalty on the kernel.
 
-    The penalty is on what differs from ``start``. Outliers add ``outlier_exposure``. The variables
-    are one float64 vector, bias first.
+    The penalty is on the difference from ``start``. Outliers add ``outlier_exposure``. The
+    variables are one float64 vector, the bias first.
     """
 
     def __init__(
@@ -39,16 +39,16 @@ class Objective:
         outliers: np.ndarray | None = None,
         start: Head | None = None,
     ) -> None:
-        """Takes what is fitted to.
+        """Take the rows.
 
         Args:
-            rows: float32 (num_views, num_features).
-            labels: int (num_views,).
-            weights: float32 (num_views,), of sum 1.
+            rows: float32 (num_rows, num_features).
+            labels: int (num_rows,).
+            weights: float32 (num_rows,), of sum 1.
             l2: weight of half the squared kernel.
             num_classes: how many classes there are.
-            outliers: float32 (any, num_features), of photos of none of the classes.
-            start: where the fit begins; zero by default.
+            outliers: float32 (num_outlier_rows, num_features).
+            start: initial values; zero by default.
         """
         self._rows = rows
         self._labels = labels
@@ -64,7 +64,7 @@ class Objective:
         self.start = np.concatenate([bias, self._start.ravel()]).astype(np.float64)
 
     def __call__(self, values: np.ndarray) -> tuple[float, np.ndarray]:
-        """Returns the loss and its gradient, float64 as ``start``."""
+        """Return the loss and its gradient, float64 as ``start``."""
         kernel, bias = self.unpack(values)
         head = Head(kernel=kernel, bias=bias)
         change = kernel - self._start
@@ -76,8 +76,8 @@ class Objective:
             bias_gradient += part.bias_gradient
         return loss, np.concatenate([bias_gradient, gradient.ravel()]).astype(np.float64)
 
-    def _of_chunks(self, head: Head) -> list[_Part]:
-        """Returns what each chunk adds, in their order, so that the sum is always the same."""
+    def _of_chunks(self, head: Head) -> list[_ChunkLoss]:
+        """Return what each chunk adds, in order, so that the sum is reproducible."""
         if len(self._chunks) == 1:
             parts = [self._of_chunk(head, self._chunks[0])]
         else:
@@ -86,19 +86,19 @@ class Objective:
                 parts = list(found)
         if self._outliers is not None:
             loss, residual = outlier_exposure(head, self._outliers)
-            parts.append(_Part(loss, self._outliers.T @ residual, residual.sum(axis=0)))
+            parts.append(_ChunkLoss(loss, self._outliers.T @ residual, residual.sum(axis=0)))
         return parts
 
-    def _of_chunk(self, head: Head, chunk: slice) -> _Part:
+    def _of_chunk(self, head: Head, chunk: slice) -> _ChunkLoss:
         rows, weights = self._rows[chunk], self._weights[chunk]
         residual = head.probabilities(rows)
         of_label = (np.arange(len(rows)), self._labels[chunk])
         loss = -float(weights @ np.log(np.maximum(residual[of_label], np.float32(1e-30))))
         residual[of_label] -= 1
         residual *= weights[:, None]
-        return _Part(loss, rows.T @ residual, residual.sum(axis=0))
+        return _ChunkLoss(loss, rows.T @ residual, residual.sum(axis=0))
 
     def unpack(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the kernel, float32 (num_features, num_classes), and the bias."""
+        """Return the kernel, float32 (num_features, num_classes), and the bias."""
         bias, kernel = np.split(values.astype(np.float32), [self._shape[1]])
         return kernel.reshape(self._shape), bias

@@ -73,6 +73,18 @@ class TrainedHead:
     out_of_fold: np.ndarray | None = None
     temperature: float = 1.0
 
+    def out_of_fold_answers(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
+        """Return what this head would answer had it given these logits.
+
+        The temperature is that of this head: one of their own would make the answers more or less
+        confident than those to new photos.
+
+        Args:
+            logits: of the classes, float32 (num_photos, num_classes), from cross-validation.
+            features: of the same photos, float32 (num_photos, num_features), for the background.
+        """
+        return self.head.answers(logits / np.float32(self.temperature), features)
+
 
 def _loss_and_accuracy(head: Head, rows: Rows) -> tuple[float, float]:
     features, labels = rows

@@ -1,14 +1,11 @@
 """Model selection by cross-validation over groups of training photos.
 
-The random views (is a part upside down still the same part? is colour part of the class?), features
-of how many depths of the network, which kind of head, and how strong its regularisation has to be.
-Where something is known of the classes already, depths and heads are compared as they do when they
-begin with it: what is best of features that have to tell all classes apart need not be best of
-those that have to mend what is known.
+It selects the augmentation policy, the number of scales of the features, the kind of head and its
+regularization. With a zero-shot head, scales and heads are compared as fits that start from it.
 
-Heads are compared by their cross entropy at the temperature that suits each best: otherwise a head
-that is too sure of itself loses to one that knows less, and the choice falls on too much
-regularisation and too few iterations.
+Candidates are compared by their cross entropy, each at its best temperature. Without that, an
+overconfident head would lose to one that classifies worse, and too much regularization and too few
+iterations would be selected.
 """
 
 import math
@@ -55,15 +52,15 @@ POLICIES: Mapping[str, tuple[AugmentConfig, ...]] = MappingProxyType(
         "any angle, any colour": (_UPRIGHT, _any_colour(_FARTHER), _any_colour(_NEARER)),
     }
 )
-"""Candidates for the random views, the mildest first; each takes equal numbers of its kinds.
+"""Augmentation policies to select from, mildest first; equally many copies by each augmentation.
 
-The bolder ones keep the milder views: photos will look like those, and a mixture was better than
-the boldest kind alone.
+The stronger policies include the mild augmentation: photos will look like that, and the mixture was
+better than strong augmentation alone.
 """
 
 BOLDEST_POLICY = "any angle, any colour"
-"""Where classes are known to be shapes; and for renders, of which the best network need not be the
-best of photos."""
+"""Policy for classes that are shapes, whatever their color, and for renders, whose held-out figures
+do not tell which policy suits photos."""
 
 _ROUGH = replace(
     _any_colour(_NEARER),
@@ -76,28 +73,28 @@ _ROUGH = replace(
 )
 
 SYNTHETIC_POLICY = (*POLICIES[BOLDEST_POLICY], _ROUGH, _ROUGH)
-"""To train a network with renders, which are cleaner than photos."""
+"""Policy for fine-tuning on renders, which are cleaner than photos."""
 
 SHRINKAGES: Mapping[HeadKind, tuple[float | None, ...]] = MappingProxyType(
     {"softmax": (None, 0.2, 0.4, 0.7, 1.0), "lda": (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)}
 )
-"""Candidates for the share of the identity in the covariance by which features are whitened.
+"""Candidates for the shrinkage of the covariance by which features are whitened.
 
-``None`` leaves them as they are, but for one common scale. On features of the last layer alone that
-is often best: how much one of them varies says how much it matters.
+``None`` only divides all features by one number. That is often best for last-layer features: how
+much a feature varies tells how much it matters.
 """
 
 L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
 """Candidates for the weight of half the squared kernel in the loss of softmax regression."""
 
-_CHOICE_VIEWS = 4  # the photo itself, and one of each of three kinds
+_NUM_COPIES = 4  # the original, and one copy by each of three augmentations
 
 
 class Score(NamedTuple):
-    """How well held-out photos were told apart.
+    """Held-out cross entropy.
 
     Attributes:
-        loss: Mean cross entropy, in nats, with what so many photos leave open.
+        loss: Mean cross entropy in nats, with the error rate that so many photos leave open.
         of_photos: Cross entropy of each photo, float32 (num_photos,).
     """
 
@@ -109,10 +106,10 @@ class ChosenHead(NamedTuple):
     """The head with the lowest held-out cross entropy.
 
     Attributes:
-        choice: What it is.
-        score: How well it told the photos apart while they were held out.
+        choice: The head.
+        score: Its held-out cross entropy.
         losses: Held-out cross entropy of each head that was tried, in nats.
-        logits: What it gave the photos then, float32 (num_photos, num_classes).
+        logits: Its logits of the held-out photos, float32 (num_photos, num_classes).
     """
 
     choice: HeadChoice
@@ -124,12 +121,12 @@ class ChosenHead(NamedTuple):
 def score_policy(
     labeled: LabeledFeatures, *, num_classes: int, seed: int, prior: HeadPrior = NO_PRIOR
 ) -> Score:
-    """Returns how well held-out photos are told apart when these views are trained on.
+    """Return the held-out cross entropy of training on these copies.
 
     Args:
-        labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
+        labeled: the first copy is the original photo; ``can_cross_validate`` holds.
         num_classes: how many classes there are.
-        seed: deals the folds.
+        seed: of the folds.
         prior: extra supervision for softmax regression.
     """
     folds = Folds(labeled, num_classes=num_classes, seed=seed, prior=prior)
@@ -138,13 +135,13 @@ def score_policy(
 
 
 def one_standard_error_rule(scores: Sequence[Score], groups: np.ndarray) -> int:
-    """Returns which is the last that cannot be told to be worse than the best.
+    """Return the index of the last score within one standard error of the best.
 
-    It is no more than one standard error of the difference above it, as in the rule of L. Breiman
-    et al., "Classification and Regression Trees", 1984. Photos of a group count as one.
+    The standard error is that of the difference (L. Breiman et al., "Classification and Regression
+    Trees", 1984). Photos of one group count as one.
 
     Args:
-        scores: of the same photos, in the order of preference, the most wanted last.
+        scores: of the same photos, the most preferred last.
         groups: int (num_photos,), from 0.
     """
     best = min(scores, key=lambda score: score.loss)
@@ -166,21 +163,20 @@ def choose_num_scales(
     seed: int,
     prior: HeadPrior = NO_PRIOR,
 ) -> tuple[int, list[ChosenHead]]:
-    """Returns of how many depths to take the features, and the best head of those that were tried.
+    """Return the number of scales to use, and the best head of each number that was tried.
 
-    One depth after the other is added, as long as that helps. Of these and the one after them it is
-    the last that cannot be told to be worse than the best: what is kept is fitted to half as many
-    photos again as what is compared, and of more photos more features have more to say. The head of
-    a depth is sought around that of the one before.
+    Scales are added one by one as long as that helps. Of those tried, the last within one standard
+    error of the best is used: the final head is fitted to half as many photos again, and more
+    photos can make use of more features. The search for each head starts from the one before.
 
     Args:
-        labeled: with the features of all depths, side by side; the first view is the unchanged
+        labeled: with the features of all scales, side by side; the first view is the unchanged
             photo; ``can_cross_validate`` holds.
-        features_per_scale: how many features each depth adds.
+        features_per_scale: how many features each scale adds.
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
-        seed: deals the folds.
-        prior: extra supervision for softmax regression, with the features of all depths.
+        seed: of the folds.
+        prior: extra supervision for softmax regression, with the features of all scales.
     """
     found: list[ChosenHead] = []
     for number in np.cumsum(features_per_scale).tolist():
@@ -207,22 +203,22 @@ def choose_head(
     prior: HeadPrior = NO_PRIOR,
     near: HeadChoice | None = None,
 ) -> ChosenHead:
-    """Returns the head with the lowest held-out cross entropy.
+    """Return the head with the lowest held-out cross entropy.
 
-    For softmax regression the shrinkage is chosen first, with it the penalty, both with the prior,
-    and once more without it where the same head is better without. Of the penalties, those beside
-    the best are tried, as long as one is better.
+    For softmax regression the shrinkage is selected first, then the penalty, starting from the
+    zero-shot head if there is one. Both are selected again without it where that is better. Of the
+    penalties, the neighbors of the best are tried as long as one of them is better.
 
     Args:
-        labeled: the first view is the unchanged photo; ``can_cross_validate`` holds.
+        labeled: the first copy is the original photo; ``can_cross_validate`` holds.
         kinds: the kinds of heads to choose from.
         num_classes: how many classes there are.
-        seed: deals the folds.
+        seed: of the folds.
         prior: extra supervision for softmax regression.
-        near: what was best of fewer features: its kind is kept, and its regularisation is where the
-            search begins.
+        near: the best head for fewer features: its kind is kept, and the search starts from its
+            regularization.
     """
-    folds = Folds(_few_views(labeled), num_classes=num_classes, seed=seed, prior=prior)
+    folds = Folds(_few_copies(labeled), num_classes=num_classes, seed=seed, prior=prior)
     search = _Search(folds)
     if near is None:
         best = search.of_kinds(kinds, from_zero_shot_head=prior.zero_shot_head is not None)
@@ -237,7 +233,7 @@ def choose_head(
 
 
 class _Search:
-    """Heads that are tried, and how well each told photos apart while they were held out."""
+    """A search over heads; each is cross-validated once."""
 
     def __init__(self, folds: Folds) -> None:
         self._folds = folds
@@ -249,7 +245,7 @@ class _Search:
         return min(choices, key=lambda choice: self.tried[choice].loss)
 
     def of_kinds(self, kinds: Sequence[HeadKind], *, from_zero_shot_head: bool) -> HeadChoice:
-        """Returns the best of all kinds."""
+        """Return the best of all kinds."""
         best_ones: list[HeadChoice] = []
         if "softmax" in kinds:
             best_ones.append(self.softmax(from_zero_shot_head=from_zero_shot_head))
@@ -258,7 +254,7 @@ class _Search:
         return self.best_of(best_ones)
 
     def softmax(self, *, from_zero_shot_head: bool) -> HeadChoice:
-        """Returns the best of softmax regression, without the prior if that is better."""
+        """Return the best softmax regression, without the zero-shot head if that is better."""
         start = HeadChoice("softmax", from_zero_shot_head=from_zero_shot_head)
         best = self.best_of([replace(start, shrinkage=one) for one in SHRINKAGES["softmax"]])
         best = self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
@@ -270,16 +266,16 @@ class _Search:
         return self.best_of([best, self.softmax(from_zero_shot_head=False)])
 
     def around(self, near: HeadChoice) -> HeadChoice:
-        """Returns the best of those whose regularisation is like that of ``near``."""
+        """Return the best head whose regularization is similar to that of ``near``."""
         shrinkages = [replace(near, shrinkage=one) for one in SHRINKAGES[near.kind]]
-        # Features as they are have no neighbour.
+        # No whitening has no neighbor in the list.
         best = self.best_of(shrinkages) if near.shrinkage is None else self._walk(shrinkages, near)
         if near.l2 is None:
             return best
         return self._walk([replace(best, l2=l2) for l2 in L2_STRENGTHS], best)
 
     def _walk(self, choices: Sequence[HeadChoice], start: HeadChoice) -> HeadChoice:
-        """Returns the first that is better than its neighbours, on the way down from ``start``."""
+        """Return the first choice that beats its neighbors, going downhill from ``start``."""
         best = start
         while True:
             index = choices.index(best)
@@ -294,6 +290,6 @@ def _score(found: HeldOut, labels: np.ndarray) -> Score:
     return Score(found.loss, -log_probabilities[np.arange(len(labels)), labels])
 
 
-def _few_views(labeled: LabeledFeatures) -> LabeledFeatures:
-    step = max(1, labeled.features.shape[1] // _CHOICE_VIEWS)
-    return replace(labeled, features=labeled.features[:, ::step][:, :_CHOICE_VIEWS])
+def _few_copies(labeled: LabeledFeatures) -> LabeledFeatures:
+    step = max(1, labeled.features.shape[1] // _NUM_COPIES)
+    return replace(labeled, features=labeled.features[:, ::step][:, :_NUM_COPIES])

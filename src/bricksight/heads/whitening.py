@@ -1,9 +1,9 @@
-"""Whitening: features in units of the variation within a class.
+"""Whitening: features in units of their variation within a class.
 
-Directions in which photos of one class differ much say little of the class. Linear discriminant
-analysis divides by the covariance within the classes; its estimate from fewer photos than features
-is singular, and is mixed with a multiple of the identity (J. H. Friedman, "Regularized discriminant
-analysis", JASA 84, 1989; O. Ledoit and M. Wolf, J. Multivariate Analysis 88, 2004).
+Directions in which photos of one class vary much say little about the class. Linear discriminant
+analysis divides by the covariance within classes. Its estimate from fewer photos than features is
+singular, so it is shrunk towards a multiple of the identity (J. H. Friedman, "Regularized
+discriminant analysis", JASA 84, 1989; O. Ledoit and M. Wolf, J. Multivariate Analysis 88, 2004).
 """
 
 import functools
@@ -17,20 +17,20 @@ from bricksight.config import ClassWeight
 from bricksight.features.labeled_features import LabeledFeatures
 
 _LEAST_SCALE = 1e-2
-"""Of a feature's scale, as a part of what is usual."""
+"""Smallest scale of a feature, relative to the root mean square of all scales."""
 
 _TINY = np.float32(1e-30)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Whitening:
-    """A linear map after which photos of one class differ alike in all directions.
+    """A linear map after which photos of one class vary equally in all directions.
 
     Attributes:
         mean: float32 (num_features,).
-        scale: float32 (num_features,), over 0, by which the centred features are divided first.
-        factor: float32 (num_features, num_features), the lower Cholesky factor of the covariance of
-            what that gives; ``None`` where that is all.
+        scale: float32 (num_features,), over 0; divides the centered features first.
+        factor: float32 (num_features, num_features), lower Cholesky factor of the covariance of the
+            scaled features; ``None`` for scaling only.
     """
 
     mean: np.ndarray
@@ -38,7 +38,7 @@ class Whitening:
     factor: np.ndarray | None
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Returns float32 (num_rows, num_features), whitened."""
+        """Return float32 (num_rows, num_features), whitened."""
         standardised = rows - self.mean
         standardised /= self.scale
         if self.factor is None:
@@ -49,12 +49,12 @@ class Whitening:
         ).T
         return np.ascontiguousarray(whitened)
 
-    def undone(self, kernel: np.ndarray, bias: np.ndarray) -> Head:
-        """Returns the head for features as they come from the network.
+    def fold_into_head(self, kernel: np.ndarray, bias: np.ndarray) -> Head:
+        """Return the head for features that are not whitened.
 
         Args:
             kernel: float32 (num_features, num_classes), for whitened features.
-            bias: float32 (num_classes,), likewise.
+            bias: float32 (num_classes,), for whitened features.
         """
         if self.factor is not None:
             kernel = solve_triangular(
@@ -63,8 +63,8 @@ class Whitening:
         kernel = kernel / self.scale[:, None]
         return Head(kernel=kernel, bias=bias - self.mean @ kernel)
 
-    def done(self, head: Head) -> Head:
-        """Returns the layer for whitened features that gives what ``head`` gives of others."""
+    def unfold_from_head(self, head: Head) -> Head:
+        """Return the head for whitened features that equals ``head`` for features that are not."""
         kernel = head.kernel * self.scale[:, None]
         if self.factor is not None:
             kernel = self.factor.T @ kernel
@@ -72,35 +72,35 @@ class Whitening:
 
 
 class ClassStatistics:
-    """Where the classes lie, and how photos of one class differ.
+    """Means of the classes, and the covariance within them.
 
     Attributes:
-        mean: float32 (num_features,), of all views.
-        scale: float32 (num_features,), standard deviation of all views.
-        class_means: float32 (num_classes, num_features), as the features come.
+        mean: float32 (num_features,), of all rows.
+        scale: float32 (num_features,), standard deviation of all rows.
+        class_means: float32 (num_classes, num_features), not whitened.
         priors: float32 (num_classes,), share of each class.
     """
 
     def __init__(
         self, labeled: LabeledFeatures, num_classes: int, class_weight: ClassWeight
     ) -> None:
-        """Takes the photos.
+        """Compute means and scales.
 
         Args:
-            labeled: photos of one class at least.
+            labeled: photos of at least one class.
             num_classes: how many classes there are.
             class_weight: whether every class or every photo counts the same.
         """
         self._rows, self._labels = rows, labels = labeled.rows()
-        self._weights = view_weights(labeled, num_classes, class_weight)
+        self._weights = row_weights(labeled, num_classes, class_weight)
         self.mean, scale = rows.mean(axis=0), rows.std(axis=0)
-        # A feature that is all but constant holds noise, which is not to be blown up.
+        # A nearly constant feature holds noise, which must not be amplified.
         least = max(_LEAST_SCALE * float(np.sqrt(np.mean(scale**2))), 1e-6)
         self.scale = np.maximum(scale, np.float32(least))
         shares = np.zeros((num_classes, len(rows)), np.float32)
         shares[labels, np.arange(len(rows))] = self._weights
         self.priors = shares.sum(axis=1)
-        # A class may have no photo in a fold; it then lies in the middle.
+        # A class without photos in a fold gets the overall mean.
         self.class_means = np.where(
             self.priors[:, None] > 0,
             (shares @ rows) / np.maximum(self.priors, _TINY)[:, None],
@@ -109,8 +109,8 @@ class ClassStatistics:
 
     @functools.cached_property
     def covariance(self) -> np.ndarray:
-        """float32 (num_features, num_features), within the classes, of features by ``scale``."""
-        # Takes longer than all the rest, and not every head asks for it.
+        """float32 (num_features, num_features), within classes, of scaled features."""
+        # Takes longer than everything else, and not every head needs it.
         differences = self._rows - self.class_means[self._labels]
         differences /= self.scale
         differences *= np.sqrt(self._weights)[:, None]
@@ -124,12 +124,12 @@ class ClassStatistics:
         return log_priors
 
     def whitening(self, shrinkage: float | None) -> Whitening:
-        """Returns what makes the covariance within the classes the identity.
+        """Return the whitening that makes the covariance within classes the identity.
 
         Args:
-            shrinkage: share of the identity in the covariance, over 0 and at most 1; with 1 each
-                feature is only brought to unit variance. With ``None`` all are divided by one
-                number, and the differences between their variances stay.
+            shrinkage: share of the identity in the covariance, over 0 and at most 1. With 1, each
+                feature is only scaled to unit variance. With ``None``, all are divided by one
+                number, so that the differences between their variances stay.
         """
         if shrinkage is None:
             common = np.sqrt(np.mean(self.scale**2))
@@ -144,13 +144,13 @@ class ClassStatistics:
         )
 
 
-def view_weights(
+def row_weights(
     labeled: LabeledFeatures, num_classes: int, class_weight: ClassWeight
 ) -> np.ndarray:
-    """Returns how much each view counts, float32 (num_photos * num_views,) of sum 1.
+    """Return the weight of each row, float32 (num_photos * num_copies,) of sum 1.
 
     Args:
-        labeled: the photos, by whose weights views count.
+        labeled: the photos, with their weights.
         num_classes: how many classes there are.
         class_weight: whether every class or every photo counts the same.
     """

@@ -1,9 +1,9 @@
-"""From a folder of photos to a bundle; how good a recipe is on photos that it has not seen."""
+"""End-to-end training workflow and cross-validation."""
 
 # ruff: noqa: E402
 from bricksight._support.optional import require_installed
 
-# Before the imports below, which need packages of the same extra.
+# Comes before the imports below, which need packages of the same extra.
 require_installed("tensorflow", extra="train", feature="Training")
 
 from bricksight._support.progress import ProgressEvent, Reporter

@@ -1,4 +1,4 @@
-"""How good a recipe is on photos that it has not seen: every photo tested on once a seed."""
+"""Cross-validation: how well a recipe classifies photos that the model was not trained on."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,10 +42,10 @@ from bricksight.training.results.near_copies import copies_problem, near_copies
 from bricksight.training.results.outputs import cache_path_of
 
 CURVE_SHARES = (0.25, 0.5, 0.75)
-"""Shares of the training photos that a learning curve is drawn through, besides all."""
+"""Shares of the training photos at the points of a learning curve, besides all photos."""
 
 _OF_THE_SPLIT = frozenset({"tiny_class", "missing_split"})
-"""Problems of a split that is not made here."""
+"""Problems of a split into training, validation and test, which cross-validation does not make."""
 
 
 def cross_validate(
@@ -54,22 +54,22 @@ def cross_validate(
     folds: CrossValidationConfig | None = None,
     reporter: Reporter | None = None,
 ) -> CrossValidationResult:
-    """Returns the figures of what ``train`` would train; nothing is written.
+    """Measure what ``train`` would train on photos that it was not trained on; write no model.
 
-    In each fold everything is chosen without the photos that are tested on.
+    In each fold, everything is selected without the test photos.
 
     Args:
-        config: what to train. The seed of its head is the first; its split and its outputs are not
-            used.
-        folds: how often is measured, and which photos belong together.
-        reporter: follows the run.
+        config: what to train. The seed of its head is the first; its split and its outputs are
+            ignored.
+        folds: number of folds and seeds, and which photos form a group.
+        reporter: called with each progress event.
 
     Raises:
-        ConfigError: ``unknown_dir`` with retrain.py's training.
+        ConfigError: ``unknown_dir`` together with gradient descent.
         DataError: the photos cannot be used, or there are fewer groups than folds.
-        BackboneError: the network cannot be had.
+        BackboneError: the backbone cannot be loaded.
         CacheError: the cache folder cannot be used.
-        MissingPackageError: label_issues are wanted and cleanlab is not installed.
+        MissingPackageError: label issues are wanted and cleanlab is not installed.
     """
     config = given(config, TrainingConfig, "config")
     folds = given_or_default(folds, CrossValidationConfig, "folds")

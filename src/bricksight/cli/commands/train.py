@@ -18,7 +18,7 @@ from bricksight.config import TrainingConfig, Verbosity
 _OWN: dict[str, tuple[type, Any, str]] = {
     "json": (bool, False, "Print one JSON object instead of text."),
     "quiet": (bool, False, "Print the folder of the model only."),
-    "verbose": (bool, False, "Show every stage and what the training decides."),
+    "verbose": (bool, False, "Print a line per step instead of a progress bar."),
 }
 
 _MAIN = (
@@ -59,7 +59,11 @@ def train(
 
     level: Verbosity = "ERROR" if options.quiet else "INFO" if options.verbose else "WARN"
     return run_training(
-        training_config(photos, options), log_level=level, json=options.json, quiet=options.quiet
+        training_config(photos, options),
+        log_level=level,
+        verbose=options.verbose,
+        json=options.json,
+        quiet=options.quiet,
     )
 
 

@@ -84,7 +84,10 @@ def train_recipe_head(dataset: FeaturizedDataset, context: TrainingContext) -> T
         "outliers": 0 if prior.outliers is None else len(prior.outliers),
         "num_background_classes": trained.head.num_background,
     }
-    out_of_fold = _out_of_fold(dataset, trained, selection.logits)
+    out_of_fold = None
+    if selection.logits is not None:
+        features = dataset.in_split("training").original()
+        out_of_fold = trained.out_of_fold_answers(selection.logits, features)
     trained = replace(trained, choices={**trained.choices, **choices}, out_of_fold=out_of_fold)
     return TrainedModel(dataset, trained)
 
@@ -181,17 +184,3 @@ def _fit(
             observer=observe,
             prior=prior.first_features(number),
         )
-
-
-def _out_of_fold(
-    dataset: FeaturizedDataset, trained: TrainedHead, logits: np.ndarray | None
-) -> np.ndarray | None:
-    """Return the probabilities of the training photos while they were held out.
-
-    The temperature is that of the final head: one of their own would make them more or less
-    confident than its answers to new photos.
-    """
-    if logits is None:
-        return None
-    original = dataset.in_split("training").original()
-    return trained.head.answers(logits / np.float32(trained.temperature), original)

@@ -1,4 +1,4 @@
-"""What a run found out: figures, settings, versions; as report, as JSON, and in the manifest."""
+"""Metrics, settings and versions of a run: as HTML report, as JSON, and in the manifest."""
 
 import importlib.metadata
 import platform
@@ -29,20 +29,21 @@ _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow", "scipy"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingReport:
-    """All that is known at the end of a run.
+    """Everything that is known at the end of a training.
 
     Attributes:
         data: The photos that were used, and their problems.
-        compiled: The network.
+        compiled: The backbone.
         trained: The head and its history.
-        test: Figures on the test photos.
-        validation: Figures on the validation photos, ``None`` if there were none.
-        unknown_threshold: Chosen on the validation photos, ``None`` if there were none.
-        known_rejected: How many test photos are answered "unknown".
-        outliers_rejected: How many photos of none of the classes are, of those that were held out;
-            ``None`` where no such photos were given.
-        warnings: What changes how the figures are to be read.
-        settings: What the run was asked for.
+        test: Metrics on the test photos.
+        validation: Metrics on the validation photos; ``None`` without any.
+        unknown_threshold: Probability below which an answer is "unknown"; ``None`` for no
+        threshold.
+        known_rejected: Test photos that are answered "unknown".
+        outliers_rejected: Out-of-class photos that are answered "unknown", of those that were held
+            out; ``None`` without any.
+        warnings: What changes how the metrics are to be read.
+        settings: The settings by section.
     """
 
     data: Dataset
@@ -63,7 +64,7 @@ class TrainingReport:
 def evaluate_split(
     probabilities: np.ndarray, data: Dataset, examples: Sequence[Example]
 ) -> Evaluation:
-    """Returns the figures of these answers, float32 (num_examples, num_classes)."""
+    """Return the metrics of these probabilities, float32 (num_examples, num_classes)."""
     return evaluate(
         probabilities,
         data.label_indices(examples),
@@ -74,7 +75,7 @@ def evaluate_split(
 
 
 def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manifest:
-    """Returns what the bundle says of itself."""
+    """Return the manifest of the bundle."""
     backbone = findings.compiled.backbone
     return Manifest(
         labels=findings.data.labels,
@@ -113,18 +114,18 @@ def manifest(findings: TrainingReport, exports: Sequence[ExportedFile]) -> Manif
 
 
 def write_page(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
-    """Writes ``report.html``."""
+    """Write ``report.html``."""
     write_report(folder / "report.html", _content(findings, seconds))
 
 
 def write_metrics(folder: Path, findings: TrainingReport, *, seconds: Mapping[str, float]) -> None:
-    """Writes ``metrics.json``."""
+    """Write ``metrics.json``."""
     text = json_text(metrics(findings, seconds=seconds), indent=2) + "\n"
     (folder / "metrics.json").write_text(text, encoding="utf-8")
 
 
 def metrics(findings: TrainingReport, *, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """Returns the content of ``metrics.json``."""
+    """Return the content of ``metrics.json``."""
     return {
         "test": findings.test.to_dict(),
         "warnings": [asdict(warning) for warning in findings.warnings],
@@ -139,7 +140,7 @@ def metrics(findings: TrainingReport, *, seconds: Mapping[str, float]) -> dict[s
 
 
 def write_photos(folder: Path, data: Dataset) -> None:
-    """Writes ``photos.csv``, by which a later evaluation knows the photos again."""
+    """Write ``photos.csv``, by which a later evaluation recognizes the photos of each split."""
     with (folder / PHOTOS).open("w", encoding="utf-8", newline="") as file:
         table = CsvWriter(file)
         table.write("path", "label", "split", "group", "sha256")
@@ -200,13 +201,13 @@ def _training_history(findings: TrainingReport) -> TrainingHistory:
 
 
 def class_counts(data: Dataset) -> dict[str, dict[str, int]]:
-    """Returns label → side of the split → number of photos."""
+    """Return label → split → number of photos."""
     counts = Counter((example.label, example.split) for example in data.examples)
     return {label: {split: counts[label, split] for split in SPLITS} for label in data.labels}
 
 
 def versions() -> dict[str, str]:
-    """Returns package → version, with the interpreter and the machine."""
+    """Return package → version, and those of Python and the machine."""
     found = {"bricksight": __version__, "Python": sys.version.split()[0]}
     found |= {name: importlib.metadata.version(name) for name in _PACKAGES}
     return found | {"Machine": f"{platform.system()} {platform.machine()}"}

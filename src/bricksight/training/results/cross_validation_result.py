@@ -14,14 +14,14 @@ from bricksight.training.results.label_issues import LabelIssue
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePoint:
-    """How good the recipe is with so many photos.
+    """A point of a learning curve.
 
     Attributes:
-        photos_per_class: Mean number of training photos.
-        evaluation: Over all photos, by models trained on so many.
-        known_rejected: How many of these photos were answered "unknown".
-        outliers_rejected: How many photos of none of the classes were, of those not trained on;
-            each counts once a fold. ``None`` where no such photos were given.
+        photos_per_class: Mean number of training photos per class.
+        evaluation: Metrics over all photos, by models trained on this number.
+        known_rejected: Photos that were answered "unknown".
+        outliers_rejected: Out-of-class photos that were answered "unknown", of those not trained
+            on; each counts once per fold. ``None`` without out-of-class photos.
     """
 
     photos_per_class: float
@@ -32,16 +32,19 @@ class CurvePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossValidationResult:
-    """What cross-validation found.
+    """The result of a cross-validation.
 
     Attributes:
-        evaluations: One a seed, over all photos, each answered by a model that has not seen it.
-        known_rejected: How many of these photos were answered "unknown", one a seed.
-        outliers_rejected: The same of the photos of none of the classes; empty without any.
-        seconds: Part of the run → how long it took.
-        curve: From few training photos to all, with the first seed; empty if it was not wanted.
+        evaluations: Metrics per seed, over all photos, each classified by a model that was not
+            trained on it.
+        known_rejected: Photos that were answered "unknown", per seed.
+        outliers_rejected: Out-of-class photos that were answered "unknown", per seed; empty without
+            any.
+        seconds: Stage of the run → how long it took.
+        curve: The learning curve, from few photos to all, with the first seed; empty if it was not
+            wanted.
         label_issues: Photos whose labels are probably wrong, if they were wanted.
-        problems: What was found in the folder of photos.
+        problems: Problems of the photos.
         warnings: What changes how the accuracy is to be read.
     """
 

@@ -82,18 +82,18 @@ def _warnings(dataset: FeaturizedDataset, test: Evaluation, progress: Progress) 
 def choose_threshold(
     trained: TrainedHead, data: Dataset, rate: float
 ) -> tuple[float | None, list[Problem]]:
-    """Returns the threshold for "unknown", or what is to be said where too few photos choose it.
+    """Return the threshold for "unknown", or a problem where too few photos determine it.
 
-    The validation photos choose it; where these are too few, also the answers of the
-    cross-validation. Their models have seen fewer photos and are less sure, so that fewer photos
-    are refused than may be: better than to refuse too many by a threshold set by a single photo
-    (docs/explanation/unknown.md). Where even these are too few there is none, unless photos of none
-    of the classes are given: who gives them wants them refused.
+    It is chosen on the validation photos, and if these are too few, also on the out-of-fold answers
+    of the training photos. Their models are trained on fewer photos and less confident, so fewer
+    photos are rejected than allowed. That is better than to reject too many by a threshold that a
+    single photo sets (docs/explanation/unknown.md). If all these are too few there is no threshold,
+    unless out-of-class photos are given: whoever gives them wants them rejected.
 
     Args:
-        trained: the layer, with its answers to photos that it was not fitted to.
+        trained: the head, with its answers to photos that it was not fitted to.
         data: the photos.
-        rate: in percent, of known photos that may be refused.
+        rate: false rejection rate, in percent of known photos.
     """
     answers, groups = trained.held_out, _groups(data, "validation")
     fewest = fewest_for_threshold(rate)
@@ -113,9 +113,9 @@ def _groups(data: Dataset, split: str) -> list[str]:
 
 
 def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
-    """Returns why no answer is given as "unknown"."""
+    """Return a problem that tells why no answer is "unknown"."""
     message = (
-        f'No answer is given as "unknown": {_held_out(groups)} cannot tell which threshold refuses '
+        f'No answer is given as "unknown": {_held_out(groups)} cannot tell which threshold rejects '
         f"no more than {rate:g} % of known photos; {fewest} or more can. Add photos, or raise "
         "--validation_percentage or --rejection_rate."
     )
@@ -123,11 +123,11 @@ def _no_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Probl
 
 
 def _rough_threshold(groups: Sequence[str], fewest: int, rate: float) -> list[Problem]:
-    """Returns what to expect of a threshold that too few photos have chosen."""
+    """Return a problem that tells what to expect of a threshold from too few photos."""
     message = (
         f'The threshold for "unknown" is rough: it is the lowest probability of '
         f"{_held_out(groups)}. Expect {100 / (len(set(groups)) + 1):.0f} % of known photos to be "
-        f"refused, where --rejection_rate asks for {rate:g} %; with {fewest} or more it is kept. "
+        f"rejected, where --rejection_rate asks for {rate:g} %; {fewest} or more keep to it. "
         "Add photos, or raise --validation_percentage."
     )
     return [Problem("rough_threshold", message)]
@@ -139,9 +139,9 @@ def _held_out(groups: Sequence[str]) -> str:
 
 
 def rendered_test(data: Dataset) -> list[Problem]:
-    """Returns what is to be said where no real photo was tested on."""
+    """Return a problem where the test photos are renders."""
     message = (
-        "The test photos are renders, which says little of real photos; bricksight evaluate MODEL "
-        "PHOTOS tells how good the model is on those."
+        "The test photos are renders, so the accuracy says little about real photos. Measure it on "
+        "those: bricksight evaluate MODEL PHOTOS"
     )
     return [Problem("rendered_test", message)] if data.is_rendered else []

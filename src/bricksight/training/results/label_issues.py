@@ -1,4 +1,4 @@
-"""Photos whose labels are probably wrong, by what models say that were trained without them.
+"""Label issues: photos whose labels are probably wrong, by models that were not trained on them.
 
 Confident learning (C. Northcutt, L. Jiang, I. Chuang, "Confident learning: estimating uncertainty
 in dataset labels", JAIR 70, 2021, arXiv 1911.00068), by its authors' package cleanlab.
@@ -14,18 +14,18 @@ from bricksight._support.text import pluralize
 from bricksight.dataset import Dataset
 from bricksight.quality import write_captioned_sheet
 
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelIssue:
-    """A photo that looks like one of another class.
+    """A photo whose label is probably wrong.
 
     Attributes:
         path: Below ``image_dir``.
         label: Its class.
-        looks_like: The class that it was taken for.
-        probability: Of that class, 0 to 1.
+        looks_like: The class that it probably shows.
+        probability: Probability of that class, 0 to 1.
     """
 
     path: str
@@ -35,7 +35,7 @@ class LabelIssue:
 
 
 def require_cleanlab() -> None:
-    """Checks that suspects can be found before there is work for it.
+    """Refuse to look for label issues without cleanlab, before any work.
 
     Raises:
         MissingPackageError: cleanlab is not installed.
@@ -44,19 +44,19 @@ def require_cleanlab() -> None:
 
 
 def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIssue, ...]:
-    """Returns the suspected photos, the most suspicious first.
+    """Return the label issues, the most probable first.
 
     Args:
         data: the photos.
-        probabilities: of all examples, float32 (num_examples, num_classes), by models that have not
-            seen them.
+        probabilities: of all examples, float32 (num_examples, num_classes), by models that were not
+            trained on them.
 
     Raises:
         MissingPackageError: cleanlab is not installed.
     """
     cleanlab = require("cleanlab.filter", extra="labels", feature="Finding wrong labels")
     labels = data.label_indices(data.examples)
-    # A class without photos has no label noise, and cleanlab wants each class to have some.
+    # cleanlab needs photos of every class.
     present = np.unique(labels)
     shares = probabilities[:, present].astype(np.float64)
     rows = cleanlab.find_label_issues(
@@ -77,10 +77,10 @@ def find_label_issues(data: Dataset, probabilities: np.ndarray) -> tuple[LabelIs
 
 
 def show_label_issues(path: Path, data: Dataset, suspects: tuple[LabelIssue, ...]) -> None:
-    """Writes the sheet of the most suspicious photos; nothing where there are none."""
+    """Write a contact sheet of the most probable label issues; nothing without any."""
     if not suspects:
         return
-    shown = suspects[:_MOST_SHOWN]
+    shown = suspects[:_MAX_SHOWN]
     title = f"Labels that are probably wrong  ({pluralize(len(suspects), 'photo')}"
     title += ")" if len(shown) == len(suspects) else f", the first {len(shown)})"
     photos = [(data.image_dir / one.path, f"{one.label}: {one.looks_like}?") for one in shown]

@@ -1,4 +1,4 @@
-"""Photos that are tested on and show what is trained on too, so that the accuracy is too good."""
+"""Find test photos that are near-duplicates of training photos: they inflate the accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,19 +11,23 @@ from bricksight.dataset import Example, Problem, group_by_for_pairs
 from bricksight.features import FeaturizedDataset
 from bricksight.quality import find_near_duplicates
 
-_ALIKE = 0.9
-"""Least cosine of the features of photos that are looked at; copies saved anew are far above."""
+_MIN_COSINE = 0.9
+"""Least cosine similarity of features of candidates; re-encoded copies are far above."""
 
 _NEAREST = 3
-"""How many photos are looked at for each tested one: the nearest may be another than the copy."""
+"""Candidates for each test photo: the nearest may be another photo than the copy."""
 
-_ROWS_AT_ONCE = 128  # of 20,000 photos 40 MB
+_ROWS_AT_ONCE = 128  # 40 MB for 20,000 photos
 
 
 def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[str, str]]:
-    """Returns test photos that look nearly the same as one that is trained on, each with that.
+    """Return pairs of test photo and training photo that are near-duplicates.
 
-    Features propose the pairs and ``check`` decides, so that few photos are read once more.
+    Features propose candidates and pixels decide, so that few photos are read again.
+
+    Args:
+        dataset: the photos with their features.
+        progress: follows the work.
     """
     examples = dataset.data.examples
     is_tested = np.array([one.split == "test" for one in examples])
@@ -35,7 +39,7 @@ def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[st
     pairs = [
         (examples[row], replace(known[other], split="training"))
         for row, others, alike in zip(tested, nearest, cosine, strict=True)
-        for other in others[alike >= _ALIKE]
+        for other in others[alike >= _MIN_COSINE]
     ]
     if not pairs:
         return []
@@ -48,12 +52,12 @@ def near_copies(dataset: FeaturizedDataset, progress: Progress) -> list[tuple[st
 def copies_problem(
     pairs: Sequence[tuple[str, str]], examples: Sequence[Example], num_tested: int
 ) -> list[Problem]:
-    """Returns the warning of test photos that look like ones that are trained on.
+    """Return a warning about near-duplicates of training photos among the test photos.
 
     Args:
-        pairs: paths of a test photo and of one that is trained on.
+        pairs: paths of test photo and training photo.
         examples: all photos.
-        num_tested: how many are tested on.
+        num_tested: number of test photos.
     """
     if not pairs:
         return []
@@ -74,15 +78,15 @@ def copies_problem(
 def _nearest(
     tested: np.ndarray, known: Sequence[np.ndarray], excluded: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns which known photos have the nearest features to each tested one, and the cosines.
+    """Return the known photos with the nearest features to each test photo, and the cosines.
 
     Args:
         tested: float32 (num_tested, num_features).
-        known: float32 (any, num_features) each, in all num_known photos. No copy is made of them.
-        excluded: bool (num_known,), those that are not looked for.
+        known: float32 (any, num_features) each, of num_known photos in all; they are not copied.
+        excluded: bool (num_known,), photos that are not candidates.
 
     Returns:
-        Rows of the known photos in no order, and cosines, both (num_tested, 3) or less wide.
+        Rows of known photos in no order, and cosines, both (num_tested, up to 3).
     """
     number = min(_NEAREST, int((~excluded).sum()))
     nearest, cosine = [np.empty((0, number), np.int64)], [np.empty((0, number), np.float32)]
@@ -90,7 +94,7 @@ def _nearest(
     for start in range(0, len(tested) if number else 0, _ROWS_AT_ONCE):
         rows = tested[start : start + _ROWS_AT_ONCE]
         products = np.hstack([rows @ features.T for features in known])
-        nearness = 2 * products - squares  # the less by how much they differ, squared
+        nearness = 2 * products - squares  # decreases with the squared distance
         nearness[:, excluded] = -np.inf
         found = np.argpartition(nearness, -number, axis=1)[:, -number:]
         lengths = np.sqrt(_squared_lengths(rows))[:, np.newaxis] * np.sqrt(squares[found])
@@ -100,7 +104,7 @@ def _nearest(
 
 
 def _squared_lengths(features: np.ndarray) -> np.ndarray:
-    """Returns float32 (any,), more than 0."""
+    """Return the squared lengths of rows, float32 (any,), over 0."""
     squares = np.einsum("ij,ij->i", features, features)
     positive: np.ndarray = np.maximum(squares, np.finfo(np.float32).tiny)
     return positive

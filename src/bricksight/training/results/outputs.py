@@ -1,4 +1,4 @@
-"""Where a run writes: tried before any work, claimed while it runs, filled at its end."""
+"""The outputs of a training: checked before any work, reserved meanwhile, written at its end."""
 
 import contextlib
 import datetime
@@ -24,14 +24,14 @@ BUNDLE_FILES = {
     "saved_model": "saved_model",
     "tflite": "model.tflite",
 }
-"""Formats that every bundle holds, and under which name."""
+"""Formats that every bundle contains → file name."""
 
 SUMMARIES = "summaries"
-"""Folder of the bundle for TensorBoard's files, where no other is named."""
+"""Folder of the bundle for TensorBoard's files, unless the settings name another."""
 
 
 def try_outputs(config: TrainingConfig) -> None:
-    """Tries every place that the run will write, the model folder excepted.
+    """Check that every output but the model folder can be written.
 
     Raises:
         BundleError: ``saved_model_dir`` exists already.
@@ -51,7 +51,7 @@ def try_outputs(config: TrainingConfig) -> None:
             if saved_model.is_dir() and any(saved_model.iterdir()):
                 raise BundleError(
                     f"{saved_model} exists already. Name another folder, or remove it first; "
-                    "bricksight overwrites no model."
+                    "bricksight does not overwrite models."
                 )
     for folder in filter(None, folders.values()):
         try_folder(folder)
@@ -60,19 +60,19 @@ def try_outputs(config: TrainingConfig) -> None:
 
 
 def _require_apart(places: dict[str, Path | None]) -> None:
-    """Refuses one place for two outputs."""
+    """Refuse the same path for two outputs."""
     seen: dict[Path, str] = {}
     for name, place in places.items():
         if place is None:
             continue
         other = seen.setdefault(place.absolute(), name)
         if other != name:
-            raise ConfigError(f"--{other} and --{name} are both {place}. Name another for one.")
+            raise ConfigError(f"--{other} and --{name} are both {place}. Use different paths.")
 
 
 @contextlib.contextmanager
 def model_folder(config: TrainingConfig) -> Iterator[tuple[Path, Path]]:
-    """Yields the model folder and a temporary one that becomes it when the block ends well.
+    """Yield the model folder, and a temporary folder that becomes it if the block succeeds.
 
     Raises:
         BundleError: the folder exists already.
@@ -92,14 +92,14 @@ def model_folder(config: TrainingConfig) -> Iterator[tuple[Path, Path]]:
 
 
 def _numbered(path: Path) -> Iterator[Path]:
-    """Yields the path, and the same with ``-2``, ``-3``, ... at its end."""
+    """Yield the path, and the same with ``-2``, ``-3``, ... at its end."""
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.name}-{number}")
 
 
 def kept_elsewhere(write: Callable[[Path], None], out: Path, error: OutputError) -> OutputError:
-    """Returns what is to be said where the model folder could not be written.
+    """Write the model elsewhere, and return an error that says where.
 
     Args:
         write: writes the model into a folder.
@@ -120,7 +120,7 @@ def kept_elsewhere(write: Callable[[Path], None], out: Path, error: OutputError)
 
 
 class IntermediateGraphs:
-    """Writes a frozen graph every so many steps; a full disk does not end the training.
+    """Writes frozen graphs during the training; a full disk does not end it.
 
     Attributes:
         error: Why no further graphs were written.
@@ -131,7 +131,7 @@ class IntermediateGraphs:
         self.error: OutputError | None = None
 
     def __call__(self, backbone: Backbone, step: int, head: Head) -> None:
-        """Writes the graph, if it is its turn."""
+        """Write a graph if one is due after this step."""
         every = self._config.files.intermediate_store_frequency
         if self.error is not None or not every or not step or step % every:
             return
@@ -153,7 +153,7 @@ def write_beside(
     summaries: Callable[[Path], None],
     before: OutputError | None,
 ) -> None:
-    """Writes what retrain.py's flags ask for beside the bundle.
+    """Write further outputs beside the bundle.
 
     Args:
         config: names the places.
@@ -179,7 +179,7 @@ Summaries = Callable[[Path], None]
 
 
 def _write_summaries(config: TrainingConfig, bundle: Bundle, summaries: Summaries) -> None:
-    """Writes the event files into a folder of this run's own."""
+    """Write the event files into a new folder for this run."""
     if config.files.summaries_dir is None:
         return
     for place in _numbered(config.files.summaries_dir / bundle.path.absolute().name):
@@ -213,7 +213,7 @@ def _copy_saved_model(config: TrainingConfig, bundle: Bundle, _: Summaries) -> N
 
 
 def cache_path_of(config: TrainingConfig) -> Path:
-    """Returns the file of the feature cache.
+    """Return the file of the feature cache.
 
     Raises:
         CacheError: its folder cannot be made.

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a training, under retrain.py's tags."""
+"""Write TensorBoard summaries with retrain.py's tags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +18,10 @@ _NUM_BINS = 30
 
 @dataclass
 class WeightHistory:
-    """The layer at some measurements of a training.
+    """The head at some of the measurements of a training.
 
-    Only at every so many: their number is halved whenever it has grown too large, so that memory
-    stays bounded however long the training is.
+    Their number is halved whenever it becomes too large, so memory stays bounded however long the
+    training is.
     """
 
     heads: dict[int, Head] = field(default_factory=dict)
@@ -29,9 +29,9 @@ class WeightHistory:
     _every: int = 1
 
     def take(self, measurement: Measurement, head: Head) -> None:
-        """Keeps the layer, if it is its turn."""
+        """Keep the head if one is due."""
         if self._num_seen % self._every == 0:
-            # The layer may be changed in place by the next step.
+            # The next step may change the head in place.
             self.heads[measurement.step] = Head(kernel=head.kernel.copy(), bias=head.bias.copy())
         self._num_seen += 1
         if len(self.heads) > 2 * _MAX_HISTOGRAMS:
@@ -42,10 +42,10 @@ class WeightHistory:
 def write_summaries(
     folder: Path, measurements: Sequence[Measurement], heads: Mapping[int, Head]
 ) -> None:
-    """Writes event files to ``folder``/train and ``folder``/validation, as retrain.py did.
+    """Write event files to ``folder``/train and ``folder``/validation, as retrain.py did.
 
-    The records are made here and only framed by TensorFlow: its ``tf.summary.scalar`` takes
-    milliseconds a value, which adds up to longer than the training.
+    The records are made here, and TensorFlow only writes them: its ``tf.summary.scalar`` takes
+    milliseconds per value, which adds up to more than the training.
 
     Args:
         folder: made if need be.
@@ -67,7 +67,7 @@ def write_summaries(
 
 
 Values = dict[str, Any]
-"""Tag → a number, or an array whose histogram is wanted."""
+"""Tag → a number, or an array for a histogram."""
 
 
 def _write(folder: Path, records: Sequence[tuple[int, Values]]) -> None:
