@@ -107,7 +107,7 @@ def test_time_budget__refuses_what_makes_no_sense() -> None:
         ConfigError, match=r"--teacher model has no effect without fine-tuning\. Add .*--fine_tune"
     ):
         FineTuneConfig(teacher=Path("model"))
-    with pytest.raises(ConfigError, match="--recipe fast trains no network"):
+    with pytest.raises(ConfigError, match="--recipe fast trains the head only"):
         FineTuneConfig(recipe="fast", fine_tune=True)
 
 
