@@ -158,6 +158,12 @@ def test_reporter__is_silent_if_asked(capfd: pytest.CaptureFixture[str]) -> None
     assert capfd.readouterr() == ("", "")
 
 
+def frames_in(drawn: str) -> list[str]:
+    """Returns what was drawn on a terminal, without control sequences and empty frames."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+    return [frame for frame in text.split("\r") if frame]
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_bar__is_one_line_that_is_gone_at_the_end(width: int) -> None:
     stream = io.StringIO()
@@ -167,7 +173,7 @@ def test_bar__is_one_line_that_is_gone_at_the_end(width: int) -> None:
         advance(617, validation_accuracy=0.9)
         time.sleep(0.4)  # it is drawn a few times a second
         drawn = stream.getvalue()
-    frames = [frame for frame in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn).split("\r") if frame]
+    frames = frames_in(drawn)
     assert len(frames) > 1
     assert "\n" not in drawn
     assert {cell_len(frame) for frame in frames} == {width}
@@ -177,7 +183,9 @@ def test_bar__is_one_line_that_is_gone_at_the_end(width: int) -> None:
         assert "617 of 1,234" in line
         assert re.search(r"about \d+ s left$", line)
     assert ("validation accuracy 90.0 %" in line) == (width == 200)
-    assert stream.getvalue().endswith("\x1b[1A\x1b[2K")  # up, and the line is erased
+    at_the_end = stream.getvalue()[len(drawn) :]
+    assert at_the_end.endswith("\x1b[1A\x1b[2K")  # up, and the line is erased
+    assert all("Step" in frame for frame in frames_in(at_the_end) if frame.strip())
 
 
 @pytest.mark.parametrize(

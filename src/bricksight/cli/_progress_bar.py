@@ -48,6 +48,8 @@ class ProgressLine:
     def _render(self) -> RenderableType:
         """Return one line, as much of it as the terminal has room for."""
         running, fraction = self._running, self._running.fraction
+        if not running:  # the last refresh comes after the last stage
+            return ""
         title = running.title
         if self._console.width >= _WIDTH_FOR_METRICS:
             title = ", ".join(filter(None, [title, running.metrics]))
